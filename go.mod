@@ -1,0 +1,3 @@
+module github.com/bulkheadhq/bulkhead
+
+go 1.26

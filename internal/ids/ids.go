@@ -1,0 +1,59 @@
+// Package ids makes the identifiers Azure uses: GUIDs and 32-digit hexadecimal versions.
+package ids
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+)
+
+// New returns a random (version 4) GUID in lower-case text form.
+func New() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand aborts the program instead)
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	return Format(b)
+}
+
+// Format writes 16 bytes as a GUID in text form, in byte order.
+func Format(b [16]byte) string {
+	var s [36]byte
+	hex.Encode(s[0:8], b[0:4])
+	s[8] = '-'
+	hex.Encode(s[9:13], b[4:6])
+	s[13] = '-'
+	hex.Encode(s[14:18], b[6:8])
+	s[18] = '-'
+	hex.Encode(s[19:23], b[8:10])
+	s[23] = '-'
+	hex.Encode(s[24:36], b[10:16])
+	return string(s[:])
+}
+
+// Version returns 32 random lower-case hexadecimal digits, the form of a Key Vault object version.
+func Version() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+// IsGUID tells whether s has the 8-4-4-4-12 hexadecimal form, in any case.
+func IsGUID(s string) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		switch i {
+		case 8, 13, 18, 23:
+			if c != '-' {
+				return false
+			}
+		default:
+			if (c < '0' || c > '9') && (c < 'a' || c > 'f') && (c < 'A' || c > 'F') {
+				return false
+			}
+		}
+	}
+	return true
+}

@@ -1,0 +1,97 @@
+// Package store is the contract every storage engine fulfils: ordered keys in shards, one transaction on one shard.
+//
+// A shard is an ordered map of byte keys to byte values with serial writes and a log sequence number (LSN). A
+// transaction touches exactly one shard; that single rule makes the same code correct on one disk and on a cluster.
+// Package storetest exercises the whole contract; package pebble is the embedded engine.
+//
+// Shard names in use (they carry immutable ids, never a name a user can reuse):
+//
+//	platform          signing keys, settings of this installation
+//	names             host name -> resource id
+//	tenant/<guid>     a directory tenant
+//	sub/<guid>        a subscription: resources, role assignments, account keys, activity log
+//	vault/<guid>      one key vault's objects
+//	range/<guid>      one Cosmos DB partition key range
+//	audit/00..0f      audit records by correlation id
+package store
+
+import (
+	"context"
+	"errors"
+)
+
+// LSN is a shard's log sequence number. A shard that was never written has LSN 0; each transaction that wrote advances it by one.
+type LSN uint64
+
+// Limits that every engine checks.
+const (
+	MaxKey     = 1024     // bytes
+	MaxValue   = 4 << 20  // bytes
+	MaxTxBytes = 16 << 20 // bytes of keys and values written by one transaction
+	MaxTxKeys  = 20_000   // writes in one transaction
+	MaxShard   = 200      // bytes of a shard name
+)
+
+// Errors of the contract. Engines wrap them with details.
+var (
+	ErrLimit  = errors.New("store: limit exceeded")
+	ErrNested = errors.New("store: View or Update inside another")
+	ErrFull   = errors.New("store: no space left")
+	ErrClosed = errors.New("store: closed")
+)
+
+// Store is an engine. All methods are safe for concurrent use.
+//
+// fn given to View or Update is pure and short: no I/O, no other shard, no clock, randomness, crypto or parsing
+// (prepare outside, pass in). It may run again. Bytes it is handed are valid until it returns.
+type Store interface {
+	// View runs fn on one consistent, durable state of the shard.
+	View(ctx context.Context, shard string, fn func(Snapshot) error) error
+	// Update runs fn and commits what it wrote, durably and at once, before it returns; an error from fn discards it
+	// and is returned as it is. The LSN is that of this transaction, or the shard's present one when fn wrote nothing.
+	Update(ctx context.Context, shard string, fn func(Tx) error) (LSN, error)
+	// Watch returns once the shard's durable LSN is above after, with that LSN. It coalesces: a doorbell, not a log.
+	Watch(ctx context.Context, shard string, after LSN) (LSN, error)
+	// Shards lists the names of shards with the prefix, in order, after the given name, at most limit of them.
+	Shards(ctx context.Context, prefix, after string, limit int) ([]string, error)
+	// Drop removes a shard with all its keys; the name then stands for an empty shard of LSN 0.
+	Drop(ctx context.Context, shard string) error
+	Close() error
+}
+
+// Snapshot reads one state of one shard.
+type Snapshot interface {
+	// LSN is that of the last transaction in this state.
+	LSN() LSN
+	// Get returns the value, nil if the key is absent (a stored empty value is non-nil).
+	Get(key []byte) ([]byte, error)
+	// Scan calls fn for each key in r, in order, until fn returns false.
+	Scan(r Range, fn func(key, value []byte) bool) error
+}
+
+// Tx is a Snapshot that sees its own writes, and may write. LSN is the one it will commit as.
+type Tx interface {
+	Snapshot
+	Put(key, value []byte) error
+	Delete(key []byte) error
+	// DeleteRange removes the keys in [start, end); end must not be nil.
+	DeleteRange(start, end []byte) error
+}
+
+// Range is [Start, End) of keys; a nil End means up to the last key. Reverse scans from the end.
+type Range struct {
+	Start, End []byte
+	Reverse    bool
+}
+
+// Prefix is the Range of all keys that begin with p.
+func Prefix(p []byte) Range {
+	end := append([]byte(nil), p...)
+	for i := len(end) - 1; i >= 0; i-- {
+		if end[i] < 0xff {
+			end[i]++
+			return Range{Start: p, End: end[:i+1]}
+		}
+	}
+	return Range{Start: p}
+}
