@@ -1,0 +1,157 @@
+package arm
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/bulkheadhq/bulkhead/internal/authn"
+	"github.com/bulkheadhq/bulkhead/internal/store"
+	"github.com/bulkheadhq/bulkhead/internal/wire"
+)
+
+// Resource is a stored resource: what ARM keeps of it, in the subscription's shard.
+type Resource struct {
+	ID         string            `json:"id"` // canonical form, the caller's casing of names
+	Name       string            `json:"name"`
+	Type       string            `json:"type"`
+	Location   string            `json:"location,omitempty"`
+	Kind       string            `json:"kind,omitempty"`
+	ManagedBy  string            `json:"managedBy,omitempty"`
+	Tags       map[string]string `json:"tags,omitempty"`
+	SKU        json.RawMessage   `json:"sku,omitempty"`
+	Plan       json.RawMessage   `json:"plan,omitempty"`
+	Identity   *Identity         `json:"identity,omitempty"`
+	Properties json.RawMessage   `json:"properties,omitempty"`
+	ETag       string            `json:"etag,omitempty"` // without quotes; changes on every write
+
+	GUID    string          `json:"guid"`              // immutable, chosen at creation; names data shards
+	Private json.RawMessage `json:"private,omitempty"` // the service's own, never on the wire, never secret in clear
+	Created time.Time       `json:"created"`
+	Changed time.Time       `json:"changed"`
+	By      string          `json:"by,omitempty"` // object id of the last writer
+}
+
+// Identity is a resource's managed identity block.
+type Identity struct {
+	Type         string                  `json:"type"` // "SystemAssigned", "UserAssigned", "SystemAssigned, UserAssigned", "None"
+	PrincipalID  string                  `json:"principalId,omitempty"`
+	TenantID     string                  `json:"tenantId,omitempty"`
+	ClientID     string                  `json:"clientId,omitempty"` // kept, shown only where the type shows it
+	UserAssigned map[string]UserAssigned `json:"userAssignedIdentities,omitempty"`
+}
+
+// UserAssigned names one user-assigned identity of a resource.
+type UserAssigned struct {
+	PrincipalID string `json:"principalId,omitempty"`
+	ClientID    string `json:"clientId,omitempty"`
+}
+
+// Scope says where a type's instances live.
+type Scope uint8
+
+// The scopes.
+const (
+	InResourceGroup Scope = iota
+	InSubscription
+	InTenant
+	AtAnyScope // an extension: role assignments, locks
+)
+
+// Type is a resource type as data. ARM derives routes, provider listings, RBAC action names, api-version errors, swagger and tests from it. The
+// functions are the service's; all but Put may be nil. The pipeline has done every check before it calls one (wire order: token, tenant and
+// subscription, role, deny, existence of group, parent and resource, lock, body).
+type Type struct {
+	Name      string   // "Microsoft.KeyVault/vaults", "Microsoft.Web/sites/config"
+	Versions  []string // api-versions, any order; the earliest bounds what is accepted
+	Scope     Scope
+	Untracked bool // has no location and tags of its own (child and extension types)
+	Identity  bool // may carry a managed identity
+	OnCreate  int  // status of a creating PUT; 0 = 201 (App Service and Cosmos DB answer 200)
+
+	// Put validates c.Body against c.Old and fills c.New.Properties, SKU, Kind and Private; no writes. The pipeline has filled the envelope.
+	Put func(ctx context.Context, c *Call) error
+	// Patch is Put for PATCH; nil merges tags, identity, sku and properties (JSON merge patch) into c.Body and runs Put.
+	Patch func(ctx context.Context, c *Call) error
+	// HostNames are the globally unique names the resource takes; reserved before and confirmed after the commit.
+	HostNames func(r *Resource) []HostName
+	// Commit writes the service's further rows of the same transaction (account keys, settings), into the subscription's shard.
+	Commit func(tx store.Tx, c *Call) error
+	// Applied makes the change take effect outside the subscription's shard (create a data shard, start a process). It runs after the commit and
+	// before the answer, and again after a crash: idempotent. On delete, c.New is nil.
+	Applied func(ctx context.Context, c *Call) error
+	// Delete refuses or prepares a deletion; no writes. CommitDelete removes the service's rows in the same transaction.
+	Delete       func(ctx context.Context, c *Call) error
+	CommitDelete func(tx store.Tx, c *Call) error
+	// Render gives the properties as the wire shows them (urls by the way the client came in, no secrets); nil shows Properties as stored.
+	Render func(ctx context.Context, c *Call, r *Resource) (json.RawMessage, error)
+	// Get replaces the stored-resource read for types that are a view of something else (config/appsettings). nil: load by id.
+	Get func(ctx context.Context, c *Call) (*Resource, error)
+	// List likewise for collections below a parent. nil: list by prefix.
+	List    func(ctx context.Context, c *Call) ([]*Resource, error)
+	Actions []Action
+}
+
+// HostName is a globally unique name.
+type HostName struct {
+	Kind wire.HostKind
+	Name string
+}
+
+// Action is a verb on an instance or, if Collection, on the type's parent scope: POST {id}/listKeys.
+type Action struct {
+	Verb       string // as documented: "listKeys"; matched in any case
+	Method     string // "" = POST
+	Operation  string // RBAC action; "" = "{type}/{verb}/action"
+	Collection bool   // {scope}/providers/{namespace}/{verb}, such as checkNameAvailability
+	Writes     bool   // changes the resource; runs through Commit, gets an activity-log record either way
+	Handler    func(ctx context.Context, c *Call) (any, error)
+}
+
+// Call is one request to a type, with everything the pipeline found out.
+type Call struct {
+	*wire.Request
+	Type     *Type
+	ID       ID
+	TenantID string    // of the subscription
+	Old      *Resource // nil when absent
+	New      *Resource // what a PUT or PATCH will store
+	Body     Object    // the request's body, leniently read; nil when there was none
+	Version  string    // api-version as asked, or the nearest known
+	// Auth is why the call was allowed.
+	Auth Decision
+	// Pipeline's own; services call its methods.
+	ops callOps
+}
+
+// callOps is what the pipeline offers a running call.
+type callOps interface {
+	commit(ctx context.Context, c *Call, fn func(tx store.Tx) error) error
+}
+
+// Commit runs fn in the subscription's shard. In the same transaction it re-reads assignments, denials, locks and the resource's etag, and appends the
+// activity-log and audit records. For actions that write (regenerateKey); PUT, PATCH and DELETE do it by themselves.
+func (c *Call) Commit(ctx context.Context, fn func(tx store.Tx) error) error {
+	return c.ops.commit(ctx, c, fn)
+}
+
+// Decision is the outcome of an access check.
+type Decision struct {
+	Allowed bool
+	By      string // the assignment and role that allow it, or the deny assignment that refuses it, for the audit record
+	Denied  bool   // refused by a deny assignment
+}
+
+// Access answers whether a principal may do an action at a scope: role assignments there and above, minus deny assignments. Implemented by Pipeline; data
+// planes use it for RBAC-mode vaults and the like.
+type Access interface {
+	// Check evaluates an action ("Microsoft.KeyVault/vaults/write") or, with data, a data action
+	// ("Microsoft.KeyVault/vaults/secrets/getSecret/action") at the scope id.
+	Check(ctx context.Context, p *authn.Principal, action string, data bool, scope string) (Decision, error)
+}
+
+// Reader loads resources for data planes, through a cache that is never older than the shard's last commit.
+type Reader interface {
+	// Resource returns the resource and its subscription's tenant, or nil if there is none.
+	Resource(ctx context.Context, id string) (r *Resource, tenantID string, err error)
+}

@@ -1,0 +1,32 @@
+// Package authn says who calls: principals, the tokens that prove them, and the keys that sign those tokens.
+package authn
+
+import "time"
+
+// Kind of a principal, as Microsoft Graph names it.
+type Kind string
+
+// The kinds.
+const (
+	User             Kind = "User"
+	ServicePrincipal Kind = "ServicePrincipal"
+	ManagedIdentity  Kind = "ManagedIdentity" // a service principal whose credential nobody holds
+)
+
+// Principal is a verified caller.
+type Principal struct {
+	Kind       Kind
+	TenantID   string // home tenant, GUID
+	ObjectID   string // of the user or service principal in that tenant, GUID
+	AppID      string // client id; "" for none
+	Name       string // for people reading logs, never for decisions
+	Resource   string // ARM id of the resource a managed identity belongs to (xms_mirid)
+	Audience   string // aud of the token
+	Issuer     string // iss of the token
+	TokenID    string // uti of the token
+	ClientAuth string // appidacr: "0" none, "1" secret, "2" certificate or platform
+	Scopes     string // scp, for delegated tokens
+	Roles      []string
+	Groups     []string
+	Expires    time.Time
+}

@@ -1,0 +1,93 @@
+package wire
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/bulkheadhq/bulkhead/internal/authn"
+)
+
+// Request is one request as the handler sees it. It is valid until the handler returns.
+type Request struct {
+	HTTP   *http.Request
+	Route  *Route
+	Host   Host
+	Hosts  Hosts // to build URLs that follow the way the client came in
+	Client netip.Addr
+
+	RequestID       string // ours, a GUID: x-ms-request-id
+	CorrelationID   string // the story this request belongs to; see Correlation
+	ClientRequestID string // the caller's own id, echoed
+	APIVersion      string // well-formed, or ""
+
+	Body      []byte           // read whole, within the route's limit
+	Principal *authn.Principal // set by the route's Authenticator
+	Process   string           // identity resource id of the child process that sent it through the proxy; "" otherwise
+
+	// For the audit record: what was touched and why it was allowed ("policy ...", "assignment ..."). Handlers and stages set them.
+	Resource  string
+	AllowedBy string
+	// Audited is set once a record of this request was committed with its own write, so that the mux does not write another.
+	Audited bool
+
+	params []Param
+	query  []Param
+}
+
+// Param is a name and its decoded value.
+type Param struct{ Name, Value string }
+
+// Param returns a path parameter, percent-decoded, "" if absent.
+func (r *Request) Param(name string) string {
+	for i := range r.params {
+		if r.params[i].Name == name {
+			return r.params[i].Value
+		}
+	}
+	return ""
+}
+
+// SetParam sets a path parameter; for tests and for routers that parse paths themselves.
+func (r *Request) SetParam(name, value string) {
+	for i := range r.params {
+		if r.params[i].Name == name {
+			r.params[i].Value = value
+			return
+		}
+	}
+	r.params = append(r.params, Param{name, value})
+}
+
+// Query returns the first query parameter of that name; names are decoded and compared in any case ("api%2Dversion" is api-version).
+func (r *Request) Query(name string) string {
+	v, _ := r.LookupQuery(name)
+	return v
+}
+
+// LookupQuery is Query that also tells whether the parameter is there.
+func (r *Request) LookupQuery(name string) (string, bool) {
+	for i := range r.query {
+		if strings.EqualFold(r.query[i].Name, name) {
+			return r.query[i].Value, true
+		}
+	}
+	return "", false
+}
+
+// URL builds an absolute URL of another endpoint, by the way this client came in.
+func (r *Request) URL(kind HostKind, name string) string { return r.Hosts.URL(r.Host, kind, name) }
+
+type contextKey struct{}
+
+// NewContext carries r's ids (not its dependencies) to code that only has a context.
+func NewContext(ctx context.Context, r *Request) context.Context {
+	return context.WithValue(ctx, contextKey{}, r)
+}
+
+// FromContext returns the request ctx belongs to, or nil.
+func FromContext(ctx context.Context) *Request {
+	r, _ := ctx.Value(contextKey{}).(*Request)
+	return r
+}
