@@ -38,6 +38,8 @@ var (
 	ErrNested = errors.New("store: View or Update inside another")
 	ErrFull   = errors.New("store: no space left")
 	ErrClosed = errors.New("store: closed")
+	// ErrVersion: data was written by a newer program. The error text names both versions.
+	ErrVersion = errors.New("store: written by a newer version")
 )
 
 // Store is an engine. All methods are safe for concurrent use.
@@ -52,7 +54,8 @@ type Store interface {
 	Update(ctx context.Context, shard string, fn func(Tx) error) (LSN, error)
 	// Watch returns once the shard's durable LSN is above after, with that LSN. It coalesces: a doorbell, not a log.
 	Watch(ctx context.Context, shard string, after LSN) (LSN, error)
-	// Shards lists the names of shards with the prefix, in order, after the given name, at most limit of them.
+	// Shards lists the names of shards with the prefix, in order, after the given name, at most limit of them
+	// (0: all).
 	Shards(ctx context.Context, prefix, after string, limit int) ([]string, error)
 	// Drop removes a shard with all its keys; the name then stands for an empty shard of LSN 0.
 	Drop(ctx context.Context, shard string) error

@@ -1,0 +1,303 @@
+package pebble
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/bulkheadhq/bulkhead/internal/store"
+)
+
+// snapshot is a shard's state as Pebble holds it. An id of 0 is a shard that does not exist.
+type snapshot struct {
+	r   pebble.Reader
+	id  uint64
+	lsn store.LSN
+	buf [128]byte // for building keys
+	mem arena
+	// done is set when the function has returned.
+	done bool
+}
+
+// errDone answers whoever kept a Snapshot or Tx.
+var errDone = errors.New("store: used after its function returned")
+
+// LSN implements store.Snapshot.
+func (s *snapshot) LSN() store.LSN { return s.lsn }
+
+// Get implements store.Snapshot. The value is a copy: what Pebble hands out may vanish.
+func (s *snapshot) Get(key []byte) ([]byte, error) {
+	if s.done {
+		return nil, errDone
+	}
+	if s.id == 0 || len(key) > store.MaxKey {
+		return nil, nil
+	}
+	v, closer, err := s.r.Get(appendKey(s.buf[:0], s.id, key))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("store: get: %w", err)
+	}
+	c := make([]byte, len(v))
+	copy(c, v)
+	return c, closer.Close()
+}
+
+// Scan implements store.Snapshot.
+func (s *snapshot) Scan(r store.Range, fn func(key, value []byte) bool) error {
+	return s.scan(r, nil, fn)
+}
+
+// scan merges what Pebble holds with the overlay o, which may be nil.
+func (s *snapshot) scan(r store.Range, o *overlay, fn func(key, value []byte) bool) error {
+	if s.done {
+		return errDone
+	}
+	if r.End != nil && bytes.Compare(r.Start, r.End) >= 0 {
+		return nil
+	}
+	m := merge{fn: fn, mem: &s.mem, reverse: r.Reverse}
+	if s.id != 0 {
+		lo, hi := bounds(s.id, r.Start, r.End)
+		it, err := s.r.NewIter(&pebble.IterOptions{LowerBound: lo, UpperBound: hi})
+		if err != nil {
+			return fmt.Errorf("store: scan: %w", err)
+		}
+		defer it.Close()
+		m.it = it
+	}
+	if o != nil && !o.empty() {
+		m.spans = o.spans
+	}
+	m.first()
+	if o == nil || o.points.Len() == 0 {
+		m.drain()
+	} else {
+		m.over(o, r)
+	}
+	if m.it != nil && m.it.Error() != nil {
+		return fmt.Errorf("store: scan: %w", m.it.Error())
+	}
+	return nil
+}
+
+// merge is one scan: base keys from it that no span hides, and the overlay's points, in one order.
+type merge struct {
+	it      *pebble.Iterator // nil: no base
+	spans   []span
+	fn      func(key, value []byte) bool
+	mem     *arena
+	reverse bool
+	stopped bool
+}
+
+func (m *merge) first() {
+	if m.it == nil {
+		return
+	}
+	if m.reverse {
+		m.it.Last()
+	} else {
+		m.it.First()
+	}
+	m.skip()
+}
+
+func (m *merge) next() {
+	if m.reverse {
+		m.it.Prev()
+	} else {
+		m.it.Next()
+	}
+	m.skip()
+}
+
+// skip moves past hidden keys, a whole span at a time.
+func (m *merge) skip() {
+	for len(m.spans) > 0 && m.it.Valid() {
+		s, hidden := find(m.spans, m.key())
+		if !hidden {
+			return
+		}
+		prefix := m.it.Key()[:idLen:idLen]
+		if m.reverse {
+			m.it.SeekLT(append(prefix, s.start...))
+		} else {
+			m.it.SeekGE(append(prefix, s.end...))
+		}
+	}
+}
+
+func (m *merge) valid() bool { return m.it != nil && m.it.Valid() }
+func (m *merge) key() []byte { return m.it.Key()[idLen:] }
+
+// emitBase hands the base's present key to fn and moves on.
+func (m *merge) emitBase() {
+	m.stopped = !m.fn(m.mem.copy(m.key()), m.mem.copy(m.it.Value()))
+	if !m.stopped {
+		m.next()
+	}
+}
+
+func (m *merge) drain() {
+	for !m.stopped && m.valid() {
+		m.emitBase()
+	}
+}
+
+// over walks the overlay's points in r, emitting base keys as they come due. It walks a clone, as fn may write.
+func (m *merge) over(o *overlay, r store.Range) {
+	visit := func(p point) bool {
+		for !m.stopped && m.valid() {
+			c := bytes.Compare(m.key(), p.key)
+			if c == 0 {
+				m.next()
+				break
+			}
+			if (c > 0) != m.reverse {
+				break
+			}
+			m.emitBase()
+		}
+		if !m.stopped && p.value != nil {
+			m.stopped = !m.fn(p.key, p.value)
+		}
+		return !m.stopped
+	}
+	points := o.points.Clone()
+	if !m.reverse {
+		points.AscendGreaterOrEqual(point{key: r.Start}, func(p point) bool {
+			return (r.End == nil || bytes.Compare(p.key, r.End) < 0) && visit(p)
+		})
+	} else {
+		down := func(p point) bool {
+			if r.End != nil && bytes.Compare(p.key, r.End) >= 0 {
+				return true // DescendLessOrEqual begins at End itself
+			}
+			return bytes.Compare(p.key, r.Start) >= 0 && visit(p)
+		}
+		if r.End == nil {
+			points.Descend(down)
+		} else {
+			points.DescendLessOrEqual(point{key: r.End}, down)
+		}
+	}
+	m.drain()
+}
+
+// tx is one function's view of the group's overlay over the shard.
+type tx struct {
+	base  snapshot // its lsn is the one this transaction will commit as
+	o     *overlay
+	keys  int
+	bytes int
+	err   error // the first refusal; a function that ignores it must not commit
+}
+
+// LSN implements store.Tx.
+func (t *tx) LSN() store.LSN { return t.base.lsn }
+
+// Get implements store.Snapshot.
+func (t *tx) Get(key []byte) ([]byte, error) {
+	if t.base.done {
+		return nil, errDone
+	}
+	if v, decided := t.o.get(key); decided {
+		return v, nil
+	}
+	return t.base.Get(key)
+}
+
+// Scan implements store.Snapshot. fn may write; the scan goes on over the state it began with.
+func (t *tx) Scan(r store.Range, fn func(key, value []byte) bool) error {
+	return t.base.scan(r, t.o, fn)
+}
+
+// Put implements store.Tx.
+func (t *tx) Put(key, value []byte) error {
+	if len(value) > store.MaxValue {
+		return t.refuse(fmt.Errorf("%w: value of %d bytes, at most %d", store.ErrLimit, len(value), store.MaxValue))
+	}
+	if err := t.admit(key, len(value)); err != nil {
+		return err
+	}
+	if value == nil {
+		value = []byte{}
+	}
+	t.o.set(key, value)
+	return nil
+}
+
+// Delete implements store.Tx.
+func (t *tx) Delete(key []byte) error {
+	if err := t.admit(key, 0); err != nil {
+		return err
+	}
+	t.o.set(key, nil)
+	return nil
+}
+
+// fewKeys is up to where DeleteRange deletes key by key: Pebble reads past many small range deletions slowly.
+const fewKeys = 64
+
+// DeleteRange implements store.Tx.
+func (t *tx) DeleteRange(start, end []byte) error {
+	if end == nil {
+		return t.refuse(errors.New("store: DeleteRange needs an end"))
+	}
+	if len(start) > store.MaxKey {
+		return t.refuse(fmt.Errorf("%w: key of %d bytes, at most %d", store.ErrLimit, len(start), store.MaxKey))
+	}
+	if err := t.admit(end, len(start)); err != nil {
+		return err
+	}
+	if bytes.Compare(start, end) >= 0 {
+		return nil
+	}
+	var found [][]byte
+	err := t.Scan(store.Range{Start: start, End: end}, func(k, _ []byte) bool {
+		found = append(found, k)
+		return len(found) <= fewKeys
+	})
+	if err != nil {
+		return t.refuse(err)
+	}
+	if len(found) > fewKeys {
+		t.o.hide(start, end)
+		return nil
+	}
+	for _, k := range found {
+		t.o.set(k, nil)
+	}
+	return nil
+}
+
+// admit counts one write and checks the limits.
+func (t *tx) admit(key []byte, n int) error {
+	if t.base.done {
+		return errDone
+	}
+	if len(key) > store.MaxKey {
+		return t.refuse(fmt.Errorf("%w: key of %d bytes, at most %d", store.ErrLimit, len(key), store.MaxKey))
+	}
+	t.keys++
+	t.bytes += len(key) + n
+	if t.keys > store.MaxTxKeys {
+		return t.refuse(fmt.Errorf("%w: more than %d writes in one transaction", store.ErrLimit, store.MaxTxKeys))
+	}
+	if t.bytes > store.MaxTxBytes {
+		return t.refuse(fmt.Errorf("%w: more than %d bytes in one transaction", store.ErrLimit, store.MaxTxBytes))
+	}
+	return nil
+}
+
+func (t *tx) refuse(err error) error {
+	if t.err == nil {
+		t.err = err
+	}
+	return err
+}
