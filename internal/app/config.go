@@ -1,0 +1,73 @@
+// Package app is the composition root: it opens the store, makes every service, and serves them. services.go has the one list of services.
+package app
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Config is what `bulkhead up` can be told. The zero value works; Defaults fills it.
+type Config struct {
+	Data         string   `yaml:"data"`         // data folder
+	Listen       string   `yaml:"listen"`       // front door (HTTPS)
+	Proxy        string   `yaml:"proxy"`        // CONNECT proxy
+	Identity     string   `yaml:"identity"`     // plain HTTP: managed identity endpoint, health
+	Suffix       string   `yaml:"suffix"`       // own host name suffix
+	PassThrough  bool     `yaml:"passThrough"`  // the proxy lets hosts that are not Azure's through
+	PackageRoots []string `yaml:"packageRoots"` // folders a site's WEBSITE_RUN_FROM_PACKAGE may name
+	LogLevel     string   `yaml:"logLevel"`     // debug, info, warn, error
+}
+
+// Defaults are loopback addresses and a data folder beside the caller.
+func Defaults() Config {
+	return Config{
+		Data: "bulkhead-data", Listen: "127.0.0.1:8443", Proxy: "127.0.0.1:8444", Identity: "127.0.0.1:8445",
+		Suffix: "bulkhead.localhost", LogLevel: "info",
+	}
+}
+
+// LoadFile reads a YAML file over c. A key it does not know is an error that names it.
+func (c *Config) LoadFile(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	d := yaml.NewDecoder(f)
+	d.KnownFields(true)
+	if err := d.Decode(c); err != nil {
+		return fmt.Errorf("config %s: %w", path, err)
+	}
+	return nil
+}
+
+// Check finds what cannot work before anything starts.
+func (c *Config) Check() error {
+	c.Suffix = strings.Trim(strings.ToLower(c.Suffix), ".")
+	abs, err := filepath.Abs(c.Data)
+	if err != nil {
+		return err
+	}
+	c.Data = abs
+	for i, root := range c.PackageRoots {
+		if c.PackageRoots[i], err = filepath.Abs(root); err != nil {
+			return err
+		}
+		info, err := os.Stat(root)
+		if errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
+			return fmt.Errorf("package root %s is not a folder", root)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Config) path(parts ...string) string { return filepath.Join(append([]string{c.Data}, parts...)...) }
