@@ -31,6 +31,8 @@ type Request struct {
 	AllowedBy string
 	// Audited is set once a record of this request was committed with its own write, so that the mux does not write another.
 	Audited bool
+	// State is what an earlier stage of the route found and a later one needs (the vault, the account); the mux never looks at it.
+	State any
 
 	params []Param
 	query  []Param
