@@ -306,9 +306,13 @@ func (e *Engine) logSlow(op, shard string, pc uintptr, d time.Duration) {
 func safely(log *slog.Logger, shard string, fn func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			log.Error("store function panicked", "shard", shard, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			err = errors.New("store: the function panicked")
+			err = panicked(log, shard, p)
 		}
 	}()
 	return fn()
+}
+
+func panicked(log *slog.Logger, shard string, p any) error {
+	log.Error("store function panicked", "shard", shard, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+	return errors.New("store: the function panicked")
 }

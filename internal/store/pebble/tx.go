@@ -10,32 +10,85 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/store"
 )
 
-// snapshot is a shard's state as Pebble holds it. An id of 0 is a shard that does not exist.
+// snapshot reads a shard as Pebble holds it. An id of 0 is a shard that does not exist.
 type snapshot struct {
 	r   pebble.Reader
 	id  uint64
 	lsn store.LSN
-	buf [128]byte // for building keys
 	mem arena
-	// done is set when the function has returned.
-	done bool
+	key [64]byte // for building keys
+
+	// Set only where r is the live engine and the shard may move under a View's reads.
+	e       *Engine
+	sh      *shard
+	state   *state
+	touched bool // fn knows something of this state
+	torn    bool // the shard moved after fn knew something: fn must run again
+
+	done bool // the function has returned
 }
 
-// errDone answers whoever kept a Snapshot or Tx.
-var errDone = errors.New("store: used after its function returned")
+var (
+	// errDone answers whoever kept a Snapshot or Tx.
+	errDone = errors.New("store: used after its function returned")
+	// errTorn ends a View's function early; it is about to run again.
+	errTorn = errors.New("store: the shard moved, the function runs again")
+)
+
+// start makes the shard's present state the one to be read. It fails while a group is being applied.
+func (s *snapshot) start() bool {
+	if s.sh == nil {
+		return true
+	}
+	s.state = s.sh.state.Load()
+	s.id, s.lsn = s.state.id, s.state.lsn
+	return !s.sh.applying.Load()
+}
+
+// steady tells whether what was just read is of the state to be read. If it is not, and fn knows nothing yet, it moves
+// on to the present state, and again says that the read has to be repeated.
+func (s *snapshot) steady() (ok, again bool) {
+	if s.state == nil || s.id == 0 {
+		return true, false
+	}
+	if !s.sh.applying.Load() && s.sh.state.Load() == s.state {
+		s.touched = true
+		return true, false
+	}
+	if !s.touched && s.start() {
+		return false, true
+	}
+	s.torn = true
+	return false, false
+}
 
 // LSN implements store.Snapshot.
-func (s *snapshot) LSN() store.LSN { return s.lsn }
+func (s *snapshot) LSN() store.LSN {
+	s.touched = true
+	return s.lsn
+}
 
-// Get implements store.Snapshot. The value is a copy: what Pebble hands out may vanish.
+// Get implements store.Snapshot.
 func (s *snapshot) Get(key []byte) ([]byte, error) {
 	if s.done {
 		return nil, errDone
 	}
-	if s.id == 0 || len(key) > store.MaxKey {
-		return nil, nil
+	for {
+		if s.id == 0 || len(key) > store.MaxKey {
+			return nil, nil
+		}
+		v, err := s.get(key)
+		if ok, again := s.steady(); ok {
+			return v, err
+		} else if !again {
+			return nil, errTorn
+		}
 	}
-	v, closer, err := s.r.Get(appendKey(s.buf[:0], s.id, key))
+}
+
+// get returns a copy: what Pebble hands out may vanish.
+func (s *snapshot) get(key []byte) ([]byte, error) {
+	v, closer, err := s.r.Get(appendKey(s.key[:0], s.id, key))
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil, nil
 	}
@@ -45,6 +98,28 @@ func (s *snapshot) Get(key []byte) ([]byte, error) {
 	c := make([]byte, len(v))
 	copy(c, v)
 	return c, closer.Close()
+}
+
+// iter opens Pebble's iterator on r; nil if the shard does not exist. It keeps the state it was opened on.
+func (s *snapshot) iter(r store.Range) (*pebble.Iterator, error) {
+	for {
+		if s.id == 0 {
+			return nil, nil
+		}
+		lo, hi := bounds(s.id, r.Start, r.End)
+		it, err := s.r.NewIter(&pebble.IterOptions{LowerBound: lo, UpperBound: hi})
+		if err != nil {
+			return nil, fmt.Errorf("store: scan: %w", err)
+		}
+		ok, again := s.steady()
+		if ok {
+			return it, nil
+		}
+		_ = it.Close()
+		if !again {
+			return nil, errTorn
+		}
+	}
 }
 
 // Scan implements store.Snapshot.
@@ -60,15 +135,13 @@ func (s *snapshot) scan(r store.Range, o *overlay, fn func(key, value []byte) bo
 	if r.End != nil && bytes.Compare(r.Start, r.End) >= 0 {
 		return nil
 	}
-	m := merge{fn: fn, mem: &s.mem, reverse: r.Reverse}
-	if s.id != 0 {
-		lo, hi := bounds(s.id, r.Start, r.End)
-		it, err := s.r.NewIter(&pebble.IterOptions{LowerBound: lo, UpperBound: hi})
-		if err != nil {
-			return fmt.Errorf("store: scan: %w", err)
-		}
+	it, err := s.iter(r)
+	if err != nil {
+		return err
+	}
+	m := merge{it: it, fn: fn, mem: &s.mem, reverse: r.Reverse}
+	if it != nil {
 		defer it.Close()
-		m.it = it
 	}
 	if o != nil && !o.empty() {
 		m.spans = o.spans

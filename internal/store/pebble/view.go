@@ -2,6 +2,7 @@ package pebble
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"time"
@@ -11,20 +12,9 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/store"
 )
 
-// View implements store.Store.
+// View implements store.Store. It first runs fn on the live engine, checking after each read that the shard has not
+// moved, which costs nothing on a quiet shard; if it has, fn runs again on a Pebble snapshot.
 func (e *Engine) View(ctx context.Context, shard string, fn func(store.Snapshot) error) error {
-	g := getg()
-	if !e.running.enter(g) {
-		return store.ErrNested
-	}
-	entered := true
-	leave := func() {
-		if entered {
-			entered = false
-			e.running.exit(g)
-		}
-	}
-	defer leave()
 	if err := e.begin(ctx, shard); err != nil {
 		return err
 	}
@@ -33,63 +23,78 @@ func (e *Engine) View(ctx context.Context, shard string, fn func(store.Snapshot)
 	if err != nil {
 		return fmt.Errorf("view shard %s: %w", shard, err)
 	}
-	if sh == nil {
-		return e.call(shard, &snapshot{}, fn)
+	s := snapshot{e: e, sh: sh, r: e.db}
+	var drops uint64
+	if sh != nil {
+		drops = sh.drops.Load()
 	}
-	drops := sh.drops.Load()
-	snap, db, err := e.snapshot(ctx, sh)
-	if err != nil {
-		return err
+	if s.start() {
+		err = e.call(shard, &s, fn)
+	} else {
+		s.torn = true
 	}
-	err = e.call(shard, snap, fn)
-	if cerr := db.Close(); cerr != nil && err == nil {
-		err = fmt.Errorf("close snapshot: %w", cerr)
+	if s.torn {
+		err = e.viewPinned(ctx, sh, &s, fn)
 	}
-	leave()
-	if sh.durable.Load() >= uint64(snap.lsn) {
+	if sh == nil || sh.durable.Load() >= uint64(s.lsn) || errors.Is(err, store.ErrNested) {
 		return err
 	}
 	if werr := e.await(ctx, sh, nil, func() bool {
-		return sh.durable.Load() >= uint64(snap.lsn) || sh.drops.Load() != drops
+		return sh.durable.Load() >= uint64(s.lsn) || sh.drops.Load() != drops
 	}); werr != nil {
-		return werr // what fn saw may be lost yet
+		return werr // what fn saw may yet be lost
 	}
 	return err
 }
 
-func (e *Engine) call(shard string, s *snapshot, fn func(store.Snapshot) error) error {
-	start := time.Now()
-	err := safely(e.log, shard, func() error { return fn(s) })
-	s.done = true
-	if d := time.Since(start); d > slowFunction {
-		e.logSlow("view", shard, reflect.ValueOf(fn).Pointer(), d)
-	}
-	return err
-}
-
-// snapshot takes one state of the shard, with the LSN that belongs to it.
-func (e *Engine) snapshot(ctx context.Context, sh *shard) (*snapshot, *pebble.Snapshot, error) {
-	before := sh.state.Load()
-	busy := sh.applying.Load()
+// viewPinned runs fn on a Pebble snapshot, and leaves in s the LSN it saw.
+func (e *Engine) viewPinned(ctx context.Context, sh *shard, s *snapshot, fn func(store.Snapshot) error) error {
 	db := e.db.NewSnapshot()
-	if !busy && !sh.applying.Load() && sh.state.Load() == before {
-		return &snapshot{r: db, id: before.id, lsn: before.lsn}, db, nil
-	}
-	// A group was being applied: what the snapshot holds, only the snapshot knows.
-	id, err := e.getUint(db, metaKey(metaName, sh.name))
-	var lsn uint64
-	if err == nil && id != 0 {
-		lsn, err = e.getUint(db, lsnKey(id))
-	}
-	if err == nil && id == 0 && before.id != 0 {
-		// A Drop shows already: wait until it is durable.
-		err = e.await(ctx, sh, nil, func() bool { return sh.state.Load().id != before.id })
-	}
+	defer db.Close()
+	*s = snapshot{r: db}
+	id, lsn, err := e.pinned(ctx, sh, db)
 	if err != nil {
-		_ = db.Close()
-		return nil, nil, fmt.Errorf("view shard %s: %w", sh.name, err)
+		return fmt.Errorf("view shard %s: %w", sh.name, err)
 	}
-	return &snapshot{r: db, id: id, lsn: store.LSN(lsn)}, db, nil
+	s.id, s.lsn = id, lsn
+	return e.call(sh.name, s, fn)
+}
+
+// call runs fn, guarded against nesting and panics.
+func (e *Engine) call(shard string, s *snapshot, fn func(store.Snapshot) error) (err error) {
+	g := getg()
+	if !e.running.enter(g) {
+		return store.ErrNested
+	}
+	start := time.Now()
+	defer func() {
+		if p := recover(); p != nil {
+			err = panicked(e.log, shard, p)
+		}
+		s.done = true
+		e.running.exit(g)
+		if d := time.Since(start); d > slowFunction {
+			e.logSlow("view", shard, reflect.ValueOf(fn).Pointer(), d)
+		}
+	}()
+	return fn(s)
+}
+
+// pinned finds what the snapshot db holds of the shard: only it knows, if a group is just being applied.
+func (e *Engine) pinned(ctx context.Context, sh *shard, db *pebble.Snapshot) (id uint64, lsn store.LSN, err error) {
+	before := sh.state.Load()
+	if id, err = e.getUint(db, metaKey(metaName, sh.name)); err != nil {
+		return 0, 0, err
+	}
+	if id == 0 {
+		if before.id != 0 && sh.applying.Load() {
+			// A Drop may show already: wait until it is durable.
+			err = e.await(ctx, sh, nil, func() bool { return sh.state.Load() != before })
+		}
+		return 0, 0, err
+	}
+	n, err := e.getUint(db, lsnKey(id))
+	return id, store.LSN(n), err
 }
 
 // Watch implements store.Store.
