@@ -139,10 +139,13 @@ func testGoexit(t *testing.T, st store.Store) {
 func testNested(t *testing.T, st store.Store) {
 	ctx := bounded(t)
 	calls := map[string]func(shard string) error{
-		"View":   func(shard string) error { return st.View(ctx, shard, func(store.Snapshot) error { return nil }) },
-		"Update": func(shard string) error { _, err := st.Update(ctx, shard, func(store.Tx) error { return nil }); return err },
-		"Watch":  func(shard string) error { _, err := st.Watch(ctx, shard, 0); return err },
-		"Drop":   func(shard string) error { return st.Drop(ctx, shard) },
+		"View": func(shard string) error { return st.View(ctx, shard, func(store.Snapshot) error { return nil }) },
+		"Update": func(shard string) error {
+			_, err := st.Update(ctx, shard, func(store.Tx) error { return nil })
+			return err
+		},
+		"Watch": func(shard string) error { _, err := st.Watch(ctx, shard, 0); return err },
+		"Drop":  func(shard string) error { return st.Drop(ctx, shard) },
 	}
 	put(t, st, "s", "a", "1")
 	put(t, st, "other", "a", "1")
