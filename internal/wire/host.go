@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"net"
 	"strconv"
 	"strings"
 )
@@ -60,20 +59,29 @@ type Host struct {
 func (h Hosts) Resolve(hostport string) (Host, bool) {
 	text := strings.TrimSuffix(strings.ToLower(hostport), ":443")
 	name := text
-	if host, _, err := net.SplitHostPort(text); err == nil {
+	if host, port, ok := strings.Cut(text, ":"); ok {
+		if !digits(port) {
+			return Host{Text: text}, false
+		}
 		name = host
 	}
 	name = strings.TrimSuffix(name, ".")
+	own, isOwn := "", false
+	if h.Suffix != "" {
+		if own, isOwn = strings.CutSuffix(name, h.Suffix); isOwn {
+			own, isOwn = strings.CutSuffix(own, ".")
+		}
+	}
 	for i := range hostTable {
 		row := &hostTable[i]
+		if isOwn {
+			if label, ok := match(own, row.own); ok {
+				return Host{Kind: row.kind, Name: label, Text: text}, true
+			}
+		}
 		for _, a := range row.azure {
 			if label, ok := match(name, a); ok {
 				return Host{Kind: row.kind, Name: label, Public: true, Text: text}, true
-			}
-		}
-		if h.Suffix != "" {
-			if label, ok := match(name, row.own+"."+h.Suffix); ok {
-				return Host{Kind: row.kind, Name: label, Text: text}, true
 			}
 		}
 	}

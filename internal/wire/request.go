@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/authn"
 )
@@ -17,10 +18,11 @@ type Request struct {
 	Hosts  Hosts // to build URLs that follow the way the client came in
 	Client netip.Addr
 
-	RequestID       string // ours, a GUID: x-ms-request-id
-	CorrelationID   string // the story this request belongs to; see Correlation
-	ClientRequestID string // the caller's own id, echoed
-	APIVersion      string // well-formed, or ""
+	Time            time.Time // when it arrived
+	RequestID       string    // ours, a GUID: x-ms-request-id
+	CorrelationID   string    // the story this request belongs to; see Correlation
+	ClientRequestID string    // the caller's own id, echoed
+	APIVersion      string    // well-formed, or ""
 
 	Body      []byte           // read whole, within the route's limit
 	Principal *authn.Principal // set by the route's Authenticator
@@ -36,6 +38,9 @@ type Request struct {
 
 	params []Param
 	query  []Param
+	plane  plane
+	// Room for the usual number of parameters, so that one allocation makes a request.
+	paramRoom, queryRoom [4]Param
 }
 
 // Param is a name and its decoded value.

@@ -3,7 +3,6 @@ package wire
 import (
 	"context"
 	"net/http"
-	"time"
 )
 
 // A Route is data: everything the platform knows about one operation on the wire. Routing, 404 and 405 answers, api-version errors, body limits,
@@ -67,14 +66,4 @@ type Service struct {
 	Routes []Route
 	// Run does background work until ctx ends; nil if there is none.
 	Run func(ctx context.Context) error
-}
-
-// Event is one finished request, for the request log and telemetry.
-type Event struct {
-	Time     time.Time
-	Duration time.Duration
-	Status   int
-	Bytes    int64
-	Err      error // what was answered as an error, with its cause
-	Request  *Request
 }

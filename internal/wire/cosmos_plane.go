@@ -1,0 +1,62 @@
+package wire
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/bulkheadhq/bulkhead/internal/fault"
+	"github.com/bulkheadhq/bulkhead/internal/ids"
+)
+
+// cosmosPlane is Cosmos DB's gateway: {"code","message"}, with the activity id inside the message and the sub-status in a header.
+type cosmosPlane struct{ base }
+
+type cosmosError struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+func (cosmosPlane) contentType() string { return "application/json" }
+
+func (cosmosPlane) headers(h http.Header, r *Request) {
+	secure(h, "no-store, no-cache")
+	h["Pragma"] = []string{"no-cache"}
+	h["X-Ms-Activity-Id"] = []string{activityID(r)}
+	h["X-Ms-Request-Id"] = []string{r.RequestID}
+	h["X-Ms-Correlation-Request-Id"] = []string{r.CorrelationID}
+}
+
+// activityID is the client's own, so that both sides' logs meet, or the request id.
+func activityID(r *Request) string {
+	if id := r.HTTP.Header.Get("X-Ms-Activity-Id"); ids.IsGUID(id) {
+		return id
+	}
+	return r.RequestID
+}
+
+func (cosmosPlane) failure(r *Request, f *fault.Error, _ time.Time) any {
+	return cosmosError{f.Code, f.Message + "\r\nActivityId: " + activityID(r) + ", Bulkhead"}
+}
+
+func (c cosmosPlane) problem(r *Request, p problem, detail string) *fault.Error {
+	switch p {
+	case badPath, missingVersion, badBody, bodyEncoding:
+		f := c.base.problem(r, p, detail)
+		f.Code = "BadRequest"
+		return f
+	case badVersion, oldVersion:
+		return fault.New(fault.Invalid, "BadRequest", "The request header %s has the invalid value '%s'.", r.Route.Versions.Header, detail)
+	}
+	return c.base.problem(r, p, detail)
+}
+
+// cosmosFailureHeaders adds what the SDKs' retry logic reads from an error answer.
+func cosmosFailureHeaders(h http.Header, f *fault.Error) {
+	if f.Substatus != 0 {
+		h["X-Ms-Substatus"] = []string{strconv.Itoa(f.Substatus)}
+	}
+	if f.RetryAfter > 0 {
+		h["X-Ms-Retry-After-Ms"] = []string{strconv.FormatInt(f.RetryAfter.Milliseconds(), 10)}
+	}
+}

@@ -1,0 +1,55 @@
+package wire
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/bulkheadhq/bulkhead/internal/fault"
+)
+
+// graphPlane is Microsoft Graph's: {"error":{"code","message","innerError":{...}}}.
+type graphPlane struct{ base }
+
+type graphError struct {
+	Error graphBody `json:"error"`
+}
+
+type graphBody struct {
+	Code    string     `json:"code"`
+	Message string     `json:"message"`
+	Inner   graphInner `json:"innerError"`
+}
+
+type graphInner struct {
+	Date            string `json:"date"`
+	RequestID       string `json:"request-id"`
+	ClientRequestID string `json:"client-request-id"`
+}
+
+func (graphPlane) headers(h http.Header, r *Request) {
+	secure(h, "no-cache")
+	h["Request-Id"] = []string{r.RequestID}
+	h["Client-Request-Id"] = []string{graphClientID(r)}
+	h["X-Ms-Correlation-Request-Id"] = []string{r.CorrelationID}
+}
+
+// graphClientID is the client's id, or ours: Graph always answers one.
+func graphClientID(r *Request) string {
+	if r.ClientRequestID != "" {
+		return r.ClientRequestID
+	}
+	return r.RequestID
+}
+
+func (graphPlane) failure(r *Request, f *fault.Error, now time.Time) any {
+	return graphError{graphBody{f.Code, f.Message, graphInner{
+		Date: now.UTC().Format("2006-01-02T15:04:05"), RequestID: r.RequestID, ClientRequestID: graphClientID(r),
+	}}}
+}
+
+func (g graphPlane) problem(r *Request, p problem, detail string) *fault.Error {
+	if p == noRoute {
+		return fault.New(fault.Invalid, "BadRequest", "Resource not found for the segment '%s'.", r.HTTP.URL.Path)
+	}
+	return g.base.problem(r, p, detail)
+}
