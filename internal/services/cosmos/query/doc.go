@@ -1,0 +1,14 @@
+// Package query is Cosmos DB's SQL: a lexer and a parser with exact source spans, a canonical printer, a compiler to closures
+// and an executor that streams pages.
+//
+// The path of a query: Parse makes a *Query (the syntax tree); Compile resolves names, binds parameters and makes an
+// immutable *Program; Run drives a Program over the documents of one partition key range, page by page, and hands back a
+// State that a continuation token can carry. An Evaluator tests or projects single documents.
+//
+// The heart of the language is Undefined, which is not null: a missing property is undefined, most operators on a wrong type
+// are undefined, WHERE keeps only what is true, and an undefined property vanishes from an object. AND, OR and NOT are three-valued.
+//
+// Errors of the caller are *Error, which wraps a 400 fault with the diagnostics as the service prints them; what this engine
+// cannot do yet is a 501 fault that names the construct. Left out so far: user-defined functions, ORDER BY RANK, spatial,
+// full-text, vector, regular-expression and date functions, and the query plan.
+package query

@@ -1,0 +1,306 @@
+package query
+
+import (
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+	"unsafe"
+
+	"github.com/valyala/fastjson"
+
+	"github.com/bulkheadhq/bulkhead/internal/fault"
+)
+
+// Kind is the type of a Value, in the order in which ORDER BY sorts values of different types.
+type Kind uint8
+
+// The kinds.
+const (
+	KindUndefined Kind = iota
+	KindNull
+	KindBool
+	KindNumber
+	KindString
+	KindArray
+	KindObject
+)
+
+// Value is a JSON value or Undefined, which is the zero Value. A Value read from a document borrows the document's
+// parser (see Parser) and is good until that reads the next one; Detach makes it independent. Not safe for concurrent use, unless detached.
+type Value struct {
+	kind Kind
+	b    bool
+	num  float64
+	str  string          // of a string; of an array or object: its original text, where known
+	node *fastjson.Value // of a number, an array or an object that comes from a document
+	comp *composite      // of an array or an object that was made here
+}
+
+type composite struct {
+	elems  []Value  // the elements, or the values of the members
+	names  []string // the names of the members
+	object bool
+}
+
+// Undefined and Null are the constants of the language.
+var (
+	Undefined = Value{}
+	Null      = Value{kind: KindNull}
+)
+
+// Bool makes a boolean.
+func Bool(b bool) Value { return Value{kind: KindBool, b: b} }
+
+// String makes a string.
+func String(s string) Value { return Value{kind: KindString, str: s} }
+
+// Number makes a number; what JSON cannot express (NaN, infinities) is Undefined.
+func Number(f float64) Value {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return Undefined
+	}
+	return Value{kind: KindNumber, num: f}
+}
+
+// Array makes an array, which owns elems.
+func Array(elems []Value) Value {
+	return Value{kind: KindArray, comp: &composite{elems: elems}}
+}
+
+// Object makes an object, which owns both slices. Undefined members must have been left out.
+func Object(names []string, values []Value) Value {
+	return Value{kind: KindObject, comp: &composite{elems: values, names: names, object: true}}
+}
+
+// Kind is the type of the value.
+func (v Value) Kind() Kind { return v.kind }
+
+// IsTrue tells whether v is the boolean true, the only thing WHERE keeps.
+func (v Value) IsTrue() bool { return v.kind == KindBool && v.b }
+
+// Str is the text of a string, otherwise empty.
+func (v Value) Str() string {
+	if v.kind == KindString {
+		return v.str
+	}
+	return ""
+}
+
+// Float is the number of a number, otherwise 0.
+func (v Value) Float() float64 { return v.num }
+
+// Parser reads documents into Values without allocating in the steady state.
+type Parser struct{ p fastjson.Parser }
+
+// Parse reads one JSON text. The Value is good until the next call. Malformed text is a 400 fault.
+func (p *Parser) Parse(raw []byte) (Value, error) {
+	n, err := p.p.ParseBytes(raw)
+	if err != nil {
+		return Undefined, fault.New(fault.Invalid, "BadRequest", "The text is not valid JSON.").WithCause(err)
+	}
+	v := fromNode(n)
+	if v.kind >= KindArray {
+		v.str = view(raw) // echoes the original text
+	}
+	return v, nil
+}
+
+// view is b as a string without a copy. b must not change while the string is used.
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+func fromNode(n *fastjson.Value) Value {
+	switch n.Type() {
+	case fastjson.TypeNull:
+		return Null
+	case fastjson.TypeTrue:
+		return Bool(true)
+	case fastjson.TypeFalse:
+		return Bool(false)
+	case fastjson.TypeNumber:
+		f, _ := n.Float64()
+		return Value{kind: KindNumber, num: f, node: n}
+	case fastjson.TypeString:
+		return String(view(n.GetStringBytes()))
+	case fastjson.TypeArray:
+		return Value{kind: KindArray, node: n}
+	default:
+		return Value{kind: KindObject, node: n}
+	}
+}
+
+// Field is the member of that name; Undefined where there is none or v is not an object.
+func (v Value) Field(name string) Value {
+	if v.kind != KindObject {
+		return Undefined
+	}
+	if v.comp != nil {
+		if i := slices.Index(v.comp.names, name); i >= 0 {
+			return v.comp.elems[i]
+		}
+		return Undefined
+	}
+	if n := v.node.GetObject().Get(name); n != nil {
+		return fromNode(n)
+	}
+	return Undefined
+}
+
+// At is element i of an array; Undefined where there is none.
+func (v Value) At(i int) Value {
+	if v.kind != KindArray || i < 0 || i >= v.Len() {
+		return Undefined
+	}
+	if v.comp != nil {
+		return v.comp.elems[i]
+	}
+	return fromNode(v.node.GetArray()[i])
+}
+
+// Len is the number of elements or members of an array or an object, otherwise 0.
+func (v Value) Len() int {
+	switch {
+	case v.kind < KindArray:
+		return 0
+	case v.comp != nil:
+		return len(v.comp.elems)
+	case v.kind == KindArray:
+		return len(v.node.GetArray())
+	default:
+		return v.node.GetObject().Len()
+	}
+}
+
+// Members calls f for each member of an object.
+func (v Value) Members(f func(name string, v Value)) {
+	if v.kind != KindObject {
+		return
+	}
+	if v.comp != nil {
+		for i, n := range v.comp.names {
+			f(n, v.comp.elems[i])
+		}
+		return
+	}
+	v.node.GetObject().Visit(func(k []byte, n *fastjson.Value) { f(view(k), fromNode(n)) })
+}
+
+// Detach is a copy of v that depends on no parser and may be shared.
+func (v Value) Detach() Value {
+	switch v.kind {
+	case KindString:
+		v.str = strings.Clone(v.str)
+	case KindNumber:
+		v.node = nil
+	case KindArray:
+		elems := make([]Value, v.Len())
+		for i := range elems {
+			elems[i] = v.At(i).Detach()
+		}
+		return Array(elems)
+	case KindObject:
+		names, values := make([]string, 0, v.Len()), make([]Value, 0, v.Len())
+		v.Members(func(n string, m Value) {
+			names, values = append(names, strings.Clone(n)), append(values, m.Detach())
+		})
+		return Object(names, values)
+	}
+	return v
+}
+
+// AppendJSON appends the JSON text of v. Documents and their numbers keep their original text. Undefined appends nothing.
+func (v Value) AppendJSON(b []byte) []byte {
+	switch v.kind {
+	case KindUndefined:
+		return b
+	case KindNull:
+		return append(b, "null"...)
+	case KindBool:
+		return strconv.AppendBool(b, v.b)
+	case KindString:
+		return appendString(b, v.str)
+	case KindNumber:
+		if v.node != nil {
+			return v.node.MarshalTo(b)
+		}
+		return appendNumber(b, v.num)
+	}
+	switch {
+	case v.str != "":
+		return append(b, v.str...)
+	case v.node != nil:
+		return v.node.MarshalTo(b)
+	case v.kind == KindArray:
+		b = append(b, '[')
+		for i, e := range v.comp.elems {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = e.AppendJSON(b)
+		}
+		return append(b, ']')
+	}
+	b = append(b, '{')
+	for i, e := range v.comp.elems {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(appendString(b, v.comp.names[i]), ':')
+		b = e.AppendJSON(b)
+	}
+	return append(b, '}')
+}
+
+// appendNumber writes a number as JavaScript does: whole numbers without a fraction, exponents only for the very large and small.
+func appendNumber(b []byte, f float64) []byte {
+	abs := math.Abs(f)
+	if abs != 0 && (abs < 1e-6 || abs >= 1e21) {
+		return strconv.AppendFloat(b, f, 'e', -1, 64)
+	}
+	return strconv.AppendFloat(b, f, 'f', -1, 64)
+}
+
+const hexDigits = "0123456789ABCDEF"
+
+// appendString writes a JSON string; bytes that are not UTF-8 become the replacement character.
+func appendString(b []byte, s string) []byte {
+	b = append(b, '"')
+	start := 0
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c >= 0x20 && c != '"' && c != '\\' && c < utf8.RuneSelf {
+			i++
+			continue
+		}
+		if c >= utf8.RuneSelf {
+			r, size := utf8.DecodeRuneInString(s[i:])
+			if r == utf8.RuneError && size == 1 {
+				b = append(append(b, s[start:i]...), "\ufffd"...)
+				start = i + 1
+			}
+			i += size
+			continue
+		}
+		b = append(b, s[start:i]...)
+		switch c {
+		case '"', '\\':
+			b = append(b, '\\', c)
+		case '\b':
+			b = append(b, `\b`...)
+		case '\f':
+			b = append(b, `\f`...)
+		case '\n':
+			b = append(b, `\n`...)
+		case '\r':
+			b = append(b, `\r`...)
+		case '\t':
+			b = append(b, `\t`...)
+		default:
+			b = append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+		}
+		i++
+		start = i
+	}
+	return append(append(b, s[start:]...), '"')
+}
