@@ -120,6 +120,8 @@ type Call struct {
 	Version  string    // api-version as asked, or the nearest known
 	// Auth is why the call was allowed.
 	Auth Decision
+	// Prepared is the service's own: what Put (or Delete, or an action) worked out for the Commit and Render of the same call, such as sealed rows.
+	Prepared any
 	// Pipeline's own; services call its methods.
 	ops callOps
 }

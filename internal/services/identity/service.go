@@ -6,6 +6,7 @@ import (
 
 	"github.com/bulkheadhq/bulkhead/internal/arm"
 	"github.com/bulkheadhq/bulkhead/internal/authn"
+	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
 
@@ -49,11 +50,10 @@ func (s *Service) Service() wire.Service {
 	}}
 }
 
-// instanceMetadata refuses in IMDS's own shape, so that a client which probes for it reports why.
+// instanceMetadata refuses with a text that says where else to look.
 func instanceMetadata(context.Context, *wire.Request) (any, error) {
-	return wire.Reply{Status: http.StatusBadRequest, Body: map[string]string{
-		"error": "invalid_request",
-		"error_description": "Identity not found: this platform does not serve the instance metadata service yet. " +
-			"Processes it starts have IDENTITY_ENDPOINT and IDENTITY_HEADER, which clients prefer.",
-	}}, nil
+	f := fault.New(fault.Invalid, "IdentityNotFound", "Identity not found: this platform does not serve the instance metadata service yet. "+
+		"Processes it starts have IDENTITY_ENDPOINT and IDENTITY_HEADER, which clients prefer.")
+	f.Inner = "invalid_request"
+	return nil, f
 }
