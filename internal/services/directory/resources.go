@@ -1,0 +1,121 @@
+package directory
+
+import (
+	"context"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/bulkheadhq/bulkhead/internal/fault"
+	"github.com/bulkheadhq/bulkhead/internal/wire"
+)
+
+// managedLife is how long a managed identity's token is good, as on Azure.
+const managedLife = 24 * time.Hour
+
+// firstParty is one of Azure's own APIs, known in every tenant without a service principal of its own.
+type firstParty struct {
+	name  string
+	appID string
+	uris  []string // without a trailing slash, lower case; accepted with one too
+	// host, if set, is the kind whose URLs are audiences too: https://management.SUFFIX, https://{account}.documents.azure.com.
+	host wire.HostKind
+	// bare: under the own suffix the plane's name without a label in front is the audience (https://vault.SUFFIX, as vaults' challenges say).
+	bare bool
+}
+
+// firstParties is the table of audiences. All of them take version 1.0 tokens.
+var firstParties = []firstParty{
+	{
+		name: "Windows Azure Service Management API", appID: "797f4846-ba00-4fd7-ba43-dac1f8f63013",
+		uris: []string{"https://management.core.windows.net", "https://management.azure.com"}, host: wire.HostARM,
+	},
+	{
+		name: "Azure Key Vault", appID: "cfa8b339-82a2-471a-a3c9-0fc0be7a4093",
+		uris: []string{"https://vault.azure.net"}, host: wire.HostVault, bare: true,
+	},
+	{
+		name: "Microsoft Graph", appID: "00000003-0000-0000-c000-000000000000",
+		uris: []string{"https://graph.microsoft.com"}, host: wire.HostGraph,
+	},
+	{name: "Windows Azure Active Directory", appID: "00000002-0000-0000-c000-000000000000", uris: []string{"https://graph.windows.net"}},
+	{
+		name: "Azure Cosmos DB", appID: "a232010e-820c-4083-83bb-3ace5fc29d0b",
+		uris: []string{"https://cosmos.azure.com"}, host: wire.HostCosmos,
+	},
+}
+
+// matches tells whether resource (lower case) names f.
+func (f *firstParty) matches(hosts wire.Hosts, resource string) bool {
+	if strings.TrimPrefix(resource, "spn:") == f.appID {
+		return true
+	}
+	plain := strings.TrimSuffix(resource, "/")
+	for _, uri := range f.uris {
+		if plain == uri {
+			return true
+		}
+	}
+	if f.host == "" {
+		return false
+	}
+	u, err := url.Parse(plain)
+	if err != nil || u.Scheme != "https" || u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+		return false
+	}
+	if f.bare {
+		own := strings.TrimPrefix(hosts.Authority(wire.Host{}, f.host, ""), ".")
+		name, _, _ := strings.Cut(own, ":")
+		return hosts.Suffix != "" && u.Hostname() == name
+	}
+	h, ok := hosts.Resolve(u.Host)
+	return ok && h.Kind == f.host
+}
+
+// audience is what a token will be for.
+type audience struct {
+	value   string // aud
+	version string
+	name    string
+}
+
+// audience finds out what API resource names in the tenant: one of Azure's own, or a service principal by client id or identifier URI.
+func (s *Service) audience(ctx context.Context, tenant *Tenant, hosts wire.Hosts, resource string) (*audience, error) {
+	lower := strings.ToLower(resource)
+	for i := range firstParties {
+		if firstParties[i].matches(hosts, lower) {
+			return &audience{value: resource, version: "1.0", name: firstParties[i].name}, nil
+		}
+	}
+	sp, err := s.resourcePrincipal(ctx, tenant.ID, lower)
+	if err != nil {
+		return nil, err
+	}
+	var app *Application
+	if sp != nil && sp.AppTenantID != "" && !sp.Disabled {
+		if app, err = s.appAt(ctx, sp.AppTenantID, keyAppID+sp.AppID); err != nil {
+			return nil, err
+		}
+	}
+	if app == nil {
+		return nil, oauth(fault.Invalid, 500011, "invalid_resource",
+			"The resource principal named %s was not found in the tenant named %s. This can happen if the application has not been installed by the "+
+				"administrator of the tenant or consented to by any user in the tenant. You might have sent your authentication request to the wrong tenant.",
+			clip(resource), tenant.DisplayName)
+	}
+	if app.TokenVersion == 2 {
+		return &audience{value: app.AppID, version: "2.0", name: app.DisplayName}, nil
+	}
+	return &audience{value: resource, version: "1.0", name: app.DisplayName}, nil
+}
+
+func (s *Service) resourcePrincipal(ctx context.Context, tenantID, resource string) (*SP, error) {
+	name := strings.TrimPrefix(resource, "spn:")
+	for _, key := range []string{keySPAppID + name, keySPName + name, keySPName + strings.TrimSuffix(name, "/")} {
+		sp, err := s.spAt(ctx, tenantID, key)
+		if err != nil || sp != nil {
+			return sp, err
+		}
+	}
+	return nil, nil
+}

@@ -1,0 +1,111 @@
+package directory
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/bulkheadhq/bulkhead/internal/authn"
+	"github.com/bulkheadhq/bulkhead/internal/clock"
+	"github.com/bulkheadhq/bulkhead/internal/store"
+	"github.com/bulkheadhq/bulkhead/internal/wire"
+)
+
+// Sealer recognises client secrets without keeping them. Implemented by *seal.Sealer.
+type Sealer interface {
+	MAC(shard string, parts ...string) []byte
+}
+
+// Deps is what the service stands on. All fields are required.
+type Deps struct {
+	Store   store.Store
+	Sealer  Sealer
+	Clock   clock.Clock
+	Log     *slog.Logger
+	Tokens  *authn.Tokens
+	Tenants *Tenants
+	Hosts   wire.Hosts // for tokens that are issued without a request, and for the issuers tokens may carry
+}
+
+// Service is the directory. Safe for concurrent use.
+type Service struct {
+	Deps
+	rows *store.Cached[row]
+}
+
+// rowsMax bounds the rows kept decoded: applications and service principals that signed in lately.
+const rowsMax = 8192
+
+// New makes the service and tells Deps.Tokens which issuer hosts are the platform's own.
+func New(d Deps) *Service {
+	d.Tokens.TrustIssuerHosts(func(hostport string) bool {
+		h, ok := d.Hosts.Resolve(hostport)
+		return ok && h.Kind == wire.HostLogin && !h.Public
+	})
+	return &Service{Deps: d, rows: store.NewCached(d.Store, rowsMax, loadRow)}
+}
+
+// Service gives the routes.
+func (s *Service) Service() wire.Service {
+	var routes []wire.Route
+	routes = append(routes, s.tokenRoutes()...)
+	routes = append(routes, s.discoveryRoutes()...)
+	routes = append(routes, s.adminRoutes()...)
+	routes = append(routes, s.graphRoutes()...)
+	return wire.Service{Name: "directory", Routes: routes}
+}
+
+// row is one decoded row of a tenant's shard; both fields are nil where there is none.
+type row struct {
+	app *Application
+	sp  *SP
+}
+
+// loadRow reads the row at key, following an index row to what it names.
+func loadRow(snap store.Snapshot, key string) (row, error) {
+	switch {
+	case strings.HasPrefix(key, keyAppID), strings.HasPrefix(key, keyURI):
+		id, err := ref(snap, key)
+		if err != nil || id == "" {
+			return row{}, err
+		}
+		app, err := load(snap, appCodec, keyApp+id)
+		return row{app: app}, err
+	case strings.HasPrefix(key, keySPAppID), strings.HasPrefix(key, keySPName):
+		id, err := ref(snap, key)
+		if err != nil || id == "" {
+			return row{}, err
+		}
+		sp, err := load(snap, spCodec, keySP+id)
+		return row{sp: sp}, err
+	case strings.HasPrefix(key, keyApp):
+		app, err := load(snap, appCodec, key)
+		return row{app: app}, err
+	default:
+		sp, err := load(snap, spCodec, key)
+		return row{sp: sp}, err
+	}
+}
+
+// appAt and spAt read one row through the cache, nil if absent. What they return is shared: read only.
+func (s *Service) appAt(ctx context.Context, tenantID, key string) (*Application, error) {
+	r, err := s.at(ctx, tenantID, key)
+	return r.app, err
+}
+
+func (s *Service) spAt(ctx context.Context, tenantID, key string) (*SP, error) {
+	r, err := s.at(ctx, tenantID, key)
+	return r.sp, err
+}
+
+func (s *Service) at(ctx context.Context, tenantID, key string) (row, error) {
+	if len(key) > maxName+len(keyApp) {
+		return row{}, nil // longer than any key there is
+	}
+	r, err := s.rows.Get(ctx, tenantShard(strings.ToLower(tenantID)), key)
+	if err != nil {
+		return row{}, fmt.Errorf("read directory row: %w", err)
+	}
+	return r, nil
+}
