@@ -1,34 +1,27 @@
-package pebble
+package pebble_test
 
 import (
-	"context"
 	"testing"
 
 	"github.com/bulkheadhq/bulkhead/internal/store"
-	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/bulkheadhq/bulkhead/internal/store/pebble"
+	"github.com/bulkheadhq/bulkhead/internal/store/storetest"
 )
 
-func BenchmarkViewGet(b *testing.B) {
-	e, err := Open("db", Options{FS: vfs.NewMem()})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer e.Close()
-	ctx := context.Background()
-	if _, err := e.Update(ctx, "a", func(t store.Tx) error { return t.Put([]byte("k"), make([]byte, 200)) }); err != nil {
-		b.Fatal(err)
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		err := e.View(ctx, "a", func(s store.Snapshot) error {
-			v, err := s.Get([]byte("k"))
-			if len(v) != 200 {
-				b.Fatal("no value")
-			}
-			return err
+// BenchmarkEngine compares group commit with one commit at a time (MaxGroup 1), on disk.
+func BenchmarkEngine(b *testing.B) {
+	for _, m := range []struct {
+		name string
+		opts pebble.Options
+	}{{"grouped", pebble.Options{}}, {"single", pebble.Options{MaxGroup: 1}}} {
+		b.Run(m.name, func(b *testing.B) {
+			storetest.RunBench(b, func(b *testing.B, dir string) store.Store {
+				e, err := pebble.Open(dir, m.opts)
+				if err != nil {
+					b.Fatal(err)
+				}
+				return e
+			})
 		})
-		if err != nil {
-			b.Fatal(err)
-		}
 	}
 }

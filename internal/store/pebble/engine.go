@@ -29,8 +29,6 @@ type Options struct {
 
 const (
 	slowFunction = 50 * time.Millisecond
-	// maxInFlight is how many groups of one shard may be between being applied and being durable.
-	maxInFlight = 2
 	// groupBytes ends a group early, so that one group stays far below what Pebble takes in one batch.
 	groupBytes = store.MaxTxBytes
 )
@@ -43,6 +41,7 @@ type Engine struct {
 	fs       vfs.FS
 	log      *slog.Logger
 	maxGroup int
+	inFlight int // how many groups of one shard may be between being applied and being durable
 	running  running
 	space    space
 
@@ -86,6 +85,9 @@ func Open(dir string, o Options) (*Engine, error) {
 		dir: dir, fs: o.FS, log: o.Logger, maxGroup: o.MaxGroup, space: space{fs: o.FS, dir: dir, min: o.MinFree},
 		shards: map[string]*shard{}, closed: make(chan struct{}), failed: make(chan struct{}),
 	}
+	if e.inFlight = 2; o.MaxGroup == 1 {
+		e.inFlight = 1
+	}
 	e.cache = pebble.NewCache(o.CacheBytes)
 	db, err := pebble.Open(dir, e.pebbleOptions())
 	if err != nil {
@@ -93,6 +95,7 @@ func Open(dir string, o Options) (*Engine, error) {
 		return nil, fmt.Errorf("open store %s: %w", dir, err)
 	}
 	e.db = db
+	e.space.first()
 	if err := e.loadMeta(); err != nil {
 		_ = db.Close()
 		e.cache.Unref()

@@ -129,7 +129,10 @@ func join(spans []span, s span) []span {
 
 // arena hands out copies from larger pieces. Pieces are left to the collector and never reused: whoever keeps bytes
 // longer than the contract allows reads old data, not another tenant's.
-type arena struct{ free []byte }
+type arena struct {
+	free []byte
+	size int // of the last piece; pieces grow, as most transactions are small
+}
 
 func (a *arena) copy(b []byte) []byte {
 	switch {
@@ -139,7 +142,8 @@ func (a *arena) copy(b []byte) []byte {
 		return bytes.Clone(b)
 	}
 	if len(b) > len(a.free) {
-		a.free = make([]byte, 8192)
+		a.size = min(max(2*a.size, 512), 8192)
+		a.free = make([]byte, max(a.size, len(b)))
 	}
 	c := a.free[:len(b):len(b)]
 	a.free = a.free[len(b):]

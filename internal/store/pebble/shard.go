@@ -31,12 +31,13 @@ type shard struct {
 	durable  atomic.Uint64
 	drops    atomic.Uint64 // how often the shard was dropped, as LSNs begin anew then
 
-	mu       sync.Mutex
-	queue    []*item
-	leading  bool   // somebody runs functions, or was told to
-	inFlight int    // groups applied, not yet durable
-	last     *group // the latest group
-	bell     chan struct{}
+	mu          sync.Mutex
+	queue       []*item
+	leading     bool // somebody runs functions, or was told to
+	inFlight    int  // groups applied, not yet durable
+	maxInFlight int
+	last        *group // the latest group
+	bell        chan struct{}
 }
 
 // item is one Update (or Drop) in a shard's queue.
@@ -86,7 +87,7 @@ func (e *Engine) load(name string) (*shard, error) {
 		}
 		st.lsn = store.LSN(lsn)
 	}
-	sh := &shard{name: name}
+	sh := &shard{name: name, maxInFlight: e.inFlight}
 	sh.state.Store(st)
 	sh.durable.Store(uint64(st.lsn))
 	e.shards[name] = sh
@@ -182,7 +183,7 @@ func (sh *shard) enqueue(it *item) bool {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	sh.queue = append(sh.queue, it)
-	if sh.leading || sh.inFlight >= maxInFlight {
+	if sh.leading || sh.inFlight >= sh.maxInFlight {
 		return false
 	}
 	sh.leading = true
@@ -213,7 +214,7 @@ func (sh *shard) cancel(it *item) bool {
 
 // promote tells the first in the queue to lead, if that is due. sh.mu is held.
 func (sh *shard) promote() {
-	if sh.leading || len(sh.queue) == 0 || sh.inFlight >= maxInFlight {
+	if sh.leading || len(sh.queue) == 0 || sh.inFlight >= sh.maxInFlight {
 		return
 	}
 	sh.leading = true

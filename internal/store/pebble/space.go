@@ -19,6 +19,9 @@ type space struct {
 	free atomic.Uint64
 }
 
+// first looks for the first time; check must not be called before.
+func (s *space) first() { s.free.Store(s.look()) }
+
 const spaceEvery = 100 * time.Millisecond
 
 func (s *space) check() error {
