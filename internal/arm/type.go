@@ -96,15 +96,17 @@ type Type struct {
 type HostName struct {
 	Kind wire.HostKind
 	Name string
+	// Retain keeps the name taken when the resource is deleted (soft delete): marked deleted instead of released. The service releases it when it purges.
+	Retain bool
 }
 
 // Action is a verb on an instance or, if Collection, on the type's parent scope: POST {id}/listKeys.
 type Action struct {
-	Verb       string // as documented: "listKeys"; matched in any case
+	Verb       string // as documented: "listKeys"; matched in any case. May have several segments and parameters: "locations/{location}/deletedVaults/{vault}/purge"
 	Method     string // "" = POST
 	Operation  string // RBAC action; "" = "{type}/{verb}/action"
 	Collection bool   // {scope}/providers/{namespace}/{verb}, such as checkNameAvailability
-	Writes     bool   // changes the resource; runs through Commit, gets an activity-log record either way
+	Writes     bool   // changes the resource; runs through Commit, gets an activity-log record either way. If the handler set c.New, Commit stores it, too.
 	Handler    func(ctx context.Context, c *Call) (any, error)
 }
 
