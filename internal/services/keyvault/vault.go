@@ -1,0 +1,165 @@
+package keyvault
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/bulkheadhq/bulkhead/internal/arm"
+	"github.com/bulkheadhq/bulkhead/internal/fault"
+	"github.com/bulkheadhq/bulkhead/internal/wire"
+)
+
+// vault is a vault as the data plane needs it: parsed once per change of its resource. Never written after it was made.
+type vault struct {
+	id, name, location string
+	guid, etag         string
+	shard              string
+	tenant             string
+
+	rbac       bool
+	grants     map[string][]grant // by lower-case object id
+	softDelete bool
+	protected  bool // against purge
+	days       int
+
+	denyPublic bool
+	deny       bool // networkAcls.defaultAction is Deny
+	allowed    []netip.Prefix
+
+	level string // recoveryLevel of its objects
+}
+
+// grant is one access policy.
+type grant struct {
+	application string // lower case; "" for any
+	allowed     map[string]bool
+}
+
+// vaultFor finds the vault behind a request's host.
+func (s *Service) vaultFor(ctx context.Context, r *wire.Request) (*vault, error) {
+	e, err := s.deps.Names.Lookup(ctx, wire.HostVault, r.Host.Name)
+	if err != nil {
+		return nil, fmt.Errorf("look up vault %s: %w", r.Host.Name, err)
+	}
+	if e == nil || e.Deleted || !e.Confirmed {
+		return nil, noVault(r.Host.Name)
+	}
+	res, _, err := s.deps.Reader.Resource(ctx, e.ResourceID)
+	if err != nil {
+		return nil, fmt.Errorf("read vault %s: %w", r.Host.Name, err)
+	}
+	if res == nil || res.GUID != e.GUID {
+		return nil, noVault(r.Host.Name)
+	}
+	if v, ok := s.vaults.Load(e.GUID); ok && v.(*vault).etag == res.ETag {
+		return v.(*vault), nil
+	}
+	v, err := parseVault(res)
+	if err != nil {
+		return nil, err
+	}
+	s.vaults.Store(e.GUID, v)
+	return v, nil
+}
+
+// noVault stands for what on Azure is a host name that does not resolve.
+func noVault(name string) *fault.Error {
+	return fault.New(fault.NotFound, "VaultNotFound", "There is no key vault with the name %s. On Azure this host name would not resolve.", name)
+}
+
+func shardOf(guid string) string { return "vault/" + guid }
+
+func parseVault(res *arm.Resource) (*vault, error) {
+	var p properties
+	if err := json.Unmarshal(res.Properties, &p); err != nil {
+		return nil, fmt.Errorf("properties of %s: %w", res.ID, err)
+	}
+	v := &vault{
+		id: res.ID, name: res.Name, location: res.Location, guid: res.GUID, etag: res.ETag, shard: shardOf(res.GUID),
+		tenant: strings.ToLower(p.TenantID), rbac: p.EnableRbacAuthorization, softDelete: p.softDelete(), protected: p.EnablePurgeProtection != nil && *p.EnablePurgeProtection,
+		days: p.SoftDeleteRetentionInDays, denyPublic: strings.EqualFold(p.PublicNetworkAccess, "Disabled"), grants: map[string][]grant{},
+	}
+	for _, a := range p.AccessPolicies {
+		g := grant{application: strings.ToLower(a.ApplicationID), allowed: map[string]bool{}}
+		for kind, list := range map[string][]string{"secrets": a.Permissions.Secrets, "keys": a.Permissions.Keys, "certificates": a.Permissions.Certificates} {
+			for _, perm := range list {
+				g.allowed[kind+" "+strings.ToLower(perm)] = true
+			}
+		}
+		oid := strings.ToLower(a.ObjectID)
+		v.grants[oid] = append(v.grants[oid], g)
+	}
+	if n := p.NetworkACLs; n != nil && strings.EqualFold(n.DefaultAction, "Deny") {
+		v.deny = true
+		for _, rule := range n.IPRules {
+			prefix, err := parseIPRule(rule.Value)
+			if err != nil {
+				return nil, fmt.Errorf("stored ip rule of %s: %w", res.ID, err)
+			}
+			v.allowed = append(v.allowed, prefix)
+		}
+	}
+	v.level = v.recoveryLevel()
+	return v, nil
+}
+
+func (v *vault) recoveryLevel() string {
+	level := "Recoverable"
+	switch {
+	case !v.softDelete:
+		return "Purgeable"
+	case v.days < maxRetention:
+		level = "CustomizedRecoverable"
+	}
+	if !v.protected {
+		level += "+Purgeable"
+	}
+	return level
+}
+
+// recoverableDays is 0 without soft delete.
+func (v *vault) recoverableDays() int {
+	if !v.softDelete {
+		return 0
+	}
+	return v.days
+}
+
+// network is the stage that asks the vault's firewall. It also finds the vault, for the stages after it.
+func (s *Service) network(ctx context.Context, r *wire.Request) error {
+	v, err := s.vaultFor(ctx, r)
+	if err != nil {
+		return err
+	}
+	r.State = v
+	if v.denyPublic {
+		return s.headed(r, v, forbidden(innerConnection, "Public network access is disabled and request is not from a trusted service nor via an approved private link.\r\nVault: %s;location=%s",
+			v.name, v.location))
+	}
+	if !v.deny {
+		return nil
+	}
+	addr := r.Client.Unmap()
+	for _, p := range v.allowed {
+		if p.Contains(addr) {
+			return nil
+		}
+	}
+	return s.headed(r, v, forbidden(innerFirewall, "Client address is not authorized and caller is not a trusted service.\r\nClient address: %s\r\nVault: %s;location=%s", addr, v.name, v.location))
+}
+
+// parseIPRule reads an address or a CIDR block of IPv4; Key Vault knows no other.
+func parseIPRule(s string) (netip.Prefix, error) {
+	s = strings.TrimSpace(s)
+	if !strings.Contains(s, "/") {
+		s += "/32"
+	}
+	p, err := netip.ParsePrefix(s)
+	if err != nil || !p.Addr().Is4() {
+		return netip.Prefix{}, fmt.Errorf("%q is no IPv4 address or CIDR block", s)
+	}
+	return p.Masked(), nil
+}
