@@ -21,7 +21,7 @@ const module = "github.com/bulkheadhq/bulkhead/"
 var layers = []string{
 	"internal/fault", "internal/ids", "internal/clock",
 	"internal/store", "internal/seal", "internal/outbox", "internal/pki", "internal/proc",
-	"internal/authn", "internal/audit", "internal/wire", "internal/names",
+	"internal/authn", "internal/wire", "internal/audit", "internal/names",
 	"internal/arm",
 	"internal/reach",
 	"internal/services",

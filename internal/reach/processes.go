@@ -38,11 +38,17 @@ func (p *Processes) Start(identity string) (c Credential, release func()) {
 	p.mu.Lock()
 	p.alive[user] = identity
 	p.mu.Unlock()
-	return p.credential(user), func() {
-		p.mu.Lock()
-		delete(p.alive, user)
-		p.mu.Unlock()
+	return p.credential(user), func() { p.End(user) }
+}
+
+// End makes a user's credentials worthless; those of EnvironmentUser stay.
+func (p *Processes) End(user string) {
+	if user == EnvironmentUser {
+		return
 	}
+	p.mu.Lock()
+	delete(p.alive, user)
+	p.mu.Unlock()
 }
 
 // Environment is the credential of EnvironmentUser.

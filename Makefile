@@ -1,0 +1,49 @@
+# make lists the targets; each says what it does.
+SHELL := /bin/bash
+GO ?= go
+BIN := bin/bulkhead
+export CGO_ENABLED := 0
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+.PHONY: build
+build: ## build bin/bulkhead
+	$(GO) build -o $(BIN) ./cmd/bulkhead
+
+.PHONY: run
+run: build ## build and start everything on ./bulkhead-data, with a demo to look at
+	scripts/run $(BIN)
+
+.PHONY: test
+test: ## everything CI runs: lint, unit, wire exchanges, real clients, short fuzz and benchmarks
+	scripts/test
+
+.PHONY: unit
+unit: ## unit tests and wire exchanges of all modules, with the race detector
+	scripts/test unit
+
+.PHONY: e2e
+e2e: ## real clients against the running binary
+	scripts/test e2e
+
+.PHONY: bench
+bench: ## the figures of docs/performance.md, side by side with peers
+	scripts/bench
+
+.PHONY: soak
+soak: ## the long loops: 1,000 kills, hours of load
+	scripts/soak
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (default 2m) each
+	scripts/fuzz $${FUZZTIME:-2m}
+
+.PHONY: lint
+lint: ## gofumpt, go vet (linux, darwin, windows), staticcheck
+	scripts/lint
+
+.PHONY: fmt
+fmt: ## format the code
+	$(GO) tool -modfile=tools/go.mod gofumpt -w $$(git ls-files '*.go')

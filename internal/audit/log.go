@@ -1,0 +1,272 @@
+package audit
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"net/http"
+	"sort"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/bulkheadhq/bulkhead/internal/clock"
+	"github.com/bulkheadhq/bulkhead/internal/outbox"
+	"github.com/bulkheadhq/bulkhead/internal/store"
+	"github.com/bulkheadhq/bulkhead/internal/wire"
+)
+
+// Records of calls that changed nothing wait at most this long before they are durable.
+const flushEvery = 100 * time.Millisecond
+
+const (
+	shards     = 16
+	bufferFull = 4096 // records; a fuller buffer is flushed by the call that fills it
+	perUpdate  = 2000 // records committed in one transaction
+	outboxKind = "audit"
+)
+
+var codec = store.Codec[Record]{Kind: 'A', Version: 1}
+
+// Log keeps records. Safe for concurrent use.
+type Log struct {
+	st    store.Store
+	clock clock.Clock
+	log   *slog.Logger
+
+	mu     sync.Mutex
+	buffer []Record
+
+	flushing sync.Mutex // keeps flushes in turn, so that Flush returns only when everything before it is durable
+}
+
+// NewLog returns a log on st. Run flushes it.
+func NewLog(st store.Store, clk clock.Clock, log *slog.Logger) *Log {
+	return &Log{st: st, clock: clk, log: log}
+}
+
+// Read keeps the record of a call that changed nothing; it is durable within 100 ms while Run runs.
+func (l *Log) Read(rec Record) {
+	l.mu.Lock()
+	l.buffer = append(l.buffer, rec)
+	full := len(l.buffer) >= bufferFull
+	l.mu.Unlock()
+	if full {
+		if err := l.Flush(context.Background()); err != nil {
+			l.log.Error("audit records not flushed", "error", err)
+		}
+	}
+}
+
+// Refuse keeps the record of a refusal and returns once it is durable.
+func (l *Log) Refuse(ctx context.Context, rec Record) error {
+	return l.write(ctx, shardOf(rec.CorrelationID), []Record{rec})
+}
+
+// InTx puts the record of a write into the write's own transaction. The outbox moves it to where Trace finds it.
+func (l *Log) InTx(tx store.Tx, rec Record) error {
+	payload, err := json.Marshal(rec)
+	if err != nil {
+		return err
+	}
+	return outbox.Put(tx, outboxKind, payload)
+}
+
+// OutboxHandlers are the handlers of the rows InTx writes.
+func (l *Log) OutboxHandlers() map[string]outbox.Handler {
+	return map[string]outbox.Handler{outboxKind: func(ctx context.Context, _ string, payload []byte) error {
+		var rec Record
+		if err := json.Unmarshal(payload, &rec); err != nil {
+			return fmt.Errorf("audit row: %w", err)
+		}
+		return l.write(ctx, shardOf(rec.CorrelationID), []Record{rec})
+	}}
+}
+
+// Record implements wire.Auditor.
+func (l *Log) Record(ctx context.Context, e *wire.Event) error {
+	rec := FromEvent(e)
+	if e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden {
+		return l.Refuse(context.WithoutCancel(ctx), rec)
+	}
+	l.Read(rec)
+	return nil
+}
+
+// FromEvent is the record of a finished request.
+func FromEvent(e *wire.Event) Record {
+	rec := FromRequest(e.Request)
+	rec.Time, rec.Duration, rec.Status = e.Time, e.Duration, e.Status
+	if e.Fault != nil {
+		rec.Code, rec.Reason = e.Fault.Code, e.Fault.Message
+	}
+	return rec
+}
+
+// FromRequest is what is known of a request while it runs: everything but its outcome. Writers that commit their own record set Time and Status.
+func FromRequest(r *wire.Request) Record {
+	rec := Record{
+		CorrelationID: r.CorrelationID, RequestID: r.RequestID, Service: string(r.Host.Kind), Host: r.Host.Text,
+		Resource: r.Resource, AllowedBy: r.AllowedBy,
+	}
+	if r.HTTP != nil {
+		rec.Method = r.HTTP.Method
+	}
+	if r.Route != nil {
+		rec.Operation = r.Route.Operation
+	}
+	if r.Client.IsValid() {
+		rec.ClientIP = r.Client.String()
+	}
+	if p := r.Principal; p != nil {
+		rec.Kind, rec.TenantID, rec.ObjectID, rec.AppID = string(p.Kind), p.TenantID, p.ObjectID, p.AppID
+		rec.Name, rec.OnBehalf = p.Name, p.Resource
+	}
+	return rec
+}
+
+// Run flushes buffered records until ctx ends, and once more then.
+func (l *Log) Run(ctx context.Context) error {
+	tick := time.NewTicker(flushEvery)
+	defer tick.Stop()
+	prune := time.NewTicker(pruneEvery)
+	defer prune.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return l.Flush(context.WithoutCancel(ctx))
+		case <-tick.C:
+			if err := l.Flush(ctx); err != nil && ctx.Err() == nil {
+				l.log.Error("audit records not flushed", "error", err)
+			}
+		case <-prune.C:
+			if err := l.prune(ctx); err != nil && ctx.Err() == nil {
+				l.log.Error("old audit records not removed", "error", err)
+			}
+		}
+	}
+}
+
+// Flush makes every record handed to Read before it durable. Records that could not be written stay buffered.
+func (l *Log) Flush(ctx context.Context) error {
+	l.flushing.Lock()
+	defer l.flushing.Unlock()
+	l.mu.Lock()
+	batch := l.buffer
+	l.buffer = nil
+	l.mu.Unlock()
+	var by [shards][]Record
+	for _, rec := range batch {
+		n := shardNumber(rec.CorrelationID)
+		by[n] = append(by[n], rec)
+	}
+	// Shards share one fsync when they commit at the same time.
+	var wg sync.WaitGroup
+	var failed [shards]error
+	for n, recs := range by {
+		if len(recs) > 0 {
+			wg.Go(func() { failed[n] = l.flushShard(ctx, shardName(n), recs) })
+		}
+	}
+	wg.Wait()
+	return errors.Join(failed[:]...)
+}
+
+func (l *Log) flushShard(ctx context.Context, shard string, recs []Record) error {
+	for len(recs) > 0 {
+		step := recs[:min(len(recs), perUpdate)]
+		if err := l.write(ctx, shard, step); err != nil {
+			l.mu.Lock()
+			l.buffer = append(recs, l.buffer...)
+			l.mu.Unlock()
+			return err
+		}
+		recs = recs[len(step):]
+	}
+	return nil
+}
+
+func (l *Log) write(ctx context.Context, shard string, recs []Record) error {
+	type pair struct{ key, value []byte }
+	pairs := make([]pair, len(recs))
+	for i, rec := range recs {
+		value, err := codec.Encode(rec)
+		if err != nil {
+			return err
+		}
+		pairs[i] = pair{key(rec), value}
+	}
+	_, err := l.st.Update(ctx, shard, func(tx store.Tx) error {
+		for _, p := range pairs {
+			if err := tx.Put(p.key, p.value); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("write audit records: %w", err)
+	}
+	return nil
+}
+
+// key is correlation id | time (8 bytes, big endian nanoseconds) | request id, so that a story is one range in order of time.
+func key(rec Record) []byte {
+	k := make([]byte, 0, 2+len(rec.CorrelationID)+8+len(rec.RequestID))
+	k = append(append(k, "A|"...), rec.CorrelationID...)
+	k = binary.BigEndian.AppendUint64(k, uint64(rec.Time.UnixNano()))
+	return append(k, rec.RequestID...)
+}
+
+func shardNumber(correlationID string) int {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(correlationID))
+	return int(h.Sum32() % shards)
+}
+
+func shardName(n int) string { return fmt.Sprintf("audit/%02x", n) }
+
+func shardOf(correlationID string) string { return shardName(shardNumber(correlationID)) }
+
+// Trace returns the records of one story in order of time. Buffered ones are flushed first.
+func (l *Log) Trace(ctx context.Context, correlationID string) ([]Record, error) {
+	correlationID = strings.ToLower(correlationID)
+	if err := l.Flush(ctx); err != nil {
+		return nil, err
+	}
+	var raw [][]byte
+	err := l.st.View(ctx, shardOf(correlationID), func(s store.Snapshot) error {
+		raw = raw[:0]
+		return s.Scan(store.Prefix([]byte("A|"+correlationID)), func(_, v []byte) bool {
+			raw = append(raw, append([]byte(nil), v...))
+			return true
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	recs := make([]Record, 0, len(raw))
+	for _, b := range raw {
+		rec, err := codec.Decode(b)
+		if err != nil {
+			return nil, err
+		}
+		if rec.CorrelationID == correlationID {
+			recs = append(recs, rec)
+		}
+	}
+	sort.SliceStable(recs, func(i, j int) bool { return recs[i].Time.Before(recs[j].Time) })
+	return recs, nil
+}
+
+// Service gives the admin route behind `bulkhead trace`, and the background work.
+func (l *Log) Service() wire.Service {
+	return wire.Service{Name: "audit", Run: l.Run, Routes: []wire.Route{{
+		Host: wire.HostAdmin, Method: http.MethodGet, Pattern: "/trace/{correlationId}", Operation: "GetTrace", Auth: wire.Anonymous, Quiet: true,
+		Handler: func(ctx context.Context, r *wire.Request) (any, error) { return l.Trace(ctx, r.Param("correlationId")) },
+	}}}
+}
