@@ -1,0 +1,16 @@
+// Package catalog keeps a Cosmos DB account's databases, containers and offers (throughput).
+//
+// An account's metadata is one shard, "account/<guid>":
+//
+//	A|            the account; a shard without it is not in use
+//	N|            counters: numbers of databases, containers and offers are never used twice, so that a resource id names one thing for ever
+//	b|name        database
+//	i|db          its name, by number
+//	c|db|name     container
+//	j|db|number   its name, by number
+//	o|number      offer
+//	q|db|number   number of the offer of a container (of the database: number 0)
+//
+// Numbers are four bytes, big-endian. Names compare by byte. What a deletion leaves behind (a container's ranges) is dropped through the
+// outbox of the shard, as is what a creation needs elsewhere.
+package catalog

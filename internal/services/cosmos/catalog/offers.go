@@ -1,0 +1,127 @@
+package catalog
+
+import (
+	"context"
+	"encoding/binary"
+
+	"github.com/bulkheadhq/bulkhead/internal/fault"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/items"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/rid"
+	"github.com/bulkheadhq/bulkhead/internal/store"
+)
+
+// Bounds of throughput, in request units per second.
+const (
+	minManual = 400
+	minMax    = 1000
+	maxRU     = 1_000_000
+)
+
+// Check tells whether the throughput can be provisioned.
+func (t Throughput) Check() error {
+	switch {
+	case t.Max != 0 && (t.Max < minMax || t.Max > maxRU || t.Max%1000 != 0):
+		return fault.New(fault.Invalid, "BadRequest", "The value of maxThroughput specified is incorrect: %d. It must be a multiple of 1000 from %d to %d.", t.Max, minMax, maxRU)
+	case t.Max == 0 && (t.Manual < minManual || t.Manual > maxRU || t.Manual%100 != 0):
+		return fault.New(fault.Invalid, "BadRequest", "The value of offer throughput specified is incorrect: %d. It must be a multiple of 100 from %d to %d.", t.Manual, minManual, maxRU)
+	}
+	return nil
+}
+
+// defaultThroughput is what a container gets that was created without: none where the database has throughput to share.
+func defaultThroughput(tx store.Tx, db uint32, serverless bool) (*Throughput, error) {
+	if b, err := tx.Get(offerOfKey(db, 0)); b != nil || err != nil || serverless {
+		return nil, err
+	}
+	return &Throughput{Manual: minManual}, nil
+}
+
+func putOffer(tx store.Tx, t *Throughput, db, container uint32, now int64, etag string) error {
+	if t == nil {
+		return nil
+	}
+	number, err := count(tx, func(n *counters) *uint32 { return &n.Offers })
+	if err != nil {
+		return err
+	}
+	o := Offer{Number: number, Database: db, Container: container, Throughput: *t, Time: now, ETag: etag}
+	if err := tx.Put(offerOfKey(db, container), binary.BigEndian.AppendUint32(nil, number)); err != nil {
+		return err
+	}
+	return put(tx, offerCodec, offerKey(number), o)
+}
+
+func removeOffer(tx store.Tx, db, container uint32) error {
+	b, err := tx.Get(offerOfKey(db, container))
+	if len(b) != 4 || err != nil {
+		return err
+	}
+	number := binary.BigEndian.Uint32(b)
+	if err := tx.Delete(offerKey(number)); err != nil {
+		return err
+	}
+	return tx.Delete(offerOfKey(db, container))
+}
+
+// Offers lists all offers of an account.
+func (c *Catalog) Offers(ctx context.Context, acct string) (out []*Offer, err error) {
+	err = c.st.View(ctx, Shard(acct), func(sn store.Snapshot) error {
+		out, err = scan(sn, offerCodec, []byte("o|"))
+		return err
+	})
+	return out, err
+}
+
+// Offer finds an offer by resource id; upper and lower case count.
+func (c *Catalog) Offer(ctx context.Context, acct, ref string) (out *Offer, err error) {
+	number, err := offerNumber(ref)
+	if err != nil {
+		return nil, err
+	}
+	err = c.st.View(ctx, Shard(acct), func(sn store.Snapshot) error {
+		out, err = get(sn, offerCodec, offerKey(number))
+		return err
+	})
+	if err == nil && out == nil {
+		err = notFound()
+	}
+	return out, err
+}
+
+func offerNumber(ref string) (uint32, error) {
+	id, err := rid.Parse(ref)
+	if err != nil || id.Kind() != rid.Offer {
+		return 0, notFound()
+	}
+	return uint32(id.Number()), nil
+}
+
+// ReplaceOffer changes the throughput of an offer.
+func (c *Catalog) ReplaceOffer(ctx context.Context, acct, ref, ifMatch string, t Throughput, audit Audit) (*Offer, error) {
+	number, err := offerNumber(ref)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.Check(); err != nil {
+		return nil, err
+	}
+	var out *Offer
+	now, etag := c.stamp()
+	err = c.update(ctx, acct, audit, func(tx store.Tx) error {
+		o, err := get(tx, offerCodec, offerKey(number))
+		switch {
+		case err != nil:
+			return err
+		case o == nil:
+			return notFound()
+		case ifMatch != "" && !items.MatchETag(ifMatch, `"`+o.ETag+`"`):
+			return precondition()
+		case (o.Max != 0) != (t.Max != 0):
+			return fault.New(fault.Invalid, "BadRequest", "An offer cannot change between manual and autoscale throughput by a replacement; this migration is not supported yet.")
+		}
+		o.Throughput, o.Time, o.ETag = t, now, etag
+		out = o
+		return put(tx, offerCodec, offerKey(number), *o)
+	})
+	return out, err
+}

@@ -1,0 +1,171 @@
+package catalog
+
+import (
+	"encoding/binary"
+	"encoding/json"
+
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/pkey"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/rid"
+	"github.com/bulkheadhq/bulkhead/internal/store"
+)
+
+// Database is a stored database.
+type Database struct {
+	Name   string `json:"name"`
+	Number uint32 `json:"number"`
+	Time   int64  `json:"time"` // seconds
+	ETag   string `json:"etag"` // without quotes
+}
+
+// RID is its resource id.
+func (d *Database) RID() rid.ID { return rid.NewDatabase(d.Number) }
+
+// Container is a stored container.
+type Container struct {
+	Name         string           `json:"name"`
+	Number       uint32           `json:"number"`
+	Database     uint32           `json:"database"`
+	GUID         string           `json:"guid"`
+	Time         int64            `json:"time"`
+	ETag         string           `json:"etag"`
+	PartitionKey *pkey.Definition `json:"partitionKey"`
+	Properties   json.RawMessage  `json:"properties"` // as shown, without system properties and id
+	Ranges       []Range          `json:"ranges"`
+	Routing      uint64           `json:"routing"` // changes when Ranges do
+
+	Derived Derived `json:"-"`
+}
+
+// Derived is what requests need of a container over and over, worked out when Catalog.Container loads it. Shared: do not change the slices.
+type Derived struct {
+	RID            string
+	Path           string   // dbs/{name}/colls/{name}
+	ContentPath    []string // header values
+	AltContentPath []string
+}
+
+func (c *Container) derive(db *Database) {
+	id := c.RID().String()
+	path := "dbs/" + db.Name + "/colls/" + c.Name
+	c.Derived = Derived{id, path, []string{id}, []string{path}}
+}
+
+// RID is its resource id.
+func (c *Container) RID() rid.ID { return rid.NewContainer(rid.NewDatabase(c.Database), c.Number) }
+
+// Range is one partition key range.
+type Range struct {
+	ID     string `json:"id"`
+	GUID   string `json:"guid"`
+	Number uint16 `json:"number"`
+	Min    string `json:"min"`
+	Max    string `json:"max"`
+}
+
+// Offer is the throughput of a database or container.
+type Offer struct {
+	Number    uint32 `json:"number"`
+	Database  uint32 `json:"database"`
+	Container uint32 `json:"container,omitempty"` // 0: the database's
+	Throughput
+	Time int64  `json:"time"`
+	ETag string `json:"etag"`
+}
+
+// RID is its resource id.
+func (o *Offer) RID() rid.ID { return rid.NewOffer(o.Number) }
+
+// Resource is the resource id of what it is the throughput of.
+func (o *Offer) Resource() rid.ID {
+	db := rid.NewDatabase(o.Database)
+	if o.Container == 0 {
+		return db
+	}
+	return rid.NewContainer(db, o.Container)
+}
+
+// Throughput is a number of request units per second: fixed, or, with Max, scaled by load up to it.
+type Throughput struct {
+	Manual int `json:"manual,omitempty"`
+	Max    int `json:"max,omitempty"`
+}
+
+type account struct {
+	GUID string `json:"guid"`
+}
+
+type counters struct {
+	Databases  uint32 `json:"databases"`
+	Containers uint32 `json:"containers"`
+	Offers     uint32 `json:"offers"`
+}
+
+var (
+	accountCodec   = store.Codec[account]{Kind: 'A', Version: 1}
+	countersCodec  = store.Codec[counters]{Kind: 'N', Version: 1}
+	databaseCodec  = store.Codec[Database]{Kind: 'b', Version: 1}
+	containerCodec = store.Codec[Container]{Kind: 'c', Version: 1}
+	offerCodec     = store.Codec[Offer]{Kind: 'o', Version: 1}
+)
+
+// Shard is the name of an account's shard.
+func Shard(guid string) string { return "account/" + guid }
+
+var (
+	accountKey  = []byte("A|")
+	countersKey = []byte("N|")
+)
+
+func numbered(tag byte, numbers ...uint32) []byte {
+	k := append(make([]byte, 0, 16), tag, '|')
+	for i, n := range numbers {
+		if i > 0 {
+			k = append(k, '|')
+		}
+		k = binary.BigEndian.AppendUint32(k, n)
+	}
+	return k
+}
+
+func databaseKey(name string) []byte             { return append([]byte("b|"), name...) }
+func databaseNameKey(db uint32) []byte           { return numbered('i', db) }
+func containersPrefix(db uint32) []byte          { return append(numbered('c', db), '|') }
+func containerKey(db uint32, name string) []byte { return append(containersPrefix(db), name...) }
+func containerNameKey(db, number uint32) []byte  { return numbered('j', db, number) }
+func offerKey(number uint32) []byte              { return numbered('o', number) }
+func offerOfKey(db, container uint32) []byte     { return numbered('q', db, container) }
+func get[T any](sn store.Snapshot, c store.Codec[T], key []byte) (*T, error) {
+	b, err := sn.Get(key)
+	if b == nil || err != nil {
+		return nil, err
+	}
+	v, err := c.Decode(b)
+	return &v, err
+}
+
+func put[T any](tx store.Tx, c store.Codec[T], key []byte, v T) error {
+	b, err := c.Encode(v)
+	if err != nil {
+		return err
+	}
+	return tx.Put(key, b)
+}
+
+// scan decodes all records with the prefix.
+func scan[T any](sn store.Snapshot, c store.Codec[T], prefix []byte) ([]*T, error) {
+	var out []*T
+	var bad error
+	err := sn.Scan(store.Prefix(prefix), func(_, b []byte) bool {
+		v, err := c.Decode(b)
+		if err != nil {
+			bad = err
+			return false
+		}
+		out = append(out, &v)
+		return true
+	})
+	if err == nil {
+		err = bad
+	}
+	return out, err
+}

@@ -1,0 +1,212 @@
+package catalog
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/bulkheadhq/bulkhead/internal/fault"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/pkey"
+)
+
+// Spec is a container as a client asks for it, checked, with defaults filled in.
+type Spec struct {
+	Name         string
+	PartitionKey *pkey.Definition
+	Properties   json.RawMessage // everything but id and system properties, as it will be shown
+	Serverless   bool            // the account has no provisioned throughput
+}
+
+// SystemPartitionKey is the key of containers made without one, as old clients do.
+const SystemPartitionKey = "/_partitionKey"
+
+// version2 is the first x-ms-version whose containers hash keys by version 2 if they don't say.
+const version2 = "2018-12-31"
+
+type indexingPolicy struct {
+	IndexingMode     string            `json:"indexingMode"`
+	Automatic        bool              `json:"automatic"`
+	IncludedPaths    []json.RawMessage `json:"includedPaths"`
+	ExcludedPaths    []json.RawMessage `json:"excludedPaths"`
+	CompositeIndexes json.RawMessage   `json:"compositeIndexes,omitempty"`
+	SpatialIndexes   json.RawMessage   `json:"spatialIndexes,omitempty"`
+	VectorIndexes    json.RawMessage   `json:"vectorIndexes,omitempty"`
+	FullTextIndexes  json.RawMessage   `json:"fullTextIndexes,omitempty"`
+}
+
+// echoed are properties that are stored and shown, and change nothing in one region without an index.
+var echoed = []string{
+	"conflictResolutionPolicy", "geospatialConfig", "vectorEmbeddingPolicy", "fullTextPolicy", "changeFeedPolicy", "clientEncryptionPolicy",
+}
+
+// ParseSpec reads the body of a container's creation or replacement. apiVersion is the request's x-ms-version.
+func ParseSpec(body []byte, apiVersion string) (*Spec, error) {
+	var in map[string]json.RawMessage
+	if err := json.Unmarshal(body, &in); err != nil || in == nil {
+		return nil, invalid("The request body is not a JSON object.")
+	}
+	s := &Spec{}
+	if json.Unmarshal(in["id"], &s.Name) != nil {
+		return nil, invalid("The input content is invalid because the required properties - 'id; ' - are missing")
+	}
+	if err := CheckName(s.Name); err != nil {
+		return nil, err
+	}
+	if err := refuse(in); err != nil {
+		return nil, err
+	}
+	out := map[string]json.RawMessage{}
+	for _, name := range echoed {
+		if v := in[name]; present(v) {
+			out[name] = v
+		}
+	}
+	defaults(out)
+	policy, err := parseIndexing(in["indexingPolicy"])
+	if err != nil {
+		return nil, err
+	}
+	out["indexingPolicy"], err = json.Marshal(policy)
+	if err != nil {
+		return nil, err
+	}
+	if s.PartitionKey, err = parsePartitionKey(in["partitionKey"], apiVersion); err != nil {
+		return nil, err
+	}
+	if s.PartitionKey != nil {
+		if out["partitionKey"], err = json.Marshal(s.PartitionKey); err != nil {
+			return nil, err
+		}
+	}
+	s.Properties, err = json.Marshal(out)
+	return s, err
+}
+
+func defaults(out map[string]json.RawMessage) {
+	if out["conflictResolutionPolicy"] == nil {
+		out["conflictResolutionPolicy"] = json.RawMessage(`{"mode":"LastWriterWins","conflictResolutionPath":"/_ts","conflictResolutionProcedure":""}`)
+	}
+	if out["geospatialConfig"] == nil {
+		out["geospatialConfig"] = json.RawMessage(`{"type":"Geography"}`)
+	}
+}
+
+// refuse names what a container can't have yet, rather than ignore what changes how its documents behave.
+func refuse(in map[string]json.RawMessage) error {
+	var unique struct {
+		UniqueKeys []json.RawMessage `json:"uniqueKeys"`
+	}
+	if v := in["uniqueKeyPolicy"]; present(v) {
+		if json.Unmarshal(v, &unique) != nil {
+			return invalid("The uniqueKeyPolicy of the container is invalid.")
+		}
+		if len(unique.UniqueKeys) > 0 {
+			return unsupported("Unique keys (uniqueKeyPolicy)")
+		}
+	}
+	for name, what := range map[string]string{
+		"defaultTtl": "Time to live (defaultTtl)", "ttlPropertyPath": "Time to live (ttlPropertyPath)", "computedProperties": "Computed properties (computedProperties)",
+		"materializedViewDefinition": "Materialized views (materializedViewDefinition)", "analyticalStorageTtl": "The analytical store (analyticalStorageTtl)",
+	} {
+		if v := in[name]; present(v) && string(v) != "[]" {
+			return unsupported(what)
+		}
+	}
+	return nil
+}
+
+func present(v json.RawMessage) bool { return v != nil && string(v) != "null" }
+
+func parsePartitionKey(raw json.RawMessage, apiVersion string) (*pkey.Definition, error) {
+	if !present(raw) {
+		if apiVersion == "" || apiVersion >= version2 {
+			return nil, invalid("The partition key definition of the container is missing: 'partitionKey' with 'paths' is required.")
+		}
+		return &pkey.Definition{Paths: []string{SystemPartitionKey}, Kind: "Hash", Version: 2, SystemKey: true}, nil
+	}
+	var d pkey.Definition
+	if err := json.Unmarshal(raw, &d); err != nil {
+		return nil, invalid("The partition key definition is invalid.")
+	}
+	if d.Kind == "" {
+		d.Kind = "Hash"
+		if len(d.Paths) > 1 {
+			d.Kind = "MultiHash"
+		}
+	}
+	if d.Version == 0 && (apiVersion == "" || apiVersion >= version2 || d.Kind == "MultiHash") {
+		d.Version = 2
+	}
+	if d.SystemKey && (len(d.Paths) != 1 || d.Paths[0] != SystemPartitionKey) {
+		return nil, invalid("A partition key with systemKey has the single path '%s'.", SystemPartitionKey)
+	}
+	return &d, d.Validate()
+}
+
+func parseIndexing(raw json.RawMessage) (*indexingPolicy, error) {
+	var in struct {
+		IndexingMode     *string           `json:"indexingMode"`
+		Automatic        *bool             `json:"automatic"`
+		IncludedPaths    []json.RawMessage `json:"includedPaths"`
+		ExcludedPaths    []json.RawMessage `json:"excludedPaths"`
+		CompositeIndexes json.RawMessage   `json:"compositeIndexes"`
+		SpatialIndexes   json.RawMessage   `json:"spatialIndexes"`
+		VectorIndexes    json.RawMessage   `json:"vectorIndexes"`
+		FullTextIndexes  json.RawMessage   `json:"fullTextIndexes"`
+	}
+	if present(raw) {
+		if err := json.Unmarshal(raw, &in); err != nil {
+			return nil, invalid("The indexing policy is invalid.")
+		}
+	}
+	p := &indexingPolicy{
+		IndexingMode: "consistent", Automatic: true, IncludedPaths: in.IncludedPaths, ExcludedPaths: in.ExcludedPaths,
+		CompositeIndexes: in.CompositeIndexes, SpatialIndexes: in.SpatialIndexes, VectorIndexes: in.VectorIndexes, FullTextIndexes: in.FullTextIndexes,
+	}
+	if in.IndexingMode != nil {
+		p.IndexingMode = strings.ToLower(*in.IndexingMode)
+	}
+	if in.Automatic != nil {
+		p.Automatic = *in.Automatic
+	}
+	switch p.IndexingMode {
+	case "consistent", "lazy":
+		if len(p.IncludedPaths) == 0 && len(p.ExcludedPaths) == 0 {
+			p.IncludedPaths = []json.RawMessage{json.RawMessage(`{"path":"/*"}`)}
+		}
+		p.ExcludedPaths = withETag(p.ExcludedPaths)
+	case "none":
+		if in.Automatic == nil {
+			p.Automatic = false
+		}
+	default:
+		return nil, invalid("The indexing mode '%s' is invalid; it is consistent, lazy or none.", p.IndexingMode)
+	}
+	if p.IncludedPaths == nil {
+		p.IncludedPaths = []json.RawMessage{}
+	}
+	if p.ExcludedPaths == nil {
+		p.ExcludedPaths = []json.RawMessage{}
+	}
+	return p, nil
+}
+
+// withETag excludes `_etag`, as the service does by itself.
+func withETag(paths []json.RawMessage) []json.RawMessage {
+	for _, raw := range paths {
+		var p struct {
+			Path string `json:"path"`
+		}
+		if json.Unmarshal(raw, &p) == nil && (p.Path == `/"_etag"/?` || p.Path == "/_etag/?" || p.Path == "/*") {
+			return paths
+		}
+	}
+	return append(paths, json.RawMessage(`{"path":"/\"_etag\"/?"}`))
+}
+
+func invalid(format string, args ...any) *fault.Error {
+	return fault.New(fault.Invalid, "BadRequest", format, args...)
+}
+
+func unsupported(what string) *fault.Error {
+	return fault.New(fault.NotImplemented, "NotImplemented", "%s: not supported by this platform yet. Nothing was changed.", what)
+}

@@ -1,0 +1,15 @@
+// Package items keeps the documents of one partition key range.
+//
+// A range is one shard, "range/<guid>". Its keys are made so that a split is a cut by effective partition key (EPK):
+//
+//	M|                 the range: whose it is, how many documents and bytes it holds. A shard without it is not in use
+//	I|epk|id           number of the document with that id in that logical partition
+//	D|epk|number       the document: header and JSON text
+//	R|number           EPK of the document: the order of creation over all logical partitions, as Cosmos DB lists documents
+//	L|lsn|seq          number and EPK of the document last written at that LSN; each live document has exactly one such row
+//
+// EPKs of one container never are prefixes of each other, so I|epk|id needs no separator. A document's number holds the range's
+// own number, the LSN of its creation and its place in that transaction; it is the last part of its `_rid` and never changes.
+//
+// Parsing and validation happen before a transaction; inside, a write is two or three reads and five puts.
+package items

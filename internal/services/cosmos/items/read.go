@@ -1,0 +1,221 @@
+package items
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/bulkheadhq/bulkhead/internal/fault"
+	"github.com/bulkheadhq/bulkhead/internal/store"
+)
+
+// Get reads one document: by id, or by number when that is not 0. A nil Item means there is none.
+func (s *Store) Get(ctx context.Context, guid, epk, id string, number uint64) (*Item, State, error) {
+	key, err := epkBytes(epk)
+	if err != nil {
+		return nil, State{}, err
+	}
+	idk := idKey(key, id)
+	var raw []byte
+	var found uint64
+	var state State
+	err = s.st.View(ctx, Shard(guid), func(sn store.Snapshot) error {
+		raw, found, state.LSN = nil, number, sn.LSN()
+		if found == 0 {
+			b, err := sn.Get(idk)
+			if b == nil || err != nil {
+				return err
+			}
+			if found, err = parseNumber(b); err != nil {
+				return err
+			}
+		}
+		b, err := sn.Get(docKey(key, found))
+		raw = bytes.Clone(b)
+		return err
+	})
+	if raw == nil || err != nil {
+		return nil, state, err
+	}
+	h, text, err := decodeDocument(raw)
+	if err != nil {
+		return nil, state, err
+	}
+	return &Item{Number: found, LSN: h.lsn, ETag: quoteETag(h.etag), Time: h.time, Text: text}, state, nil
+}
+
+// Selection says which documents to list. The zero value is all of the range, in order of creation.
+type Selection struct {
+	// Low and High bound the EPKs: all that have the prefix Low when Low == High, else [Low, High). Such a list is ordered by EPK,
+	// within a logical partition by creation.
+	Low, High string
+	// Bounded tells that Low and High count.
+	Bounded bool
+}
+
+// Row is one document of a list.
+type Row struct {
+	Key  string // its place, as text; rows come in order of their keys
+	Text []byte
+}
+
+// Page is a part of a list.
+type Page struct {
+	Rows []Row
+	More bool // the list goes on after the last row
+	State
+}
+
+// List reads on after the row with the key after ("": from the start) at most rows documents, and about size bytes of them (at least one). A key that
+// no row had lists from where it would be; it cannot leave the selection. A key that is none at all is a 400 fault.
+func (s *Store) List(ctx context.Context, guid string, sel Selection, after string, rows, size int) (Page, error) {
+	cursor, err := hex.DecodeString(after)
+	if err != nil || len(cursor) > store.MaxKey-3 {
+		return Page{}, fault.New(fault.Invalid, "BadRequest", "The continuation token is invalid.")
+	}
+	if sel.Bounded {
+		return s.listByEPK(ctx, guid, sel, cursor, rows, size)
+	}
+	return s.listByOrder(ctx, guid, cursor, rows, size)
+}
+
+// slab collects rows in two buffers.
+type slab struct {
+	keys, texts []byte
+	ends        []end
+}
+
+type end struct{ key, text int }
+
+func (s *slab) add(key, text []byte) {
+	s.keys = hex.AppendEncode(s.keys, key)
+	s.texts = append(s.texts, text...)
+	s.ends = append(s.ends, end{len(s.keys), len(s.texts)})
+}
+
+func (s *slab) rows() []Row {
+	out := make([]Row, len(s.ends))
+	keys := string(s.keys)
+	var from end
+	for i, e := range s.ends {
+		out[i] = Row{keys[from.key:e.key], s.texts[from.text:e.text:e.text]}
+		from = e
+	}
+	return out
+}
+
+func (s *Store) listByEPK(ctx context.Context, guid string, sel Selection, cursor []byte, rows, size int) (Page, error) {
+	low, err := epkBytes(sel.Low)
+	if err != nil {
+		return Page{}, err
+	}
+	var within store.Range
+	if sel.Low == sel.High {
+		within = store.Prefix(append([]byte("D|"), low...))
+	} else {
+		high, err := epkBytes(sel.High)
+		if err != nil {
+			return Page{}, err
+		}
+		within = store.Range{Start: append([]byte("D|"), low...), End: append([]byte("D|"), high...)}
+	}
+	from := within
+	if len(cursor) > 0 {
+		if after := append(append([]byte("D|"), cursor...), 0); bytes.Compare(after, from.Start) > 0 {
+			from.Start = after
+		}
+	}
+	if from.End != nil && bytes.Compare(from.Start, from.End) >= 0 {
+		from.Start = from.End
+	}
+	var p Page
+	var texts slab
+	err = s.st.View(ctx, Shard(guid), func(sn store.Snapshot) error {
+		p, texts = Page{State: State{LSN: sn.LSN()}}, slab{}
+		var bad error
+		err := sn.Scan(from, func(key, value []byte) bool {
+			if len(texts.ends) > 0 && (len(texts.ends) >= rows || len(texts.texts)+len(value) > size) {
+				p.More = true
+				return false
+			}
+			_, text, err := decodeDocument(value)
+			if err != nil {
+				bad = err
+				return false
+			}
+			texts.add(key[2:], text)
+			return true
+		})
+		if err != nil {
+			return err
+		}
+		return bad
+	})
+	p.Rows = texts.rows()
+	return p, err
+}
+
+// place is where a document lies.
+type place struct{ order, doc []byte }
+
+func (s *Store) listByOrder(ctx context.Context, guid string, cursor []byte, rows, size int) (Page, error) {
+	from := store.Prefix([]byte("R|"))
+	if len(cursor) > 0 {
+		from.Start = append(append([]byte("R|"), cursor...), 0)
+	}
+	var p Page
+	var texts slab
+	err := s.st.View(ctx, Shard(guid), func(sn store.Snapshot) error {
+		p, texts = Page{State: State{LSN: sn.LSN()}}, slab{}
+		var places []place
+		err := sn.Scan(from, func(key, value []byte) bool {
+			number, err := parseNumber(key[2:])
+			if err != nil {
+				return true // not one of ours
+			}
+			places = append(places, place{bytes.Clone(key[2:]), docKey(value, number)})
+			return len(places) <= rows
+		})
+		if err != nil {
+			return err
+		}
+		for i, at := range places {
+			if i >= rows || len(texts.texts) >= size {
+				p.More = true
+				return nil
+			}
+			b, err := sn.Get(at.doc)
+			if err != nil {
+				return err
+			}
+			if b == nil {
+				return fmt.Errorf("items: document %x has an order row, but no record", at.order)
+			}
+			_, text, err := decodeDocument(b)
+			if err != nil {
+				return err
+			}
+			texts.add(at.order, text)
+		}
+		return nil
+	})
+	p.Rows = texts.rows()
+	return p, err
+}
+
+// Stat tells how full the range is.
+func (s *Store) Stat(ctx context.Context, guid string) (State, error) {
+	var state State
+	err := s.st.View(ctx, Shard(guid), func(sn store.Snapshot) error {
+		state = State{LSN: sn.LSN()}
+		b, err := sn.Get(rangeKey)
+		if b == nil || err != nil {
+			return err
+		}
+		r, err := decodeRange(b)
+		state.Usage = Usage{r.documents, r.bytes}
+		return err
+	})
+	return state, err
+}

@@ -1,0 +1,149 @@
+package items
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/bulkheadhq/bulkhead/internal/store"
+)
+
+// Record kinds and their versions, as the first two bytes of each value.
+const (
+	kindRange    = 'M'
+	kindDocument = 'D'
+	version      = 1
+)
+
+// Shard is the name of a range's shard.
+func Shard(guid string) string { return "range/" + guid }
+
+var rangeKey = []byte("M|")
+
+// epkBytes is an EPK as it stands in keys.
+func epkBytes(epk string) ([]byte, error) {
+	b, err := hex.DecodeString(epk)
+	if err != nil {
+		return nil, fmt.Errorf("effective partition key %q: %w", epk, err)
+	}
+	return b, nil
+}
+
+// longID is from when on a key holds an id's hash: a store's key has at most 1,024 bytes.
+const longID = 640
+
+func idKey(epk []byte, id string) []byte {
+	k := make([]byte, 0, 2+len(epk)+min(len(id), longID+1+sha256.Size))
+	k = append(append(k, 'I', '|'), epk...)
+	if len(id) <= longID {
+		return append(k, id...)
+	}
+	sum := sha256.Sum256([]byte(id))
+	k = append(k, id[:longID]...)
+	k = append(k, 0xff) // in no UTF-8 text
+	return append(k, sum[:]...)
+}
+
+func docKey(epk []byte, number uint64) []byte {
+	k := make([]byte, 0, 2+len(epk)+8)
+	k = append(append(k, 'D', '|'), epk...)
+	return binary.BigEndian.AppendUint64(k, number)
+}
+
+func orderKey(number uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{'R', '|'}, number)
+}
+
+func logKey(lsn uint64, seq uint8) []byte {
+	return append(binary.BigEndian.AppendUint64([]byte{'L', '|'}, lsn), seq)
+}
+
+func logValue(number uint64, epk []byte) []byte {
+	b := make([]byte, 0, 8+len(epk))
+	return append(binary.BigEndian.AppendUint64(b, number), epk...)
+}
+
+func numberValue(n uint64) []byte { return binary.BigEndian.AppendUint64(make([]byte, 0, 8), n) }
+
+func parseNumber(b []byte) (uint64, error) {
+	if len(b) != 8 {
+		return 0, fmt.Errorf("a document number of %d bytes", len(b))
+	}
+	return binary.BigEndian.Uint64(b), nil
+}
+
+// Bits of a document's number: the range's number, the LSN and the place in the transaction.
+const (
+	seqBits = 8
+	lsnBits = 40
+)
+
+func documentNumber(rangeNumber uint16, lsn store.LSN, seq uint8) uint64 {
+	return uint64(rangeNumber&0xfff)<<(lsnBits+seqBits) | uint64(lsn)&(1<<lsnBits-1)<<seqBits | uint64(seq)
+}
+
+// rangeRecord says that the shard is in use, and by what.
+type rangeRecord struct {
+	number    uint16 // of the range in its container
+	documents uint64
+	bytes     uint64
+	container string // guid
+}
+
+func (r rangeRecord) encode() []byte {
+	b := make([]byte, 0, 20+len(r.container))
+	b = append(b, kindRange, version)
+	b = binary.BigEndian.AppendUint16(b, r.number)
+	b = binary.BigEndian.AppendUint64(b, r.documents)
+	b = binary.BigEndian.AppendUint64(b, r.bytes)
+	return append(b, r.container...)
+}
+
+func decodeRange(b []byte) (r rangeRecord, err error) {
+	if err := checkKind(b, kindRange, 20); err != nil {
+		return r, err
+	}
+	return rangeRecord{
+		number: binary.BigEndian.Uint16(b[2:]), documents: binary.BigEndian.Uint64(b[4:]), bytes: binary.BigEndian.Uint64(b[12:]), container: string(b[20:]),
+	}, nil
+}
+
+func checkKind(b []byte, kind byte, size int) error {
+	switch {
+	case len(b) < 2 || b[0] != kind:
+		return fmt.Errorf("items: a record of kind %q is something else", kind)
+	case b[1] > version:
+		return fmt.Errorf("%w: record kind %q has version %d, this program knows up to %d", store.ErrVersion, kind, b[1], version)
+	case len(b) < size:
+		return fmt.Errorf("items: a record of kind %q has %d bytes", kind, len(b))
+	}
+	return nil
+}
+
+const headerSize = 2 + 8 + 1 + 8 + 16
+
+// header is what precedes a document's text in its record.
+type header struct {
+	lsn  uint64 // of the last write
+	seq  uint8
+	time int64 // `_ts`, seconds
+	etag [16]byte
+}
+
+func (h header) append(b []byte) []byte {
+	b = append(b, kindDocument, version)
+	b = binary.BigEndian.AppendUint64(b, h.lsn)
+	b = append(b, h.seq)
+	b = binary.BigEndian.AppendUint64(b, uint64(h.time))
+	return append(b, h.etag[:]...)
+}
+
+func decodeDocument(b []byte) (h header, text []byte, err error) {
+	if err := checkKind(b, kindDocument, headerSize); err != nil {
+		return h, nil, err
+	}
+	h = header{lsn: binary.BigEndian.Uint64(b[2:]), seq: b[10], time: int64(binary.BigEndian.Uint64(b[11:]))}
+	copy(h.etag[:], b[19:35])
+	return h, b[headerSize:], nil
+}
