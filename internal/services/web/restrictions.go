@@ -1,0 +1,149 @@
+package web
+
+import (
+	"cmp"
+	"encoding/json"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/bulkheadhq/bulkhead/internal/fault"
+)
+
+// restriction is one access rule as clients send it.
+type restriction struct {
+	IPAddress            string              `json:"ipAddress,omitempty"`
+	Action               string              `json:"action,omitempty"`
+	Tag                  string              `json:"tag,omitempty"`
+	Priority             int                 `json:"priority,omitempty"`
+	Name                 string              `json:"name,omitempty"`
+	Description          string              `json:"description,omitempty"`
+	VnetSubnetResourceID string              `json:"vnetSubnetResourceId,omitempty"`
+	Headers              map[string][]string `json:"headers,omitempty"`
+}
+
+// accessRules decides which addresses may reach a site.
+type accessRules struct {
+	rules []accessRule // by priority
+	deny  bool         // when no rule matches
+}
+
+type accessRule struct {
+	prefixes []netip.Prefix // nil: any address
+	allow    bool
+}
+
+const lastPriority = 2147483647
+
+func restrictionsName(scm bool) string {
+	if scm {
+		return "scmIpSecurityRestrictions"
+	}
+	return "ipSecurityRestrictions"
+}
+
+// restrictions are the rules for the site or for its scm host. As soon as there is one rule, what matches none is denied, unless a default action says otherwise.
+func (w webConfig) restrictions(scm bool) (accessRules, error) {
+	var useMain bool
+	if scm {
+		if raw := field(w.Values, "scmIpSecurityRestrictionsUseMain"); !isNull(raw) {
+			if err := decode(raw, "siteConfig.scmIpSecurityRestrictionsUseMain", &useMain); err != nil {
+				return accessRules{}, err
+			}
+		}
+	}
+	name := restrictionsName(scm && !useMain)
+	var list []restriction
+	if raw := field(w.Values, name); !isNull(raw) {
+		if err := decode(raw, "siteConfig."+name, &list); err != nil {
+			return accessRules{}, err
+		}
+	}
+	slices.SortStableFunc(list, func(a, b restriction) int { return cmp.Compare(priority(a), priority(b)) })
+	var out accessRules
+	for _, r := range list {
+		rule, err := r.rule()
+		if err != nil {
+			return accessRules{}, err
+		}
+		out.rules = append(out.rules, rule)
+	}
+	var err error
+	out.deny, err = w.deniesRest(name, len(list))
+	return out, err
+}
+
+// deniesRest tells whether an address that none of n rules matches is refused.
+func (w webConfig) deniesRest(name string, n int) (bool, error) {
+	var action string
+	if raw := field(w.Values, name+"DefaultAction"); !isNull(raw) {
+		if err := decode(raw, "siteConfig."+name+"DefaultAction", &action); err != nil {
+			return true, err
+		}
+	}
+	if action == "" {
+		return n > 0, nil
+	}
+	return !strings.EqualFold(action, "Allow"), nil
+}
+
+func priority(r restriction) int {
+	if r.Priority == 0 {
+		return lastPriority
+	}
+	return r.Priority
+}
+
+func (r restriction) rule() (accessRule, error) {
+	switch {
+	case r.VnetSubnetResourceID != "":
+		return accessRule{}, notImplemented("Access restrictions by virtual network are")
+	case len(r.Headers) > 0:
+		return accessRule{}, notImplemented("Access restrictions by header are")
+	case r.Tag != "" && !strings.EqualFold(r.Tag, "Default"):
+		return accessRule{}, notImplemented("Access restrictions by service tag are")
+	case r.Action != "" && !strings.EqualFold(r.Action, "Allow") && !strings.EqualFold(r.Action, "Deny"):
+		return accessRule{}, fault.New(fault.Invalid, "BadRequest", "The access restriction %q has the action %q; it must be Allow or Deny.", r.Name, r.Action)
+	}
+	out := accessRule{allow: !strings.EqualFold(r.Action, "Deny")}
+	if strings.EqualFold(r.IPAddress, "Any") {
+		return out, nil
+	}
+	for text := range strings.SplitSeq(r.IPAddress, ",") {
+		text = strings.TrimSpace(text)
+		if p, err := netip.ParsePrefix(text); err == nil {
+			out.prefixes = append(out.prefixes, p.Masked())
+		} else if a, err := netip.ParseAddr(text); err == nil && a.Zone() == "" {
+			out.prefixes = append(out.prefixes, netip.PrefixFrom(a, a.BitLen()))
+		} else {
+			return accessRule{}, fault.New(fault.Invalid, "BadRequest", "The access restriction %q has the address %q; it must be Any, an IP address or a CIDR range.", r.Name, text)
+		}
+	}
+	return out, nil
+}
+
+// allows decides by the first rule that matches.
+func (a accessRules) allows(addr netip.Addr) bool {
+	addr = addr.Unmap()
+	for _, r := range a.rules {
+		if r.prefixes == nil || slices.ContainsFunc(r.prefixes, func(p netip.Prefix) bool { return p.Contains(addr) }) {
+			return r.allow
+		}
+	}
+	return !a.deny
+}
+
+// shownRestrictions is the list with the rule that stands for all the rest, as App Service shows it.
+func (w webConfig) shownRestrictions(scm bool) json.RawMessage {
+	var list []restriction
+	_ = json.Unmarshal(field(w.Values, restrictionsName(scm)), &list) // checked when it was stored
+	if !slices.ContainsFunc(list, func(r restriction) bool { return strings.EqualFold(r.IPAddress, "Any") }) {
+		rest := restriction{IPAddress: "Any", Action: "Deny", Priority: lastPriority, Name: "Deny all", Description: "Deny all access"}
+		if deny, _ := w.deniesRest(restrictionsName(scm), len(list)); !deny {
+			rest.Action, rest.Name, rest.Description = "Allow", "Allow all", "Allow all access"
+		}
+		list = append(list, rest)
+	}
+	b, _ := json.Marshal(list) // of plain fields: can't fail
+	return b
+}

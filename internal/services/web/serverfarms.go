@@ -1,0 +1,108 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"github.com/bulkheadhq/bulkhead/internal/arm"
+	"github.com/bulkheadhq/bulkhead/internal/fault"
+)
+
+// planType is Microsoft.Web/serverfarms. A plan has no size here: its sites share this machine, whatever its SKU says.
+func planType() arm.Type {
+	return arm.Type{Name: "Microsoft.Web/serverfarms", Versions: versions, OnCreate: http.StatusOK, Put: putPlan, Render: renderPlan}
+}
+
+// planSKU is a plan's sku as clients send it.
+type planSKU struct {
+	Name     string `json:"name"`
+	Tier     string `json:"tier,omitempty"`
+	Size     string `json:"size,omitempty"`
+	Family   string `json:"family,omitempty"`
+	Capacity *int   `json:"capacity,omitempty"`
+}
+
+// planProperties is what is kept of a plan.
+type planProperties struct {
+	Reserved       bool `json:"reserved"` // Linux
+	PerSiteScaling bool `json:"perSiteScaling"`
+	IsXenon        bool `json:"isXenon"`
+	ZoneRedundant  bool `json:"zoneRedundant"`
+	HyperV         bool `json:"hyperV"`
+}
+
+func putPlan(_ context.Context, c *arm.Call) error {
+	var p planProperties
+	if err := decodeField(c.Body, "properties", &p); err != nil {
+		return err
+	}
+	sku := planSKU{Name: "F1"}
+	if c.Old != nil && len(c.Old.SKU) > 0 {
+		if err := json.Unmarshal(c.Old.SKU, &sku); err != nil {
+			return err
+		}
+	}
+	if err := decodeField(c.Body, "sku", &sku); err != nil {
+		return err
+	}
+	if sku.Name == "" || len(sku.Name) > 20 || !dnsLabel(sku.Name) {
+		return fault.New(fault.Invalid, "BadRequest", "The plan's sku.name %q is not one, such as B1.", sku.Name)
+	}
+	if sku.Tier == "" {
+		sku.Tier = tierOf(sku.Name)
+	}
+	if sku.Size == "" {
+		sku.Size = sku.Name
+	}
+	if sku.Family == "" {
+		sku.Family = strings.TrimRight(sku.Name, "0123456789")
+	}
+	if sku.Capacity == nil {
+		one := 1
+		sku.Capacity = &one
+	}
+	var err error
+	if c.New.SKU, err = json.Marshal(sku); err != nil {
+		return err
+	}
+	if c.New.Kind == "" {
+		c.New.Kind = "app"
+		if p.Reserved {
+			c.New.Kind = "linux"
+		}
+	}
+	c.New.Properties, err = json.Marshal(p)
+	return err
+}
+
+func tierOf(sku string) string {
+	for prefix, tier := range map[string]string{
+		"F": "Free", "D": "Shared", "B": "Basic", "S": "Standard", "Y": "Dynamic", "EP": "ElasticPremium", "P": "Premium", "I": "Isolated",
+	} {
+		if strings.TrimRight(strings.ToUpper(sku), "0123456789") == prefix {
+			return tier
+		}
+	}
+	if strings.HasPrefix(strings.ToUpper(sku), "P") {
+		return "PremiumV" + sku[len(sku)-1:] // P1v3
+	}
+	return "Basic"
+}
+
+func renderPlan(_ context.Context, c *arm.Call, r *arm.Resource) (json.RawMessage, error) {
+	var p planProperties
+	if err := json.Unmarshal(r.Properties, &p); err != nil {
+		return nil, err
+	}
+	id := c.ID
+	return json.Marshal(struct {
+		planProperties
+		Status            string `json:"status"`
+		ProvisioningState string `json:"provisioningState"`
+		Subscription      string `json:"subscription"`
+		ResourceGroup     string `json:"resourceGroup"`
+		GeoRegion         string `json:"geoRegion"`
+	}{p, "Ready", "Succeeded", id.Subscription, id.ResourceGroup, r.Location})
+}
