@@ -2,11 +2,14 @@ package query
 
 import (
 	"bytes"
+	"encoding/json"
 	"encoding/xml"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/bulkheadhq/bulkhead/internal/fault"
 )
 
 // baselineCase is a query and what the service's own parser and planner made of it.
@@ -100,5 +103,52 @@ func TestParse_PlanBaselines(t *testing.T) {
 	t.Logf("%d of %d planner queries", passed, accepted)
 	if passed < accepted {
 		t.Errorf("planner queries: %d of %d pass", passed, accepted)
+	}
+}
+
+// TestCompile_PlanBaselines: what the planner accepts compiles, or is refused as not implemented; what it refuses is
+// refused with the same text, where that has a code.
+func TestCompile_PlanBaselines(t *testing.T) {
+	cases := baselines(t, "QueryPlanBaselineTests.*.xml")
+	compiled, lacking, refused, wrong := 0, 0, 0, 0
+	params := map[string]json.RawMessage{}
+	for _, name := range []string{"@LIKEPATTERN", "@p", "@param"} {
+		params[name] = json.RawMessage(`"x"`)
+	}
+	for _, name := range []string{"@TOPCOUNT", "@OFFSETCOUNT", "@LIMITCOUNT", "@topcount", "@offsetcount", "@limitcount", "@top", "@offset", "@limit"} {
+		params[name] = json.RawMessage(`3`)
+	}
+	for _, c := range cases {
+		q, err := Parse(c.Query)
+		if err == nil {
+			_, err = Compile(q, params)
+		}
+		want := ""
+		if i := strings.Index(c.Exception, `{"errors":`); i >= 0 {
+			want, _, _ = strings.Cut(c.Exception[i:], "\n")
+		}
+		switch {
+		case want != "":
+			if fault.Is(err, fault.NotImplemented) {
+				lacking++
+			} else if got := fault.As(err); err == nil || got.Message != strings.TrimSpace(want) {
+				wrong++
+				t.Logf("%s %s: %q\n got %v\nwant %s", c.File, c.Description, c.Query, err, want)
+			} else {
+				refused++
+			}
+		case c.Exception != "": // a limit of the planner, not of the language
+		case err == nil:
+			compiled++
+		case fault.Is(err, fault.NotImplemented):
+			lacking++
+		default:
+			wrong++
+			t.Logf("%s %s: %q got %v", c.File, c.Description, c.Query, err)
+		}
+	}
+	t.Logf("of %d: %d compile, %d not implemented, %d refused alike, %d differ", len(cases), compiled, lacking, refused, wrong)
+	if wrong > 0 {
+		t.Errorf("%d of %d planner queries differ", wrong, len(cases))
 	}
 }

@@ -261,7 +261,8 @@ func (p *parser) source() Collection {
 		p.expectOp(")")
 		return &SubqueryCollection{Query: q}
 	}
-	c := &PathCollection{Span: p.tok.span, Root: p.ident()}
+	c := &PathCollection{Span: p.tok.span}
+	c.Root = p.ident()
 	for {
 		switch {
 		case p.acceptOp("."):

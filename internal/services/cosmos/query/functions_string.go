@@ -1,0 +1,216 @@
+package query
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxString bounds what a string function may build.
+const maxString = 4 << 20
+
+func text1(f func(s string) Value) func(Value) Value {
+	return func(v Value) Value {
+		if v.kind != KindString {
+			return Undefined
+		}
+		return f(v.str)
+	}
+}
+
+func text2(f func(a, b string) Value) func(a, b Value) Value {
+	return func(a, b Value) Value {
+		if a.kind != KindString || b.kind != KindString {
+			return Undefined
+		}
+		return f(a.str, b.str)
+	}
+}
+
+// textTest is a test of two strings with an optional third argument: ignore case.
+func textTest(test func(a, b string) bool) func(a, b, fold Value) Value {
+	return func(a, b, fold Value) Value {
+		if a.kind != KindString || b.kind != KindString || fold.kind != KindUndefined && fold.kind != KindBool {
+			return Undefined
+		}
+		if fold.b {
+			return Bool(test(strings.ToLower(a.str), strings.ToLower(b.str)))
+		}
+		return Bool(test(a.str, b.str))
+	}
+}
+
+// count reads a non-negative whole number of characters.
+func count(v Value) (n int, ok bool) {
+	if v.kind != KindNumber {
+		return 0, false
+	}
+	return int(max(0, min(v.num, maxString))), true
+}
+
+// stringFunctions are ordinal. They count Unicode characters.
+var stringFunctions = []function{
+	{name: "CONCAT", min: 2, max: unbounded, many: concat},
+	{name: "CONTAINS", min: 2, max: 3, three: textTest(strings.Contains)},
+	{name: "ENDSWITH", min: 2, max: 3, three: textTest(strings.HasSuffix)},
+	{name: "STARTSWITH", min: 2, max: 3, three: textTest(strings.HasPrefix)},
+	{name: "StringEquals", min: 2, max: 3, three: textTest(func(a, b string) bool { return a == b })},
+	{name: "INDEX_OF", min: 2, max: 3, three: indexOf},
+	{name: "LastIndexOf", min: 2, max: 2, two: text2(func(s, part string) Value {
+		return position(s, strings.LastIndex(s, part))
+	})},
+	{name: "LEFT", min: 2, max: 2, two: func(s, n Value) Value { return substring(s, Number(0), n) }},
+	{name: "RIGHT", min: 2, max: 2, two: right},
+	{name: "LENGTH", min: 1, max: 1, one: text1(func(s string) Value { return Number(float64(utf8.RuneCountInString(s))) })},
+	{name: "LOWER", min: 1, max: 1, one: text1(func(s string) Value { return String(strings.ToLower(s)) })},
+	{name: "UPPER", min: 1, max: 1, one: text1(func(s string) Value { return String(strings.ToUpper(s)) })},
+	{name: "TRIM", min: 1, max: 2, two: trim(strings.TrimFunc, strings.Trim)},
+	{name: "LTRIM", min: 1, max: 2, two: trim(strings.TrimLeftFunc, strings.TrimLeft)},
+	{name: "RTRIM", min: 1, max: 2, two: trim(strings.TrimRightFunc, strings.TrimRight)},
+	{name: "REPLACE", min: 3, max: 3, three: replace},
+	{name: "REPLICATE", min: 2, max: 2, two: replicate},
+	{name: "REVERSE", min: 1, max: 1, one: text1(reverse)},
+	{name: "SUBSTRING", min: 3, max: 3, three: substring},
+	{name: "StringJoin", min: 2, max: 2, two: stringJoin},
+	{name: "StringSplit", min: 2, max: 2, two: text2(stringSplit)},
+	{name: "ToString", min: 1, max: 1, one: toString},
+}
+
+func concat(args []Value) Value {
+	var b strings.Builder
+	for _, a := range args {
+		if a.kind != KindString || b.Len()+len(a.str) > maxString {
+			return Undefined
+		}
+		b.WriteString(a.str)
+	}
+	return String(b.String())
+}
+
+// position turns a byte index, or -1, into a character index.
+func position(s string, i int) Value {
+	if i < 0 {
+		return Number(-1)
+	}
+	return Number(float64(utf8.RuneCountInString(s[:i])))
+}
+
+func indexOf(s, part, start Value) Value {
+	if s.kind != KindString || part.kind != KindString || start.kind != KindUndefined && start.kind != KindNumber {
+		return Undefined
+	}
+	n, _ := count(start)
+	from := skipRunes(s.str, n)
+	i := strings.Index(s.str[from:], part.str)
+	if i >= 0 {
+		i += from
+	}
+	return position(s.str, i)
+}
+
+// skipRunes is the byte offset of character n, at most len(s).
+func skipRunes(s string, n int) int {
+	i := 0
+	for ; n > 0 && i < len(s); n-- {
+		_, size := utf8.DecodeRuneInString(s[i:])
+		i += size
+	}
+	return i
+}
+
+func substring(s, start, length Value) Value {
+	from, ok1 := count(start)
+	n, ok2 := count(length)
+	if s.kind != KindString || !ok1 || !ok2 {
+		return Undefined
+	}
+	rest := s.str[skipRunes(s.str, from):]
+	return String(rest[:skipRunes(rest, n)])
+}
+
+func right(s, length Value) Value {
+	n, ok := count(length)
+	if s.kind != KindString || !ok {
+		return Undefined
+	}
+	return String(s.str[skipRunes(s.str, utf8.RuneCountInString(s.str)-n):])
+}
+
+func trim(space func(string, func(rune) bool) string, set func(s, cutset string) string) func(s, chars Value) Value {
+	return func(s, chars Value) Value {
+		switch {
+		case s.kind != KindString:
+			return Undefined
+		case chars.kind == KindUndefined:
+			return String(space(s.str, unicode.IsSpace))
+		case chars.kind == KindString:
+			return String(set(s.str, chars.str))
+		}
+		return Undefined
+	}
+}
+
+func replace(s, old, with Value) Value {
+	if s.kind != KindString || old.kind != KindString || with.kind != KindString {
+		return Undefined
+	}
+	if old.str == "" {
+		return s
+	}
+	if n := strings.Count(s.str, old.str); len(s.str)+n*(len(with.str)-len(old.str)) > maxString {
+		return Undefined
+	}
+	return String(strings.ReplaceAll(s.str, old.str, with.str))
+}
+
+func replicate(s, times Value) Value {
+	if s.kind != KindString || times.kind != KindNumber || times.num < 0 || times.num*float64(len(s.str)) > maxString {
+		return Undefined
+	}
+	n, _ := count(times)
+	return String(strings.Repeat(s.str, n))
+}
+
+func reverse(s string) Value {
+	rs := []rune(s)
+	for i, j := 0, len(rs)-1; i < j; i, j = i+1, j-1 {
+		rs[i], rs[j] = rs[j], rs[i]
+	}
+	return String(string(rs))
+}
+
+func stringJoin(list, sep Value) Value {
+	if list.kind != KindArray || sep.kind != KindString {
+		return Undefined
+	}
+	parts := make([]string, list.Len())
+	for i := range parts {
+		e := list.At(i)
+		if e.kind != KindString {
+			return Undefined
+		}
+		parts[i] = e.str
+	}
+	return String(strings.Join(parts, sep.str))
+}
+
+func stringSplit(s, sep string) Value {
+	parts := []string{s}
+	if sep != "" {
+		parts = strings.Split(s, sep)
+	}
+	elems := make([]Value, len(parts))
+	for i, p := range parts {
+		elems[i] = String(p)
+	}
+	return Array(elems)
+}
+
+// toString gives a string as it is and anything else defined as JSON.
+func toString(v Value) Value {
+	switch v.kind {
+	case KindUndefined, KindString:
+		return v
+	}
+	return String(string(v.Detach().AppendJSON(nil)))
+}

@@ -1,0 +1,27 @@
+package query
+
+import "math"
+
+func isKind(k Kind) func(Value) Value {
+	return func(v Value) Value { return Bool(v.kind == k) }
+}
+
+// typeFunctions answer true or false for every argument, undefined included.
+var typeFunctions = []function{
+	{name: "IS_ARRAY", min: 1, max: 1, one: isKind(KindArray)},
+	{name: "IS_BOOL", min: 1, max: 1, one: isKind(KindBool)},
+	{name: "IS_DEFINED", min: 1, max: 1, one: func(v Value) Value { return Bool(v.kind != KindUndefined) }},
+	{name: "IS_FINITE_NUMBER", min: 1, max: 1, one: func(v Value) Value { return Bool(v.kind == KindNumber && !math.IsInf(v.num, 0)) }},
+	{name: "IS_INTEGER", min: 1, max: 1, one: func(v Value) Value { return Bool(v.kind == KindNumber && v.num == math.Trunc(v.num)) }},
+	{name: "IS_NULL", min: 1, max: 1, one: isKind(KindNull)},
+	{name: "IS_NUMBER", min: 1, max: 1, one: isKind(KindNumber)},
+	{name: "IS_OBJECT", min: 1, max: 1, one: isKind(KindObject)},
+	{name: "IS_PRIMITIVE", min: 1, max: 1, one: func(v Value) Value { return Bool(v.kind >= KindNull && v.kind <= KindString) }},
+	{name: "IS_STRING", min: 1, max: 1, one: isKind(KindString)},
+	{name: "IIF", min: 3, max: 3, three: func(cond, then, other Value) Value {
+		if cond.IsTrue() {
+			return then
+		}
+		return other
+	}},
+}

@@ -1,0 +1,229 @@
+package query
+
+import (
+	"slices"
+
+	"github.com/bulkheadhq/bulkhead/internal/fault"
+)
+
+// rows runs a block as a subquery of the row in the frame, until emit says false. It tells whether to go on: false if emit said so
+// or the run has failed.
+func (b *block) rows(f *frame, emit func(Value) bool) bool {
+	more := true
+	s := newSink(b, func(v Value) bool {
+		more = f.tick() && emit(v)
+		return more
+	})
+	if s.feed(f) {
+		s.finish(f)
+	}
+	return more && f.err == nil
+}
+
+// feed makes the rows of FROM, filters them and pushes them into the sink; false means that no more are wanted.
+func (s *sink) feed(f *frame) bool {
+	push := func() bool {
+		if s.b.where != nil && !s.b.where(f).IsTrue() {
+			return f.err == nil
+		}
+		return s.push(f)
+	}
+	if s.b.from == nil {
+		return push()
+	}
+	return s.b.from(f, push)
+}
+
+// sink takes rows that have passed WHERE through grouping, projection, DISTINCT, ordering and the OFFSET-LIMIT window.
+type sink struct {
+	b      *block
+	emit   func(Value) bool
+	groups map[string]*group
+	inTurn []*group
+	seen   map[string]bool
+	sorted []sortedRow
+	skip   uint64
+	left   uint64
+	asText bool // keep sorted rows as JSON text; they will only be printed
+	budget int  // bytes that groups, sorted rows and seen values may take; 0: no bound
+	used   int
+}
+
+type group struct {
+	keys []Value
+	accs []accumulator
+}
+
+type sortedRow struct {
+	keys []Value
+	out  Value
+}
+
+func newSink(b *block, emit func(Value) bool) *sink {
+	return &sink{b: b, emit: emit, skip: b.skip, left: b.limit}
+}
+
+// blocking tells whether the sink can emit nothing before it has seen all rows.
+func (b *block) blocking() bool { return b.grouped || b.orderBy != nil }
+
+// take counts memory; past the budget the run fails.
+func (s *sink) take(f *frame, n int) bool {
+	if s.used += n; s.budget > 0 && s.used > s.budget && f.err == nil {
+		f.err = fault.New(fault.Invalid, "BadRequest", "The query needs more than %d bytes of memory; make its filter or its TOP narrower.", s.budget)
+	}
+	return f.err == nil
+}
+
+// push takes the row in the frame; false means that no more rows are wanted.
+func (s *sink) push(f *frame) bool {
+	if s.b.grouped {
+		return s.collect(f)
+	}
+	return s.project(f)
+}
+
+func (s *sink) collect(f *frame) bool {
+	var room [128]byte
+	key := room[:0]
+	for _, k := range s.b.groupBy {
+		v := k.eval(f)
+		f.slots[k.slot] = v
+		key = appendKey(key, v)
+	}
+	g := s.groups[string(key)]
+	if g == nil {
+		g = s.newGroup(f, string(key))
+		if !s.take(f, 200+2*len(key)) {
+			return false
+		}
+	}
+	for i, a := range s.b.aggregates {
+		g.accs[i].add(a.arg(f))
+	}
+	return f.err == nil
+}
+
+func (s *sink) newGroup(f *frame, key string) *group {
+	g := &group{}
+	for _, k := range s.b.groupBy {
+		g.keys = append(g.keys, f.slots[k.slot].Detach())
+	}
+	for _, a := range s.b.aggregates {
+		g.accs = append(g.accs, newAccumulator(a.kind))
+	}
+	if s.groups == nil {
+		s.groups = map[string]*group{}
+	}
+	s.groups[key] = g
+	s.inTurn = append(s.inTurn, g)
+	return g
+}
+
+func (s *sink) project(f *frame) bool {
+	v := s.b.project(f)
+	if f.err != nil {
+		return false
+	}
+	if v.kind == KindUndefined {
+		return true
+	}
+	if s.b.distinct {
+		key := string(appendKey(nil, v))
+		if s.seen[key] {
+			return true
+		}
+		if s.seen == nil {
+			s.seen = map[string]bool{}
+		}
+		s.seen[key] = true
+		if !s.take(f, 64+len(key)) {
+			return false
+		}
+	}
+	if s.b.orderBy != nil {
+		return s.keep(f, v)
+	}
+	return s.output(v)
+}
+
+// keep stores a row to be sorted. With a window it now and then drops what cannot come out.
+func (s *sink) keep(f *frame, v Value) bool {
+	row := sortedRow{keys: make([]Value, len(s.b.orderBy))}
+	size := 64
+	for i, k := range s.b.orderBy {
+		row.keys[i] = k.eval(f).Detach()
+		size += 64 + len(row.keys[i].str)
+	}
+	if s.asText {
+		row.out = Value{kind: KindObject, str: string(v.AppendJSON(nil))}
+		size += len(row.out.str)
+	} else {
+		row.out = v.Detach()
+	}
+	s.sorted = append(s.sorted, row)
+	if window := s.skip + s.left; s.left != noLimit && window < 1<<31 && uint64(len(s.sorted)) > 2*window+1024 {
+		s.sort()
+		s.used -= int(float64(s.used) * float64(len(s.sorted)-int(window)) / float64(len(s.sorted)))
+		clear(s.sorted[window:])
+		s.sorted = s.sorted[:window]
+	}
+	return s.take(f, size)
+}
+
+func (s *sink) sort() {
+	slices.SortStableFunc(s.sorted, func(a, b sortedRow) int {
+		for i, k := range s.b.orderBy {
+			c := Order(a.keys[i], b.keys[i])
+			if k.desc {
+				c = -c
+			}
+			if c != 0 {
+				return c
+			}
+		}
+		return 0
+	})
+}
+
+// output applies the window.
+func (s *sink) output(v Value) bool {
+	if s.left == 0 {
+		return false
+	}
+	if s.skip > 0 {
+		s.skip--
+		return true
+	}
+	if s.left != noLimit {
+		s.left--
+	}
+	return s.emit(v) && s.left > 0
+}
+
+// finish emits what had to wait for the last row.
+func (s *sink) finish(f *frame) {
+	if s.b.grouped {
+		if len(s.inTurn) == 0 && s.b.groupBy == nil {
+			s.newGroup(f, "")
+		}
+		for _, g := range s.inTurn {
+			for i, k := range s.b.groupBy {
+				f.slots[k.slot] = g.keys[i]
+			}
+			for i, a := range s.b.aggregates {
+				f.slots[a.slot] = g.accs[i].result()
+			}
+			if !s.project(f) {
+				return
+			}
+		}
+	}
+	if s.b.orderBy != nil {
+		s.sort()
+		for _, r := range s.sorted {
+			if !s.output(r.out) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,253 @@
+package query
+
+import (
+	"context"
+	"iter"
+)
+
+// Doc is a document on its way into a query.
+type Doc struct {
+	Key  string // where it is; documents come in the order of their keys
+	JSON []byte // borrowed until the next one is asked for
+}
+
+// State is where a query stands between two pages. The zero State is the beginning. It is small and fit for a continuation token.
+type State struct {
+	After   string `json:"after,omitempty"` // key of the last document that is done; the next page's documents begin after it
+	Doc     string `json:"doc,omitempty"`   // key of a document of which some rows are out
+	Row     int    `json:"row,omitempty"`   // how many of them
+	Skipped uint64 `json:"skip,omitempty"`  // rows that OFFSET has passed over
+	Emitted uint64 `json:"out,omitempty"`   // rows that are out
+}
+
+// Limits bound one page; a zero field means no bound.
+type Limits struct {
+	Items  int // rows
+	Bytes  int // of rows; the first row always fits
+	Scan   int // documents looked at, where the query can pause between two
+	Memory int // bytes that sorting, grouping and DISTINCT may hold
+}
+
+// Page is a part of a query's result.
+type Page struct {
+	Rows    [][]byte // JSON texts
+	Bytes   int      // their sum
+	Scanned int      // documents looked at
+	Next    *State   // nil: the result is complete
+}
+
+// Streams tells whether the query's pages need only the documents after State.After. If not (ORDER BY, aggregates, GROUP BY,
+// DISTINCT), each page needs all documents again, from the first.
+func (p *Program) Streams() bool { return !p.main.blocking() && !p.main.distinct }
+
+// Run makes one page. docs are the documents of one partition in key order, beginning after st.After (see Streams). The result depends on the
+// arguments only.
+func Run(ctx context.Context, p *Program, docs iter.Seq2[Doc, error], lim Limits, st State) (Page, error) {
+	r := &runner{p: p, lim: lim, st: st, frame: frame{slots: make([]Value, p.slots), stop: ctx.Err}}
+	if p.main.from == nil {
+		docs = func(yield func(Doc, error) bool) { yield(Doc{Key: st.After}, nil) }
+		if st != (State{}) {
+			return Page{}, nil
+		}
+	}
+	if p.Streams() {
+		return r.stream(ctx, docs)
+	}
+	return r.collect(ctx, docs)
+}
+
+type runner struct {
+	p      *Program
+	lim    Limits
+	st     State
+	frame  frame
+	parser Parser
+	page   Page
+	buf    []byte
+}
+
+// load puts a document into the frame.
+func (r *runner) load(ctx context.Context, d Doc) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	r.page.Scanned++
+	if r.p.main.from == nil {
+		return nil
+	}
+	v, err := r.parser.Parse(d.JSON)
+	r.frame.slots[rootSlot] = v
+	return err
+}
+
+func (r *runner) full() bool {
+	return r.lim.Items > 0 && len(r.page.Rows) >= r.lim.Items || r.lim.Bytes > 0 && r.page.Bytes >= r.lim.Bytes
+}
+
+// fits tells whether a row of n bytes may join the page.
+func (r *runner) fits(n int) bool {
+	return len(r.page.Rows) == 0 || !r.full() && (r.lim.Bytes == 0 || r.page.Bytes+n <= r.lim.Bytes)
+}
+
+// add puts a row on the page, unless the page is full.
+func (r *runner) add(v Value) bool {
+	start := len(r.buf)
+	r.buf = v.AppendJSON(r.buf)
+	row := r.buf[start:len(r.buf):len(r.buf)]
+	if !r.fits(len(row)) {
+		r.buf = r.buf[:start]
+		return false
+	}
+	r.page.Rows = append(r.page.Rows, row)
+	r.page.Bytes += len(row)
+	return true
+}
+
+// stream serves a query that looks at one document at a time. The OFFSET-LIMIT window is applied here, since it spans pages.
+func (r *runner) stream(ctx context.Context, docs iter.Seq2[Doc, error]) (Page, error) {
+	b := r.p.main
+	var seen, replay int // rows of this document: made, and done with on an earlier page
+	var paused bool
+	s := newSink(b, func(v Value) bool {
+		switch {
+		case seen < replay:
+		case r.st.Skipped < b.skip:
+			r.st.Skipped++
+		case !r.add(v):
+			paused = true
+			return false
+		default:
+			r.st.Emitted++
+		}
+		seen++
+		return r.st.Emitted < b.limit
+	})
+	s.skip, s.left = 0, noLimit
+	if r.st.Emitted >= b.limit {
+		return r.page, nil
+	}
+	for d, err := range docs {
+		if err != nil {
+			return Page{}, err
+		}
+		if r.full() || r.lim.Scan > 0 && r.page.Scanned >= r.lim.Scan {
+			return r.pause(), nil
+		}
+		if err := r.load(ctx, d); err != nil {
+			return Page{}, err
+		}
+		if seen, replay = 0, 0; d.Key == r.st.Doc {
+			replay = r.st.Row
+		}
+		s.feed(&r.frame)
+		switch {
+		case r.frame.err != nil:
+			return Page{}, r.frame.err
+		case paused:
+			r.st.Doc, r.st.Row = d.Key, seen
+			return r.pause(), nil
+		case r.st.Emitted >= b.limit:
+			return r.page, nil
+		}
+		r.st.After, r.st.Doc, r.st.Row = d.Key, "", 0
+	}
+	return r.page, nil
+}
+
+func (r *runner) pause() Page {
+	st := r.st
+	r.page.Next = &st
+	return r.page
+}
+
+// collect serves a query that needs all documents at once: it computes the whole result and cuts the page out of it.
+func (r *runner) collect(ctx context.Context, docs iter.Seq2[Doc, error]) (Page, error) {
+	var index uint64
+	paused := false
+	s := newSink(r.p.main, func(v Value) bool {
+		if index++; index <= r.st.Emitted {
+			return true
+		}
+		paused = !r.add(v)
+		return !paused
+	})
+	s.asText, s.budget = true, r.lim.Memory
+	more := true
+	for d, err := range docs {
+		if err != nil {
+			return Page{}, err
+		}
+		if err := r.load(ctx, d); err != nil {
+			return Page{}, err
+		}
+		if more = s.feed(&r.frame); r.frame.err != nil {
+			return Page{}, r.frame.err
+		}
+		if !more {
+			break
+		}
+	}
+	if more {
+		s.finish(&r.frame)
+	}
+	if r.frame.err != nil {
+		return Page{}, r.frame.err
+	}
+	if paused {
+		r.st.Emitted += uint64(len(r.page.Rows))
+		return r.pause(), nil
+	}
+	return r.page, nil
+}
+
+// Evaluator looks at single documents with a Program. It reuses its memory and is not safe for concurrent use.
+type Evaluator struct {
+	p      *Program
+	frame  frame
+	parser Parser
+}
+
+// NewEvaluator makes an Evaluator.
+func (p *Program) NewEvaluator() *Evaluator {
+	return &Evaluator{p: p, frame: frame{slots: make([]Value, p.slots)}}
+}
+
+// Match tells whether the document makes at least one row: it passes FROM, JOIN and WHERE. Select list and window are not looked at.
+func (e *Evaluator) Match(doc []byte) (bool, error) {
+	v, err := e.parser.Parse(doc)
+	if err != nil {
+		return false, err
+	}
+	return e.MatchValue(v)
+}
+
+// MatchValue is Match for a document that has been parsed.
+func (e *Evaluator) MatchValue(doc Value) (bool, error) {
+	f, b := &e.frame, e.p.main
+	f.slots[rootSlot], f.err = doc, nil
+	found := false
+	row := func() bool {
+		found = b.where == nil || b.where(f).IsTrue()
+		return !found && f.err == nil
+	}
+	if b.from == nil {
+		row()
+	} else {
+		b.from(f, row)
+	}
+	return found && f.err == nil, f.err
+}
+
+// Rows appends the rows that the document alone makes, as JSON texts.
+func (e *Evaluator) Rows(doc []byte) (rows [][]byte, err error) {
+	v, err := e.parser.Parse(doc)
+	if err != nil {
+		return nil, err
+	}
+	e.frame.slots[rootSlot], e.frame.err = v, nil
+	e.p.main.rows(&e.frame, func(v Value) bool {
+		rows = append(rows, v.AppendJSON(nil))
+		return true
+	})
+	return rows, e.frame.err
+}
