@@ -109,7 +109,8 @@ func (d *Drainer) Drain(ctx context.Context, shard string) error {
 			return err
 		}
 		done, failure := d.runAll(ctx, shard, rows)
-		if err := d.remove(ctx, shard, rows[:done]); err != nil {
+		// Even when ctx ended meanwhile: what is done should not be done again.
+		if err := d.remove(context.WithoutCancel(ctx), shard, rows[:done]); err != nil {
 			return errors.Join(failure, err)
 		}
 		if failure != nil {
