@@ -286,3 +286,13 @@ func (p *platform) ok(status int, oid, method, url, body string) answer {
 	}
 	return a
 }
+
+// quietMux is a mux that keeps no records, for measurements.
+func (p *platform) quietMux() *wire.Mux {
+	p.t.Helper()
+	m, err := wire.NewMux([]wire.Service{p.s.Service()}, wire.Options{Clock: p.clock})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return m
+}
