@@ -2,6 +2,7 @@ package pkey
 
 import (
 	"encoding/json"
+	"math"
 	"strings"
 
 	"github.com/valyala/fastjson"
@@ -58,7 +59,7 @@ func valueAt(v *fastjson.Value, segments []string) (Value, error) {
 		return BoolValue(false), nil
 	case fastjson.TypeNumber:
 		f, err := v.Float64()
-		if err != nil {
+		if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
 			return Value{}, notScalar("is not a finite number")
 		}
 		return NumberValue(f), nil

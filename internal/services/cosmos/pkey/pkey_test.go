@@ -115,7 +115,7 @@ func TestParseHeader(t *testing.T) {
 }
 
 func TestExtract(t *testing.T) {
-	doc := []byte(`{"id":"1","tenant":"contoso","a":{"b":7,"x y":null,"c/d":true},"list":[1],"n":1e2,"twice":1,"twice":2,"esc\u0061pe":"e"}`)
+	doc := []byte(`{"id":"1","tenant":"contoso","a":{"b":7,"x y":null,"c/d":true},"list":[1],"n":1e2,"twice":1,"twice":2,"huge":1e999,"esc\u0061pe":"e"}`)
 	for _, c := range []struct {
 		paths []string
 		want  string
@@ -132,6 +132,7 @@ func TestExtract(t *testing.T) {
 		{[]string{"/twice"}, `[2]`, true},
 		{[]string{"/escape"}, `["e"]`, true},
 		{[]string{"/list"}, "", false},
+		{[]string{"/huge"}, "", false},
 		{[]string{"/a"}, "", false},
 		{[]string{"a"}, "", false},
 		{[]string{"/a//b"}, "", false},

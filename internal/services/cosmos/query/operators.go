@@ -79,7 +79,8 @@ func logical(decisive bool, operands []evalFn) evalFn {
 	}
 }
 
-// equality is = or !=. With an undefined operand it is undefined; defined values of different types are not equal.
+// equality is = or !=. With an undefined operand it is undefined; defined values of different types are not equal, so that
+// `c.a != null` keeps a string, as the .NET client's own evaluator has it (the documentation's table says undefined).
 func equality(x, y evalFn, negate bool) evalFn {
 	return func(f *frame) Value {
 		a, b := x(f), y(f)
