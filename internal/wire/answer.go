@@ -25,7 +25,8 @@ func (c *call) answer(value any, err error) {
 		buf = new(bytes.Buffer)
 	}
 	defer c.mux.recycle(buf)
-	e := &Event{}
+	e := &c.ev
+	*e = Event{} // a panic while answering leads here again
 	h := c.w.Header()
 	body, encErr := []byte(nil), error(nil)
 	if err == nil {
@@ -45,7 +46,7 @@ func (c *call) answer(value any, err error) {
 	}
 	withBody := e.Status >= 200 && e.Status != http.StatusNoContent && e.Status != http.StatusNotModified
 	if withBody {
-		h["Content-Length"] = []string{strconv.Itoa(len(body))}
+		h["Content-Length"] = c.req.one(strconv.Itoa(len(body)))
 	} else {
 		body = nil
 		delete(h, "Content-Type")
@@ -59,7 +60,7 @@ func (c *call) answer(value any, err error) {
 
 // recordThenWrite keeps the order that makes a refusal's record certain: first the record, then the answer.
 func (c *call) recordThenWrite(e *Event, body []byte) {
-	e.Time, e.Request = c.req.Time, &c.req
+	c.fill(e)
 	c.record(e)
 	c.w.WriteHeader(e.Status)
 	if len(body) > 0 {
@@ -87,12 +88,12 @@ func (c *call) encode(h http.Header, value any, buf *bytes.Buffer) (int, []byte,
 		return status, nil, nil
 	case []byte:
 		if h.Get("Content-Type") == "" {
-			h["Content-Type"] = []string{"application/octet-stream"}
+			h["Content-Type"] = c.req.one("application/octet-stream")
 		}
 		return status, v, nil
 	}
 	if h.Get("Content-Type") == "" {
-		h["Content-Type"] = []string{c.req.plane.contentType()}
+		h["Content-Type"] = c.req.one(c.req.plane.contentType())
 	}
 	if raw, ok := value.(json.RawMessage); ok && raw != nil {
 		return status, raw, nil
@@ -119,8 +120,8 @@ func (c *call) encodeFault(h http.Header, f *fault.Error, buf *bytes.Buffer) []b
 	r := &c.req
 	switch r.Host.Kind {
 	case HostARM:
-		h["X-Ms-Failure-Cause"] = []string{"gateway"}
-		h["X-Ms-Error-Code"] = []string{headerSafe(f.Code)}
+		h["X-Ms-Failure-Cause"] = c.req.one("gateway")
+		h["X-Ms-Error-Code"] = c.req.one(headerSafe(f.Code))
 	case HostCosmos:
 		cosmosFailureHeaders(h, f)
 	}
@@ -132,10 +133,10 @@ func (c *call) encodeFault(h http.Header, f *fault.Error, buf *bytes.Buffer) []b
 	}
 	v := r.plane.failure(r, f, r.Time)
 	if page, ok := v.([]byte); ok {
-		h["Content-Type"] = []string{"text/html; charset=utf-8"}
+		h["Content-Type"] = c.req.one("text/html; charset=utf-8")
 		return page
 	}
-	h["Content-Type"] = []string{r.plane.contentType()}
+	h["Content-Type"] = c.req.one(r.plane.contentType())
 	if err := encodeJSON(buf, v); err != nil { // strings and numbers only
 		return []byte("{}")
 	}
@@ -208,19 +209,28 @@ type writer struct {
 	http.ResponseWriter
 	status int
 	bytes  int64
+	// correlation is added to an answer that has no such header of its own when it begins.
+	correlation string
+}
+
+func (w *writer) begin(status int) {
+	w.status = status
+	if h := w.Header(); w.correlation != "" && len(h["X-Ms-Correlation-Request-Id"]) == 0 {
+		h["X-Ms-Correlation-Request-Id"] = []string{w.correlation}
+	}
 }
 
 // WriteHeader implements http.ResponseWriter. Informational statuses pass through.
 func (w *writer) WriteHeader(status int) {
 	if w.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
-		w.status = status
+		w.begin(status)
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
 func (w *writer) Write(b []byte) (int, error) {
 	if w.status == 0 {
-		w.status = http.StatusOK
+		w.begin(http.StatusOK)
 	}
 	n, err := w.ResponseWriter.Write(b)
 	w.bytes += int64(n)
@@ -230,7 +240,7 @@ func (w *writer) Write(b []byte) (int, error) {
 // Flush implements http.Flusher.
 func (w *writer) Flush() {
 	if w.status == 0 {
-		w.status = http.StatusOK
+		w.begin(http.StatusOK)
 	}
 	_ = http.NewResponseController(w.ResponseWriter).Flush()
 }

@@ -28,21 +28,21 @@ const (
 )
 
 func (armPlane) headers(h http.Header, r *Request) {
-	secure(h, "no-cache")
-	h["Pragma"] = []string{"no-cache"}
-	h["X-Ms-Request-Id"] = []string{r.RequestID}
-	h["X-Ms-Correlation-Request-Id"] = []string{r.CorrelationID}
-	h["X-Ms-Routing-Request-Id"] = []string{"BULKHEAD:" + r.Time.UTC().Format("20060102T150405Z") + ":" + r.RequestID}
+	secure(h, r, "no-cache")
+	h["Pragma"] = r.one("no-cache")
+	h["X-Ms-Request-Id"] = r.one(r.RequestID)
+	h["X-Ms-Correlation-Request-Id"] = r.one(r.CorrelationID)
+	h["X-Ms-Routing-Request-Id"] = r.one("BULKHEAD:" + r.Time.UTC().Format("20060102T150405Z") + ":" + r.RequestID)
 	if r.ClientRequestID != "" && asked(r, "X-Ms-Return-Client-Request-Id") {
-		h["X-Ms-Client-Request-Id"] = []string{r.ClientRequestID}
+		h["X-Ms-Client-Request-Id"] = r.one(r.ClientRequestID)
 	}
 	switch r.HTTP.Method {
 	case http.MethodGet, http.MethodHead:
-		h["X-Ms-Ratelimit-Remaining-Subscription-Reads"] = []string{armReads}
+		h["X-Ms-Ratelimit-Remaining-Subscription-Reads"] = r.one(armReads)
 	case http.MethodDelete:
-		h["X-Ms-Ratelimit-Remaining-Subscription-Deletes"] = []string{armWrites}
+		h["X-Ms-Ratelimit-Remaining-Subscription-Deletes"] = r.one(armWrites)
 	default:
-		h["X-Ms-Ratelimit-Remaining-Subscription-Writes"] = []string{armWrites}
+		h["X-Ms-Ratelimit-Remaining-Subscription-Writes"] = r.one(armWrites)
 	}
 }
 

@@ -20,11 +20,11 @@ type cosmosError struct {
 func (cosmosPlane) contentType() string { return "application/json" }
 
 func (cosmosPlane) headers(h http.Header, r *Request) {
-	secure(h, "no-store, no-cache")
-	h["Pragma"] = []string{"no-cache"}
-	h["X-Ms-Activity-Id"] = []string{activityID(r)}
-	h["X-Ms-Request-Id"] = []string{r.RequestID}
-	h["X-Ms-Correlation-Request-Id"] = []string{r.CorrelationID}
+	secure(h, r, "no-store, no-cache")
+	h["Pragma"] = r.one("no-cache")
+	h["X-Ms-Activity-Id"] = r.one(activityID(r))
+	h["X-Ms-Request-Id"] = r.one(r.RequestID)
+	h["X-Ms-Correlation-Request-Id"] = r.one(r.CorrelationID)
 }
 
 // activityID is the client's own, so that both sides' logs meet, or the request id.

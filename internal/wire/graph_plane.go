@@ -27,10 +27,10 @@ type graphInner struct {
 }
 
 func (graphPlane) headers(h http.Header, r *Request) {
-	secure(h, "no-cache")
-	h["Request-Id"] = []string{r.RequestID}
-	h["Client-Request-Id"] = []string{graphClientID(r)}
-	h["X-Ms-Correlation-Request-Id"] = []string{r.CorrelationID}
+	secure(h, r, "no-cache")
+	h["Request-Id"] = r.one(r.RequestID)
+	h["Client-Request-Id"] = r.one(graphClientID(r))
+	h["X-Ms-Correlation-Request-Id"] = r.one(r.CorrelationID)
 }
 
 // graphClientID is the client's id, or ours: Graph always answers one.

@@ -24,12 +24,12 @@ type oauthError struct {
 }
 
 func (loginPlane) headers(h http.Header, r *Request) {
-	secure(h, "no-store, no-cache")
-	h["Pragma"] = []string{"no-cache"}
-	h["X-Ms-Request-Id"] = []string{r.RequestID}
-	h["X-Ms-Correlation-Request-Id"] = []string{r.CorrelationID}
+	secure(h, r, "no-store, no-cache")
+	h["Pragma"] = r.one("no-cache")
+	h["X-Ms-Request-Id"] = r.one(r.RequestID)
+	h["X-Ms-Correlation-Request-Id"] = r.one(r.CorrelationID)
 	if id := r.HTTP.Header.Get("Client-Request-Id"); id != "" && asked(r, "Return-Client-Request-Id") {
-		h["Client-Request-Id"] = []string{r.ClientRequestID}
+		h["Client-Request-Id"] = r.one(r.ClientRequestID)
 	}
 }
 

@@ -335,6 +335,9 @@ func TestMux_RawAbortsAfterPanic(t *testing.T) {
 				panic("x")
 			}
 			b, err := io.ReadAll(r.HTTP.Body)
+			if r.Param("path") == "own" {
+				w.Header().Add("x-ms-correlation-request-id", "own")
+			}
 			_, _ = w.Write(append([]byte("got "), b...))
 			return err
 		}}
@@ -352,6 +355,16 @@ func TestMux_RawAbortsAfterPanic(t *testing.T) {
 	if st, body, err := post("/ok?a=%zz"); st != 200 || body != "got body" || err != nil {
 		t.Errorf("raw: got %d %q %v", st, body, err)
 	}
+	for path, want := range map[string]int{"/own": 3, "/ok": 36} {
+		resp, err := http.Get(srv.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if ids := resp.Header.Values("x-ms-correlation-request-id"); len(ids) != 1 || len(ids[0]) != want {
+			t.Errorf("%s: correlation %q", path, ids)
+		}
+	}
 	if st, body, err := post("/fail"); st != 502 || !strings.Contains(body, "The &lt;app&gt; did") || err != nil {
 		t.Errorf("raw fault: got %d %q %v", st, body, err)
 	}
@@ -366,7 +379,7 @@ type auditor struct {
 }
 
 func (a *auditor) Record(_ context.Context, e *wire.Event) error {
-	a.seen = append(a.seen, fmt.Sprint(e.Request.Route.Operation, " ", e.Status))
+	a.seen = append(a.seen, fmt.Sprint(e.Request.Route.Operation, " ", e.Status, " ", e.Duration))
 	if a.when != nil {
 		a.when()
 	}
@@ -375,9 +388,11 @@ func (a *auditor) Record(_ context.Context, e *wire.Event) error {
 
 func TestMux_Audit(t *testing.T) {
 	t.Parallel()
+	clk := clock.NewFake(time.Unix(1e9, 0))
 	answer := func(err error, audited bool) wire.Handler {
 		return func(_ context.Context, r *wire.Request) (any, error) {
 			r.Audited = audited
+			clk.Advance(time.Second)
 			return nil, err
 		}
 	}
@@ -386,7 +401,7 @@ func TestMux_Audit(t *testing.T) {
 		return wire.Route{Host: wire.HostARM, Method: "GET", Pattern: "/" + op, Operation: op, Auth: wire.Anonymous, Handler: h, Quiet: quiet}
 	}
 	a := &auditor{}
-	m := newMux(t, wire.Options{Audit: a},
+	m := newMux(t, wire.Options{Audit: a, Clock: clk},
 		r("read", false, answer(nil, false)), r("written", false, answer(nil, true)),
 		r("quiet", true, answer(nil, false)), r("quietrefused", true, answer(forbidden, false)), r("refused", false, answer(forbidden, false)))
 	for _, op := range []string{"read", "written", "quiet", "quietrefused", "refused", "unknown"} {
@@ -398,7 +413,7 @@ func TestMux_Audit(t *testing.T) {
 		}
 		m.ServeHTTP(w, httptest.NewRequest("GET", "https://management.azure.com/"+op, nil))
 	}
-	want := []string{"read 204", "quietrefused 403", "refused 403"}
+	want := []string{"read 204 1s", "quietrefused 403 1s", "refused 403 1s"}
 	if diff := cmp.Diff(want, a.seen); diff != "" {
 		t.Error(diff)
 	}

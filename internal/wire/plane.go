@@ -76,9 +76,9 @@ type plainBody struct {
 func (base) contentType() string { return jsonType }
 
 func (base) headers(h http.Header, r *Request) {
-	h["X-Ms-Request-Id"] = []string{r.RequestID}
-	h["X-Ms-Correlation-Request-Id"] = []string{r.CorrelationID}
-	h["X-Content-Type-Options"] = []string{"nosniff"}
+	h["X-Ms-Request-Id"] = r.one(r.RequestID)
+	h["X-Ms-Correlation-Request-Id"] = r.one(r.CorrelationID)
+	h["X-Content-Type-Options"] = r.one("nosniff")
 }
 
 func (base) failure(_ *Request, f *fault.Error, _ time.Time) any {
@@ -109,10 +109,10 @@ func (base) problem(r *Request, p problem, detail string) *fault.Error {
 }
 
 // secure sets the headers of planes that are reached over TLS only.
-func secure(h http.Header, cache string) {
-	h["Strict-Transport-Security"] = []string{"max-age=31536000; includeSubDomains"}
-	h["X-Content-Type-Options"] = []string{"nosniff"}
-	h["Cache-Control"] = []string{cache}
+func secure(h http.Header, r *Request, cache string) {
+	h["Strict-Transport-Security"] = r.one("max-age=31536000; includeSubDomains")
+	h["X-Content-Type-Options"] = r.one("nosniff")
+	h["Cache-Control"] = r.one(cache)
 }
 
 // retryAfter sets the headers that say when to try again.

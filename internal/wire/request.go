@@ -41,6 +41,19 @@ type Request struct {
 	plane  plane
 	// Room for the usual number of parameters, so that one allocation makes a request.
 	paramRoom, queryRoom [4]Param
+	headerRoom           [12]string
+	headersUsed          int
+}
+
+// one is []string{v}, out of the request's own room while there is some.
+func (r *Request) one(v string) []string {
+	i := r.headersUsed
+	if i == len(r.headerRoom) {
+		return []string{v}
+	}
+	r.headersUsed++
+	r.headerRoom[i] = v
+	return r.headerRoom[i : i+1 : i+1]
 }
 
 // Param is a name and its decoded value.

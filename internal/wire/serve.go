@@ -23,6 +23,7 @@ type call struct {
 	w   writer
 	ctx context.Context
 	req Request
+	ev  Event // of the usual end
 }
 
 // serve takes one request through its stages and answers it.
@@ -53,6 +54,7 @@ func (c *call) begin(hr *http.Request, host Host) {
 	}
 	setIDs(r)
 	c.ctx = NewContext(hr.Context(), r)
+	c.w.correlation = r.CorrelationID
 	r.plane.headers(c.w.Header(), r)
 }
 
@@ -185,8 +187,7 @@ func (c *call) finishRaw(err error) {
 
 // done records, counts and logs a finished request.
 func (c *call) done(e *Event, audit bool) {
-	e.Time, e.Request = c.req.Time, &c.req
-	e.Duration = max(c.mux.clock.Now().Sub(e.Time), 0)
+	c.fill(e)
 	if audit {
 		c.record(e)
 	}
@@ -196,14 +197,24 @@ func (c *call) done(e *Event, audit bool) {
 	c.mux.logEvent(c.ctx, e)
 }
 
+// fill sets what every event has.
+func (c *call) fill(e *Event) {
+	e.Time, e.Request = c.req.Time, &c.req
+	e.Duration = max(c.mux.clock.Now().Sub(e.Time), 0)
+}
+
 func (c *call) record(e *Event) {
 	r := &c.req
 	if c.mux.audit == nil || r.Route == nil || r.Audited || r.Route.Quiet && e.Status < 400 {
 		return
 	}
-	// The record must outlive a client that hangs up.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), 5*time.Second)
-	defer cancel()
+	// The record must outlive a client that hangs up; only a refusal's is waited for, and not for ever.
+	ctx := context.WithoutCancel(c.ctx)
+	if e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
+	}
 	if err := c.mux.audit.Record(ctx, e); err != nil {
 		c.mux.log.Error("audit record lost", "request_id", r.RequestID, "operation", r.Route.Operation, "status", e.Status, "error", err)
 	}

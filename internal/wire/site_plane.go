@@ -9,7 +9,8 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/fault"
 )
 
-// sitePlane is for hosts that browsers visit: a site's answers are the site's own, so that only error pages are ours.
+// sitePlane is for hosts that browsers visit: a site's answers are the site's own, so that only error pages are ours, and the correlation id where
+// the site has not set one.
 type sitePlane struct{ base }
 
 var sitePage = template.Must(template.New("error").Parse(`<!DOCTYPE html>

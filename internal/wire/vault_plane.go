@@ -25,12 +25,12 @@ type vaultInner struct {
 }
 
 func (vaultPlane) headers(h http.Header, r *Request) {
-	secure(h, "no-cache")
-	h["Pragma"] = []string{"no-cache"}
-	h["X-Ms-Request-Id"] = []string{r.RequestID}
-	h["X-Ms-Correlation-Request-Id"] = []string{r.CorrelationID}
+	secure(h, r, "no-cache")
+	h["Pragma"] = r.one("no-cache")
+	h["X-Ms-Request-Id"] = r.one(r.RequestID)
+	h["X-Ms-Correlation-Request-Id"] = r.one(r.CorrelationID)
 	if r.ClientRequestID != "" {
-		h["X-Ms-Client-Request-Id"] = []string{r.ClientRequestID}
+		h["X-Ms-Client-Request-Id"] = r.one(r.ClientRequestID)
 	}
 }
 
