@@ -44,8 +44,6 @@ type Write struct {
 	IfMatch string // an etag as the client sent it, "*", or ""
 	// IfNoneMatch "*" lets an Upsert only create.
 	IfNoneMatch string
-	// Update, if set, makes Doc of the present text instead (a patch). It is pure, and may run again.
-	Update func(text []byte) (Document, error)
 	// Number addresses the document by resource id instead of ID, when not 0.
 	Number uint64
 }
@@ -252,12 +250,6 @@ func (t *transaction) create(p *prepared) (Outcome, error) {
 
 func (t *transaction) replace(p *prepared, old *stored) (Outcome, error) {
 	doc := p.Doc
-	if p.Update != nil {
-		var err error
-		if doc, err = p.Update(old.text); err != nil {
-			return Outcome{}, err
-		}
-	}
 	// Upsert addresses by the new id, so that only a replacement can rename.
 	if was := t.oldID(p, old); was != doc.ID {
 		if b, err := t.tx.Get(idKey(p.epk, doc.ID)); err != nil {

@@ -1,0 +1,267 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/bulkheadhq/bulkhead/internal/authn"
+	"github.com/bulkheadhq/bulkhead/internal/fault"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/masterkey"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/rid"
+	"github.com/bulkheadhq/bulkhead/internal/wire"
+)
+
+// skew is how far a request's date may be from ours.
+const skew = 15 * time.Minute
+
+// network finds the account and asks its firewall.
+func (g *Gateway) network(ctx context.Context, r *wire.Request) error {
+	a, err := g.Accounts.Account(ctx, r.Host.Name)
+	if err != nil {
+		return err
+	}
+	if a == nil {
+		return withSub(fault.New(fault.Forbidden, "Forbidden", "Database Account %s does not exist", r.Host.Name), subAccountGone)
+	}
+	r.State = &call{Request: r, account: a, op: classify(r.HTTP), now: r.Time}
+	r.Resource = a.ID
+	return a.admit(r)
+}
+
+// admit applies the firewall: publicNetworkAccess and the IP rules.
+func (a *Account) admit(r *wire.Request) error {
+	if !a.Public {
+		return fault.New(fault.Forbidden, "Forbidden", "Request originated from IP %s through public internet. This is blocked by your Cosmos DB account: its publicNetworkAccess is disabled.", r.Client)
+	}
+	if !a.Filtered || a.AllowPlatform && r.Process != "" {
+		return nil
+	}
+	for _, p := range a.IPRules {
+		if p.Contains(r.Client) {
+			return nil
+		}
+	}
+	return fault.New(fault.Forbidden, "Forbidden", "Request originated from IP %s through public internet. This is blocked by your Cosmos DB account firewall settings. More info: https://aka.ms/cosmosdb-tsg-forbidden", r.Client)
+}
+
+// classify tells what a request does. A POST is a write unless a header says that it is a query or a request for a query's plan.
+func classify(r *http.Request) operation {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
+		return opRead
+	case http.MethodPost:
+		switch {
+		case isTrue(r.Header, "X-Ms-Cosmos-Is-Query-Plan-Request"):
+			return opPlan
+		case isTrue(r.Header, "X-Ms-Documentdb-Isquery"), isTrue(r.Header, "X-Ms-Documentdb-Query"), isQueryType(r.Header.Get("Content-Type")):
+			return opQuery
+		case isTrue(r.Header, "X-Ms-Cosmos-Is-Batch-Request"):
+			return opBatch
+		}
+	}
+	return opWrite
+}
+
+func isQueryType(contentType string) bool {
+	const want = "application/query+json"
+	return len(contentType) >= len(want) && strings.EqualFold(contentType[:len(want)], want)
+}
+
+// authenticate checks the authorization header.
+func (g *Gateway) authenticate(ctx context.Context, r *wire.Request) error {
+	c := r.State.(*call)
+	raw := r.HTTP.Header.Get("Authorization")
+	if raw == "" {
+		return unauthorized("Required Header authorization is missing. Ensure a valid Authorization token is passed.")
+	}
+	h, err := masterkey.ParseHeader(raw)
+	if err != nil {
+		return unauthorized("The input authorization token is malformed: " + err.Error() + ".")
+	}
+	if c.account.LocalAuthDisabled && h.Kind != masterkey.AAD {
+		return withSub(unauthorized("Local Authorization is disabled. Use an AAD token to authorize all requests."), subLocalAuthDisabled)
+	}
+	switch h.Kind {
+	case masterkey.Resource:
+		return notImplemented("Resource tokens")
+	case masterkey.AAD:
+		return g.authenticateToken(ctx, c, h.Signature)
+	}
+	if h.Version != "1.0" {
+		return unauthorized("The input authorization token has the version '" + strings.ToValidUTF8(h.Version, "?") + "'; 1.0 is expected.")
+	}
+	if err := checkDate(r); err != nil {
+		return err
+	}
+	return c.checkKey(h.Signature)
+}
+
+func unauthorized(message string) *fault.Error {
+	return &fault.Error{Kind: fault.Unauthenticated, Code: "Unauthorized", Message: message}
+}
+
+func checkDate(r *wire.Request) error {
+	text := r.HTTP.Header.Get("X-Ms-Date")
+	if text == "" {
+		text = r.HTTP.Header.Get("Date")
+	}
+	if text == "" {
+		return unauthorized("The input authorization token can't serve the request: the required header x-ms-date or date is missing.")
+	}
+	at, err := http.ParseTime(text)
+	if err != nil {
+		return unauthorized("The input date header is invalid format. Please pass in RFC 1123 style date format.")
+	}
+	if d := r.Time.Sub(at); d > skew || d < -skew {
+		return fault.New(fault.Forbidden, "Forbidden",
+			"The authorization token is not valid at the current time. Please create another token and retry (token start time: %s, token expiry time: %s, current server time: %s).",
+			at.Add(-skew).UTC().Format(http.TimeFormat), at.Add(skew).UTC().Format(http.TimeFormat), r.Time.UTC().Format(http.TimeFormat))
+	}
+	return nil
+}
+
+// checkKey finds the key that made the signature, then what that key may do.
+func (c *call) checkKey(signature string) error {
+	target := parseTarget(c.HTTP.URL.EscapedPath())
+	req := masterkey.Request{Verb: c.HTTP.Method, Type: target.kind, Link: target.link, XMSDate: c.header("X-Ms-Date"), Date: c.header("Date")}
+	var buf [512]byte
+	text := req.AppendText(buf[:0])
+	key, ok := c.match(signature, text)
+	if !ok {
+		// Links by resource id are signed as the last id alone, in lower case; some clients sign names as they stand in the URL.
+		for _, link := range target.others() {
+			req.Link = link
+			if key, ok = c.match(signature, req.AppendText(nil)); ok {
+				break
+			}
+		}
+	}
+	if !ok {
+		return unauthorized("The input authorization token can't serve the request. The wrong key is being used or the expected payload is not built as per the protocol. " +
+			"For more info: https://aka.ms/cosmosdb-tsg-unauthorized. Server used the following payload to sign: '" + strings.ToValidUTF8(string(text), "?") + "'")
+	}
+	c.AllowedBy = key.String()
+	switch {
+	case key.ReadOnly() && !c.op.reads():
+		return withSub(fault.New(fault.Forbidden, "Forbidden",
+			"The given request [%s %s] cannot be authorized by a read-only key. Use a read-write key of the account.", c.HTTP.Method, c.HTTP.URL.Path), subWriteForbidden)
+	case c.account.KeyMetadataDenied && !c.op.reads() && target.kind != "docs":
+		return withSub(fault.New(fault.Forbidden, "Forbidden",
+			"Operation '%s' on resource '%s' is not allowed through Azure Cosmos DB endpoint. Please switch on such operations for your account, or perform this operation through Azure Resource Manager.",
+			c.HTTP.Method, target.kind), subNotByRBAC)
+	}
+	return nil
+}
+
+func (c *call) match(signature string, text []byte) (KeyName, bool) {
+	for i, k := range c.account.Keys {
+		if k != nil && k.Verify(signature, text) {
+			return KeyName(i), true
+		}
+	}
+	return 0, false
+}
+
+// target is what a path addresses, as signatures name it.
+type target struct {
+	kind string // "docs"; "" for the account
+	link string // decoded
+	raw  string // as in the URL
+}
+
+// parseTarget takes an escaped path apart. A path of an odd number of segments is a feed: its last segment is the type, the rest the owner's link.
+func parseTarget(escaped string) target {
+	raw := strings.Trim(escaped, "/")
+	if raw == "" {
+		return target{}
+	}
+	for strings.Contains(raw, "//") {
+		raw = strings.ReplaceAll(raw, "//", "/")
+	}
+	var t target
+	if n := strings.Count(raw, "/"); n%2 == 0 {
+		i := strings.LastIndexByte(raw, '/')
+		t.kind, t.raw = raw[i+1:], raw[:max(i, 0)]
+	} else {
+		i := strings.LastIndexByte(raw, '/')
+		t.kind, t.raw = raw[strings.LastIndexByte(raw[:i], '/')+1:i], raw
+	}
+	t.kind = strings.ToLower(t.kind)
+	t.link = decode(t.raw)
+	return t
+}
+
+// decode resolves percent escapes; the mux has refused bad ones.
+func decode(s string) string {
+	if strings.IndexByte(s, '%') < 0 {
+		return s
+	}
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) {
+			b = append(b, hexDigit(s[i+1])<<4|hexDigit(s[i+2]))
+			i += 2
+			continue
+		}
+		b = append(b, s[i])
+	}
+	return string(b)
+}
+
+func hexDigit(c byte) byte {
+	switch {
+	case c >= 'a':
+		return c - 'a' + 10
+	case c >= 'A':
+		return c - 'A' + 10
+	}
+	return c - '0'
+}
+
+// others are the further links a client may have signed.
+func (t target) others() []string {
+	var out []string
+	if last := t.link[strings.LastIndexByte(t.link, '/')+1:]; last != "" {
+		if _, err := rid.Parse(last); err == nil {
+			out = append(out, strings.ToLower(last))
+		}
+	}
+	if t.raw != t.link {
+		out = append(out, t.raw)
+	}
+	return out
+}
+
+// authenticateToken checks an Entra ID token, and then what its principal may do: nothing yet.
+func (g *Gateway) authenticateToken(ctx context.Context, c *call, token string) error {
+	p, err := g.Verifier.Verify(ctx, token)
+	if err != nil {
+		var v *authn.VerifyError
+		if errors.As(err, &v) {
+			return unauthorized("The provided AAD token is not valid: " + string(v.Reason) + ".").WithCause(err)
+		}
+		return err
+	}
+	if !c.audience(p.Audience) {
+		return unauthorized("Request blocked by Auth " + c.account.Name + " : AAD token has the audience '" + p.Audience + "'; https://cosmos.azure.com or the account's endpoint is expected.")
+	}
+	c.Principal = p
+	return withSub(fault.New(fault.Forbidden, "Forbidden",
+		"Request blocked by Auth %s : Request is blocked because principal [%s] does not have required RBAC permissions to perform the operation on resource [%s]. "+
+			"Data-plane role assignments (sqlRoleAssignments) are not supported by this platform yet; use an account key. Learn more: https://aka.ms/cosmos-native-rbac.",
+		c.account.Name, p.ObjectID, c.HTTP.URL.Path), subNotByRBAC)
+}
+
+// audience tells whether a token is meant for this account.
+func (c *call) audience(aud string) bool {
+	aud = strings.TrimSuffix(aud, "/")
+	host, _, _ := strings.Cut(c.Host.Text, ":")
+	switch aud {
+	case "https://cosmos.azure.com", "https://" + c.Host.Text, "https://" + host, "https://" + c.account.Name + ".documents.azure.com":
+		return true
+	}
+	return false
+}

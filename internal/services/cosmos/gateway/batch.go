@@ -1,0 +1,201 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/bulkheadhq/bulkhead/internal/fault"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/catalog"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/items"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/pkey"
+	"github.com/bulkheadhq/bulkhead/internal/wire"
+)
+
+const maxBatch = 100
+
+// batchOperation is one entry of a batch's body.
+type batchOperation struct {
+	Type         string          `json:"operationType"`
+	ID           string          `json:"id"`
+	IfMatch      string          `json:"ifMatch"`
+	IfNoneMatch  string          `json:"ifNoneMatch"`
+	Body         json.RawMessage `json:"resourceBody"`
+	PartitionKey string          `json:"partitionKey"` // of bulk operations
+}
+
+// batchResult is one entry of its answer.
+type batchResult struct {
+	Status    int             `json:"statusCode"`
+	Substatus int             `json:"subStatusCode,omitempty"`
+	Charge    float64         `json:"requestCharge"`
+	ETag      string          `json:"eTag,omitempty"`
+	Body      json.RawMessage `json:"resourceBody,omitempty"`
+	Message   string          `json:"message,omitempty"`
+}
+
+// batch does several operations: all or none in one logical partition, or, not atomic ("bulk"), each for itself.
+func (g *Gateway) batch(ctx context.Context, c *call, con *catalog.Container) (any, error) {
+	if err := c.refuseHeaders(); err != nil {
+		return nil, err
+	}
+	if len(c.Body) > 0 && c.Body[0] >= 0x80 {
+		return nil, notImplemented("Batches in HybridRow form")
+	}
+	var ops []batchOperation
+	if err := c.decode(&ops); err != nil {
+		return nil, err
+	}
+	if len(ops) == 0 || len(ops) > maxBatch {
+		return nil, invalid("Batch request has %d operations; 1 to %d are allowed.", len(ops), maxBatch)
+	}
+	if err := c.checkRange(con); err != nil {
+		return nil, err
+	}
+	if c.isTrue("X-Ms-Cosmos-Batch-Atomic") {
+		return g.atomicBatch(ctx, c, con, ops)
+	}
+	return g.bulk(ctx, c, con, ops)
+}
+
+// write turns an entry into a write.
+func (op *batchOperation) write(con *catalog.Container, key pkey.Key) (items.Write, error) {
+	w := items.Write{ID: op.ID, IfMatch: op.IfMatch, IfNoneMatch: op.IfNoneMatch, EPK: key.EPK(*con.PartitionKey)}
+	withBody := true
+	switch strings.ToLower(op.Type) {
+	case "create":
+		w.Op = items.Create
+	case "upsert":
+		w.Op = items.Upsert
+	case "replace":
+		w.Op = items.Replace
+	case "delete":
+		w.Op, withBody = items.Delete, false
+	case "read":
+		w.Op, withBody = items.Read, false
+	case "patch":
+		return w, notImplemented("Patch inside a batch")
+	default:
+		return w, invalid("The operation type '%s' of a batch is unknown.", op.Type)
+	}
+	if !withBody {
+		return w, items.CheckID(op.ID)
+	}
+	var err error
+	if w.Doc, err = items.Parse(op.Body); err != nil {
+		return w, err
+	}
+	if w.ID == "" || w.Op == items.Upsert {
+		w.ID = w.Doc.ID
+	}
+	return w, checkDocumentKey(w.Doc, con, key)
+}
+
+func (g *Gateway) atomicBatch(ctx context.Context, c *call, con *catalog.Container, ops []batchOperation) (any, error) {
+	key, err := c.wholeKey(con)
+	if err != nil {
+		return nil, err
+	}
+	writes := make([]items.Write, len(ops))
+	for i := range ops {
+		if writes[i], err = ops[i].write(con, key); err != nil {
+			return c.failedBatch(con, len(ops), i, err)
+		}
+	}
+	outs, state, err := g.Items.Apply(ctx, con.Items(con.Ranges[0]), c.now, writes)
+	var failed *items.FailedWrite
+	if errors.As(err, &failed) && isCallers(failed.Err) {
+		return c.failedBatch(con, len(ops), failed.Index, failed.Err)
+	}
+	if err != nil {
+		return nil, documentError(err)
+	}
+	results := make([]batchResult, len(ops))
+	total := 0.0
+	for i, out := range outs {
+		results[i] = c.result(writes[i].Op, out)
+		total += results[i].Charge
+	}
+	h := headersOf(total)
+	addRange(h, con, state)
+	return &wire.Reply{Status: http.StatusOK, Header: h, Body: results}, nil
+}
+
+func (c *call) result(op items.Op, out items.Outcome) batchResult {
+	r := batchResult{Status: writeStatus(op, out), Charge: chargeWrite(op, out), ETag: out.ETag}
+	if out.Text != nil && (op == items.Read || !minimal(c.header("Prefer"))) {
+		r.Body = out.Text
+	}
+	return r
+}
+
+// isCallers tells whether the error is one that an operation's result can carry.
+func isCallers(err error) bool {
+	var f *fault.Error
+	return errors.As(err, &f) && f.Kind.Status() < 500
+}
+
+// failedBatch answers an atomic batch that changed nothing: the operation at fault, and the others as depending on it.
+func (c *call) failedBatch(con *catalog.Container, n, at int, err error) (any, error) {
+	if !isCallers(err) {
+		return nil, documentError(err)
+	}
+	results := make([]batchResult, n)
+	for i := range results {
+		results[i] = batchResult{Status: http.StatusFailedDependency, Charge: 0}
+	}
+	results[at] = failedResult(err)
+	h := headersOf(chargeMiss)
+	h["X-Ms-Content-Path"] = con.Derived.ContentPath
+	return &wire.Reply{Status: http.StatusMultiStatus, Header: h, Body: results}, nil
+}
+
+func failedResult(err error) batchResult {
+	f := fault.As(err)
+	return batchResult{Status: f.Kind.Status(), Substatus: f.Substatus, Charge: chargeMiss, Message: f.Message}
+}
+
+// bulk does each operation for itself; one that fails does not keep the others back.
+func (g *Gateway) bulk(ctx context.Context, c *call, con *catalog.Container, ops []batchOperation) (any, error) {
+	results := make([]batchResult, len(ops))
+	status, total := http.StatusOK, 0.0
+	var state items.State
+	for i := range ops {
+		var err error
+		results[i], err = g.bulkOne(ctx, c, con, &ops[i], &state)
+		if err != nil {
+			if !isCallers(err) {
+				return nil, documentError(err)
+			}
+			results[i], status = failedResult(err), http.StatusMultiStatus
+		}
+		total += results[i].Charge
+	}
+	h := headersOf(total)
+	addRange(h, con, state)
+	return &wire.Reply{Status: status, Header: h, Body: results}, nil
+}
+
+func (g *Gateway) bulkOne(ctx context.Context, c *call, con *catalog.Container, op *batchOperation, state *items.State) (batchResult, error) {
+	key, err := pkey.ParseHeader(op.PartitionKey)
+	switch {
+	case err != nil:
+		return batchResult{}, err
+	case len(key) == 0 && len(con.PartitionKey.Paths) == 1:
+		key = pkey.Key{pkey.Value{}}
+	case len(key) != len(con.PartitionKey.Paths):
+		return batchResult{}, keyMismatch()
+	}
+	w, err := op.write(con, key)
+	if err != nil {
+		return batchResult{}, err
+	}
+	outs, s, err := g.Items.Apply(ctx, con.Items(con.Ranges[0]), c.now, []items.Write{w})
+	if err != nil {
+		return batchResult{}, documentError(err)
+	}
+	*state = s
+	return c.result(w.Op, outs[0]), nil
+}

@@ -1,0 +1,175 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/catalog"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/rid"
+	"github.com/bulkheadhq/bulkhead/internal/wire"
+)
+
+func (g *Gateway) containers(ctx context.Context, c *call) (*catalog.Database, []json.RawMessage, error) {
+	db, err := g.Catalog.Database(ctx, c.account.GUID, c.Param("db"))
+	if err != nil {
+		return nil, nil, err
+	}
+	all, err := g.Catalog.Containers(ctx, c.account.GUID, db)
+	out := make([]json.RawMessage, len(all))
+	for i, con := range all {
+		out[i] = renderContainer(con)
+	}
+	return db, out, err
+}
+
+func (g *Gateway) listContainers(ctx context.Context, c *call) (any, error) {
+	db, all, err := g.containers(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return c.feed("DocumentCollections", db.RID().String(), all)
+}
+
+func (g *Gateway) postContainers(ctx context.Context, c *call) (any, error) {
+	switch c.op {
+	case opQuery:
+		db, all, err := g.containers(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		return c.queryFeed(ctx, "DocumentCollections", db.RID().String(), all)
+	case opPlan, opBatch:
+		return nil, invalid("Containers have no query plan and no batches.")
+	}
+	spec, err := catalog.ParseSpec(c.Body, c.APIVersion)
+	if err != nil {
+		return nil, err
+	}
+	spec.Serverless = c.account.Serverless
+	t, err := c.throughput()
+	if err != nil {
+		return nil, err
+	}
+	con, err := g.Catalog.CreateContainer(ctx, c.account.GUID, c.Param("db"), spec, t, g.audit(c, http.StatusCreated))
+	if err != nil {
+		return nil, metadataError(err)
+	}
+	g.committed(c)
+	out := reply(http.StatusCreated, chargeMetadataWrite, con.ETag, renderContainer(con))
+	out.Header["X-Ms-Alt-Content-Path"] = []string{"dbs/" + c.Param("db")}
+	return out, nil
+}
+
+func (g *Gateway) readContainer(ctx context.Context, c *call) (any, error) {
+	db, con, err := g.Catalog.Container(ctx, c.account.GUID, c.Param("db"), c.Param("coll"))
+	if err != nil {
+		return nil, err
+	}
+	status, body := http.StatusOK, renderContainer(con)
+	if c.unchanged(con.ETag) {
+		status, body = http.StatusNotModified, nil
+	}
+	out := reply(status, chargeMetadataRead, con.ETag, body)
+	out.Header["X-Ms-Alt-Content-Path"] = []string{"dbs/" + db.Name}
+	out.Header["X-Ms-Content-Path"] = []string{db.RID().String()}
+	if c.isTrue("X-Ms-Documentdb-Populatequotainfo") || c.isTrue("X-Ms-Documentdb-Populatepartitionstatistics") {
+		s, err := g.Items.Stat(ctx, con.Ranges[0].GUID)
+		if err != nil {
+			return nil, err
+		}
+		addUsage(out.Header, s.Usage)
+	}
+	out.Header["X-Ms-Documentdb-Collection-Index-Transformation-Progress"] = []string{"100"}
+	return out, nil
+}
+
+func (g *Gateway) replaceContainer(ctx context.Context, c *call) (any, error) {
+	spec, err := catalog.ParseSpec(c.Body, c.APIVersion)
+	if err != nil {
+		return nil, err
+	}
+	con, err := g.Catalog.ReplaceContainer(ctx, c.account.GUID, c.Param("db"), c.Param("coll"), c.header("If-Match"), spec, g.audit(c, http.StatusOK))
+	if err != nil {
+		return nil, metadataError(err)
+	}
+	g.committed(c)
+	return reply(http.StatusOK, chargeMetadataWrite, con.ETag, renderContainer(con)), nil
+}
+
+func (g *Gateway) deleteContainer(ctx context.Context, c *call) (any, error) {
+	err := g.Catalog.DeleteContainer(ctx, c.account.GUID, c.Param("db"), c.Param("coll"), c.header("If-Match"), g.audit(c, http.StatusNoContent))
+	if err != nil {
+		return nil, metadataError(err)
+	}
+	g.committed(c)
+	return reply(http.StatusNoContent, chargeMetadataWrite, "", nil), nil
+}
+
+type rangeBody struct {
+	RID                string   `json:"_rid"`
+	ID                 string   `json:"id"`
+	ETag               string   `json:"_etag"`
+	MinInclusive       string   `json:"minInclusive"`
+	MaxExclusive       string   `json:"maxExclusive"`
+	RIDPrefix          int      `json:"ridPrefix"`
+	Self               string   `json:"_self"`
+	ThroughputFraction float64  `json:"throughputFraction"`
+	Status             string   `json:"status"`
+	Parents            []string `json:"parents"`
+	Time               int64    `json:"_ts"`
+	LSN                uint64   `json:"_lsn"`
+}
+
+// listRanges serves the ranges as the feed that routing clients poll: with the etag they have, there is nothing new.
+func (g *Gateway) listRanges(ctx context.Context, c *call) (any, error) {
+	_, con, err := g.Catalog.Container(ctx, c.account.GUID, c.Param("db"), c.Param("coll"))
+	if err != nil {
+		return nil, err
+	}
+	etag := strconv.FormatUint(con.Routing, 10)
+	if c.unchanged(etag) {
+		return reply(http.StatusNotModified, chargeMetadataRead, etag, nil), nil
+	}
+	all := make([]json.RawMessage, len(con.Ranges))
+	for i, r := range con.Ranges {
+		id := rid.NewChild(con.RID(), rid.PartitionKeyRange, uint64(r.Number)+1)
+		if all[i], err = json.Marshal(rangeBody{
+			RID: id.String(), ID: r.ID, ETag: `"` + con.ETag + `"`, MinInclusive: r.Min, MaxExclusive: r.Max, RIDPrefix: int(r.Number), Self: id.SelfLink(),
+			ThroughputFraction: 1 / float64(len(con.Ranges)), Status: "online", Parents: []string{}, Time: con.Time, LSN: con.Routing,
+		}); err != nil {
+			return nil, err
+		}
+	}
+	out := feedReply("PartitionKeyRanges", con.Derived.RID, all, chargeMetadataRead)
+	out.Header["Etag"] = []string{`"` + etag + `"`}
+	out.Header["X-Ms-Content-Path"] = con.Derived.ContentPath
+	return out, nil
+}
+
+// feedReply is a list of resources.
+func feedReply(key, owner string, rows []json.RawMessage, charge float64) *wire.Reply {
+	size := 64
+	for _, r := range rows {
+		size += len(r) + 1
+	}
+	b := make([]byte, 0, size)
+	b = append(b, `{"_rid":"`...)
+	b = append(b, owner...)
+	b = append(b, `","`...)
+	b = append(b, key...)
+	b = append(b, `":[`...)
+	for i, r := range rows {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, r...)
+	}
+	b = append(b, `],"_count":`...)
+	b = strconv.AppendInt(b, int64(len(rows)), 10)
+	b = append(b, '}')
+	h := headersOf(charge)
+	h["X-Ms-Item-Count"] = []string{strconv.Itoa(len(rows))}
+	return &wire.Reply{Status: http.StatusOK, Header: h, Body: json.RawMessage(b)}
+}

@@ -1,0 +1,182 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/bulkheadhq/bulkhead/internal/authn"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/catalog"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/items"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/masterkey"
+	"github.com/bulkheadhq/bulkhead/internal/store"
+	"github.com/bulkheadhq/bulkhead/internal/wire"
+)
+
+// KeyName names one of an account's keys by its place in Account.Keys.
+type KeyName int
+
+// The keys.
+const (
+	Primary KeyName = iota
+	Secondary
+	PrimaryReadOnly
+	SecondaryReadOnly
+	KeyCount
+)
+
+// String is how audit records call the key.
+func (k KeyName) String() string {
+	return [...]string{"primary key", "secondary key", "primary read-only key", "secondary read-only key"}[k]
+}
+
+// ReadOnly tells whether the key only reads.
+func (k KeyName) ReadOnly() bool { return k >= PrimaryReadOnly }
+
+// Account is one consistent state of an account. It is shared: read only.
+type Account struct {
+	ID   string // ARM id
+	Name string
+	GUID string
+	Keys [KeyCount]*masterkey.Key
+
+	Filtered      bool // only IPRules may call
+	IPRules       []netip.Prefix
+	AllowPlatform bool // 0.0.0.0 is among the rules: callers inside the platform
+	Public        bool // publicNetworkAccess
+
+	LocalAuthDisabled bool
+	KeyMetadataDenied bool // disableKeyBasedMetadataWriteAccess
+	Serverless        bool
+	Consistency       string // default level
+	Location          string // "West US"
+}
+
+// Accounts finds accounts by host name; nil if there is none of that name.
+type Accounts interface {
+	Account(ctx context.Context, name string) (*Account, error)
+}
+
+// Auditor commits a request's audit record with its write.
+type Auditor interface {
+	// Prepare makes the function that puts r's record into a transaction.
+	Prepare(r *wire.Request, status int) func(tx store.Tx) error
+}
+
+// Deps is what the gateway stands on.
+type Deps struct {
+	Accounts Accounts
+	Catalog  *catalog.Catalog
+	Items    *items.Store
+	Verifier authn.Verifier
+	Audit    Auditor // nil: the mux alone records
+}
+
+// Gateway serves all accounts. Safe for concurrent use.
+type Gateway struct{ Deps }
+
+// New makes a Gateway.
+func New(d Deps) *Gateway { return &Gateway{d} }
+
+// call is a request with what the stages found out.
+type call struct {
+	*wire.Request
+	account *Account
+	op      operation
+	now     time.Time
+}
+
+// operation is what the headers say a request does. It is read once, before the caller's key is judged.
+type operation uint8
+
+const (
+	opRead operation = iota
+	opQuery
+	opPlan
+	opWrite
+	opBatch
+)
+
+// reads tells whether a read-only key may do it.
+func (o operation) reads() bool { return o == opRead || o == opQuery || o == opPlan }
+
+type handler func(ctx context.Context, c *call) (any, error)
+
+// Routes of the data plane.
+func (g *Gateway) Routes() []wire.Route {
+	const (
+		coll = "/dbs/{db}/colls/{coll}"
+		docs = coll + "/docs"
+	)
+	var out []wire.Route
+	add := func(method, pattern, operation string, h handler) {
+		out = append(out, wire.Route{
+			Host: wire.HostCosmos, Method: method, Pattern: pattern, Operation: operation, BodyLimit: maxBody,
+			Versions: wire.Versions{Header: "X-Ms-Version"}, Network: g.network,
+			Auth:    wire.Authenticator{Name: "cosmos authorization header", Check: g.authenticate},
+			Handler: func(ctx context.Context, r *wire.Request) (any, error) { return h(ctx, r.State.(*call)) },
+		})
+	}
+	add("GET", "/", "ReadDatabaseAccount", g.readAccount)
+	add("GET", "/dbs", "ListDatabases", g.listDatabases)
+	add("POST", "/dbs", "CreateDatabase", g.postDatabases)
+	add("GET", "/dbs/{db}", "ReadDatabase", g.readDatabase)
+	add("DELETE", "/dbs/{db}", "DeleteDatabase", g.deleteDatabase)
+	add("GET", "/dbs/{db}/colls", "ListCollections", g.listContainers)
+	add("POST", "/dbs/{db}/colls", "CreateCollection", g.postContainers)
+	add("GET", coll, "ReadCollection", g.readContainer)
+	add("PUT", coll, "ReplaceCollection", g.replaceContainer)
+	add("DELETE", coll, "DeleteCollection", g.deleteContainer)
+	add("GET", coll+"/pkranges", "ListPartitionKeyRanges", g.listRanges)
+	add("GET", docs, "ListDocuments", g.listDocuments)
+	add("POST", docs, "CreateDocument", g.postDocuments)
+	add("GET", docs+"/{doc}", "ReadDocument", g.readDocument)
+	add("PUT", docs+"/{doc}", "ReplaceDocument", g.replaceDocument)
+	add("PATCH", docs+"/{doc}", "PatchDocument", g.patchDocument)
+	add("DELETE", docs+"/{doc}", "DeleteDocument", g.deleteDocument)
+	add("GET", "/offers", "ListOffers", g.listOffers)
+	add("POST", "/offers", "QueryOffers", g.postOffers)
+	add("GET", "/offers/{offer}", "ReadOffer", g.readOffer)
+	add("PUT", "/offers/{offer}", "ReplaceOffer", g.replaceOffer)
+	for _, u := range unsupportedPaths {
+		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
+			add(method, u.pattern, "Unsupported", unsupported(u.what))
+		}
+	}
+	return out
+}
+
+// unsupportedPaths are parts of the protocol that this platform lacks.
+var unsupportedPaths = []struct{ pattern, what string }{
+	{"/dbs/{db}/users/{rest*}", "Users, permissions and resource tokens"},
+	{"/dbs/{db}/clientencryptionkeys/{rest*}", "Client encryption keys"},
+	{"/dbs/{db}/colls/{coll}/sprocs/{rest*}", "Stored procedures"},
+	{"/dbs/{db}/colls/{coll}/triggers/{rest*}", "Triggers"},
+	{"/dbs/{db}/colls/{coll}/udfs/{rest*}", "User-defined functions"},
+	{"/dbs/{db}/colls/{coll}/conflicts/{rest*}", "The conflict feed"},
+	{"/dbs/{db}/colls/{coll}/docs/{doc}/attachments/{rest*}", "Attachments"},
+	{"/addresses/{rest*}", "Direct mode (addresses)"},
+	{"/media/{rest*}", "Media"},
+}
+
+func unsupported(what string) handler {
+	return func(context.Context, *call) (any, error) { return nil, notImplemented(what) }
+}
+
+// A body holds one document, or the documents of a batch.
+const maxBody = items.MaxDocument + 64<<10
+
+func (c *call) header(canonical string) string {
+	if v := c.HTTP.Header[canonical]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
+func (c *call) isTrue(canonical string) bool { return isTrue(c.HTTP.Header, canonical) }
+
+func isTrue(h http.Header, canonical string) bool {
+	v := h[canonical]
+	return len(v) > 0 && (v[0] == "true" || v[0] == "True" || v[0] == "TRUE")
+}

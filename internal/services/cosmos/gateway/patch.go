@@ -1,0 +1,291 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/valyala/fastjson"
+
+	"github.com/bulkheadhq/bulkhead/internal/fault"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/items"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/query"
+)
+
+// Bounds of a patch.
+const (
+	maxPatch     = 10 // operations
+	patchRetries = 20 // times the document may change under it
+)
+
+type patchOperation struct {
+	Op    string          `json:"op"`
+	Path  string          `json:"path"`
+	From  string          `json:"from"`
+	Value json.RawMessage `json:"value"`
+}
+
+// patchBody is what a PATCH sends; some clients send the array of operations alone.
+type patchBody struct {
+	Condition  string           `json:"condition"`
+	Operations []patchOperation `json:"operations"`
+}
+
+func (c *call) parsePatch() (*patchBody, *query.Program, error) {
+	var p patchBody
+	if text := strings.TrimLeft(string(c.Body), " \t\r\n"); strings.HasPrefix(text, "[") {
+		if err := c.decode(&p.Operations); err != nil {
+			return nil, nil, err
+		}
+	} else if err := c.decode(&p); err != nil {
+		return nil, nil, err
+	}
+	if len(p.Operations) == 0 || len(p.Operations) > maxPatch {
+		return nil, nil, invalid("A patch has %d operations; 1 to %d are allowed.", len(p.Operations), maxPatch)
+	}
+	if p.Condition == "" {
+		return &p, nil, nil
+	}
+	q, err := query.Parse("SELECT * " + p.Condition)
+	if err != nil {
+		return nil, nil, err
+	}
+	program, err := query.Compile(q, nil)
+	return &p, program, err
+}
+
+// patchDocument changes parts of a document. It computes on what it read and commits if the document still is that.
+func (g *Gateway) patchDocument(ctx context.Context, c *call) (any, error) {
+	con, err := g.container(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	patch, condition, err := c.parsePatch()
+	if err != nil {
+		return nil, err
+	}
+	key, err := c.wholeKey(con)
+	if err != nil {
+		return nil, err
+	}
+	epk, id, ifMatch := key.EPK(*con.PartitionKey), c.Param("doc"), c.header("If-Match")
+	for range patchRetries {
+		old, _, err := g.Items.Get(ctx, con.Ranges[0].GUID, epk, id, 0)
+		switch {
+		case err != nil:
+			return nil, err
+		case old == nil:
+			return nil, items.ErrNotFound()
+		case ifMatch != "" && !items.MatchETag(ifMatch, old.ETag):
+			return nil, precondition()
+		}
+		doc, err := patch.apply(old.Text, condition)
+		if err != nil {
+			return nil, err
+		}
+		if doc.ID != id {
+			return nil, invalid("A patch cannot change the id of a document.")
+		}
+		out, err := g.write(ctx, c, con, items.Write{Op: items.Replace, ID: id, Doc: doc, IfMatch: old.ETag})
+		if fault.Is(err, fault.Precondition) {
+			continue
+		}
+		return out, err
+	}
+	return nil, &fault.Error{Kind: fault.RetryWith, Code: "RetryWith", Message: "The document kept changing while it was patched. Try again."}
+}
+
+func precondition() *fault.Error {
+	return fault.New(fault.Precondition, "PreconditionFailed", "Operation cannot be performed because one of the specified precondition is not met.")
+}
+
+func (p *patchBody) apply(text []byte, condition *query.Program) (items.Document, error) {
+	if condition != nil {
+		ok, err := condition.NewEvaluator().Match(text)
+		if err != nil {
+			return items.Document{}, err
+		}
+		if !ok {
+			return items.Document{}, precondition()
+		}
+	}
+	doc, err := fastjson.ParseBytes(text)
+	if err != nil {
+		return items.Document{}, err
+	}
+	for i, op := range p.Operations {
+		if err := op.apply(doc); err != nil {
+			return items.Document{}, invalid("For Operation(%d): %s", i+1, err.Message)
+		}
+	}
+	return items.Parse(doc.MarshalTo(nil))
+}
+
+func (op *patchOperation) apply(doc *fastjson.Value) *fault.Error {
+	steps, f := pointer(op.Path)
+	if f != nil {
+		return f
+	}
+	parent, f := parentOf(doc, steps)
+	if f != nil {
+		return f
+	}
+	last := steps[len(steps)-1]
+	switch strings.ToLower(op.Op) {
+	case "add", "set", "replace":
+		value, err := fastjson.ParseBytes(op.Value)
+		if err != nil {
+			return invalid("The value of the path (%s) is missing or no JSON.", op.Path)
+		}
+		return place(parent, last, value, strings.ToLower(op.Op), op.Path)
+	case "remove":
+		return remove(parent, last, op.Path)
+	case "incr", "increment":
+		return increment(parent, last, op)
+	case "move":
+		return move(doc, op, parent, last)
+	}
+	return invalid("The operation '%s' is unknown; it is add, set, replace, remove, incr or move.", op.Op)
+}
+
+// pointer reads a JSON pointer (RFC 6901). It names at least one step.
+func pointer(path string) ([]string, *fault.Error) {
+	if len(path) < 2 || path[0] != '/' {
+		return nil, invalid("The path (%s) is invalid; it begins with '/'.", path)
+	}
+	steps := strings.Split(path[1:], "/")
+	for i, s := range steps {
+		steps[i] = strings.ReplaceAll(strings.ReplaceAll(s, "~1", "/"), "~0", "~")
+	}
+	if len(steps) == 1 && strings.HasPrefix(steps[0], "_") {
+		switch steps[0] {
+		case "_rid", "_self", "_etag", "_attachments", "_ts":
+			return nil, invalid("The path (%s) is a system property and cannot be patched.", path)
+		}
+	}
+	return steps, nil
+}
+
+func parentOf(doc *fastjson.Value, steps []string) (*fastjson.Value, *fault.Error) {
+	v := doc
+	for _, s := range steps[:len(steps)-1] {
+		if v = child(v, s); v == nil {
+			return nil, invalid("Add Operation can only create a child object of an existing node(array or object) and cannot create path recursively, no path found beyond: '%s'.", s)
+		}
+	}
+	if t := v.Type(); t != fastjson.TypeObject && t != fastjson.TypeArray {
+		return nil, invalid("The path (/%s) leads through a value that is no object or array.", strings.Join(steps, "/"))
+	}
+	return v, nil
+}
+
+// child is a member or element; nil if there is none.
+func child(v *fastjson.Value, step string) *fastjson.Value {
+	if v.Type() == fastjson.TypeArray {
+		i, ok := index(step)
+		if a := v.GetArray(); ok && i < len(a) {
+			return a[i]
+		}
+		return nil
+	}
+	if v.Type() != fastjson.TypeObject {
+		return nil
+	}
+	return v.Get(step)
+}
+
+func index(step string) (int, bool) {
+	n, err := strconv.ParseUint(step, 10, 31)
+	return int(n), err == nil && (step == "0" || step[0] != '0')
+}
+
+// place does add, set and replace.
+func place(parent *fastjson.Value, step string, value *fastjson.Value, op, path string) *fault.Error {
+	if parent.Type() == fastjson.TypeObject {
+		if op == "replace" && parent.Get(step) == nil {
+			return invalid("Replace Operation only works on an existing path; the path (%s) does not exist.", path)
+		}
+		parent.Set(step, value)
+		return nil
+	}
+	list := parent.GetArray()
+	at, ok := index(step)
+	if step == "-" && op != "replace" {
+		at, ok = len(list), true
+	}
+	switch {
+	case !ok || at > len(list) || op == "replace" && at == len(list):
+		return invalid("The index of the path (%s) is out of the array's bounds.", path)
+	case op == "add" && at < len(list):
+		for i := len(list); i > at; i-- {
+			parent.SetArrayItem(i, list[i-1])
+		}
+		parent.SetArrayItem(at, value)
+	default:
+		parent.SetArrayItem(at, value)
+	}
+	return nil
+}
+
+func remove(parent *fastjson.Value, step, path string) *fault.Error {
+	if child(parent, step) == nil {
+		return invalid("Remove Operation only works on an existing path; the path (%s) does not exist.", path)
+	}
+	parent.Del(step)
+	return nil
+}
+
+// increment adds a number to one, or to nothing. Whole numbers stay whole.
+func increment(parent *fastjson.Value, step string, op *patchOperation) *fault.Error {
+	text := string(op.Value)
+	by, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return invalid("The value to increment the path (%s) by is no number.", op.Path)
+	}
+	sum := text
+	if old := child(parent, step); old != nil {
+		if old.Type() != fastjson.TypeNumber {
+			return invalid("The path (%s) to increment is no number.", op.Path)
+		}
+		was := old.String()
+		a, errA := strconv.ParseInt(was, 10, 64)
+		b, errB := strconv.ParseInt(text, 10, 64)
+		if errA == nil && errB == nil && (b >= 0 && a <= math.MaxInt64-b || b < 0 && a >= math.MinInt64-b) {
+			sum = strconv.FormatInt(a+b, 10)
+		} else {
+			f := old.GetFloat64() + by
+			if math.IsInf(f, 0) || math.IsNaN(f) {
+				return invalid("Incrementing the path (%s) leaves the range of numbers.", op.Path)
+			}
+			sum = strconv.FormatFloat(f, 'g', -1, 64)
+		}
+	}
+	value, perr := fastjson.Parse(sum)
+	if perr != nil {
+		return invalid("The value to increment the path (%s) by is no number.", op.Path)
+	}
+	return place(parent, step, value, "set", op.Path)
+}
+
+func move(doc *fastjson.Value, op *patchOperation, parent *fastjson.Value, last string) *fault.Error {
+	if strings.HasPrefix(op.Path+"/", op.From+"/") {
+		return invalid("A value cannot be moved to (%s), into itself.", op.Path)
+	}
+	steps, f := pointer(op.From)
+	if f != nil {
+		return f
+	}
+	source, f := parentOf(doc, steps)
+	if f != nil {
+		return f
+	}
+	from := steps[len(steps)-1]
+	value := child(source, from)
+	if value == nil {
+		return invalid("Move Operation only works on an existing path; the path (%s) does not exist.", op.From)
+	}
+	source.Del(from)
+	return place(parent, last, value, "add", op.Path)
+}
