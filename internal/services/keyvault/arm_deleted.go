@@ -23,8 +23,8 @@ type purgeOrder struct {
 	GUID string `json:"guid"`
 }
 
-// Handlers are the outbox rows the service writes, for the platform's drainer.
-func (s *Service) Handlers() map[string]outbox.Handler {
+// OutboxHandlers are the handlers of the outbox rows the service writes, for the platform's drainer.
+func (s *Service) OutboxHandlers() map[string]outbox.Handler {
 	return map[string]outbox.Handler{purgeVault: s.purgeVault}
 }
 

@@ -149,7 +149,7 @@ func newPlatform(t testing.TB) *platform {
 		Store: st, Sealer: sealer, Clock: p.clock, Log: slog.New(slog.DiscardHandler), Access: p.arm, Reader: p.arm, Names: p.names,
 		Verifier: tokens{}, Audit: p.audit, Outbox: late,
 	})
-	handlers := p.s.Handlers()
+	handlers := p.s.OutboxHandlers()
 	handlers["audit"] = p.audit.drained
 	p.box = outbox.NewDrainer(st, nil, handlers)
 	late.Drainer = p.box

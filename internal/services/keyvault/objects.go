@@ -27,7 +27,8 @@ func retry(fn func() error) error {
 
 // commit runs fn on the vault's shard; the audit record of the request is part of the same transaction.
 func (s *Service) commit(ctx context.Context, r *wire.Request, v *vault, status int, fn func(tx store.Tx) error) error {
-	rec := s.auditRecord(r, status)
+	rec := audit.FromRequest(r)
+	rec.Time, rec.Status = r.Time, status
 	_, err := s.deps.Store.Update(ctx, v.shard, func(tx store.Tx) error {
 		if err := fn(tx); err != nil {
 			return err
@@ -39,23 +40,6 @@ func (s *Service) commit(ctx context.Context, r *wire.Request, v *vault, status 
 		s.moveOn(v.shard)
 	}
 	return err
-}
-
-func (s *Service) auditRecord(r *wire.Request, status int) audit.Record {
-	rec := audit.Record{
-		Time: s.deps.Clock.Now(), CorrelationID: r.CorrelationID, RequestID: r.RequestID, Service: string(wire.HostVault), Host: r.Host.Text,
-		Resource: r.Resource, Status: status, AllowedBy: r.AllowedBy, ClientIP: r.Client.String(),
-	}
-	if r.HTTP != nil {
-		rec.Method = r.HTTP.Method
-	}
-	if r.Route != nil {
-		rec.Operation = r.Route.Operation
-	}
-	if p := r.Principal; p != nil {
-		rec.Kind, rec.TenantID, rec.ObjectID, rec.AppID, rec.Name, rec.OnBehalf = string(p.Kind), p.TenantID, p.ObjectID, p.AppID, p.Name, p.Resource
-	}
-	return rec
 }
 
 // family is the kinds that live and die together with an object of kind k: a certificate takes its secret and key along.
