@@ -92,7 +92,10 @@ func certificateOf(r *wire.Request, v *vault, rec *record) *certificateBundle {
 	b := &certificateBundle{
 		ID: certificates.id(base, rec.Name, rec.Version), KID: keys.id(base, rec.Name, rec.Version), SID: secrets.id(base, rec.Name, rec.Version),
 		Thumbprint: thumbprint(rec.Certificate), CER: rec.Certificate, ContentType: rec.ContentType, Attributes: rec.attributes(v), Tags: rec.Tags,
-		Policy: policyBundle(base, v, rec), Pending: &reference{certificates.id(base, rec.Name, "pending")}, recovery: rec.recovery(certificates, base),
+		Policy: policyBundle(base, v, rec), recovery: rec.recovery(certificates, base),
+	}
+	if p := rec.Policy; p != nil && p.Issuer != nil && p.Issuer.Name == issuerSelf { // an imported one was never pending
+		b.Pending = &reference{certificates.id(base, rec.Name, "pending")}
 	}
 	return b
 }

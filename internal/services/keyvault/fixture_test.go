@@ -20,6 +20,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/audit"
 	"github.com/bulkheadhq/bulkhead/internal/authn"
 	"github.com/bulkheadhq/bulkhead/internal/clock"
+	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/ids"
 	"github.com/bulkheadhq/bulkhead/internal/names"
 	"github.com/bulkheadhq/bulkhead/internal/outbox"
@@ -88,6 +89,9 @@ func (tokens) Verify(_ context.Context, raw string) (*authn.Principal, error) {
 		return nil, &authn.VerifyError{Reason: authn.Reason(reason), Detail: "found this"}
 	}
 	parts := strings.Split(raw, "|")
+	if len(parts) != 4 {
+		return nil, &authn.VerifyError{Reason: authn.Malformed}
+	}
 	return &authn.Principal{
 		Kind: authn.ServicePrincipal, ObjectID: parts[0], TenantID: parts[1], Audience: parts[2], AppID: parts[3],
 		Issuer: "https://sts.windows.net/" + parts[1] + "/",
@@ -296,3 +300,5 @@ func (p *platform) quietMux() *wire.Mux {
 	}
 	return m
 }
+
+func isNotImplemented(err error) bool { return fault.Is(err, fault.NotImplemented) }
