@@ -58,7 +58,7 @@ func testWatch(t *testing.T, st store.Store) {
 
 // testWatchLog: consumers that scan a log behind each bell get every record once, in order.
 func testWatchLog(t *testing.T, st store.Store) {
-	const writers, each = 4, 100
+	const writers, each = 4, 40
 	var wg sync.WaitGroup
 	logKey := func(lsn store.LSN) []byte { return append([]byte("L|"), num(uint64(lsn))...) }
 	for range 3 {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -230,16 +231,14 @@ func testShardsApart(t *testing.T, st store.Store) {
 
 // testIsolation: readers see both halves of each transaction or none, from one state, whatever they read first.
 func testIsolation(t *testing.T, st store.Store) {
-	stop := make(chan struct{})
+	const writers, each = 2, 300
 	var wg sync.WaitGroup
-	for range 2 {
+	var running atomic.Int32
+	running.Store(writers)
+	for range writers {
 		wg.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
+			defer running.Add(-1)
+			for range each {
 				_, err := st.Update(context.Background(), "s", func(tx store.Tx) error {
 					v := num(uint64(tx.LSN()))
 					return errors.Join(tx.Put([]byte("a"), v), tx.Put([]byte("b"), v), tx.Put([]byte("m"), v))
@@ -252,7 +251,7 @@ func testIsolation(t *testing.T, st store.Store) {
 		})
 	}
 	var last store.LSN
-	for i := range 2000 {
+	for i := 0; running.Load() > 0; i++ {
 		view(t, st, "s", func(s store.Snapshot) error {
 			a, err := s.Get([]byte("a"))
 			if err != nil {
@@ -280,8 +279,8 @@ func testIsolation(t *testing.T, st store.Store) {
 			return nil
 		})
 	}
-	close(stop)
 	wg.Wait()
+	wantLSN(t, st, "s", writers*each)
 }
 
 // testRetained: a Snapshot or Tx kept longer answers an error.
