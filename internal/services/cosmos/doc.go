@@ -1,0 +1,15 @@
+// Package cosmos is Azure Cosmos DB for NoSQL: the resource type Microsoft.DocumentDB/databaseAccounts on the control plane, and the
+// data plane {account}.documents.azure.com.
+//
+// An account's settings are its resource in the subscription's shard, its four keys a sealed row beside it (s|cosmos|keys|guid), so that a
+// regenerated key, a firewall change or a deletion counts from the moment the call that made it returns. Databases and containers live in account/<guid>,
+// documents in range/<guid>.
+//
+//	masterkey  the authorization header and its signatures     rid, pkey  resource ids and partition keys
+//	catalog    databases, containers, offers                    items      documents of a range
+//	query      the SQL engine                                   gateway    the REST protocol on top of them
+//
+// Faithful: authorization with four keys, IP firewall, disableLocalAuth, create/read/replace/upsert/delete/patch/batch of documents with
+// partition keys, etags and session tokens, feeds and queries with continuation, offers (stored, not throttled). One region, one partition key range a container.
+// docs/divergences/cosmos.md says what differs from Azure. Worked exchange: gateway/testdata.
+package cosmos
