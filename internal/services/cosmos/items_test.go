@@ -364,6 +364,16 @@ func TestBatch(t *testing.T) {
 		t.Error(d)
 	}
 	p.wantFault(p.item("POST", "", `["a"]`, `[]`, atomic...), 400, "BadRequest", "")
+	// A patch sees what the batch did before it.
+	rs = results(p.want(p.item("POST", "", `["a"]`, `[{"operationType":"Patch","id":"1","resourceBody":{"operations":[{"op":"incr","path":"/v","value":5}]}},
+		{"operationType":"Patch","id":"1","resourceBody":{"operations":[{"op":"incr","path":"/v","value":1}]}},{"operationType":"Read","id":"1"}]`, atomic...), 200))
+	if got := rs[2]["resourceBody"].(map[string]any)["v"]; got != 8.0 {
+		t.Errorf("patched in the batch: %v", rs)
+	}
+	rs = results(p.want(p.item("POST", "", `["a"]`, `[{"operationType":"Delete","id":"1"},{"operationType":"Patch","id":"1","resourceBody":{"operations":[{"op":"set","path":"/v","value":5}]}}]`, atomic...), 207))
+	if d := cmp.Diff([]float64{424, 404}, statuses(rs)); d != "" {
+		t.Error(d)
+	}
 }
 
 func TestPatch(t *testing.T) {

@@ -76,7 +76,8 @@ func (op *batchOperation) write(con *catalog.Container, key pkey.Key) (items.Wri
 	case "read":
 		w.Op, withBody = items.Read, false
 	case "patch":
-		return w, notImplemented("Patch inside a batch")
+		w.Op = items.Replace
+		return w, items.CheckID(op.ID)
 	default:
 		return w, invalid("The operation type '%s' of a batch is unknown.", op.Type)
 	}
@@ -98,16 +99,27 @@ func (g *Gateway) atomicBatch(ctx context.Context, c *call, con *catalog.Contain
 	if err != nil {
 		return nil, err
 	}
-	writes := make([]items.Write, len(ops))
-	for i := range ops {
-		if writes[i], err = ops[i].write(con, key); err != nil {
-			return c.failedBatch(con, len(ops), i, err)
+	var writes []items.Write
+	var outs []items.Outcome
+	var state items.State
+	for range patchRetries {
+		b := batchBuilder{g: g, con: con, key: key, seen: map[string]*items.Document{}}
+		for i := range ops {
+			if err := b.add(ctx, &ops[i]); err != nil {
+				return c.failedBatch(con, len(ops), i, err)
+			}
 		}
-	}
-	outs, state, err := g.Items.Apply(ctx, con.Items(con.Ranges[0]), c.now, writes)
-	var failed *items.FailedWrite
-	if errors.As(err, &failed) && isCallers(failed.Err) {
-		return c.failedBatch(con, len(ops), failed.Index, failed.Err)
+		writes = b.writes
+		outs, state, err = g.Items.Apply(ctx, con.Items(con.Ranges[0]), c.now, writes)
+		var failed *items.FailedWrite
+		switch {
+		case !errors.As(err, &failed):
+		case ops[failed.Index].isPatch() && ops[failed.Index].IfMatch == "" && fault.Is(err, fault.Precondition):
+			continue // the document changed after the patch was computed
+		case isCallers(failed.Err):
+			return c.failedBatch(con, len(ops), failed.Index, failed.Err)
+		}
+		break
 	}
 	if err != nil {
 		return nil, documentError(err)
@@ -121,6 +133,71 @@ func (g *Gateway) atomicBatch(ctx context.Context, c *call, con *catalog.Contain
 	h := headersOf(total)
 	addRange(h, con, state)
 	return &wire.Reply{Status: http.StatusOK, Header: h, Body: results}, nil
+}
+
+func (op *batchOperation) isPatch() bool { return strings.EqualFold(op.Type, "patch") }
+
+// batchBuilder makes the writes of an atomic batch. A patch is computed beforehand, on the document as the store has it or as an earlier operation of
+// the batch leaves it.
+type batchBuilder struct {
+	g      *Gateway
+	con    *catalog.Container
+	key    pkey.Key
+	writes []items.Write
+	seen   map[string]*items.Document // by id, what earlier operations made of it; nil: deleted
+}
+
+func (b *batchBuilder) add(ctx context.Context, op *batchOperation) error {
+	w, err := op.write(b.con, b.key)
+	if err != nil {
+		return err
+	}
+	if op.isPatch() {
+		if err := b.patch(ctx, op, &w); err != nil {
+			return err
+		}
+	}
+	switch w.Op {
+	case items.Delete:
+		b.seen[w.ID] = nil
+	case items.Read:
+	default:
+		b.seen[w.ID] = nil
+		b.seen[w.Doc.ID] = &w.Doc
+	}
+	b.writes = append(b.writes, w)
+	return nil
+}
+
+// patch fills in what w writes, and that it writes it only over what was read.
+func (b *batchBuilder) patch(ctx context.Context, op *batchOperation, w *items.Write) error {
+	p, err := parsePatch(op.Body)
+	if err != nil {
+		return err
+	}
+	if doc, ok := b.seen[w.ID]; ok {
+		if doc == nil {
+			return items.ErrNotFound()
+		}
+		w.Doc, err = p.apply(w.ID, doc.Text)
+	} else {
+		var old *items.Item
+		old, _, err = b.g.Items.Get(ctx, b.con.Ranges[0].GUID, w.EPK, w.ID, 0)
+		switch {
+		case err != nil:
+			return err
+		case old == nil:
+			return items.ErrNotFound()
+		case w.IfMatch != "" && !items.MatchETag(w.IfMatch, old.ETag):
+			return precondition()
+		}
+		w.IfMatch = old.ETag
+		w.Doc, err = p.apply(w.ID, old.Text)
+	}
+	if err != nil {
+		return err
+	}
+	return checkDocumentKey(w.Doc, b.con, b.key)
 }
 
 func (c *call) result(op items.Op, out items.Outcome) batchResult {
@@ -188,14 +265,20 @@ func (g *Gateway) bulkOne(ctx context.Context, c *call, con *catalog.Container, 
 	case len(key) != len(con.PartitionKey.Paths):
 		return batchResult{}, keyMismatch()
 	}
-	w, err := op.write(con, key)
-	if err != nil {
-		return batchResult{}, err
+	for range patchRetries {
+		b := batchBuilder{g: g, con: con, key: key, seen: map[string]*items.Document{}}
+		if err := b.add(ctx, op); err != nil {
+			return batchResult{}, err
+		}
+		outs, s, err := g.Items.Apply(ctx, con.Items(con.Ranges[0]), c.now, b.writes)
+		if op.isPatch() && op.IfMatch == "" && fault.Is(err, fault.Precondition) {
+			continue
+		}
+		if err != nil {
+			return batchResult{}, documentError(err)
+		}
+		*state = s
+		return c.result(b.writes[0].Op, outs[0]), nil
 	}
-	outs, s, err := g.Items.Apply(ctx, con.Items(con.Ranges[0]), c.now, []items.Write{w})
-	if err != nil {
-		return batchResult{}, documentError(err)
-	}
-	*state = s
-	return c.result(w.Op, outs[0]), nil
+	return batchResult{}, retryWith()
 }

@@ -278,9 +278,22 @@ func (c *call) run(ctx context.Context, q *parsedQuery, key, owner string, docs 
 	if q.program.Streams() {
 		from = st.After
 	}
-	page, err := query.Run(ctx, q.program, docs(from), query.Limits{Items: limit, Bytes: pageBytes, Scan: pageScan, Memory: pageMemory}, st)
+	last := ""
+	noted := func(yield func(query.Doc, error) bool) {
+		for d, err := range docs(from) {
+			last = d.Key
+			if !yield(d, err) {
+				return
+			}
+		}
+	}
+	page, err := query.Run(ctx, q.program, noted, query.Limits{Items: limit, Bytes: pageBytes, Scan: pageScan, Memory: pageMemory}, st)
 	if err != nil {
 		return query.Page{}, nil, err
+	}
+	if page.Next == nil && q.across && len(page.Rows) == limit && q.program.Streams() && q.program.Facts().CrossDocument() == "" {
+		// Over several logical partitions the service does not look ahead: a full page has a continuation, the last one may be empty.
+		page.Next = &query.State{After: last}
 	}
 	rows := make([]json.RawMessage, len(page.Rows))
 	for i, r := range page.Rows {

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"math"
@@ -33,27 +34,36 @@ type patchBody struct {
 	Operations []patchOperation `json:"operations"`
 }
 
-func (c *call) parsePatch() (*patchBody, *query.Program, error) {
+// patch is a parsed patchBody.
+type patch struct {
+	operations []patchOperation
+	condition  *query.Program // nil: none
+}
+
+func parsePatch(body []byte) (*patch, error) {
 	var p patchBody
-	if text := strings.TrimLeft(string(c.Body), " \t\r\n"); strings.HasPrefix(text, "[") {
-		if err := c.decode(&p.Operations); err != nil {
-			return nil, nil, err
-		}
-	} else if err := c.decode(&p); err != nil {
-		return nil, nil, err
+	var err error
+	if text := bytes.TrimLeft(body, " \t\r\n"); len(text) > 0 && text[0] == '[' {
+		err = json.Unmarshal(body, &p.Operations)
+	} else {
+		err = json.Unmarshal(body, &p)
+	}
+	if err != nil {
+		return nil, invalid("The patch is not a JSON document of the form {\"operations\": [...]}.")
 	}
 	if len(p.Operations) == 0 || len(p.Operations) > maxPatch {
-		return nil, nil, invalid("A patch has %d operations; 1 to %d are allowed.", len(p.Operations), maxPatch)
+		return nil, invalid("A patch has %d operations; 1 to %d are allowed.", len(p.Operations), maxPatch)
 	}
+	out := &patch{operations: p.Operations}
 	if p.Condition == "" {
-		return &p, nil, nil
+		return out, nil
 	}
 	q, err := query.Parse("SELECT * " + p.Condition)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	program, err := query.Compile(q, nil)
-	return &p, program, err
+	out.condition, err = query.Compile(q, nil)
+	return out, err
 }
 
 // patchDocument changes parts of a document. It computes on what it read and commits if the document still is that.
@@ -62,7 +72,7 @@ func (g *Gateway) patchDocument(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	patch, condition, err := c.parsePatch()
+	patch, err := parsePatch(c.Body)
 	if err != nil {
 		return nil, err
 	}
@@ -81,12 +91,9 @@ func (g *Gateway) patchDocument(ctx context.Context, c *call) (any, error) {
 		case ifMatch != "" && !items.MatchETag(ifMatch, old.ETag):
 			return nil, precondition()
 		}
-		doc, err := patch.apply(old.Text, condition)
+		doc, err := patch.apply(id, old.Text)
 		if err != nil {
 			return nil, err
-		}
-		if doc.ID != id {
-			return nil, invalid("A patch cannot change the id of a document.")
 		}
 		out, err := g.write(ctx, c, con, items.Write{Op: items.Replace, ID: id, Doc: doc, IfMatch: old.ETag})
 		if fault.Is(err, fault.Precondition) {
@@ -94,16 +101,21 @@ func (g *Gateway) patchDocument(ctx context.Context, c *call) (any, error) {
 		}
 		return out, err
 	}
-	return nil, &fault.Error{Kind: fault.RetryWith, Code: "RetryWith", Message: "The document kept changing while it was patched. Try again."}
+	return nil, retryWith()
+}
+
+func retryWith() *fault.Error {
+	return &fault.Error{Kind: fault.RetryWith, Code: "RetryWith", Message: "The document kept changing while it was patched. Try again."}
 }
 
 func precondition() *fault.Error {
 	return fault.New(fault.Precondition, "PreconditionFailed", "Operation cannot be performed because one of the specified precondition is not met.")
 }
 
-func (p *patchBody) apply(text []byte, condition *query.Program) (items.Document, error) {
-	if condition != nil {
-		ok, err := condition.NewEvaluator().Match(text)
+// apply makes the patched document of the text of the document id.
+func (p *patch) apply(id string, text []byte) (items.Document, error) {
+	if p.condition != nil {
+		ok, err := p.condition.NewEvaluator().Match(text)
 		if err != nil {
 			return items.Document{}, err
 		}
@@ -115,12 +127,16 @@ func (p *patchBody) apply(text []byte, condition *query.Program) (items.Document
 	if err != nil {
 		return items.Document{}, err
 	}
-	for i, op := range p.Operations {
+	for i, op := range p.operations {
 		if err := op.apply(doc); err != nil {
 			return items.Document{}, invalid("For Operation(%d): %s", i+1, err.Message)
 		}
 	}
-	return items.Parse(doc.MarshalTo(nil))
+	out, err := items.Parse(doc.MarshalTo(nil))
+	if err == nil && out.ID != id {
+		err = invalid("A patch cannot change the id of a document.")
+	}
+	return out, err
 }
 
 func (op *patchOperation) apply(doc *fastjson.Value) *fault.Error {

@@ -20,6 +20,7 @@ type parsedQuery struct {
 	query   *query.Query
 	program *query.Program
 	params  map[string]json.RawMessage
+	across  bool // documents of several logical partitions
 	compile time.Duration
 }
 
@@ -77,6 +78,7 @@ func (g *Gateway) queryDocuments(ctx context.Context, c *call, con *catalog.Cont
 			sel, pinned = items.Selection{Low: epk, High: epk, Bounded: true}, true
 		}
 	}
+	q.across = !pinned
 	if err := c.checkCrossPartition(q, pinned, sel.Bounded); err != nil {
 		return nil, err
 	}
