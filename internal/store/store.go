@@ -1,18 +1,3 @@
-// Package store is the contract every storage engine fulfils: ordered keys in shards, one transaction on one shard.
-//
-// A shard is an ordered map of byte keys to byte values with serial writes and a log sequence number (LSN). A
-// transaction touches exactly one shard; that single rule makes the same code correct on one disk and on a cluster.
-// Package storetest exercises the whole contract; package pebble is the embedded engine.
-//
-// Shard names in use (they carry immutable ids, never a name a user can reuse):
-//
-//	platform          signing keys, settings of this installation
-//	names             host name -> resource id
-//	tenant/<guid>     a directory tenant
-//	sub/<guid>        a subscription: resources, role assignments, account keys, activity log
-//	vault/<guid>      one key vault's objects
-//	range/<guid>      one Cosmos DB partition key range
-//	audit/00..0f      audit records by correlation id
 package store
 
 import (
