@@ -1,0 +1,3 @@
+module github.com/bulkheadhq/bulkhead/bench
+
+go 1.26

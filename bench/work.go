@@ -1,0 +1,224 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// Names of the things the loads work on.
+const (
+	loginHost  = "login.microsoftonline.com"
+	armHost    = "management.azure.com"
+	vaultName  = "bench-vault"
+	vaultHost  = vaultName + ".vault.azure.net"
+	acctName   = "bench-account"
+	acctHost   = acctName + ".documents.azure.com"
+	container  = "/dbs/d/colls/c"
+	connReads  = 8
+	connWrites = 8
+)
+
+// work is what was provisioned, and what a client needs to use it.
+type work struct {
+	vaultToken string
+	key        []byte // the account's primary key
+	created    atomic.Int64
+	run        int64 // makes the ids of this run new
+}
+
+// once makes one request on a connection of its own.
+func once(p *platform, host string, req []byte) (int, []byte, error) {
+	c, err := dial(p.door, p.root, host)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer c.c.Close()
+	return c.roundTrip(req)
+}
+
+func (w *work) token(p *platform, resource string) (string, error) {
+	status, body, err := once(p, loginHost, tokenRequest(p, resource))
+	if err != nil {
+		return "", err
+	}
+	var t struct {
+		Token string `json:"access_token"`
+	}
+	if err := json.Unmarshal(body, &t); err != nil || status != 200 {
+		return "", fmt.Errorf("token for %s: status %d, %v", resource, status, err)
+	}
+	return t.Token, nil
+}
+
+func tokenRequest(p *platform, resource string) []byte {
+	form := url.Values{
+		"grant_type": {"client_credentials"}, "client_id": {p.env["AZURE_CLIENT_ID"]}, "client_secret": {p.env["AZURE_CLIENT_SECRET"]}, "resource": {resource},
+	}.Encode()
+	return request("POST", loginHost, "/"+p.env["AZURE_TENANT_ID"]+"/oauth2/token", map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, []byte(form))
+}
+
+// provision makes a vault with a secret and an account with a container of one item.
+func provision(ctx context.Context, p *platform) (*work, error) {
+	w := &work{run: time.Now().UnixNano()}
+	arm, err := w.token(p, "https://management.azure.com/")
+	if err != nil {
+		return nil, err
+	}
+	group := "/subscriptions/" + p.env["AZURE_SUBSCRIPTION_ID"] + "/resourceGroups/bench"
+	oid, err := claim(arm, "oid")
+	if err != nil {
+		return nil, err
+	}
+	account := group + "/providers/Microsoft.DocumentDB/databaseAccounts/" + acctName
+	for _, step := range []struct{ path, version, body string }{
+		{group, "2021-04-01", `{"location":"westeurope"}`},
+		{group + "/providers/Microsoft.KeyVault/vaults/" + vaultName, "2022-07-01", fmt.Sprintf(
+			`{"location":"westeurope","properties":{"tenantId":%q,"sku":{"family":"A","name":"standard"},"accessPolicies":[{"tenantId":%q,"objectId":%q,"permissions":{"secrets":["get","set"]}}]}}`,
+			p.env["AZURE_TENANT_ID"], p.env["AZURE_TENANT_ID"], oid)},
+		{account, "2021-10-15", `{"location":"westeurope","kind":"GlobalDocumentDB","properties":{"databaseAccountOfferType":"Standard","locations":[{"locationName":"westeurope"}]}}`},
+	} {
+		if err := w.do(p, "PUT", armHost, step.path+"?api-version="+step.version, bearer(arm), step.body); err != nil {
+			return nil, err
+		}
+	}
+	status, body, err := once(p, armHost, request("POST", armHost, account+"/listKeys?api-version=2021-10-15", bearer(arm), nil))
+	var keys struct{ PrimaryMasterKey []byte }
+	if err == nil {
+		err = json.Unmarshal(body, &keys)
+	}
+	if err != nil || status != 200 {
+		return nil, fmt.Errorf("listKeys: status %d, %v", status, err)
+	}
+	w.key = keys.PrimaryMasterKey
+	if err := w.refresh(ctx, p); err != nil {
+		return nil, err
+	}
+	if err := w.do(p, "PUT", vaultHost, "/secrets/s1?api-version=7.4", bearer(w.vaultToken), `{"value":"`+strings.Repeat("s", 64)+`"}`); err != nil {
+		return nil, err
+	}
+	for _, step := range []struct{ kind, link, path, body string }{
+		{"dbs", "", "/dbs", `{"id":"d"}`},
+		{"colls", "dbs/d", "/dbs/d/colls", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2},"indexingPolicy":{"indexingMode":"none","automatic":false}}`},
+	} {
+		if err := w.do(p, "POST", acctHost, step.path, w.signed("POST", step.kind, step.link), step.body); err != nil {
+			return nil, err
+		}
+	}
+	return w, w.do(p, "POST", acctHost, container+"/docs", w.signedItem("POST", "dbs/d/colls/c"), document("read-me"))
+}
+
+// refresh gets what a restart may have ended.
+func (w *work) refresh(_ context.Context, p *platform) (err error) {
+	w.vaultToken, err = w.token(p, "https://vault.azure.net")
+	return err
+}
+
+func (w *work) do(p *platform, method, host, path string, header map[string]string, body string) error {
+	status, answer, err := once(p, host, request(method, host, path, header, []byte(body)))
+	if err == nil && status >= 300 {
+		err = fmt.Errorf("status %d: %.300s", status, answer)
+	}
+	if err != nil {
+		return fmt.Errorf("%s https://%s%s: %w", method, host, path, err)
+	}
+	return nil
+}
+
+// round runs each load once.
+func (w *work) round(ctx context.Context, p *platform, peer *signer, span time.Duration, r *report) error {
+	rate := func(name string, a aim, addr, root, host string, n, want int, next func(int) []byte) error {
+		v, err := load(ctx, addr, root, host, n, span, want, next)
+		r.most(name, "1/s", v, a)
+		return err
+	}
+	token := tokenRequest(p, "https://vault.azure.net")
+	bare := request("POST", "localhost", "/", nil, []byte("x"))
+	secret := request("GET", vaultHost, "/secrets/s1?api-version=7.4", bearer(w.vaultToken), nil)
+	read := request("GET", acctHost, container+"/docs/read-me", w.signedItem("GET", "dbs/d/colls/c/docs/read-me"), nil)
+	create := w.signedItem("POST", "dbs/d/colls/c")
+	fixed := func(b []byte) func(int) []byte { return func(int) []byte { return b } }
+	for _, step := range []func() error{
+		func() error {
+			return rate("RS256 tokens (8 connections)", aim{}, p.door, p.root, loginHost, connReads, 200, fixed(token))
+		},
+		func() error {
+			return rate("bare signing handler (8 connections)", aim{}, peer.addr, peer.root, "localhost", connReads, 200, fixed(bare))
+		},
+		func() error {
+			return rate("secret reads (8 connections)", aim{least: 10_000}, p.door, p.root, vaultHost, connReads, 200, fixed(secret))
+		},
+		func() error {
+			return rate("item reads (8 connections)", aim{least: 15_000}, p.door, p.root, acctHost, connReads, 200, fixed(read))
+		},
+		func() error {
+			return rate("durable creates, one container of one range (8 connections)", aim{least: 8_000}, p.door, p.root, acctHost, connWrites, 201, func(int) []byte {
+				id := fmt.Sprintf("i%d-%d", w.run, w.created.Add(1))
+				return request("POST", acctHost, container+"/docs", create, []byte(document(id)))
+			})
+		},
+	} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// document is an item of about 1 KB.
+func document(id string) string {
+	return `{"id":"` + id + `","pk":"p","name":"Bench","n":12345,"text":"` + strings.Repeat("lorem ipsum ", 75) + `"}`
+}
+
+func bearer(token string) map[string]string {
+	return map[string]string{"Authorization": "Bearer " + token, "Content-Type": "application/json"}
+}
+
+func (w *work) signedItem(method, link string) map[string]string {
+	h := w.signed(method, "docs", link)
+	h["x-ms-documentdb-partitionkey"] = `["p"]`
+	h["Prefer"] = "return=minimal"
+	if method == http.MethodGet {
+		delete(h, "Prefer")
+	}
+	return h
+}
+
+// signed makes the headers of a request signed with the account key. They stay good for 15 minutes.
+func (w *work) signed(method, kind, link string) map[string]string {
+	date := time.Now().UTC().Format(http.TimeFormat)
+	mac := hmac.New(sha256.New, w.key)
+	fmt.Fprintf(mac, "%s\n%s\n%s\n%s\n\n", strings.ToLower(method), kind, link, strings.ToLower(date))
+	sig := base64.StdEncoding.EncodeToString(mac.Sum(nil))
+	return map[string]string{
+		"Authorization": url.QueryEscape("type=master&ver=1.0&sig=" + sig), "x-ms-date": date, "x-ms-version": "2020-07-15", "Content-Type": "application/json",
+	}
+}
+
+// claim reads one claim of a token without checking it.
+func claim(token, name string) (string, error) {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return "", fmt.Errorf("not a token")
+	}
+	b, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return "", err
+	}
+	var c map[string]any
+	d := json.NewDecoder(bytes.NewReader(b))
+	if err := d.Decode(&c); err != nil {
+		return "", err
+	}
+	s, _ := c[name].(string)
+	return s, nil
+}
