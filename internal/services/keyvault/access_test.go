@@ -10,10 +10,10 @@ import (
 func TestAuth_Challenge(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
-	p.vault("kv", nil)
+	p.vault("kv1", nil)
 	const public = `Bearer authorization="https://login.microsoftonline.com/` + tenant + `", resource="https://vault.azure.net"`
 	const own = `Bearer authorization="https://login.bulkhead.localhost:8443/` + tenant + `", resource="https://vault.bulkhead.localhost:8443"`
-	ownHost := "https://kv.vault.bulkhead.localhost:8443"
+	ownHost := "https://kv1.vault.bulkhead.localhost:8443"
 	with := func(tid, aud string) string { return alice + "|" + tid + "|" + aud + "|" + someApp }
 	for _, c := range []struct {
 		name, method, url, token, text, challenge string
@@ -88,7 +88,7 @@ func TestAccess_Policies(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
 	const oid = "abababab-0000-0000-0000-000000000001"
-	res := p.vault("kv", nil)
+	res := p.vault("kv1", nil)
 	props, err := propertiesOf(p.arm.byID[strings.ToLower(res.ID)])
 	if err != nil {
 		t.Fatal(err)
@@ -113,7 +113,7 @@ func TestAccess_Policies(t *testing.T) {
 		p.put(res, props)
 		a := p.as(oid, op.method, op.url, op.body)
 		want := "The user, group or application 'appid=" + someApp + ";oid=" + oid + ";iss=https://sts.windows.net/" + tenant + "/' does not have " + op.permission +
-			" permission on key vault 'kv;location=westeurope'."
+			" permission on key vault 'kv1;location=westeurope'."
 		if a.status != 403 || a.errorCode() != "Forbidden/AccessDenied" || !strings.HasPrefix(a.message(), want) {
 			t.Errorf("%s %s with all but %s: %d %s", op.method, op.url, op.permission, a.status, a.text)
 		}
@@ -128,7 +128,7 @@ func TestAccess_Policies(t *testing.T) {
 func TestAccess_Callers(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
-	p.vault("kv", nil)
+	p.vault("kv1", nil)
 	p.ok(200, alice, "PUT", "/secrets/s", `{"value":"v"}`)
 	other := strings.ReplaceAll(someApp, "e", "f")
 	by := func(oid, app string) string { return oid + "|" + tenant + "|" + resource + "|" + app }
@@ -170,7 +170,7 @@ func TestAccess_AllIsNotPurge(t *testing.T) {
 func TestAccess_RBAC(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
-	res := p.vault("kv", func(v *properties) { v.EnableRbacAuthorization = true })
+	res := p.vault("kv1", func(v *properties) { v.EnableRbacAuthorization = true })
 	for _, op := range operations {
 		// alice's access policy must not count.
 		a := p.as(alice, op.method, op.url, op.body)
@@ -200,7 +200,7 @@ func TestAccess_RBAC(t *testing.T) {
 func TestAccess_Revocation(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
-	res := p.vault("kv", nil)
+	res := p.vault("kv1", nil)
 	p.ok(200, alice, "PUT", "/secrets/s", `{"value":"v"}`)
 	p.ok(200, bob, "GET", "/secrets/s", "")
 	props, err := propertiesOf(p.arm.byID[strings.ToLower(res.ID)])
@@ -217,7 +217,7 @@ func TestAccess_Revocation(t *testing.T) {
 func TestAccess_Firewall(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
-	p.vault("kv", func(v *properties) {
+	p.vault("kv1", func(v *properties) {
 		v.NetworkACLs = &networkACLs{DefaultAction: "deny", IPRules: []ipRule{{"10.1.2.0/24"}}}
 	})
 	p.vault("closed", func(v *properties) {
@@ -237,15 +237,15 @@ func TestAccess_Firewall(t *testing.T) {
 func TestVault_GoneOrUnconfirmed(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
-	res := p.vault("kv", nil)
+	res := p.vault("kv1", nil)
 	ctx := t.Context()
-	if err := p.names.MarkDeleted(ctx, "vault", "kv", res.GUID); err != nil {
+	if err := p.names.MarkDeleted(ctx, "vault", "kv1", res.GUID); err != nil {
 		t.Fatal(err)
 	}
 	if a := p.as(alice, "GET", "/secrets/s", ""); a.status != 404 || a.errorCode() != "VaultNotFound" {
 		t.Errorf("deleted vault: %d %s", a.status, a.text)
 	}
-	if err := p.names.Confirm(ctx, "vault", "kv", res.GUID); err != nil {
+	if err := p.names.Confirm(ctx, "vault", "kv1", res.GUID); err != nil {
 		t.Fatal(err)
 	}
 	res.GUID = "another"

@@ -19,10 +19,10 @@ func (n *nowhere) WriteHeader(status int)      { n.status = status }
 // BenchmarkSecretGet reads the newest version of a secret through the mux, without TLS and the real token check.
 func BenchmarkSecretGet(b *testing.B) {
 	p := newPlatform(b)
-	p.vault("kv", nil)
+	p.vault("kv1", nil)
 	p.ok(200, alice, "PUT", "/secrets/db-password", `{"value":"0123456789abcdef0123456789abcdef","contentType":"text/plain","tags":{"a":"b"}}`)
 	p.mux = p.quietMux()
-	r := httptest.NewRequest("GET", "https://kv.vault.azure.net/secrets/db-password/?api-version=7.4", nil)
+	r := httptest.NewRequest("GET", "https://kv1.vault.azure.net/secrets/db-password/?api-version=7.4", nil)
 	r.RemoteAddr = "10.1.2.3:4567"
 	r.Header.Set("Authorization", "Bearer "+token(bob))
 	b.ReportAllocs()

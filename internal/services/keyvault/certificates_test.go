@@ -82,9 +82,9 @@ func TestCertificate_Create(t *testing.T) {
 		t.Run(c.kty+c.crv+c.props, func(t *testing.T) {
 			t.Parallel()
 			p := newPlatform(t)
-			p.vault("kv", nil)
+			p.vault("kv1", nil)
 			op := p.ok(202, alice, "POST", "/certificates/Cert/create", policyJSON(c.props, c.contentType, ""))
-			if op.str("status") != "completed" || op.str("target") != "https://kv.vault.azure.net/certificates/Cert" || op.str("issuer", "name") != "Self" {
+			if op.str("status") != "completed" || op.str("target") != "https://kv1.vault.azure.net/certificates/Cert" || op.str("issuer", "name") != "Self" {
 				t.Errorf("operation: %s", op.text)
 			}
 			csr, err := base64.StdEncoding.DecodeString(op.str("csr"))
@@ -117,7 +117,7 @@ func TestCertificate_Create(t *testing.T) {
 			}
 			version := a.str("id")[strings.LastIndex(a.str("id"), "/")+1:]
 			for field, kind := range map[string]string{"id": "certificates", "kid": "keys", "sid": "secrets"} {
-				if want := "https://kv.vault.azure.net/" + kind + "/Cert/" + version; a.str(field) != want {
+				if want := "https://kv1.vault.azure.net/" + kind + "/Cert/" + version; a.str(field) != want {
 					t.Errorf("%s: got %s, want %s", field, a.str(field), want)
 				}
 			}
@@ -163,7 +163,7 @@ func TestCertificate_Create(t *testing.T) {
 func TestCertificate_Refusals(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
-	p.vault("kv", nil)
+	p.vault("kv1", nil)
 	p.ok(200, alice, "PUT", "/secrets/plain", `{"value":"v"}`)
 	ec := `{"kty":"EC"}`
 	for _, c := range []struct {
@@ -207,7 +207,7 @@ func TestCertificate_Refusals(t *testing.T) {
 func TestCertificate_LifeCycle(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
-	res := p.vault("kv", nil)
+	res := p.vault("kv1", nil)
 	create := policyJSON(`{"kty":"EC","reuse_key":true}`, typePEM, "")
 	p.ok(202, alice, "POST", "/certificates/c/create", create)
 	one, first := p.certificate("/certificates/c")
@@ -249,7 +249,7 @@ func TestCertificate_LifeCycle(t *testing.T) {
 	}
 
 	d := p.ok(200, alice, "DELETE", "/certificates/c", "")
-	if d.str("recoveryId") != "https://kv.vault.azure.net/deletedcertificates/c" {
+	if d.str("recoveryId") != "https://kv1.vault.azure.net/deletedcertificates/c" {
 		t.Errorf("delete: %s", d.text)
 	}
 	for _, url := range []string{"/certificates/c", "/secrets/c", "/keys/c", "/certificates/c/pending"} {
@@ -309,7 +309,7 @@ func chain(t testing.TB) (*ecdsa.PrivateKey, *x509.Certificate, *x509.Certificat
 func TestCertificate_Import(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
-	p.vault("kv", nil)
+	p.vault("kv1", nil)
 	key, leaf, ca := chain(t)
 	pfx, err := pkcs12.Modern.Encode(key, leaf, []*x509.Certificate{ca}, "pass word")
 	if err != nil {

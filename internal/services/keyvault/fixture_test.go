@@ -249,11 +249,11 @@ func (a answer) str(path ...string) string {
 	return s
 }
 
-// do sends a request with a raw token ("" for none) to https://kv.vault.azure.net unless url says otherwise.
+// do sends a request with a raw token ("" for none) to https://kv1.vault.azure.net unless url says otherwise.
 func (p *platform) do(method, url, token, body string) answer {
 	p.t.Helper()
 	if strings.HasPrefix(url, "/") {
-		url = "https://kv.vault.azure.net" + url
+		url = "https://kv1.vault.azure.net" + url
 	}
 	if !strings.Contains(url, "api-version") && !strings.Contains(url, "api%2D") {
 		sep := "?"

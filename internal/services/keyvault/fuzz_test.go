@@ -10,7 +10,7 @@ func FuzzObjectPath(f *testing.F) {
 		f.Add(s[0], s[1])
 	}
 	p := newPlatform(f)
-	p.vault("kv", nil)
+	p.vault("kv1", nil)
 	f.Fuzz(func(t *testing.T, name, version string) {
 		q := *p
 		q.t = t
@@ -26,7 +26,7 @@ func FuzzSkipToken(f *testing.F) {
 	f.Add("AAAA")
 	f.Add("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
 	p := newPlatform(f)
-	p.vault("kv", nil)
+	p.vault("kv1", nil)
 	f.Fuzz(func(t *testing.T, token string) {
 		q := *p
 		q.t = t

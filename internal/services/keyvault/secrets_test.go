@@ -14,10 +14,10 @@ import (
 func TestSecret_RoundTrip(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
-	p.vault("kv", nil)
+	p.vault("kv1", nil)
 	set := p.ok(200, alice, "PUT", "/secrets/Db-Password", `{"value":"s3cret <&> ü","contentType":"text/plain","tags":{"a":"b"},"attributes":{"exp":1900000000,"nbf":1}}`)
 	id := set.str("id")
-	if !strings.HasPrefix(id, "https://kv.vault.azure.net/secrets/Db-Password/") || !validVersion(id[len(id)-32:]) {
+	if !strings.HasPrefix(id, "https://kv1.vault.azure.net/secrets/Db-Password/") || !validVersion(id[len(id)-32:]) {
 		t.Fatalf("id %q", id)
 	}
 	version := id[len(id)-32:]
@@ -34,8 +34,8 @@ func TestSecret_RoundTrip(t *testing.T) {
 			t.Errorf("attributes %v", attrs)
 		}
 	}
-	own := p.ok(200, bob, "GET", "https://kv.vault.bulkhead.localhost:8443/secrets/db-password", "")
-	if want := "https://kv.vault.bulkhead.localhost:8443/secrets/Db-Password/" + version; own.str("id") != want {
+	own := p.ok(200, bob, "GET", "https://kv1.vault.bulkhead.localhost:8443/secrets/db-password", "")
+	if want := "https://kv1.vault.bulkhead.localhost:8443/secrets/Db-Password/" + version; own.str("id") != want {
 		t.Errorf("own suffix: id %q, want %q", own.str("id"), want)
 	}
 	for name, want := range map[string]string{
@@ -50,11 +50,11 @@ func TestSecret_RoundTrip(t *testing.T) {
 func TestSecret_Versions(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
-	p.vault("kv", nil)
+	p.vault("kv1", nil)
 	first := p.ok(200, alice, "PUT", "/secrets/s", `{"value":"one","tags":{"n":"1"}}`).str("id")
 	p.clock.Advance(time.Hour)
 	second := p.ok(200, alice, "PUT", "/secrets/S", `{"value":"two"}`).str("id")
-	path := func(id string) string { return strings.TrimPrefix(id, "https://kv.vault.azure.net") }
+	path := func(id string) string { return strings.TrimPrefix(id, "https://kv1.vault.azure.net") }
 	if got := p.ok(200, alice, "GET", path(first), ""); got.str("value") != "one" {
 		t.Errorf("first: %s", got.text)
 	}
@@ -86,7 +86,7 @@ func TestSecret_Versions(t *testing.T) {
 func TestSecret_ExpiredIsReadable(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
-	p.vault("kv", nil)
+	p.vault("kv1", nil)
 	p.ok(200, alice, "PUT", "/secrets/old", `{"value":"v","attributes":{"exp":1000}}`)
 	p.ok(200, alice, "PUT", "/secrets/new", `{"value":"v","attributes":{"nbf":4000000000}}`)
 	p.ok(200, bob, "GET", "/secrets/old", "")
@@ -96,7 +96,7 @@ func TestSecret_ExpiredIsReadable(t *testing.T) {
 func TestSecret_Refusals(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
-	p.vault("kv", nil)
+	p.vault("kv1", nil)
 	p.ok(200, alice, "PUT", "/secrets/s", `{"value":"v"}`)
 	long := strings.Repeat("x", maxSecret+1)
 	tags := make([]string, 16)
@@ -162,7 +162,7 @@ func TestSecret_Refusals(t *testing.T) {
 func TestSecret_Paging(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
-	p.vault("kv", nil)
+	p.vault("kv1", nil)
 	for i := range 60 {
 		p.ok(200, alice, "PUT", fmt.Sprintf("/secrets/s-%02d", i), `{"value":"v"}`)
 	}
@@ -194,11 +194,11 @@ func TestSecret_Paging(t *testing.T) {
 func TestSecret_SoftDelete(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
-	p.vault("kv", nil)
+	p.vault("kv1", nil)
 	p.ok(200, alice, "PUT", "/secrets/s", `{"value":"one"}`)
 	p.ok(200, alice, "PUT", "/secrets/s", `{"value":"two"}`)
 	d := p.ok(200, alice, "DELETE", "/secrets/S", "")
-	if d.str("recoveryId") != "https://kv.vault.azure.net/deletedsecrets/s" || d.body["deletedDate"].(float64)+90*86400 != d.body["scheduledPurgeDate"].(float64) || d.body["value"] != nil {
+	if d.str("recoveryId") != "https://kv1.vault.azure.net/deletedsecrets/s" || d.body["deletedDate"].(float64)+90*86400 != d.body["scheduledPurgeDate"].(float64) || d.body["value"] != nil {
 		t.Errorf("delete: %s", d.text)
 	}
 	for _, c := range []struct {
@@ -243,7 +243,7 @@ func TestSecret_SoftDelete(t *testing.T) {
 func TestSecret_ScheduledPurge(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
-	res := p.vault("kv", func(v *properties) { v.SoftDeleteRetentionInDays = 7; v.EnablePurgeProtection = yes() })
+	res := p.vault("kv1", func(v *properties) { v.SoftDeleteRetentionInDays = 7; v.EnablePurgeProtection = yes() })
 	p.ok(200, alice, "PUT", "/secrets/s", `{"value":"one"}`)
 	d := p.ok(200, alice, "DELETE", "/secrets/s", "")
 	if level := d.body["attributes"].(map[string]any)["recoveryLevel"]; level != "CustomizedRecoverable" {
@@ -282,7 +282,7 @@ func TestSecret_ScheduledPurge(t *testing.T) {
 func TestSecret_VaultWithoutSoftDelete(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
-	p.vault("kv", func(v *properties) { v.EnableSoftDelete = no() })
+	p.vault("kv1", func(v *properties) { v.EnableSoftDelete = no() })
 	p.ok(200, alice, "PUT", "/secrets/s", `{"value":"one"}`)
 	d := p.ok(200, alice, "DELETE", "/secrets/s", "")
 	if d.body["recoveryId"] != nil || d.body["attributes"].(map[string]any)["recoveryLevel"] != "Purgeable" {
@@ -302,7 +302,7 @@ func TestSecret_VaultWithoutSoftDelete(t *testing.T) {
 func TestSecret_Backup(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
-	p.vault("kv", nil)
+	p.vault("kv1", nil)
 	p.vault("kv2", nil)
 	p.ok(200, alice, "PUT", "/secrets/s", `{"value":"one-value"}`)
 	id := p.ok(200, alice, "PUT", "/secrets/s", `{"value":"two-value"}`).str("id")
@@ -316,7 +316,7 @@ func TestSecret_Backup(t *testing.T) {
 	}
 	p.ok(200, alice, "POST", "https://kv2.vault.azure.net/secrets/restore", body)
 	got := p.ok(200, alice, "GET", "https://kv2.vault.azure.net/secrets/s", "")
-	if got.str("value") != "two-value" || got.str("id") != strings.Replace(id, "kv.", "kv2.", 1) {
+	if got.str("value") != "two-value" || got.str("id") != strings.Replace(id, "kv1.", "kv2.", 1) {
 		t.Errorf("restored: %s", got.text)
 	}
 	if a := p.as(alice, "POST", "/secrets/restore", `{"value":"AAAA"}`); a.status != 400 {
@@ -344,7 +344,7 @@ func (p *platform) rows(shard string) []string {
 func TestSecret_Sealed(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
-	res := p.vault("kv", nil)
+	res := p.vault("kv1", nil)
 	p.ok(200, alice, "PUT", "/secrets/Name-To-Hide", `{"value":"value-to-hide","tags":{"tag-to-hide":"x"},"contentType":"type-to-hide"}`)
 	p.ok(200, alice, "DELETE", "/secrets/name-to-hide", "")
 	p.ok(200, alice, "PUT", "/secrets/other", `{"value":"value-to-hide"}`)
@@ -365,9 +365,9 @@ func TestSecret_Sealed(t *testing.T) {
 func TestSecret_Audit(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
-	res := p.vault("kv", nil)
+	res := p.vault("kv1", nil)
 	id := p.ok(200, alice, "PUT", "/secrets/s", `{"value":"value-to-hide"}`).str("id")
-	p.ok(200, bob, "GET", strings.TrimPrefix(id, "https://kv.vault.azure.net"), "")
+	p.ok(200, bob, "GET", strings.TrimPrefix(id, "https://kv1.vault.azure.net"), "")
 	p.as(mallory, "GET", "/secrets/s", "")
 	if err := p.box.Drain(context.Background(), shardOf(res.GUID)); err != nil {
 		t.Fatal(err)
@@ -381,8 +381,8 @@ func TestSecret_Audit(t *testing.T) {
 	}
 	want := []string{
 		"SecretGet 200 " + id + " access policy of " + bob + ": secrets get",
-		"SecretGet 403 https://kv.vault.azure.net/secrets/s ",
-		"SecretSet 200 https://kv.vault.azure.net/secrets/s access policy of " + alice + ": secrets set",
+		"SecretGet 403 https://kv1.vault.azure.net/secrets/s ",
+		"SecretSet 200 https://kv1.vault.azure.net/secrets/s access policy of " + alice + ": secrets set",
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

@@ -13,7 +13,7 @@ func TestExchanges(t *testing.T) {
 	t.Parallel()
 	wiretest.Run(t, "testdata", func(t *testing.T) wiretest.Target {
 		p := newPlatform(t)
-		p.vault("kv", nil)
+		p.vault("kv1", nil)
 		return wiretest.Target{Handler: p.mux, Vars: map[string]string{"alice": token(alice), "bob": token(bob)}}
 	})
 }
@@ -21,14 +21,14 @@ func TestExchanges(t *testing.T) {
 func TestRoutes(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
-	p.vault("kv", nil)
+	p.vault("kv1", nil)
 	check := wiretest.Check{
-		Names: map[wire.HostKind]string{wire.HostVault: "kv"}, Version: "7.4", Params: map[string]string{"version": "00000000000000000000000000000000"},
+		Names: map[wire.HostKind]string{wire.HostVault: "kv1"}, Version: "7.4", Params: map[string]string{"version": "00000000000000000000000000000000"},
 	}
 	var done, missing []wire.Route
 	for _, r := range p.s.routes() {
 		// What is not implemented answers 501 whatever the body.
-		req := &wire.Request{HTTP: httptest.NewRequest(r.Method, "https://kv.vault.azure.net/", nil), State: &vault{}}
+		req := &wire.Request{HTTP: httptest.NewRequest(r.Method, "https://kv1.vault.azure.net/", nil), State: &vault{}}
 		if _, err := r.Handler(t.Context(), req); err != nil && isNotImplemented(err) {
 			missing = append(missing, r)
 			continue
