@@ -92,7 +92,7 @@ func audiences(r *wire.Request) []string {
 
 func describeOld(r *wire.Request) cloudOld {
 	return cloudOld{
-		Gallery: r.URL(wire.HostARM, "") + "/", Graph: r.URL(wire.HostGraph, "") + "/", Portal: r.URL(wire.HostPortal, "") + "/",
+		Gallery: r.URL(wire.HostARM, "") + "/", Graph: oldGraph(r), Portal: r.URL(wire.HostPortal, "") + "/",
 		Authentication: cloudOldAuthority{Login: login(r), Audiences: audiences(r)},
 	}
 }
@@ -105,12 +105,20 @@ func login(r *wire.Request) string {
 	return r.URL(wire.HostLogin, "") + "/adfs"
 }
 
+// oldGraph is Azure AD Graph, which came before Microsoft Graph. Under own names both have one host.
+func oldGraph(r *wire.Request) string {
+	if r.Host.Public {
+		return "https://graph.windows.net/"
+	}
+	return r.URL(wire.HostGraph, "") + "/"
+}
+
 func describe(r *wire.Request) cloud {
 	c := cloud{
 		Name: "AzureCloud", Portal: r.URL(wire.HostPortal, ""),
 		Authentication:  cloudAuthority{Login: login(r), Audiences: audiences(r), Tenant: "common", Provider: "AAD"},
 		ResourceManager: r.URL(wire.HostARM, "") + "/",
-		Graph:           r.URL(wire.HostGraph, "") + "/", GraphAudience: r.URL(wire.HostGraph, "") + "/", MicrosoftGraph: r.URL(wire.HostGraph, "") + "/",
+		Graph:           oldGraph(r), GraphAudience: oldGraph(r), MicrosoftGraph: r.URL(wire.HostGraph, "") + "/",
 		// Services this platform does not run keep Azure's own addresses: the proxy refuses them by name.
 		ActiveDirectoryLake: "https://datalake.azure.net/", Batch: "https://batch.core.windows.net/", Gallery: "https://gallery.azure.com/",
 		Media: "https://rest.media.azure.net", SQLManagement: "https://management.core.windows.net:8443/",
