@@ -41,8 +41,21 @@ type Request struct {
 	plane  plane
 	// Room for the usual number of parameters, so that one allocation makes a request.
 	paramRoom, queryRoom [4]Param
-	headerRoom           [12]string
+	headerRoom           [20]string
 	headersUsed          int
+	answer               http.Header
+}
+
+// SetHeader sets a header of the answer, whatever the answer becomes; a Reply's own headers come after. The name is in canonical form. For handlers
+// that set many: it allocates less than a Reply's map.
+func (r *Request) SetHeader(canonical, value string) { r.ShareHeader(canonical, r.one(value)) }
+
+// ShareHeader is SetHeader for values that several answers share and nobody changes.
+func (r *Request) ShareHeader(canonical string, values []string) {
+	if r.answer == nil {
+		r.answer = http.Header{} // a Request made by hand
+	}
+	r.answer[canonical] = values
 }
 
 // one is []string{v}, out of the request's own room while there is some.

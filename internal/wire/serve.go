@@ -55,7 +55,8 @@ func (c *call) begin(hr *http.Request, host Host) {
 	setIDs(r)
 	c.ctx = NewContext(hr.Context(), r)
 	c.w.correlation = r.CorrelationID
-	r.plane.headers(c.w.Header(), r)
+	r.answer = c.w.Header()
+	r.plane.headers(r.answer, r)
 }
 
 // stages runs the checks in their fixed order, then the handler. Nothing of the body is read before the caller is known and allowed.

@@ -81,17 +81,17 @@ func (l *later) Drain(ctx context.Context, shard string) error { return l.d.Drai
 
 func newPlatform(t testing.TB) *platform {
 	t.Helper()
-	return openPlatform(t, vfs.NewMem(), bytes.Repeat([]byte{7}, seal.KeySize))
+	return openPlatformAt(t, "db", vfs.NewMem())
 }
 
-func openPlatform(t testing.TB, fs vfs.FS, master []byte) *platform {
+func openPlatformAt(t testing.TB, dir string, fs vfs.FS) *platform {
 	t.Helper()
-	st, err := pebble.Open("db", pebble.Options{FS: fs})
+	st, err := pebble.Open(dir, pebble.Options{FS: fs})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = st.Close() })
-	sealer, err := seal.New(master)
+	sealer, err := seal.New(bytes.Repeat([]byte{7}, seal.KeySize))
 	if err != nil {
 		t.Fatal(err)
 	}

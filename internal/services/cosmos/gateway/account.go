@@ -72,9 +72,10 @@ func EndpointFrom(hosts wire.Hosts, from wire.Host, name string) string {
 func (g *Gateway) readAccount(_ context.Context, c *call) (any, error) {
 	at := []location{{c.account.Location, Endpoint(c.Request, c.account.Name)}}
 	one := replication{Min: 1, Max: 1}
-	return &wire.Reply{Status: 200, Header: headersOf(chargeMetadataRead), Body: &accountBody{
+	c.setCharge(chargeMetadataRead)
+	return &accountBody{
 		ID: c.account.Name, RID: c.account.Name + ".documents.azure.com", Media: "//media/", Addresses: "//addresses/", Databases: "//dbs/",
 		Writable: at, Readable: at, UserReplication: one, SystemReplication: one,
 		Consistency: consistency{c.account.Consistency}, ReadPolicy: readPolicy{1, 1}, QueryEngine: queryEngine,
-	}}, nil
+	}, nil
 }

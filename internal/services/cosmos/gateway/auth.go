@@ -96,7 +96,12 @@ func (g *Gateway) authenticate(ctx context.Context, r *wire.Request) error {
 	if err := checkDate(r); err != nil {
 		return err
 	}
-	return c.checkKey(h.Signature)
+	buf, _ := g.texts.Get().(*[]byte)
+	if buf == nil {
+		buf = new([]byte)
+	}
+	defer g.texts.Put(buf)
+	return c.checkKey(h.Signature, buf)
 }
 
 func unauthorized(message string) *fault.Error {
@@ -123,12 +128,12 @@ func checkDate(r *wire.Request) error {
 	return nil
 }
 
-// checkKey finds the key that made the signature, then what that key may do.
-func (c *call) checkKey(signature string) error {
+// checkKey finds the key that made the signature, then what that key may do. buf is room for the signed text.
+func (c *call) checkKey(signature string, buf *[]byte) error {
 	target := parseTarget(c.HTTP.URL.EscapedPath())
 	req := masterkey.Request{Verb: c.HTTP.Method, Type: target.kind, Link: target.link, XMSDate: c.header("X-Ms-Date"), Date: c.header("Date")}
-	var buf [512]byte
-	text := req.AppendText(buf[:0])
+	text := req.AppendText((*buf)[:0])
+	*buf = text
 	key, ok := c.match(signature, text)
 	if !ok {
 		// Links by resource id are signed as the last id alone, in lower case; some clients sign names as they stand in the URL.

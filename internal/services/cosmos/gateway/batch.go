@@ -130,9 +130,9 @@ func (g *Gateway) atomicBatch(ctx context.Context, c *call, con *catalog.Contain
 		results[i] = c.result(writes[i].Op, out)
 		total += results[i].Charge
 	}
-	h := headersOf(total)
-	addRange(h, con, state)
-	return &wire.Reply{Status: http.StatusOK, Header: h, Body: results}, nil
+	c.setCharge(total)
+	c.setRange(con, state)
+	return results, nil
 }
 
 func (op *batchOperation) isPatch() bool { return strings.EqualFold(op.Type, "patch") }
@@ -224,9 +224,9 @@ func (c *call) failedBatch(con *catalog.Container, n, at int, err error) (any, e
 		results[i] = batchResult{Status: http.StatusFailedDependency, Charge: 0}
 	}
 	results[at] = failedResult(err)
-	h := headersOf(chargeMiss)
-	h["X-Ms-Content-Path"] = con.Derived.ContentPath
-	return &wire.Reply{Status: http.StatusMultiStatus, Header: h, Body: results}, nil
+	c.setCharge(chargeMiss)
+	c.ShareHeader("X-Ms-Content-Path", con.Derived.ContentPath)
+	return &wire.Reply{Status: http.StatusMultiStatus, Body: results}, nil
 }
 
 func failedResult(err error) batchResult {
@@ -250,9 +250,9 @@ func (g *Gateway) bulk(ctx context.Context, c *call, con *catalog.Container, ops
 		}
 		total += results[i].Charge
 	}
-	h := headersOf(total)
-	addRange(h, con, state)
-	return &wire.Reply{Status: status, Header: h, Body: results}, nil
+	c.setCharge(total)
+	c.setRange(con, state)
+	return &wire.Reply{Status: status, Body: results}, nil
 }
 
 func (g *Gateway) bulkOne(ctx context.Context, c *call, con *catalog.Container, op *batchOperation, state *items.State) (batchResult, error) {

@@ -57,8 +57,8 @@ func (g *Gateway) postContainers(ctx context.Context, c *call) (any, error) {
 		return nil, metadataError(err)
 	}
 	g.committed(c)
-	out := reply(http.StatusCreated, chargeMetadataWrite, con.ETag, renderContainer(con))
-	out.Header["X-Ms-Alt-Content-Path"] = []string{"dbs/" + c.Param("db")}
+	out := c.reply(http.StatusCreated, chargeMetadataWrite, con.ETag, renderContainer(con))
+	c.SetHeader("X-Ms-Alt-Content-Path", "dbs/"+c.Param("db"))
 	return out, nil
 }
 
@@ -71,17 +71,17 @@ func (g *Gateway) readContainer(ctx context.Context, c *call) (any, error) {
 	if c.unchanged(con.ETag) {
 		status, body = http.StatusNotModified, nil
 	}
-	out := reply(status, chargeMetadataRead, con.ETag, body)
-	out.Header["X-Ms-Alt-Content-Path"] = []string{"dbs/" + db.Name}
-	out.Header["X-Ms-Content-Path"] = []string{db.RID().String()}
+	out := c.reply(status, chargeMetadataRead, con.ETag, body)
+	c.SetHeader("X-Ms-Alt-Content-Path", "dbs/"+db.Name)
+	c.SetHeader("X-Ms-Content-Path", db.RID().String())
 	if c.isTrue("X-Ms-Documentdb-Populatequotainfo") || c.isTrue("X-Ms-Documentdb-Populatepartitionstatistics") {
 		s, err := g.Items.Stat(ctx, con.Ranges[0].GUID)
 		if err != nil {
 			return nil, err
 		}
-		addUsage(out.Header, s.Usage)
+		c.setUsage(s.Usage)
 	}
-	out.Header["X-Ms-Documentdb-Collection-Index-Transformation-Progress"] = []string{"100"}
+	c.SetHeader("X-Ms-Documentdb-Collection-Index-Transformation-Progress", "100")
 	return out, nil
 }
 
@@ -95,7 +95,7 @@ func (g *Gateway) replaceContainer(ctx context.Context, c *call) (any, error) {
 		return nil, metadataError(err)
 	}
 	g.committed(c)
-	return reply(http.StatusOK, chargeMetadataWrite, con.ETag, renderContainer(con)), nil
+	return c.reply(http.StatusOK, chargeMetadataWrite, con.ETag, renderContainer(con)), nil
 }
 
 func (g *Gateway) deleteContainer(ctx context.Context, c *call) (any, error) {
@@ -104,7 +104,7 @@ func (g *Gateway) deleteContainer(ctx context.Context, c *call) (any, error) {
 		return nil, metadataError(err)
 	}
 	g.committed(c)
-	return reply(http.StatusNoContent, chargeMetadataWrite, "", nil), nil
+	return c.reply(http.StatusNoContent, chargeMetadataWrite, "", nil), nil
 }
 
 type rangeBody struct {
@@ -130,7 +130,7 @@ func (g *Gateway) listRanges(ctx context.Context, c *call) (any, error) {
 	}
 	etag := strconv.FormatUint(con.Routing, 10)
 	if c.unchanged(etag) {
-		return reply(http.StatusNotModified, chargeMetadataRead, etag, nil), nil
+		return c.reply(http.StatusNotModified, chargeMetadataRead, etag, nil), nil
 	}
 	all := make([]json.RawMessage, len(con.Ranges))
 	for i, r := range con.Ranges {
@@ -142,14 +142,14 @@ func (g *Gateway) listRanges(ctx context.Context, c *call) (any, error) {
 			return nil, err
 		}
 	}
-	out := feedReply("PartitionKeyRanges", con.Derived.RID, all, chargeMetadataRead)
-	out.Header["Etag"] = []string{`"` + etag + `"`}
-	out.Header["X-Ms-Content-Path"] = con.Derived.ContentPath
+	out := c.feedReply("PartitionKeyRanges", con.Derived.RID, all, chargeMetadataRead)
+	c.SetHeader("Etag", `"`+etag+`"`)
+	c.ShareHeader("X-Ms-Content-Path", con.Derived.ContentPath)
 	return out, nil
 }
 
 // feedReply is a list of resources.
-func feedReply(key, owner string, rows []json.RawMessage, charge float64) *wire.Reply {
+func (c *call) feedReply(key, owner string, rows []json.RawMessage, charge float64) *wire.Reply {
 	size := 64
 	for _, r := range rows {
 		size += len(r) + 1
@@ -169,7 +169,7 @@ func feedReply(key, owner string, rows []json.RawMessage, charge float64) *wire.
 	b = append(b, `],"_count":`...)
 	b = strconv.AppendInt(b, int64(len(rows)), 10)
 	b = append(b, '}')
-	h := headersOf(charge)
-	h["X-Ms-Item-Count"] = []string{strconv.Itoa(len(rows))}
-	return &wire.Reply{Status: http.StatusOK, Header: h, Body: json.RawMessage(b)}
+	c.setCharge(charge)
+	c.SetHeader("X-Ms-Item-Count", strconv.Itoa(len(rows)))
+	return &wire.Reply{Status: http.StatusOK, Body: json.RawMessage(b)}
 }

@@ -167,13 +167,13 @@ func (g *Gateway) write(ctx context.Context, c *call, con *catalog.Container, w 
 		return nil, documentError(err)
 	}
 	out := outs[0]
-	h := headersOf(chargeWrite(w.Op, out))
-	addRange(h, con, state)
-	addUsage(h, state.Usage)
-	h["X-Ms-Item-Lsn"] = []string{strconv.FormatUint(out.LSN, 10)}
-	r := &wire.Reply{Status: writeStatus(w.Op, out), Header: h}
+	c.setCharge(chargeWrite(w.Op, out))
+	c.setRange(con, state)
+	c.setUsage(state.Usage)
+	c.SetHeader("X-Ms-Item-Lsn", strconv.FormatUint(out.LSN, 10))
+	r := &wire.Reply{Status: writeStatus(w.Op, out)}
 	if out.Text != nil {
-		h["Etag"] = []string{out.ETag}
+		c.SetHeader("Etag", out.ETag)
 		if !minimal(c.header("Prefer")) {
 			r.Body = json.RawMessage(out.Text)
 		}
@@ -246,19 +246,18 @@ func (g *Gateway) readDocument(ctx context.Context, c *call) (any, error) {
 		return nil, err
 	}
 	if item == nil {
-		f := items.ErrNotFound()
-		f.Header = headersOf(chargeMiss)
-		addRange(f.Header, con, state)
-		return nil, f
+		c.setCharge(chargeMiss)
+		c.setRange(con, state)
+		return nil, items.ErrNotFound()
 	}
-	h := headersOf(chargeRead(len(item.Text), level))
-	addRange(h, con, state)
-	h["X-Ms-Item-Lsn"] = []string{strconv.FormatUint(item.LSN, 10)}
-	h["Etag"] = []string{item.ETag}
+	c.setCharge(chargeRead(len(item.Text), level))
+	c.setRange(con, state)
+	c.SetHeader("X-Ms-Item-Lsn", strconv.FormatUint(item.LSN, 10))
+	c.SetHeader("Etag", item.ETag)
 	if v := c.header("If-None-Match"); v != "" && items.MatchETag(v, item.ETag) {
-		return &wire.Reply{Status: http.StatusNotModified, Header: h}, nil
+		return &wire.Reply{Status: http.StatusNotModified}, nil
 	}
-	return &wire.Reply{Status: http.StatusOK, Header: h, Body: json.RawMessage(item.Text)}, nil
+	return json.RawMessage(item.Text), nil
 }
 
 func (g *Gateway) replaceDocument(ctx context.Context, c *call) (any, error) {

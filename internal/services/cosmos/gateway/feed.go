@@ -103,9 +103,9 @@ func (c *call) feed(key, owner string, all []json.RawMessage) (any, error) {
 	from, _ := strconv.Atoi(st.After)
 	from = min(max(from, 0), len(all))
 	to := min(from+limit, len(all))
-	out := feedReply(key, owner, all[from:to], chargeMetadataRead)
+	out := c.feedReply(key, owner, all[from:to], chargeMetadataRead)
 	if to < len(all) {
-		out.Header["X-Ms-Continuation"] = []string{encodeContinuation(m, query.State{After: strconv.Itoa(to)})}
+		c.SetHeader("X-Ms-Continuation", encodeContinuation(m, query.State{After: strconv.Itoa(to)}))
 	}
 	return out, nil
 }
@@ -252,10 +252,10 @@ func (g *Gateway) listDocuments(ctx context.Context, c *call) (any, error) {
 		rows[i] = r.Text
 		size += len(r.Text)
 	}
-	out := feedReply("Documents", con.Derived.RID, rows, chargeRows(1, len(rows), size))
-	addRange(out.Header, con, page.State)
+	out := c.feedReply("Documents", con.Derived.RID, rows, chargeRows(1, len(rows), size))
+	c.setRange(con, page.State)
 	if page.More {
-		out.Header["X-Ms-Continuation"] = []string{encodeContinuation(m, query.State{After: page.Rows[len(page.Rows)-1].Key})}
+		c.SetHeader("X-Ms-Continuation", encodeContinuation(m, query.State{After: page.Rows[len(page.Rows)-1].Key}))
 	}
 	return out, nil
 }
@@ -299,9 +299,9 @@ func (c *call) run(ctx context.Context, q *parsedQuery, key, owner string, docs 
 	for i, r := range page.Rows {
 		rows[i] = r
 	}
-	out := feedReply(key, owner, rows, chargeRows(chargeQuery, page.Scanned, page.Bytes))
+	out := c.feedReply(key, owner, rows, chargeRows(chargeQuery, page.Scanned, page.Bytes))
 	if page.Next != nil {
-		out.Header["X-Ms-Continuation"] = []string{encodeContinuation(m, *page.Next)}
+		c.SetHeader("X-Ms-Continuation", encodeContinuation(m, *page.Next))
 	}
 	return page, out, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/authn"
@@ -74,10 +75,13 @@ type Deps struct {
 }
 
 // Gateway serves all accounts. Safe for concurrent use.
-type Gateway struct{ Deps }
+type Gateway struct {
+	Deps
+	texts sync.Pool // of *[]byte, for signed texts
+}
 
 // New makes a Gateway.
-func New(d Deps) *Gateway { return &Gateway{d} }
+func New(d Deps) *Gateway { return &Gateway{Deps: d} }
 
 // call is a request with what the stages found out.
 type call struct {

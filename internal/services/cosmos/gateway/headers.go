@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"net/http"
 	"strconv"
 	"strings"
 
@@ -16,35 +15,33 @@ var (
 	serviceVersion = []string{"version=2.14.0.0"}
 	gatewayVersion = []string{"version=2.14.0"}
 	rangeZero      = []string{"0"}
+	resourceQuota  = []string{"documentSize=51200;documentsSize=52428800;documentsCount=-1;collectionSize=52428800;"}
 )
 
-// headersOf starts an answer's headers with its charge.
-func headersOf(charge float64) http.Header {
-	h := make(http.Header, 16)
-	h["X-Ms-Request-Charge"] = []string{formatCharge(charge)}
-	h["X-Ms-Schemaversion"] = schemaVersion
-	h["X-Ms-Serviceversion"] = serviceVersion
-	h["X-Ms-Gatewayversion"] = gatewayVersion
-	return h
+// setCharge sets what every successful answer carries.
+func (c *call) setCharge(charge float64) {
+	c.SetHeader("X-Ms-Request-Charge", formatCharge(charge))
+	c.ShareHeader("X-Ms-Schemaversion", schemaVersion)
+	c.ShareHeader("X-Ms-Serviceversion", serviceVersion)
+	c.ShareHeader("X-Ms-Gatewayversion", gatewayVersion)
 }
 
-// addRange adds what an answer about documents says of their range.
-func addRange(h http.Header, con *catalog.Container, s items.State) {
+// setRange sets what an answer about documents says of their range.
+func (c *call) setRange(con *catalog.Container, s items.State) {
 	lsn := strconv.FormatUint(uint64(s.LSN), 10)
-	h["X-Ms-Session-Token"] = []string{"0:-1#" + lsn}
-	values := []string{lsn}
-	h["Lsn"] = values
-	h["X-Ms-Global-Committed-Lsn"] = values
-	h["X-Ms-Documentdb-Partitionkeyrangeid"] = rangeZero
-	h["X-Ms-Content-Path"] = con.Derived.ContentPath
-	h["X-Ms-Alt-Content-Path"] = con.Derived.AltContentPath
+	c.SetHeader("X-Ms-Session-Token", "0:-1#"+lsn)
+	c.SetHeader("Lsn", lsn)
+	c.SetHeader("X-Ms-Global-Committed-Lsn", lsn)
+	c.ShareHeader("X-Ms-Documentdb-Partitionkeyrangeid", rangeZero)
+	c.ShareHeader("X-Ms-Content-Path", con.Derived.ContentPath)
+	c.ShareHeader("X-Ms-Alt-Content-Path", con.Derived.AltContentPath)
 }
 
-// addUsage adds how full the range is, in kilobytes.
-func addUsage(h http.Header, u items.Usage) {
+// setUsage sets how full the range is, in kilobytes.
+func (c *call) setUsage(u items.Usage) {
 	kb := strconv.FormatUint(u.Bytes>>10, 10)
-	h["X-Ms-Resource-Quota"] = []string{"documentSize=51200;documentsSize=52428800;documentsCount=-1;collectionSize=52428800;"}
-	h["X-Ms-Resource-Usage"] = []string{"documentSize=0;documentsSize=" + kb + ";documentsCount=" + strconv.FormatUint(u.Documents, 10) + ";collectionSize=" + kb + ";"}
+	c.ShareHeader("X-Ms-Resource-Quota", resourceQuota)
+	c.SetHeader("X-Ms-Resource-Usage", "documentSize=0;documentsSize="+kb+";documentsCount="+strconv.FormatUint(u.Documents, 10)+";collectionSize="+kb+";")
 }
 
 // checkSession refuses a read that asks for a later state of the range than there is.

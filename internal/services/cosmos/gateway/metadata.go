@@ -32,12 +32,12 @@ func metadataError(err error) error {
 }
 
 // reply is an answer with a resource in its body.
-func reply(status int, charge float64, etag string, body json.RawMessage) *wire.Reply {
-	h := headersOf(charge)
+func (c *call) reply(status int, charge float64, etag string, body json.RawMessage) *wire.Reply {
+	c.setCharge(charge)
 	if etag != "" {
-		h["Etag"] = []string{`"` + etag + `"`}
+		c.SetHeader("Etag", `"`+etag+`"`)
 	}
-	r := &wire.Reply{Status: status, Header: h}
+	r := &wire.Reply{Status: status}
 	if body != nil {
 		r.Body = body
 	}
@@ -177,7 +177,7 @@ func (g *Gateway) postDatabases(ctx context.Context, c *call) (any, error) {
 		return nil, metadataError(err)
 	}
 	g.committed(c)
-	return reply(http.StatusCreated, chargeMetadataWrite, db.ETag, renderDatabase(db)), nil
+	return c.reply(http.StatusCreated, chargeMetadataWrite, db.ETag, renderDatabase(db)), nil
 }
 
 func (g *Gateway) readDatabase(ctx context.Context, c *call) (any, error) {
@@ -186,9 +186,9 @@ func (g *Gateway) readDatabase(ctx context.Context, c *call) (any, error) {
 		return nil, err
 	}
 	if c.unchanged(db.ETag) {
-		return reply(http.StatusNotModified, chargeMetadataRead, db.ETag, nil), nil
+		return c.reply(http.StatusNotModified, chargeMetadataRead, db.ETag, nil), nil
 	}
-	return reply(http.StatusOK, chargeMetadataRead, db.ETag, renderDatabase(db)), nil
+	return c.reply(http.StatusOK, chargeMetadataRead, db.ETag, renderDatabase(db)), nil
 }
 
 func (g *Gateway) deleteDatabase(ctx context.Context, c *call) (any, error) {
@@ -197,7 +197,7 @@ func (g *Gateway) deleteDatabase(ctx context.Context, c *call) (any, error) {
 		return nil, metadataError(err)
 	}
 	g.committed(c)
-	return reply(http.StatusNoContent, chargeMetadataWrite, "", nil), nil
+	return c.reply(http.StatusNoContent, chargeMetadataWrite, "", nil), nil
 }
 
 // unchanged tells whether If-None-Match names the etag.

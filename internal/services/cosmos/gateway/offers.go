@@ -41,9 +41,9 @@ func (g *Gateway) readOffer(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := reply(http.StatusOK, chargeMetadataRead, o.ETag, renderOffer(o))
-	out.Header["X-Ms-Cosmos-Min-Throughput"] = []string{"400"}
-	out.Header["X-Ms-Offer-Replace-Pending"] = []string{"false"}
+	out := c.reply(http.StatusOK, chargeMetadataRead, o.ETag, renderOffer(o))
+	c.SetHeader("X-Ms-Cosmos-Min-Throughput", "400")
+	c.SetHeader("X-Ms-Offer-Replace-Pending", "false")
 	return out, nil
 }
 
@@ -71,7 +71,7 @@ func (g *Gateway) replaceOffer(ctx context.Context, c *call) (any, error) {
 		return nil, metadataError(err)
 	}
 	g.committed(c)
-	out := reply(http.StatusOK, chargeMetadataWrite, o.ETag, renderOffer(o))
-	out.Header["X-Ms-Offer-Replace-Pending"] = []string{"false"}
+	out := c.reply(http.StatusOK, chargeMetadataWrite, o.ETag, renderOffer(o))
+	c.SetHeader("X-Ms-Offer-Replace-Pending", "false")
 	return out, nil
 }

@@ -5,14 +5,12 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/catalog"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/items"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/pkey"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/query"
-	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
 
 type parsedQuery struct {
@@ -94,8 +92,8 @@ func (g *Gateway) queryDocuments(ctx context.Context, c *call, con *catalog.Cont
 	if err != nil {
 		return nil, err
 	}
-	addRange(out.Header, con, state)
-	c.addMetrics(out.Header, q, page, time.Since(begin))
+	c.setRange(con, state)
+	c.setMetrics(q, page, time.Since(begin))
 	return out, nil
 }
 
@@ -114,19 +112,19 @@ func (c *call) checkCrossPartition(q *parsedQuery, pinned, bounded bool) error {
 	return nil
 }
 
-// addMetrics tells what the query cost, to a client that asks.
-func (c *call) addMetrics(h http.Header, q *parsedQuery, page query.Page, took time.Duration) {
+// setMetrics tells what the query cost, to a client that asks.
+func (c *call) setMetrics(q *parsedQuery, page query.Page, took time.Duration) {
 	if c.isTrue("X-Ms-Documentdb-Populatequerymetrics") {
 		ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-		h["X-Ms-Documentdb-Query-Metrics"] = []string{fmt.Sprintf(
+		c.SetHeader("X-Ms-Documentdb-Query-Metrics", fmt.Sprintf(
 			"totalExecutionTimeInMs=%.2f;queryCompileTimeInMs=%.2f;queryLogicalPlanBuildTimeInMs=0.00;queryPhysicalPlanBuildTimeInMs=0.00;queryOptimizationTimeInMs=0.00;"+
 				"VMExecutionTimeInMs=%.2f;indexLookupTimeInMs=0.00;instructionCount=%d;documentLoadTimeInMs=%.2f;systemFunctionExecuteTimeInMs=0.00;userFunctionExecuteTimeInMs=0.00;"+
 				"retrievedDocumentCount=%d;retrievedDocumentSize=%d;outputDocumentCount=%d;outputDocumentSize=%d;writeOutputTimeInMs=0.00;indexUtilizationRatio=0.00",
-			ms(took+q.compile), ms(q.compile), ms(took), page.Scanned, ms(took), page.Scanned, page.Bytes, len(page.Rows), page.Bytes)}
+			ms(took+q.compile), ms(q.compile), ms(took), page.Scanned, ms(took), page.Scanned, page.Bytes, len(page.Rows), page.Bytes))
 	}
 	if c.isTrue("X-Ms-Cosmos-Populateindexmetrics") {
-		h["X-Ms-Cosmos-Index-Utilization"] = []string{base64.StdEncoding.EncodeToString([]byte(
-			`{"UtilizedSingleIndexes":[],"PotentialSingleIndexes":[],"UtilizedCompositeIndexes":[],"PotentialCompositeIndexes":[]}`))}
+		c.SetHeader("X-Ms-Cosmos-Index-Utilization", base64.StdEncoding.EncodeToString([]byte(
+			`{"UtilizedSingleIndexes":[],"PotentialSingleIndexes":[],"UtilizedCompositeIndexes":[],"PotentialCompositeIndexes":[]}`)))
 	}
 }
 
@@ -242,5 +240,6 @@ func (g *Gateway) planQuery(c *call, con *catalog.Container) (any, error) {
 		"queryRanges":           []map[string]any{{"min": low, "max": high, "isMinInclusive": true, "isMaxInclusive": inclusive}},
 		"hybridSearchQueryInfo": nil,
 	}
-	return &wire.Reply{Status: http.StatusOK, Header: headersOf(chargePlan), Body: body}, nil
+	c.setCharge(chargePlan)
+	return body, nil
 }
