@@ -1,0 +1,161 @@
+package gateway
+
+import (
+	"encoding/json"
+	"net/http"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/pkey"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/query"
+)
+
+func TestParseTarget(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]target{
+		"":                                {},
+		"/":                               {},
+		"/dbs":                            {"dbs", "", ""},
+		"/DBS/Db/":                        {"dbs", "DBS/Db", "DBS/Db"},
+		"/dbs/a/colls":                    {"colls", "dbs/a", "dbs/a"},
+		"/dbs/a/colls/b":                  {"colls", "dbs/a/colls/b", "dbs/a/colls/b"},
+		"//dbs//a/colls/b/docs":           {"docs", "dbs/a/colls/b", "dbs/a/colls/b"},
+		"/dbs/a%20b/colls/b/docs/%E9%B1x": {"docs", "dbs/a b/colls/b/docs/\xe9\xb1x", "dbs/a%20b/colls/b/docs/%E9%B1x"},
+		"/dbs/a/colls/b/docs/x%2Fy":       {"docs", "dbs/a/colls/b/docs/x/y", "dbs/a/colls/b/docs/x%2Fy"},
+		"/offers/Ab+c":                    {"offers", "offers/Ab+c", "offers/Ab+c"},
+		"/dbs/a/users/u/permissions/p":    {"permissions", "dbs/a/users/u/permissions/p", "dbs/a/users/u/permissions/p"},
+	} {
+		if d := cmp.Diff(want, parseTarget(path), cmp.AllowUnexported(target{})); d != "" {
+			t.Errorf("%q: %s", path, d)
+		}
+	}
+}
+
+func TestClassify(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		method string
+		header map[string]string
+		want   operation
+	}{
+		{"GET", nil, opRead}, {"HEAD", nil, opRead}, {"POST", nil, opWrite}, {"PUT", nil, opWrite}, {"DELETE", nil, opWrite}, {"PATCH", nil, opWrite},
+		{"POST", map[string]string{"x-ms-documentdb-isquery": "True"}, opQuery},
+		{"POST", map[string]string{"x-ms-documentdb-query": "true"}, opQuery},
+		{"POST", map[string]string{"x-ms-documentdb-isquery": "no"}, opWrite},
+		{"POST", map[string]string{"content-type": "application/query+json; charset=utf-8"}, opQuery},
+		{"POST", map[string]string{"content-type": "application/json"}, opWrite},
+		{"POST", map[string]string{"x-ms-cosmos-is-query-plan-request": "True"}, opPlan},
+		{"POST", map[string]string{"x-ms-cosmos-is-batch-request": "True"}, opBatch},
+		{"PUT", map[string]string{"x-ms-documentdb-isquery": "True", "content-type": "application/query+json"}, opWrite},
+		{"DELETE", map[string]string{"x-ms-cosmos-is-query-plan-request": "True"}, opWrite},
+	} {
+		r := &http.Request{Method: tt.method, Header: http.Header{}}
+		for k, v := range tt.header {
+			r.Header.Set(k, v)
+		}
+		if got := classify(r); got != tt.want {
+			t.Errorf("%s %v: %d, want %d", tt.method, tt.header, got, tt.want)
+		}
+	}
+}
+
+func TestCharges(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		got  float64
+		want string
+	}{
+		{chargeRead(1, "Session"), "1"}, {chargeRead(1024, "Session"), "1"}, {chargeRead(1025, "Session"), "2"}, {chargeRead(5000, "Session"), "8"}, {chargeRead(100, "Strong"), "2"},
+		{chargeCreate(500, 5), "7.3"}, {chargeReplace(500, 5), "10.95"}, {chargeDelete(500), "8.7"}, {chargeRows(chargeQuery, 0, 0), "2.3"},
+	} {
+		if got := formatCharge(tt.got); got != tt.want {
+			t.Errorf("got %s, want %s", got, tt.want)
+		}
+	}
+}
+
+func TestPinnedKey(t *testing.T) {
+	t.Parallel()
+	one := pkey.Definition{Paths: []string{"/pk"}, Kind: "Hash", Version: 2}
+	two := pkey.Definition{Paths: []string{"/a/b", "/c"}, Kind: "MultiHash", Version: 2}
+	for _, tt := range []struct {
+		text string
+		def  pkey.Definition
+		want string
+	}{
+		{"SELECT * FROM c WHERE c.pk = 'x'", one, `["x"]`},
+		{"SELECT * FROM c WHERE 'x' = c.pk AND c.y > 1", one, `["x"]`},
+		{"SELECT * FROM r WHERE r['pk'] = 7", one, `[7]`},
+		{"SELECT * FROM root AS r WHERE r.pk = @p", one, `["param"]`},
+		{"SELECT * FROM c WHERE c.pk = null", one, `[null]`},
+		{"SELECT * FROM c WHERE c.a.b = 1 AND (c.z AND c.c = true)", two, `[1,true]`},
+		{"SELECT * FROM c WHERE c.a.b = 1", two, ""},
+		{"SELECT * FROM c", one, ""},
+		{"SELECT * FROM c WHERE c.pk = 'x' OR c.y = 1", one, ""},
+		{"SELECT * FROM c WHERE NOT c.pk = 'x'", one, ""},
+		{"SELECT * FROM c WHERE c.pk != 'x'", one, ""},
+		{"SELECT * FROM c WHERE c.pk = c.other", one, ""},
+		{"SELECT * FROM c WHERE c.pk = {'x':1}", one, ""},
+		{"SELECT * FROM c WHERE c.pk = undefined", one, ""},
+		{"SELECT * FROM c WHERE c.x.pk = 'x'", one, ""},
+		{"SELECT * FROM c JOIN t IN c.tags WHERE t.pk = 'x'", one, ""},
+		{"SELECT * FROM t IN c.tags WHERE t.pk = 'x'", one, ""},
+		{"SELECT * FROM c.sub WHERE sub.pk = 'x'", one, ""},
+	} {
+		q, err := query.Parse(tt.text)
+		if err != nil {
+			t.Fatalf("%s: %v", tt.text, err)
+		}
+		got := ""
+		if key, ok := pinnedKey(&parsedQuery{query: q, params: map[string]json.RawMessage{"@p": json.RawMessage(`"param"`)}}, tt.def); ok {
+			got = key.String()
+		}
+		if got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.text, got, tt.want)
+		}
+	}
+}
+
+func TestSessionLSN(t *testing.T) {
+	t.Parallel()
+	for token, want := range map[string]uint64{"0:-1#12": 12, "0:12": 12, "0:1#9#0=5#1=7": 9, "1:-1#99": 0, "0:-1#3,0:-1#4,2:7": 4} {
+		if got, ok := sessionLSN(token); !ok || got != want {
+			t.Errorf("%q: %d, %v; want %d", token, got, ok, want)
+		}
+	}
+	for _, bad := range []string{"x", "0", "0:", "0:x", "0:-1#", "0:-1#-2", ",", "0:-1#1,"} {
+		if got, ok := sessionLSN(bad); ok {
+			t.Errorf("%q: %d accepted", bad, got)
+		}
+	}
+}
+
+func FuzzContinuation(f *testing.F) {
+	f.Add("", "q")
+	f.Add(encodeContinuation(mark("q"), query.State{After: "ab", Row: 3}), "q")
+	f.Add("eyJtIjoxfQ", "q")
+	f.Fuzz(func(t *testing.T, token, text string) {
+		st, err := decodeContinuation(token, mark(text))
+		if err != nil || token == "" {
+			return
+		}
+		again, err := decodeContinuation(encodeContinuation(mark(text), st), mark(text))
+		if err != nil || again != st {
+			t.Errorf("%q: %+v became %+v, %v", token, st, again, err)
+		}
+	})
+}
+
+func FuzzTarget(f *testing.F) {
+	for _, s := range []string{"/", "/dbs/a", "//dbs//%2F/colls", "/dbs/%", "/dbs/a%4", "%zz"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, path string) {
+		got := parseTarget(path)
+		if len(got.link) > len(path) || len(got.raw) > len(path) {
+			t.Errorf("%q: %+v", path, got)
+		}
+		_ = got.others()
+	})
+}
