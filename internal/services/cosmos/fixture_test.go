@@ -269,10 +269,10 @@ func (p *platform) sign(key string, r *http.Request) *http.Request {
 	p.t.Helper()
 	k, err := masterkey.NewKey(key)
 	p.check(err)
-	segs := strings.Split(strings.Trim(r.URL.EscapedPath(), "/"), "/")
+	segs := strings.FieldsFunc(r.URL.EscapedPath(), func(c rune) bool { return c == '/' })
 	kind, link := "", ""
 	switch {
-	case segs[0] == "":
+	case len(segs) == 0:
 	case len(segs)%2 == 1:
 		kind, link = segs[len(segs)-1], strings.Join(segs[:len(segs)-1], "/")
 	default:
