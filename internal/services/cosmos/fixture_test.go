@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -17,6 +19,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/bulkheadhq/bulkhead/internal/arm"
+	"github.com/bulkheadhq/bulkhead/internal/audit"
 	"github.com/bulkheadhq/bulkhead/internal/authn"
 	"github.com/bulkheadhq/bulkhead/internal/clock"
 	"github.com/bulkheadhq/bulkhead/internal/ids"
@@ -48,6 +51,7 @@ type platform struct {
 	s       *Service
 	mux     *wire.Mux
 	arm     *resources
+	audit   *audit.Log
 	keys    *accountKeys
 	process string // identity of the calling process
 }
@@ -99,9 +103,12 @@ func openPlatformAt(t testing.TB, dir string, fs vfs.FS) *platform {
 	p := &platform{t: t, fs: fs, store: st, sealer: sealer, clock: clock.NewFake(at), arm: &resources{byID: map[string]*arm.Resource{}}}
 	p.names = names.New(st, p.clock)
 	drain := &later{}
-	p.s = New(Deps{Store: st, Sealer: sealer, Clock: p.clock, Reader: p.arm, Names: p.names, Verifier: tokens{}, Outbox: drain})
-	drain.d = outbox.NewDrainer(st, nil, p.s.OutboxHandlers())
-	if p.mux, err = wire.NewMux([]wire.Service{p.s.Service()}, wire.Options{Clock: p.clock}); err != nil {
+	p.audit = audit.NewLog(st, p.clock, slog.New(slog.DiscardHandler))
+	p.s = New(Deps{Store: st, Sealer: sealer, Clock: p.clock, Reader: p.arm, Names: p.names, Verifier: tokens{}, Audit: p.audit, Outbox: drain})
+	handlers := p.s.OutboxHandlers()
+	maps.Copy(handlers, p.audit.OutboxHandlers())
+	drain.d = outbox.NewDrainer(st, nil, handlers)
+	if p.mux, err = wire.NewMux([]wire.Service{p.s.Service()}, wire.Options{Clock: p.clock, Audit: p.audit}); err != nil {
 		t.Fatal(err)
 	}
 	return p

@@ -276,3 +276,35 @@ func TestRestart(t *testing.T) {
 		t.Errorf("the second page: %s", rest.body)
 	}
 }
+
+// TestAudit: each request leaves one record: a write of metadata with its own commit, a refusal before its answer, the others when flushed.
+func TestAudit(t *testing.T) {
+	t.Parallel()
+	p := withContainer(t)
+	ctx := context.Background()
+	story := "99999999-9999-9999-9999-999999999999"
+	as := []string{"x-ms-correlation-request-id", story}
+	want := func(n int, operation string, status int, allowedBy string) {
+		t.Helper()
+		recs, err := p.audit.Trace(ctx, story)
+		p.check(err)
+		if len(recs) != n {
+			t.Fatalf("%d records, want %d: %+v", len(recs), n, recs)
+		}
+		for _, r := range recs {
+			if r.Operation == operation && r.Status == status && r.AllowedBy == allowedBy && strings.Contains(r.Resource, "/databaseAccounts/acct") {
+				return
+			}
+		}
+		t.Errorf("no record of %s with %d by %q in %+v", operation, status, allowedBy, recs)
+	}
+	p.want(p.do("POST", "/dbs", `{"id":"new"}`, as...), 201)
+	want(1, "CreateDatabase", 201, "primary key")
+	p.want(p.send(p.keys.Keys[3], "DELETE", "/dbs/new", "", as...), 403)
+	want(2, "DeleteDatabase", 403, "secondary read-only key")
+	p.want(p.do("DELETE", "/dbs/new", "", as...), 204)
+	want(3, "DeleteDatabase", 204, "primary key")
+	p.want(p.item("POST", "", `["a"]`, `{"id":"1","pk":"a"}`, as...), 201)
+	p.check(p.audit.Flush(ctx))
+	want(4, "CreateDocument", 201, "primary key")
+}

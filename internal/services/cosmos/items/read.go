@@ -82,13 +82,19 @@ func (s *Store) List(ctx context.Context, guid string, sel Selection, after stri
 
 // slab collects rows in two buffers.
 type slab struct {
-	keys, texts []byte
-	ends        []end
+	rowsMax, sizeMax int
+	keys, texts      []byte
+	ends             []end
 }
 
 type end struct{ key, text int }
 
 func (s *slab) add(key, text []byte) {
+	if s.ends == nil { // room for as many rows like the first one
+		s.ends = make([]end, 0, min(s.rowsMax, 1024))
+		s.keys = make([]byte, 0, 2*len(key)*cap(s.ends))
+		s.texts = make([]byte, 0, max(len(text), min(s.sizeMax, (len(text)+len(text)/8)*cap(s.ends))))
+	}
 	s.keys = hex.AppendEncode(s.keys, key)
 	s.texts = append(s.texts, text...)
 	s.ends = append(s.ends, end{len(s.keys), len(s.texts)})
@@ -132,7 +138,7 @@ func (s *Store) listByEPK(ctx context.Context, guid string, sel Selection, curso
 	var p Page
 	var texts slab
 	err = s.st.View(ctx, Shard(guid), func(sn store.Snapshot) error {
-		p, texts = Page{State: State{LSN: sn.LSN()}}, slab{}
+		p, texts = Page{State: State{LSN: sn.LSN()}}, slab{rowsMax: rows, sizeMax: size}
 		var bad error
 		err := sn.Scan(from, func(key, value []byte) bool {
 			if len(texts.ends) > 0 && (len(texts.ends) >= rows || len(texts.texts)+len(value) > size) {
@@ -167,7 +173,7 @@ func (s *Store) listByOrder(ctx context.Context, guid string, cursor []byte, row
 	var p Page
 	var texts slab
 	err := s.st.View(ctx, Shard(guid), func(sn store.Snapshot) error {
-		p, texts = Page{State: State{LSN: sn.LSN()}}, slab{}
+		p, texts = Page{State: State{LSN: sn.LSN()}}, slab{rowsMax: rows, sizeMax: size}
 		var places []place
 		err := sn.Scan(from, func(key, value []byte) bool {
 			number, err := parseNumber(key[2:])
