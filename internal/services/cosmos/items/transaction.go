@@ -1,0 +1,197 @@
+package items
+
+import (
+	"strconv"
+
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/rid"
+	"github.com/bulkheadhq/bulkhead/internal/store"
+)
+
+// transaction is the run of Apply's function.
+type transaction struct {
+	tx     store.Tx
+	r      Range
+	record rangeRecord
+	time   int64
+	seq    uint8
+	wrote  bool
+}
+
+// stored is a document found in the transaction.
+type stored struct {
+	number uint64
+	header header
+	text   []byte
+}
+
+func (t *transaction) find(epk []byte, id string, number uint64) (*stored, error) {
+	if number == 0 {
+		b, err := t.tx.Get(idKey(epk, id))
+		if b == nil || err != nil {
+			return nil, err
+		}
+		if number, err = parseNumber(b); err != nil {
+			return nil, err
+		}
+	}
+	b, err := t.tx.Get(docKey(epk, number))
+	if b == nil || err != nil {
+		return nil, err
+	}
+	s := &stored{number: number}
+	s.header, s.text, err = decodeDocument(b)
+	return s, err
+}
+
+func (t *transaction) apply(p *prepared) (Outcome, error) {
+	if p.Op == Create {
+		return t.create(p)
+	}
+	old, err := t.find(p.epk, p.ID, p.Number)
+	switch {
+	case err != nil:
+		return Outcome{}, err
+	case old == nil && p.Op == Upsert && p.IfMatch == "":
+		return t.create(p)
+	case old == nil && p.Op == Upsert:
+		return Outcome{}, errPrecondition()
+	case old == nil:
+		return Outcome{}, ErrNotFound()
+	case p.IfMatch != "" && !MatchETag(p.IfMatch, quoteETag(old.header.etag)):
+		return Outcome{}, errPrecondition()
+	case p.Op == Upsert && p.IfNoneMatch == "*":
+		return Outcome{}, errPrecondition()
+	case p.Op == Read:
+		return Outcome{Item: old.item()}, nil
+	case p.Op == Delete:
+		return t.remove(p, old)
+	}
+	return t.replace(p, old)
+}
+
+func (t *transaction) create(p *prepared) (Outcome, error) {
+	key := idKey(p.epk, p.Doc.ID)
+	if b, err := t.tx.Get(key); err != nil {
+		return Outcome{}, err
+	} else if b != nil {
+		return Outcome{}, errConflict(p.Doc.ID)
+	}
+	number := documentNumber(t.record.number, t.tx.LSN(), t.seq)
+	text, err := t.put(p, number, p.Doc)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if err := t.tx.Put(key, numberValue(number)); err != nil {
+		return Outcome{}, err
+	}
+	if err := t.tx.Put(orderKey(number), p.epk); err != nil {
+		return Outcome{}, err
+	}
+	t.record.documents++
+	t.record.bytes += uint64(len(text))
+	return Outcome{Item: t.item(p, number, text), Created: true, Properties: p.Doc.Properties}, nil
+}
+
+func (t *transaction) replace(p *prepared, old *stored) (Outcome, error) {
+	doc := p.Doc
+	// Upsert addresses by the new id, so that only a replacement can rename.
+	if was := t.oldID(p, old); was != doc.ID {
+		if b, err := t.tx.Get(idKey(p.epk, doc.ID)); err != nil {
+			return Outcome{}, err
+		} else if b != nil {
+			return Outcome{}, errConflict(doc.ID)
+		}
+		if err := t.tx.Delete(idKey(p.epk, was)); err != nil {
+			return Outcome{}, err
+		}
+		if err := t.tx.Put(idKey(p.epk, doc.ID), numberValue(old.number)); err != nil {
+			return Outcome{}, err
+		}
+	}
+	oldSize := len(old.text)
+	oldLog := logKey(old.header.lsn, old.header.seq)
+	text, err := t.put(p, old.number, doc)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if err := t.tx.Delete(oldLog); err != nil {
+		return Outcome{}, err
+	}
+	t.record.bytes += uint64(len(text)) - uint64(oldSize)
+	return Outcome{Item: t.item(p, old.number, text), OldSize: oldSize, Properties: doc.Properties}, nil
+}
+
+func (t *transaction) remove(p *prepared, old *stored) (Outcome, error) {
+	oldSize := len(old.text)
+	for _, key := range [][]byte{
+		idKey(p.epk, t.oldID(p, old)), docKey(p.epk, old.number), orderKey(old.number), logKey(old.header.lsn, old.header.seq),
+	} {
+		if err := t.tx.Delete(key); err != nil {
+			return Outcome{}, err
+		}
+	}
+	t.wrote = true
+	t.record.documents--
+	t.record.bytes -= uint64(oldSize)
+	return Outcome{Item: Item{Number: old.number, LSN: uint64(t.tx.LSN())}, OldSize: oldSize}, nil
+}
+
+// oldID is the present id of a document, which a request by resource id does not give.
+func (t *transaction) oldID(p *prepared, old *stored) string {
+	if p.Number == 0 {
+		return p.ID
+	}
+	return textID(old.text)
+}
+
+// textID reads the id of a stored text.
+func textID(text []byte) string {
+	s := scanner{b: text}
+	members, _ := s.document()
+	id := ""
+	for _, m := range members {
+		if name := text[m.nameStart:m.nameEnd]; string(name) == `"id"` || m.escaped && unquote(name) == "id" {
+			id = unquote(text[m.valueStart:m.valueEnd])
+		}
+	}
+	return id
+}
+
+// put writes the document and its log row.
+func (t *transaction) put(p *prepared, number uint64, doc Document) ([]byte, error) {
+	t.wrote = true
+	h := header{lsn: uint64(t.tx.LSN()), seq: t.seq, time: t.time, etag: p.etag}
+	b := make([]byte, 0, headerSize+len(doc.Text)+240)
+	b = h.append(b)
+	b = t.appendText(b, doc.Text, number, p.quoted)
+	if err := t.tx.Put(docKey(p.epk, number), b); err != nil {
+		return nil, err
+	}
+	return b[headerSize:], t.tx.Put(logKey(h.lsn, h.seq), logValue(number, p.epk))
+}
+
+// appendText appends the text with the system properties before its closing brace.
+func (t *transaction) appendText(b, text []byte, number uint64, quoted string) []byte {
+	id := rid.NewChild(t.r.RID, rid.Document, number)
+	b = append(b, text[:len(text)-1]...)
+	b = append(b, `,"_rid":"`...)
+	b = append(b, id.String()...)
+	b = append(b, `","_self":"`...)
+	b = append(b, id.SelfLink()...)
+	b = append(b, `","_etag":"\"`...)
+	b = append(b, quoted[1:len(quoted)-1]...)
+	b = append(b, `\"","_attachments":"attachments/","_ts":`...)
+	b = strconv.AppendInt(b, t.time, 10)
+	return append(b, '}')
+}
+
+func (t *transaction) item(p *prepared, number uint64, text []byte) Item {
+	return Item{Number: number, LSN: uint64(t.tx.LSN()), ETag: p.quoted, Time: t.time, Text: text}
+}
+
+// item copies what was found.
+func (s *stored) item() Item {
+	return Item{
+		Number: s.number, LSN: s.header.lsn, ETag: quoteETag(s.header.etag), Time: s.header.time, Text: append([]byte(nil), s.text...),
+	}
+}
