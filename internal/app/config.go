@@ -70,4 +70,6 @@ func (c *Config) Check() error {
 	return nil
 }
 
-func (c *Config) path(parts ...string) string { return filepath.Join(append([]string{c.Data}, parts...)...) }
+func (c *Config) path(parts ...string) string {
+	return filepath.Join(append([]string{c.Data}, parts...)...)
+}

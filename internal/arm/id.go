@@ -1,5 +1,3 @@
-// Package arm is the control plane's machinery: resource ids, the type registry, the request pipeline with RBAC, deny assignments, locks and the identity
-// block, deployments, the activity log and async operations. Services contribute Types; they never see another service.
 package arm
 
 import "strings"

@@ -124,19 +124,15 @@ type Call struct {
 	Auth Decision
 	// Prepared is the service's own: what Put (or Delete, or an action) worked out for the Commit and Render of the same call, such as sealed rows.
 	Prepared any
-	// Pipeline's own; services call its methods.
-	ops callOps
+
+	run *run // the pipeline's own
 }
 
-// callOps is what the pipeline offers a running call.
-type callOps interface {
-	commit(ctx context.Context, c *Call, fn func(tx store.Tx) error) error
-}
-
-// Commit runs fn in the subscription's shard. In the same transaction it re-reads assignments, denials, locks and the resource's etag, and appends the
-// activity-log and audit records. For actions that write (regenerateKey); PUT, PATCH and DELETE do it by themselves.
+// Commit runs fn in the subscription's shard. In the same transaction it re-reads what the call was allowed by and the resource as the call found it, and
+// appends the activity-log and audit records. For actions that write (regenerateKey); PUT, PATCH and DELETE do it by themselves. An error that is not the
+// caller's own must be returned as it is or wrapped: the pipeline may run the action again.
 func (c *Call) Commit(ctx context.Context, fn func(tx store.Tx) error) error {
-	return c.ops.commit(ctx, c, fn)
+	return c.run.commit(ctx, c, fn)
 }
 
 // Decision is the outcome of an access check.

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"strings"
+
+	"github.com/bulkheadhq/bulkhead/internal/reach"
+	"github.com/spf13/cobra"
+)
+
+func newEnv() *cobra.Command {
+	var as, format string
+	cmd := &cobra.Command{
+		Use:   "env",
+		Short: "Print the environment that points clients at the platform",
+		Example: `  eval "$(bulkhead env)"
+  bulkhead env --format dotenv >.env`,
+		Args: cobra.NoArgs,
+	}
+	data := addDataFlag(cmd.Flags())
+	cmd.Flags().StringVar(&as, "as", "", "client id of an application, instead of the administrator")
+	cmd.Flags().StringVar(&format, "format", "sh", "sh (exports) or dotenv")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		line, ok := map[string]string{"sh": "export %s=%s\n", "dotenv": "%s=%s\n"}[format]
+		if !ok {
+			return fmt.Errorf("--format %q: want sh or dotenv", format)
+		}
+		return action(func(cmd *cobra.Command, _ []string) error {
+			env, err := environment(cmd.Context(), *data, as)
+			if err != nil {
+				return err
+			}
+			for _, v := range env.Vars() {
+				fmt.Fprintf(cmd.OutOrStdout(), line, v.Name, quote(v.Value))
+			}
+			return nil
+		})(cmd, nil)
+	}
+	return cmd
+}
+
+// quote writes s as one word of a POSIX shell, which dotenv readers take too.
+func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+func environment(ctx context.Context, data, as string) (reach.Environment, error) {
+	var env reach.Environment
+	a, err := openAdmin(ctx, data, true)
+	if err != nil {
+		return env, err
+	}
+	defer a.close()
+	err = a.call(ctx, "GET", "/environment?as="+url.QueryEscape(as), nil, &env)
+	return env, err
+}
+
+func newExec() *cobra.Command {
+	var as, identity string
+	cmd := &cobra.Command{
+		Use:   "exec [flags] -- COMMAND [ARG...]",
+		Short: "Run a command whose Azure clients reach the platform, with Azure's own host names",
+		Long: `Run a command with the proxy, CA and sign-in variables of the platform. The command has proxy credentials of its
+own; they end with it. Its exit code is exec's.`,
+		Example: `  bulkhead exec -- az group list
+  bulkhead exec --as CLIENT_ID -- python app.py`,
+		Args: cobra.MinimumNArgs(1),
+	}
+	cmd.Flags().SetInterspersed(false)
+	data := addDataFlag(cmd.Flags())
+	cmd.Flags().StringVar(&as, "as", "", "client id of an application, instead of the administrator")
+	cmd.Flags().StringVar(&identity, "identity", "", "resource id whose managed identity the command runs as")
+	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
+		return execute(cmd, *data, processRequest{As: as, Identity: identity}, args)
+	})
+	return cmd
+}
+
+// processRequest is the body of the admin route POST /processes.
+type processRequest struct {
+	As       string `json:"as"`
+	Identity string `json:"identity"`
+}
+
+func execute(cmd *cobra.Command, data string, req processRequest, args []string) error {
+	a, err := openAdmin(cmd.Context(), data, true)
+	if err != nil {
+		return err
+	}
+	defer a.close()
+	var env reach.Environment
+	if err := a.call(cmd.Context(), "POST", "/processes", req, &env); err != nil {
+		return err
+	}
+	// The credentials end with the command, also when this one was interrupted.
+	defer func() {
+		_ = a.call(context.WithoutCancel(cmd.Context()), "DELETE", "/processes/"+env.Credential.User, nil, nil)
+	}()
+	child := exec.Command(args[0], args[1:]...)
+	child.Env = append(os.Environ(), env.Environ()...)
+	child.Stdin, child.Stdout, child.Stderr = os.Stdin, cmd.OutOrStdout(), cmd.ErrOrStderr()
+	return runChild(cmd.Context(), child)
+}
+
+// runChild runs c to its end. The terminal sends an interrupt to both of us; a SIGTERM is passed on.
+func runChild(ctx context.Context, c *exec.Cmd) error {
+	if err := c.Start(); err != nil {
+		return err
+	}
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		select {
+		case <-ctx.Done():
+			terminate(c.Process)
+		case <-done:
+		}
+	}()
+	err := c.Wait()
+	if c.ProcessState != nil && !c.ProcessState.Success() {
+		return &childError{code: exitCode(c.ProcessState)}
+	}
+	return err
+}

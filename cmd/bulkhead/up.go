@@ -1,0 +1,111 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/bulkheadhq/bulkhead/internal/app"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// addDataFlag gives cmd the flag every command shares.
+func addDataFlag(f *pflag.FlagSet) *string {
+	return f.String("data", defaultData(), "data folder; also BULKHEAD_DATA")
+}
+
+func defaultData() string {
+	if v := os.Getenv("BULKHEAD_DATA"); v != "" {
+		return v
+	}
+	return app.Defaults().Data
+}
+
+func newUp() *cobra.Command {
+	cfg := app.Defaults()
+	var file string
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Start the platform and serve until SIGTERM",
+		Long: `Start the platform and serve until SIGTERM.
+
+Each flag may also be given as BULKHEAD_NAME (BULKHEAD_LISTEN) or in the YAML file that --config names; a flag
+beats the environment, the environment beats the file. Port 0 picks a free port. When everything answers, one
+line is printed ("ready ...") and DIR/run.json says the same.`,
+		Args: cobra.NoArgs,
+	}
+	f := cmd.Flags()
+	f.StringVar(&cfg.Data, "data", cfg.Data, "data folder")
+	f.StringVar(&cfg.Listen, "listen", cfg.Listen, "front door: HTTPS for every service")
+	f.StringVar(&cfg.Proxy, "proxy", cfg.Proxy, "CONNECT proxy for clients that use Azure's own host names")
+	f.StringVar(&cfg.Identity, "identity", cfg.Identity, "plain HTTP: managed identity endpoint and health")
+	f.StringVar(&cfg.Suffix, "suffix", cfg.Suffix, "own host name suffix, as in kv1.vault.SUFFIX")
+	f.BoolVar(&cfg.PassThrough, "pass-through", cfg.PassThrough, "let the proxy pass other hosts through instead of refusing them")
+	f.StringSliceVar(&cfg.PackageRoots, "package-root", cfg.PackageRoots, "folder that WEBSITE_RUN_FROM_PACKAGE may point into; may be repeated")
+	f.StringVar(&cfg.LogLevel, "log-level", cfg.LogLevel, "debug, info, warn or error")
+	f.StringVar(&file, "config", os.Getenv("BULKHEAD_CONFIG"), "YAML file with the same names")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := settle(&cfg, f, file); err != nil {
+			return err
+		}
+		var level slog.Level
+		if err := level.UnmarshalText([]byte(cfg.LogLevel)); err != nil {
+			return fmt.Errorf("--log-level %q: want debug, info, warn or error", cfg.LogLevel)
+		}
+		log := slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
+		return action(func(cmd *cobra.Command, _ []string) error {
+			return app.Up(cmd.Context(), cfg, log, func(r app.Run, first *app.FirstStart) {
+				announce(cmd, cfg, r, first)
+			})
+		})(cmd, nil)
+	}
+	return cmd
+}
+
+// settle applies file and environment below the flags that were given.
+func settle(cfg *app.Config, f *pflag.FlagSet, file string) error {
+	given := map[string]string{}
+	f.Visit(func(fl *pflag.Flag) { given[fl.Name] = fl.Value.String() })
+	roots := cfg.PackageRoots
+	if file != "" {
+		if err := cfg.LoadFile(file); err != nil {
+			return err
+		}
+	}
+	var err error
+	f.VisitAll(func(fl *pflag.Flag) {
+		name := "BULKHEAD_" + strings.ToUpper(strings.ReplaceAll(fl.Name, "-", "_"))
+		v, ok := os.LookupEnv(name)
+		if _, flag := given[fl.Name]; !flag && ok && fl.Name != "config" && err == nil {
+			if e := fl.Value.Set(v); e != nil {
+				err = fmt.Errorf("%s: %w", name, e)
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	for name, v := range given {
+		if name == "package-root" {
+			cfg.PackageRoots = roots
+			continue
+		}
+		if err := f.Lookup(name).Value.Set(v); err != nil {
+			return err
+		}
+	}
+	return cfg.Check()
+}
+
+func announce(cmd *cobra.Command, cfg app.Config, r app.Run, first *app.FirstStart) {
+	out := cmd.OutOrStdout()
+	if first != nil {
+		fmt.Fprintf(out, "First start: made tenant %s (%s), subscription %s and the administrator application %s.\n",
+			r.TenantID, first.Domain, r.SubscriptionID, r.AdminAppID)
+		fmt.Fprintf(out, "Sign in with:  bulkhead exec --data %s -- CMD   or   eval \"$(bulkhead env --data %s)\"\n", cfg.Data, cfg.Data)
+	}
+	fmt.Fprintf(out, "ready front-door=https://%s proxy=http://%s identity=http://%s suffix=%s admin=%s data=%s\n",
+		r.FrontDoor, r.Proxy, r.Identity, r.Suffix, r.Admin, cfg.Data)
+}

@@ -1,0 +1,105 @@
+package app
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/bulkheadhq/bulkhead/internal/fault"
+	"github.com/bulkheadhq/bulkhead/internal/pki"
+	"github.com/bulkheadhq/bulkhead/internal/reach"
+	"github.com/bulkheadhq/bulkhead/internal/wire"
+)
+
+// adminService is what the command line asks a running platform. Its routes are reachable by the admin socket alone, which only
+// the platform's own user may open.
+func (p *Platform) adminService() wire.Service {
+	route := func(method, pattern, op string, h wire.Handler) wire.Route {
+		return wire.Route{Host: wire.HostAdmin, Method: method, Pattern: pattern, Operation: op, Auth: wire.Anonymous, Handler: h, Quiet: true}
+	}
+	return wire.Service{Name: "admin", Routes: []wire.Route{
+		route("GET", "/environment", "GetEnvironment", p.getEnvironment),
+		route("POST", "/processes", "StartProcess", p.startProcess),
+		route("DELETE", "/processes/{user}", "EndProcess", p.endProcess),
+	}}
+}
+
+// getEnvironment answers what `bulkhead env` prints: the administrator's, or with ?as= an application's by its client id.
+func (p *Platform) getEnvironment(ctx context.Context, r *wire.Request) (any, error) {
+	return p.environment(ctx, r.Query("as"), p.processes.Environment())
+}
+
+// startProcess answers the environment of one process tree, with proxy credentials of its own.
+func (p *Platform) startProcess(ctx context.Context, r *wire.Request) (any, error) {
+	var in struct {
+		As       string `json:"as"`
+		Identity string `json:"identity"`
+	}
+	if err := wire.Bind(r, &in); err != nil {
+		return nil, err
+	}
+	if in.Identity != "" {
+		res, _, err := p.arm.Resource(ctx, in.Identity)
+		if err != nil {
+			return nil, err
+		}
+		if res == nil || res.Identity == nil {
+			return nil, fault.New(fault.NotFound, "IdentityNotFound", "There is no resource with a managed identity at %q.", in.Identity)
+		}
+	}
+	cred, release := p.processes.Start(in.Identity)
+	env, err := p.environment(ctx, in.As, cred)
+	if err != nil {
+		release()
+		return nil, err
+	}
+	return env, nil
+}
+
+func (p *Platform) endProcess(_ context.Context, r *wire.Request) (any, error) {
+	p.processes.End(r.Param("user"))
+	return nil, nil
+}
+
+// environment is what a client process of the application as (a client id; "" for the administrator) needs.
+func (p *Platform) environment(ctx context.Context, as string, cred reach.Credential) (reach.Environment, error) {
+	env := p.proxyEnvironment(cred)
+	id := as
+	if id == "" {
+		id = p.install.AppID
+	}
+	app, err := p.directory.FindApplication(ctx, id)
+	if err != nil {
+		return env, err
+	}
+	if app == nil {
+		return env, fault.New(fault.NotFound, "ApplicationNotFound", "There is no application with the client id %q.", id)
+	}
+	env.TenantID, env.ClientID = app.TenantID, app.AppID
+	if app.TenantID == p.install.TenantID {
+		env.SubscriptionID = p.install.SubscriptionID
+	}
+	if env.ClientSecret, err = p.clientSecret(ctx, app); err != nil {
+		return env, err
+	}
+	env.AzureDir = p.cfg.path("azure", env.ClientID)
+	return env, os.MkdirAll(env.AzureDir, 0o700)
+}
+
+func (p *Platform) proxyEnvironment(cred reach.Credential) reach.Environment {
+	return reach.Environment{Proxy: p.addr.Proxy, Credential: cred, Root: pki.RootPath(p.cfg.path("ca")), Bundle: p.bundle}
+}
+
+// processEnv is what the app host gives a site's process: the way to the platform, no credential of anyone but itself.
+func (p *Platform) processEnv(resourceID string) (env []string, release func()) {
+	cred, release := p.processes.Start(resourceID)
+	for _, v := range p.proxyEnvironment(cred).Vars() {
+		if !strings.HasPrefix(v.Name, "AZURE_CORE_") {
+			env = append(env, v.Name+"="+v.Value)
+		}
+	}
+	return env, release
+}
+
+var _ http.Handler = frontDoor{}

@@ -1,0 +1,139 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+
+	"github.com/bulkheadhq/bulkhead/internal/arm"
+	"github.com/bulkheadhq/bulkhead/internal/audit"
+	"github.com/bulkheadhq/bulkhead/internal/authn"
+	"github.com/bulkheadhq/bulkhead/internal/clock"
+	"github.com/bulkheadhq/bulkhead/internal/names"
+	"github.com/bulkheadhq/bulkhead/internal/outbox"
+	"github.com/bulkheadhq/bulkhead/internal/pki"
+	"github.com/bulkheadhq/bulkhead/internal/reach"
+	"github.com/bulkheadhq/bulkhead/internal/seal"
+	"github.com/bulkheadhq/bulkhead/internal/services/directory"
+	"github.com/bulkheadhq/bulkhead/internal/store"
+	"github.com/bulkheadhq/bulkhead/internal/store/pebble"
+	"github.com/bulkheadhq/bulkhead/internal/wire"
+)
+
+// Platform is an opened installation: every service wired, nothing listening yet.
+type Platform struct {
+	cfg   Config
+	log   *slog.Logger
+	clock clock.Clock
+	addr  Addresses
+
+	store     *pebble.Engine
+	sealer    *seal.Sealer
+	ca        *pki.Authority
+	bundle    string
+	hosts     wire.Hosts
+	processes *reach.Processes
+
+	names     *names.Registry
+	outbox    *outbox.Drainer
+	audit     *audit.Log
+	tenants   *directory.Tenants
+	tokens    *authn.Tokens
+	directory *directory.Service
+	arm       *arm.Pipeline
+
+	services []wire.Service
+	mux      *wire.Mux
+	install  installation
+	first    *FirstStart // nil unless this start made the installation
+}
+
+// Open opens the data folder, makes what a first start makes, and finishes what a crash left. addr are the listeners' addresses, zero when nothing will listen.
+func Open(ctx context.Context, cfg Config, log *slog.Logger, addr Addresses) (*Platform, error) {
+	p := &Platform{cfg: cfg, log: log, clock: clock.System{}, addr: addr}
+	p.hosts = wire.Hosts{Suffix: cfg.Suffix, Port: port(addr.FrontDoor)}
+	if err := p.open(ctx); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	return p, nil
+}
+
+func (p *Platform) open(ctx context.Context) error {
+	if err := os.MkdirAll(p.cfg.Data, 0o700); err != nil {
+		return err
+	}
+	var err error
+	if p.store, err = pebble.Open(p.cfg.path("store"), pebble.Options{Logger: p.log}); err != nil {
+		return fmt.Errorf("open the store in %s (does another bulkhead run on it?): %w", p.cfg.Data, err)
+	}
+	if p.sealer, err = seal.OpenOrCreate(p.cfg.path("master.key")); err != nil {
+		return err
+	}
+	if p.ca, err = pki.Open(p.cfg.path("ca"), p.hosts.Suffixes(), p.sealer, p.clock); err != nil {
+		return err
+	}
+	if p.bundle, err = p.ca.WriteBundle(p.cfg.path("ca")); err != nil {
+		return err
+	}
+	p.processes = reach.NewProcesses(p.sealer)
+	if err := p.wireServices(ctx); err != nil {
+		return err
+	}
+	if err := p.ensureInstalled(ctx); err != nil {
+		return fmt.Errorf("first start: %w", err)
+	}
+	return p.outbox.DrainAll(ctx, "sub/", "tenant/", "vault/", "account/")
+}
+
+// Admin is the handler of the admin socket.
+func (p *Platform) Admin() http.Handler { return p.mux.For(wire.HostAdmin) }
+
+// serves tells whether a TLS name is one of ours.
+func (p *Platform) serves(name string) bool {
+	_, ok := p.hosts.Resolve(name)
+	return ok
+}
+
+// describe is what run.json says.
+func (p *Platform) describe(a Addresses, socket string) Run {
+	return Run{
+		PID: os.Getpid(), FrontDoor: a.FrontDoor, Proxy: a.Proxy, Identity: a.Identity, Admin: socket, Suffix: p.cfg.Suffix,
+		Root: pki.RootPath(p.cfg.path("ca")), Bundle: p.bundle,
+		TenantID: p.install.TenantID, SubscriptionID: p.install.SubscriptionID, AdminAppID: p.install.AppID,
+	}
+}
+
+// Close flushes what is buffered and closes the store.
+func (p *Platform) Close() error {
+	var errs []error
+	if p.audit != nil {
+		errs = append(errs, p.audit.Flush(context.Background()))
+	}
+	if p.store != nil {
+		errs = append(errs, p.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// port is the number in host:port, 0 if there is none.
+func port(addr string) int {
+	_, s, err := net.SplitHostPort(addr)
+	if err != nil {
+		return 0
+	}
+	n, _ := strconv.Atoi(s)
+	return n
+}
+
+// compile-time promises of the layers to each other.
+var (
+	_ store.Store    = (*pebble.Engine)(nil)
+	_ authn.Verifier = (*authn.Tokens)(nil)
+	_ arm.Access     = (*arm.Pipeline)(nil)
+	_ arm.Reader     = (*arm.Pipeline)(nil)
+)

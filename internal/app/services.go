@@ -1,0 +1,101 @@
+package app
+
+import (
+	"context"
+	"maps"
+	"net/http"
+
+	"github.com/bulkheadhq/bulkhead/internal/arm"
+	"github.com/bulkheadhq/bulkhead/internal/audit"
+	"github.com/bulkheadhq/bulkhead/internal/authn"
+	"github.com/bulkheadhq/bulkhead/internal/names"
+	"github.com/bulkheadhq/bulkhead/internal/outbox"
+	"github.com/bulkheadhq/bulkhead/internal/reach"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos"
+	"github.com/bulkheadhq/bulkhead/internal/services/directory"
+	"github.com/bulkheadhq/bulkhead/internal/services/identity"
+	"github.com/bulkheadhq/bulkhead/internal/services/keyvault"
+	"github.com/bulkheadhq/bulkhead/internal/services/web"
+	"github.com/bulkheadhq/bulkhead/internal/wire"
+)
+
+// wireServices makes every layer and service and mounts them. This is THE list of services.
+func (p *Platform) wireServices(ctx context.Context) error {
+	p.names = names.New(p.store, p.clock)
+	p.audit = audit.NewLog(p.store, p.clock, p.log)
+	p.tenants = directory.NewTenants(p.store, p.clock)
+	var err error
+	if p.tokens, err = authn.NewTokens(ctx, p.store, p.sealer, p.clock, p.tenants.Exists); err != nil {
+		return err
+	}
+	p.directory = directory.New(directory.Deps{
+		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Tokens: p.tokens, Tenants: p.tenants, Hosts: p.hosts,
+	})
+	p.arm = arm.New(arm.Deps{
+		Store: p.store, Clock: p.clock, Log: p.log, Names: p.names, Outbox: drainer{p}, Verifier: p.tokens, Audit: p.audit,
+		Directory: armDirectory{p.directory}, Hosts: p.hosts, TenantExists: p.tenants.Exists,
+	})
+	ids := identity.New(identity.Deps{Resources: p.arm, Tokens: p.directory})
+	vaults := keyvault.New(keyvault.Deps{
+		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Access: p.arm, Reader: p.arm, Names: p.names,
+		Verifier: p.tokens, Audit: p.audit, Outbox: drainer{p},
+	})
+	accounts := cosmos.New(cosmos.Deps{
+		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Reader: p.arm, Names: p.names,
+		Verifier: p.tokens, Audit: p.audit, Outbox: drainer{p},
+	})
+	sites := web.New(web.Deps{
+		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Resources: p.arm, Access: p.arm, Verifier: p.tokens, Names: p.names, Hosts: p.hosts,
+		Tokens: p.directory, Identities: ids, IdentityURL: "http://" + p.addr.Identity,
+		FrontDoor: &http.Client{Transport: reach.InProcess{Handler: frontDoor{p}}}, ProcessEnv: p.processEnv,
+		Data: p.cfg.Data, PackageRoots: p.cfg.PackageRoots,
+	})
+	for _, types := range [][]arm.Type{vaults.Types(), accounts.Types(), sites.Types()} {
+		if err := p.arm.Register(types...); err != nil {
+			return err
+		}
+	}
+	handlers := p.arm.OutboxHandlers()
+	maps.Copy(handlers, p.audit.OutboxHandlers())
+	maps.Copy(handlers, vaults.OutboxHandlers())
+	maps.Copy(handlers, accounts.OutboxHandlers())
+	p.outbox = outbox.NewDrainer(p.store, p.log, handlers)
+	p.services = []wire.Service{
+		p.directory.Service(), p.arm.Service(), p.audit.Service(), ids.Service(), vaults.Service(), accounts.Service(), sites.Service(),
+		reach.Metadata(), p.adminService(),
+	}
+	p.mux, err = wire.NewMux(p.services, wire.Options{Hosts: p.hosts, Clock: p.clock, Log: p.log, Audit: p.audit})
+	return err
+}
+
+// frontDoor looks the mux up at each request: it is made after the services that call through it.
+type frontDoor struct{ p *Platform }
+
+func (f frontDoor) ServeHTTP(w http.ResponseWriter, r *http.Request) { f.p.mux.ServeHTTP(w, r) }
+
+// drainer looks the outbox up at each call: it is made after those who need it, since their handlers go into it.
+type drainer struct{ p *Platform }
+
+// Drain runs what is in the shard's outbox.
+func (d drainer) Drain(ctx context.Context, shard string) error { return d.p.outbox.Drain(ctx, shard) }
+
+// armDirectory gives ARM what it needs of the directory.
+type armDirectory struct{ d *directory.Service }
+
+func (a armDirectory) EnsureManagedIdentity(ctx context.Context, id arm.ManagedIdentity) error {
+	return a.d.EnsureServicePrincipal(ctx, directory.SP{
+		TenantID: id.TenantID, ObjectID: id.PrincipalID, AppID: id.ClientID, DisplayName: id.Name, Kind: authn.ManagedIdentity, ResourceID: id.ResourceID,
+	})
+}
+
+func (a armDirectory) RemoveServicePrincipal(ctx context.Context, tenantID, objectID string) error {
+	return a.d.RemoveServicePrincipal(ctx, tenantID, objectID)
+}
+
+func (a armDirectory) FindPrincipal(ctx context.Context, objectID string) (tenantID string, kind authn.Kind, ok bool, err error) {
+	sp, err := a.d.FindPrincipal(ctx, objectID)
+	if err != nil || sp == nil {
+		return "", "", false, err
+	}
+	return sp.TenantID, sp.Kind, true, nil
+}

@@ -1,0 +1,99 @@
+package arm
+
+import (
+	"encoding/binary"
+	"strings"
+	"time"
+
+	"github.com/bulkheadhq/bulkhead/internal/store"
+)
+
+// Keys of a subscription's shard; a tenant's shard has the rows a, v and l for its root scope. Scopes and ids are folded.
+//
+//	r|<id>              Resource: also the subscription itself and its groups
+//	a|<scope>|<name>    role assignment
+//	d|<scope>|<name>    deny assignment
+//	k|<scope>|<name>    lock
+//	l|<time><id>        activity log, by time (8 bytes, big-endian nanoseconds)
+//	v|                  8 bytes that change with every change of a, d or k
+const (
+	tagResource   = "r|"
+	tagAssignment = "a|"
+	tagDenial     = "d|"
+	tagLock       = "k|"
+	tagLog        = "l|"
+	tagVersion    = "v|"
+)
+
+var (
+	resourceCodec   = store.Codec[Resource]{Kind: 'r', Version: 1}
+	assignmentCodec = store.Codec[assignment]{Kind: 'a', Version: 1}
+	denialCodec     = store.Codec[DenyAssignment]{Kind: 'd', Version: 1}
+	lockCodec       = store.Codec[lock]{Kind: 'k', Version: 1}
+	eventCodec      = store.Codec[event]{Kind: 'l', Version: 1}
+)
+
+func subShard(subscriptionID string) string { return "sub/" + strings.ToLower(subscriptionID) }
+func tenantShard(tenantID string) string    { return "tenant/" + strings.ToLower(tenantID) }
+
+func resourceKey(folded string) []byte { return []byte(tagResource + folded) }
+
+// scopedKey is the key of a row that hangs on a scope.
+func scopedKey(tag, scope, name string) []byte {
+	return []byte(tag + scope + "|" + strings.ToLower(name))
+}
+
+func logKey(t time.Time, id string) []byte {
+	return append(binary.BigEndian.AppendUint64([]byte(tagLog), uint64(t.UnixNano())), id...)
+}
+
+// bumpVersion marks that assignments, denials or locks changed. The value is the LSN of the change, which no other change has.
+func bumpVersion(tx store.Tx) error {
+	return tx.Put([]byte(tagVersion), binary.BigEndian.AppendUint64(nil, uint64(tx.LSN())))
+}
+
+func readVersion(s store.Snapshot) (uint64, error) {
+	b, err := s.Get([]byte(tagVersion))
+	if err != nil || len(b) != 8 {
+		return 0, err
+	}
+	return binary.BigEndian.Uint64(b), nil
+}
+
+// assignment is a stored role assignment.
+type assignment struct {
+	ID              string    `json:"id"`
+	Name            string    `json:"name"`
+	Scope           string    `json:"scope"` // canonical
+	RoleID          string    `json:"roleId"`
+	PrincipalID     string    `json:"principalId"`
+	PrincipalType   string    `json:"principalType"`
+	PrincipalTenant string    `json:"principalTenant,omitempty"`
+	Description     string    `json:"description,omitempty"`
+	Created         time.Time `json:"created"`
+	Updated         time.Time `json:"updated"`
+	By              string    `json:"by,omitempty"`
+}
+
+// lock is a stored management lock.
+type lock struct {
+	ID    string `json:"id"`
+	Name  string `json:"name"`
+	Scope string `json:"scope"` // canonical
+	Level string `json:"level"` // CanNotDelete or ReadOnly
+	Notes string `json:"notes,omitempty"`
+}
+
+// The levels of locks.
+const (
+	canNotDelete = "CanNotDelete"
+	readOnly     = "ReadOnly"
+)
+
+// subscription is what a subscription's Resource.Private holds.
+type subscription struct {
+	TenantID string `json:"tenantId"`
+}
+
+// Values of Resource.Private of a group.
+const groupDeleting = `{"deleting":true}`
