@@ -60,6 +60,11 @@ func (a armPlane) problem(r *Request, p problem, detail string) *fault.Error {
 	switch p {
 	case noRoute:
 		return fault.New(fault.NotFound, "InvalidResourceType", "No resource type or operation is registered for %s %s.", r.HTTP.Method, r.HTTP.URL.Path)
+	case oldVersion:
+		if known := r.Route.Versions.Known; known != "" {
+			return fault.New(fault.Invalid, "NoRegisteredProviderFound",
+				"No registered resource provider found for API version '%s' for this operation. The supported api-versions are '%s'.", detail, known)
+		}
 	case badBody:
 		return fault.New(fault.Invalid, "InvalidRequestContent", "The request content was invalid and could not be deserialized: '%s'.", detail)
 	case bodyTooLarge:

@@ -47,6 +47,7 @@ var Anonymous = Authenticator{Name: "anonymous", Check: func(context.Context, *R
 type Versions struct {
 	Required bool   // missing is 400
 	First    string // a date before it is 400 (ARM: the type's first); "" accepts any well-formed date
+	Known    string // the versions, as the error for an earlier one names them; "" = First and later
 	Header   string // read from this header instead of the query (Cosmos DB's x-ms-version), never required
 }
 

@@ -69,10 +69,12 @@ func (s *Service) admitToSite(ctx context.Context, r *wire.Request) error {
 func (s *Service) forward(w http.ResponseWriter, r *wire.Request) error {
 	i := r.State.(*instance)
 	d := i.desired.Load()
+	ex := &exchange{to: i}
+	defer ex.release()
 	var failed error
 	p := httputil.ReverseProxy{
 		Rewrite:       func(pr *httputil.ProxyRequest) { rewrite(pr, r, d, s.deps.Hosts) },
-		Transport:     i,
+		Transport:     ex,
 		FlushInterval: -1,
 		BufferPool:    &s.buffers,
 		ErrorLog:      slog.NewLogLogger(s.deps.Log.Handler(), slog.LevelDebug),
@@ -149,47 +151,72 @@ func rewrite(pr *httputil.ProxyRequest, r *wire.Request, d *desired, hosts wire.
 // coldStart is how long a request waits for the process to listen.
 const coldStart = 30 * time.Second
 
+// exchange sends one request to an instance's process, and holds on to that process until the answer was passed on.
+type exchange struct {
+	to   *instance
+	with *backend // nil until there is one
+}
+
 // RoundTrip implements http.RoundTripper: it waits until the process listens and sends the request to it. A request that met a process on its way
 // out, before anything was sent, goes to the next one.
-func (i *instance) RoundTrip(req *http.Request) (*http.Response, error) {
+func (e *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 	deadline := time.Now().Add(coldStart)
 	for {
-		t, port, err := i.ready(req.Context(), deadline)
+		b, err := e.to.acquire(req.Context(), deadline)
 		if err != nil {
 			return nil, err
 		}
-		req.URL.Host = "127.0.0.1:" + strconv.Itoa(port)
-		resp, err := t.RoundTrip(req)
+		e.with = b
+		req.URL.Host = b.address()
+		resp, err := b.transport.RoundTrip(req)
 		var op *net.OpError
 		if err == nil || !errors.As(err, &op) || op.Op != "dial" || time.Now().After(deadline) {
 			return resp, err
 		}
-		i.notServing(port)
+		e.to.mu.Lock()
+		b.serving = false
+		e.to.mu.Unlock()
+		e.release()
 	}
 }
 
-// ready returns the way to the process once it listens.
-func (i *instance) ready(ctx context.Context, deadline time.Time) (*http.Transport, int, error) {
+// release lets the process go.
+func (e *exchange) release() {
+	if e.with == nil {
+		return
+	}
+	e.to.mu.Lock()
+	e.with.active--
+	e.to.mu.Unlock()
+	e.with = nil
+}
+
+// acquire returns the process once it listens. The caller must release it.
+func (i *instance) acquire(ctx context.Context, deadline time.Time) (*backend, error) {
 	pause := 5 * time.Millisecond
 	for {
 		i.mu.Lock()
-		t, port, serving, ph, detail, crashes := i.transport, i.port, i.serving, i.phase, i.detail, i.crashes
+		b, ph, detail, crashes := i.backend, i.phase, i.detail, i.crashes
+		serving := b != nil && b.serving && ph == phaseRunning
+		if serving {
+			b.active++
+		}
 		i.mu.Unlock()
 		switch {
-		case serving && port != 0:
-			return t, port, nil
+		case serving:
+			return b, nil
 		case ph == phaseIdle, ph == phaseCrashed && crashes > 1:
-			return nil, 0, fault.New(fault.Unavailable, "SiteUnavailable", "The site is not running (%s). %s", ph, detail)
+			return nil, fault.New(fault.Unavailable, "SiteUnavailable", "The site is not running (%s). %s", ph, detail)
 		case ph == phaseStopped:
-			return nil, 0, fault.New(fault.Forbidden, "SiteStopped", "This web app is stopped.")
+			return nil, fault.New(fault.Forbidden, "SiteStopped", "This web app is stopped.")
 		case time.Now().After(deadline):
-			return nil, 0, &fault.Error{
+			return nil, &fault.Error{
 				Kind: fault.Unavailable, Code: "SiteUnavailable", RetryAfter: 5 * time.Second,
 				Message: "The site's process (" + string(ph) + ") does not listen on the port it was given in PORT. " + detail,
 			}
-		case port != 0 && ph == phaseRunning && listens(ctx, port):
+		case b != nil && ph == phaseRunning && listens(ctx, b.address()):
 			i.mu.Lock()
-			i.serving = i.port == port
+			b.serving = true
 			i.mu.Unlock()
 			continue
 		}
@@ -197,16 +224,16 @@ func (i *instance) ready(ctx context.Context, deadline time.Time) (*http.Transpo
 		select {
 		case <-ctx.Done():
 			wait.Stop()
-			return nil, 0, ctx.Err()
+			return nil, ctx.Err()
 		case <-wait.C:
 		}
 		pause = min(2*pause, 100*time.Millisecond)
 	}
 }
 
-func listens(ctx context.Context, port int) bool {
+func listens(ctx context.Context, address string) bool {
 	d := net.Dialer{Timeout: time.Second}
-	c, err := d.DialContext(ctx, "tcp", "127.0.0.1:"+strconv.Itoa(port))
+	c, err := d.DialContext(ctx, "tcp", address)
 	if err != nil {
 		return false
 	}
@@ -214,13 +241,15 @@ func listens(ctx context.Context, port int) bool {
 	return true
 }
 
-func (i *instance) notServing(port int) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if i.port == port {
-		i.serving = false
-	}
+// backend is one process as the front end sees it. Its fields that change are under the instance's lock.
+type backend struct {
+	port      int
+	transport *http.Transport
+	serving   bool // it was seen to listen
+	active    int  // requests that are with it
 }
+
+func (b *backend) address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(b.port)) }
 
 // newTransport is the connections to one process.
 func newTransport() *http.Transport {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -30,11 +29,9 @@ type instance struct {
 
 	mu          sync.Mutex
 	phase       phase
-	detail      string // for people: why it does not serve
-	port        int    // of the present process, 0 for none
-	serving     bool   // the process was seen to listen
-	crashes     int    // of this configuration's process
-	transport   *http.Transport
+	detail      string   // for people: why it does not serve
+	backend     *backend // of the present process, nil for none
+	crashes     int      // of this configuration's process
 	settings    map[string]resolution
 	connections map[string]resolution
 	resolved    time.Time // when, by the injected clock
@@ -52,6 +49,9 @@ const (
 	phaseStopped  phase = "Stopped"
 	phaseIdle     phase = "NotConfigured" // there is nothing to run; detail says what is missing
 )
+
+// drainTime is how long a process that will be replaced may still take for its requests.
+const drainTime = 3 * time.Second
 
 func newInstance(h *host, guid string) *instance {
 	return &instance{
@@ -99,18 +99,45 @@ func (i *instance) stopProcess() {
 		i.process.Stop()
 		i.process = nil
 	}
+	i.setBackend(nil)
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.port, i.serving, i.crashes = 0, false, 0
-	if i.transport != nil {
-		i.transport.CloseIdleConnections()
-		i.transport = nil
+	i.crashes = 0
+}
+
+// setBackend makes the front end send requests to another process; nil lets them wait for one.
+func (i *instance) setBackend(b *backend) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.backend != nil {
+		i.backend.transport.CloseIdleConnections()
+	}
+	i.backend = b
+}
+
+// drain waits, not for long, until the process has answered the requests it has. No new ones reach it, as the phase is no longer running.
+func (i *instance) drain(ctx context.Context) {
+	t := time.NewTicker(10 * time.Millisecond)
+	defer t.Stop()
+	for range drainTime / (10 * time.Millisecond) {
+		i.mu.Lock()
+		idle := i.backend == nil || i.backend.active == 0
+		i.mu.Unlock()
+		if idle {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
 	}
 }
 
 // restart brings up a new process with the present configuration.
 func (i *instance) restart(ctx context.Context) {
 	i.set(phaseStarting, "")
+	i.drain(ctx)
 	i.stopProcess()
 	select {
 	case i.host.slots <- struct{}{}:
@@ -172,6 +199,7 @@ func (i *instance) reread(ctx context.Context) {
 		return
 	}
 	i.set(phaseStarting, "")
+	i.drain(ctx)
 	i.stopProcess()
 	if err := i.start(ctx, d); err != nil {
 		i.set(phaseIdle, idleText(err))
@@ -209,13 +237,7 @@ func (i *instance) start(ctx context.Context, d *desired) error {
 				return proc.Command{}, err
 			}
 			lent, release := i.host.service.lend(d)
-			i.mu.Lock()
-			i.port, i.serving = port, false
-			if i.transport != nil {
-				i.transport.CloseIdleConnections()
-			}
-			i.transport = newTransport()
-			i.mu.Unlock()
+			i.setBackend(&backend{port: port, transport: newTransport()})
 			return proc.Command{Path: cmd.path, Args: cmd.args, Dir: dir, Env: processEnv(env, lent, port), Done: release}, nil
 		},
 	})
@@ -229,8 +251,8 @@ func (i *instance) follow(s proc.Status) {
 	case proc.Running:
 		i.set(phaseRunning, "")
 	case proc.BackOff:
+		i.setBackend(nil)
 		i.mu.Lock()
-		i.port, i.serving = 0, false
 		i.crashes++
 		i.mu.Unlock()
 		i.set(phaseCrashed, "The process ended ("+s.LastExit+"). It is started again in "+strconv.Itoa(int(s.Pause.Seconds()))+" s; its output is in the site's log.")

@@ -169,6 +169,9 @@ func (v *resolver) fetch(ctx context.Context, token authn.Token, ref reference, 
 		return "", "", &failure{refOther, "The vault's answer ended early."}
 	}
 	if resp.StatusCode != http.StatusOK {
+		if ctx.Err() != nil { // the vault gave up because we did
+			return "", "", &failure{refTimedOut, "The vault did not answer in time."}
+		}
 		return "", "", vaultFailure(resp.StatusCode, body, ref.Vault)
 	}
 	var secret struct {

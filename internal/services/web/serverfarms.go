@@ -57,7 +57,7 @@ func putPlan(_ context.Context, c *arm.Call) error {
 		sku.Size = sku.Name
 	}
 	if sku.Family == "" {
-		sku.Family = strings.TrimRight(sku.Name, "0123456789")
+		sku.Family = familyOf(sku.Name)
 	}
 	if sku.Capacity == nil {
 		one := 1
@@ -75,6 +75,16 @@ func putPlan(_ context.Context, c *arm.Call) error {
 	}
 	c.New.Properties, err = json.Marshal(p)
 	return err
+}
+
+// familyOf is the name without the size in it: B1 is of family B, P1v3 of Pv3.
+func familyOf(sku string) string {
+	const digits = "0123456789"
+	i := strings.IndexAny(sku, digits)
+	if i < 0 {
+		return sku
+	}
+	return sku[:i] + strings.TrimLeft(sku[i:], digits)
 }
 
 func tierOf(sku string) string {
