@@ -53,8 +53,10 @@ func (e *event) shown(subscription string) map[string]any {
 	return map[string]any{
 		"eventDataId": e.ID, "eventTimestamp": stamp(e.Time), "submissionTimestamp": stamp(e.Time), "operationName": named(e.Operation),
 		"operationId": e.CorrelationID, "status": named("Succeeded"), "subStatus": value{"", ""}, "eventName": named("EndRequest"),
-		"caller": e.Caller, "claims": map[string]string{"appid": e.AppID, "http://schemas.microsoft.com/identity/claims/objectidentifier": e.Caller,
-			"http://schemas.microsoft.com/identity/claims/tenantid": e.TenantID},
+		"caller": e.Caller, "claims": map[string]string{
+			"appid": e.AppID, "http://schemas.microsoft.com/identity/claims/objectidentifier": e.Caller,
+			"http://schemas.microsoft.com/identity/claims/tenantid": e.TenantID,
+		},
 		"authorization": map[string]string{"action": e.Operation, "role": e.Role, "scope": e.ResourceID},
 		"httpRequest":   map[string]string{"clientRequestId": e.ClientID, "clientIpAddress": e.ClientIP, "method": e.Method},
 		"resourceId":    e.ResourceID, "resourceGroupName": e.Group, "resourceProviderName": named(ns), "resourceType": named(e.ResourceType),

@@ -3,7 +3,6 @@ package arm
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"net/http"
 	"strings"
 
@@ -72,14 +71,16 @@ func (u *run) allow(ctx context.Context, c *Call) error {
 	if u.judged.own.tenantID != "" {
 		c.TenantID = u.judged.own.tenantID
 	}
+	version := u.judged.own.version
+	u.version = &version
 	c.Auth = u.judged.decision()
 	switch {
 	case c.Auth.Allowed:
 		c.AllowedBy = c.Auth.By
 		return nil
-	case u.e.kind == onCollection && !c.Auth.Denied && u.judged.known(principalsOf(c.Principal), u.scope):
+	case u.e.kind == onCollection && !c.Auth.Denied && u.judged.known(principalsOf(c.Principal), c.ID.Parent().Fold()):
 		u.filter = true // a list shows what may be read of it
-		c.AllowedBy = "roles below " + u.scope
+		c.AllowedBy = "roles at or below " + c.ID.Parent().String()
 		return nil
 	}
 	return refusal(c.Principal, u.e.operation, c.ID.String(), u.judged.Denial)
@@ -131,6 +132,9 @@ func (u *run) load(ctx context.Context, c *Call) error {
 			return err
 		}
 		u.group = &g
+		if c.ID.Scope == "" { // what is made here gets the group's name as it was created
+			c.ID.ResourceGroup = g.Name
+		}
 	}
 	if c.Type.virtual() {
 		if c.ID.Collection() || u.e.kind == onCollectionAction || u.missing(parentKey, u.parentRow) || u.missing(groupKey, u.groupRow) {
@@ -263,9 +267,7 @@ func (u *run) unlocked() error {
 }
 
 // deletingGroup tells whether the call's group is on its way out.
-func (u *run) deletingGroup() bool {
-	return u.group != nil && len(u.group.Private) > 0 && bytes.Equal(u.group.Private, json.RawMessage(groupDeleting))
-}
+func (u *run) deletingGroup() bool { return u.group != nil && u.group.deleting() }
 
 // name is the type as answers show it.
 func (t *Type) name() string {

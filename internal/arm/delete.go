@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"sort"
 	"strings"
@@ -14,30 +13,59 @@ import (
 )
 
 // delete removes a resource and what is below it, in steps: the deepest first, each in a transaction of its own with its own activity-log record. A group refuses
-// new members from the first step on; a deletion that was cut off is taken up by the next one.
+// new members from the first step on. If a step fails the rest stays, and the group is open again; after a crash it stays closed until it is deleted anew.
 func (p *Pipeline) delete(ctx context.Context, c *Call) (any, error) {
-	return p.again(ctx, c, func() (any, error) {
-		if c.Old == nil {
-			return wire.Reply{Status: http.StatusNoContent}, nil
+	v, err := p.again(ctx, c, func() (any, error) { return p.deleteOnce(ctx, c) })
+	if err != nil && c.Type.Name == typeGroup && c.run.closed && !c.run.committed {
+		if failed := p.openGroup(context.WithoutCancel(ctx), c); failed != nil {
+			p.deps.Log.Error("resource group stays closed", "group", c.ID.String(), "error", failed)
 		}
-		if err := precondition(c); err != nil {
+	}
+	return v, err
+}
+
+func (p *Pipeline) deleteOnce(ctx context.Context, c *Call) (any, error) {
+	if c.Old == nil {
+		return wire.Reply{Status: http.StatusNoContent}, nil
+	}
+	if err := precondition(c); err != nil {
+		return nil, err
+	}
+	if c.Type.Delete != nil {
+		if err := c.Type.Delete(ctx, c); err != nil {
 			return nil, err
 		}
-		if c.Type.Name == typeGroup {
-			if err := p.closeGroup(ctx, c); err != nil {
-				return nil, err
-			}
-		}
-		if err := p.removeBelow(ctx, c); err != nil {
+	}
+	below, err := p.agree(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if c.Type.Name == typeGroup {
+		if err := p.closeGroup(ctx, c); err != nil {
 			return nil, err
 		}
-		return wire.Reply{Status: http.StatusOK}, p.removeOne(ctx, c)
-	})
+		if below, err = p.agree(ctx, c); err != nil { // what came into the group before it was closed
+			return nil, err
+		}
+	}
+	for _, cc := range below {
+		if err := p.removeOne(ctx, cc); err != nil {
+			return nil, err // stale: somebody else removed or changed it, so look again from the top
+		}
+	}
+	if err := p.removeOne(ctx, c); err != nil {
+		return nil, err
+	}
+	if c.Type.Name == typeAssignment { // its clients expect to be shown what is gone
+		return p.reply(ctx, c, c.Old, http.StatusOK)
+	}
+	return wire.Reply{Status: http.StatusOK}, nil
 }
 
 // closeGroup marks a group as on its way out.
 func (p *Pipeline) closeGroup(ctx context.Context, c *Call) error {
-	if bytes.Equal(c.Old.Private, json.RawMessage(groupDeleting)) {
+	c.run.closed = true
+	if c.Old.deleting() {
 		return nil
 	}
 	closing := *c.Old
@@ -46,12 +74,11 @@ func (p *Pipeline) closeGroup(ctx context.Context, c *Call) error {
 	if err != nil {
 		return err
 	}
-	_, _, key := c.run.keys(c)
 	_, err = p.deps.Store.Update(ctx, c.run.shard, func(tx store.Tx) error {
 		if err := c.run.unchanged(tx, c); err != nil {
 			return err
 		}
-		return tx.Put(key, row)
+		return tx.Put(resourceKey(c.ID.Fold()), row)
 	})
 	if err == nil {
 		c.run.ownRow, c.Old = row, &closing
@@ -59,37 +86,63 @@ func (p *Pipeline) closeGroup(ctx context.Context, c *Call) error {
 	return err
 }
 
-// removeBelow removes every resource below the call's, deepest first. All types are asked before the first is removed.
-func (p *Pipeline) removeBelow(ctx context.Context, c *Call) error {
-	below, err := p.below(ctx, c)
+// openGroup takes the mark off a group that could not be deleted.
+func (p *Pipeline) openGroup(ctx context.Context, c *Call) error {
+	key := resourceKey(c.ID.Fold())
+	var old []byte
+	err := p.deps.Store.View(ctx, c.run.shard, func(s store.Snapshot) error {
+		b, err := s.Get(key)
+		old = bytes.Clone(b)
+		return err
+	})
+	if err != nil || old == nil {
+		return err
+	}
+	group, err := resourceCodec.Decode(old)
+	if err != nil || !group.deleting() {
+		return err
+	}
+	group.Private = nil
+	row, err := resourceCodec.Encode(group)
 	if err != nil {
 		return err
+	}
+	_, err = p.deps.Store.Update(ctx, c.run.shard, func(tx store.Tx) error {
+		now, err := tx.Get(key)
+		if err != nil || !bytes.Equal(now, old) {
+			return err // somebody else has it in hand
+		}
+		return tx.Put(key, row)
+	})
+	return err
+}
+
+// deleting tells whether a group is on its way out.
+func (r *Resource) deleting() bool { return bytes.Equal(r.Private, []byte(groupDeleting)) }
+
+// agree gives the deletions of every resource below the call's, deepest first, having asked each type.
+func (p *Pipeline) agree(ctx context.Context, c *Call) ([]*Call, error) {
+	below, err := p.below(ctx, c)
+	if err != nil {
+		return nil, err
 	}
 	calls := make([]*Call, 0, len(below))
 	for _, r := range below {
 		cc, err := p.childCall(ctx, c, r)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if cc == nil {
 			continue
 		}
 		if cc.Type.Delete != nil {
 			if err := cc.Type.Delete(ctx, cc); err != nil {
-				return err
+				return nil, err
 			}
 		}
 		calls = append(calls, cc)
 	}
-	for _, cc := range calls {
-		if err := p.removeOne(ctx, cc); err != nil {
-			if errors.Is(err, errStale) { // somebody else removed or changed it: look again from the top
-				return errStale
-			}
-			return err
-		}
-	}
-	return nil
+	return calls, nil
 }
 
 // below lists the stored resources below the call's, deepest first.
@@ -127,7 +180,7 @@ func (p *Pipeline) childCall(ctx context.Context, c *Call, r *Resource) (*Call, 
 	}
 	cc := &Call{
 		Request: c.Request, Type: t, ID: id, TenantID: c.TenantID, Version: t.nearest(c.Version), Auth: c.Auth,
-		run: &run{p: p, e: c.run.e, shard: c.run.shard, scope: id.Fold(), judged: c.run.judged, op: t.action("delete")},
+		run: &run{p: p, e: c.run.e, shard: c.run.shard, scope: id.Fold(), judged: c.run.judged, version: c.run.version, op: t.action("delete")},
 	}
 	if err := cc.run.load(ctx, cc); err != nil {
 		return nil, err
@@ -139,11 +192,6 @@ func (p *Pipeline) childCall(ctx context.Context, c *Call, r *Resource) (*Call, 
 }
 
 func (p *Pipeline) removeOne(ctx context.Context, c *Call) error {
-	if c.Type.Delete != nil && c.run.op == "" {
-		if err := c.Type.Delete(ctx, c); err != nil {
-			return err
-		}
-	}
 	c.New, c.run.removes = nil, true
 	return c.run.write(ctx, c, http.StatusOK, func(tx store.Tx) error {
 		if c.Type.CommitDelete == nil {

@@ -20,7 +20,7 @@ func (p *Pipeline) groupType() Type {
 			return nil
 		},
 		Render: func(_ context.Context, _ *Call, r *Resource) (json.RawMessage, error) {
-			if string(r.Private) == groupDeleting {
+			if r.deleting() {
 				return json.RawMessage(`{"provisioningState":"Deleting"}`), nil
 			}
 			return r.Properties, nil

@@ -163,10 +163,10 @@ func (id ID) Parent() ID {
 		return p
 	}
 	if id.Extension {
-		p, err := ParseID(id.Scope)
-		if err == nil {
+		if p, err := ParseID(id.Scope); err == nil {
 			return p
 		}
+		return ID{} // tenant scope
 	}
 	return ID{Subscription: id.Subscription, ResourceGroup: id.ResourceGroup}
 }

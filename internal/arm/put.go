@@ -61,7 +61,9 @@ func (p *Pipeline) putOnce(ctx context.Context, c *Call, patch bool) (any, error
 		return nil, err
 	}
 	if err := c.run.write(ctx, c, status, c.commitRows); err != nil {
-		release()
+		if !c.run.committed && surelyNot(err) {
+			release()
+		}
 		return nil, err
 	}
 	return p.reply(ctx, c, c.New, status)
@@ -97,6 +99,13 @@ func (p *Pipeline) prepare(ctx context.Context, c *Call, patch bool) error {
 		}
 	}
 	return fill(ctx, c)
+}
+
+// surelyNot tells whether an error of a commit means that nothing was written. Of others the outcome is unknown, and names reserved for it stay so until
+// they are reclaimed.
+func surelyNot(err error) bool {
+	var f *fault.Error
+	return errors.Is(err, errStale) || errors.As(err, &f) || errors.Is(err, store.ErrLimit) || errors.Is(err, store.ErrFull)
 }
 
 // commitRows is what a PUT writes beside the resource.

@@ -148,7 +148,10 @@ func (e *endpoint) id(r *wire.Request) (ID, error) {
 			return id, badID(scope.String(), "a collection can't be a scope")
 		}
 		scope = e.p.canonical(scope)
-		id = ID{Subscription: scope.Subscription, ResourceGroup: scope.ResourceGroup, Scope: scope.String(), Extension: true}
+		id = ID{Subscription: scope.Subscription, ResourceGroup: scope.ResourceGroup, Extension: true}
+		if id.Scope = scope.String(); id.Scope == "/" {
+			id.Scope = ""
+		}
 	} else {
 		if err := id.setSubscription(r.Param(paramSub)); err != nil {
 			return id, err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/bulkheadhq/bulkhead/internal/arm/rbac"
 	"github.com/bulkheadhq/bulkhead/internal/audit"
+	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/outbox"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
@@ -20,7 +21,14 @@ func (u *run) write(ctx context.Context, c *Call, status int, fn func(tx store.T
 	if err := u.commitTx(ctx, c, status, fn); err != nil {
 		return err
 	}
-	return u.p.deps.Outbox.Drain(ctx, u.shard)
+	// A client that hangs up now must not leave the effects to the next drain.
+	if err := u.p.deps.Outbox.Drain(context.WithoutCancel(ctx), u.shard); err != nil {
+		f := fault.New(fault.Unavailable, "ChangeNotYetEffective",
+			"The change of '%s' is stored, but what follows from it could not be done yet. It is tried again in the background.", c.ID)
+		f.RetryAfter = redrainEvery
+		return f.WithCause(err)
+	}
+	return nil
 }
 
 // commit is Call.Commit: for actions.
@@ -36,7 +44,7 @@ func (u *run) commitTx(ctx context.Context, c *Call, status int, fn func(tx stor
 	if err != nil {
 		return err
 	}
-	_, err = u.p.deps.Store.Update(ctx, u.shard, func(tx store.Tx) error {
+	lsn, err := u.p.deps.Store.Update(ctx, u.shard, func(tx store.Tx) error {
 		if err := u.unchanged(tx, c); err != nil {
 			return err
 		}
@@ -49,6 +57,9 @@ func (u *run) commitTx(ctx context.Context, c *Call, status int, fn func(tx stor
 	})
 	if err == nil {
 		c.Audited, u.committed = true, true
+		if w.bumped { // our own doing, and what it removed does not matter to the rest of the call
+			*u.version = uint64(lsn)
+		}
 	}
 	return err
 }
@@ -62,6 +73,7 @@ type pending struct {
 	record     audit.Record
 	effect     []byte // outbox payload; nil: none
 	ownsNoRow  bool
+	bumped     bool // the version row was written
 	recordInTx func(tx store.Tx, rec audit.Record) error
 }
 
@@ -96,10 +108,7 @@ func (w *pending) put(tx store.Tx, u *run) error {
 			return err
 		}
 	default:
-		if err := tx.Delete(w.key); err != nil {
-			return err
-		}
-		if err := removeScoped(tx, w.scope); err != nil {
+		if err := w.remove(tx); err != nil {
 			return err
 		}
 	}
@@ -115,13 +124,33 @@ func (w *pending) put(tx store.Tx, u *run) error {
 	return outbox.Put(tx, effectKind, w.effect)
 }
 
+// remove deletes the resource and what hangs on it; not what is below it, which must have gone before.
+func (w *pending) remove(tx store.Tx) error {
+	below := false
+	err := tx.Scan(store.Prefix(append(bytes.Clone(w.key), '/')), func(_, _ []byte) bool {
+		below = true
+		return false
+	})
+	if err != nil {
+		return err
+	}
+	if below {
+		return errStale
+	}
+	if err := tx.Delete(w.key); err != nil {
+		return err
+	}
+	w.bumped, err = removeScoped(tx, w.scope)
+	return err
+}
+
 // unchanged makes sure that what the call decided on is still so.
 func (u *run) unchanged(tx store.Tx, c *Call) error {
 	v, err := readVersion(tx)
 	if err != nil {
 		return err
 	}
-	if v != u.judged.own.version {
+	if v != *u.version {
 		return errStale
 	}
 	group, parent, own := u.keys(c)
@@ -141,8 +170,7 @@ func (u *run) unchanged(tx store.Tx, c *Call) error {
 }
 
 // removeScoped removes the assignments, denials and locks at and below a scope that is no more.
-func removeScoped(tx store.Tx, scope string) error {
-	removed := false
+func removeScoped(tx store.Tx, scope string) (removed bool, err error) {
 	for _, tag := range []string{tagAssignment, tagDenial, tagLock} {
 		var keys [][]byte
 		err := tx.Scan(store.Prefix([]byte(tag+scope)), func(k, _ []byte) bool {
@@ -153,19 +181,19 @@ func removeScoped(tx store.Tx, scope string) error {
 			return true
 		})
 		if err != nil {
-			return err
+			return removed, err
 		}
 		for _, k := range keys {
 			removed = true
 			if err := tx.Delete(k); err != nil {
-				return err
+				return removed, err
 			}
 		}
 	}
-	if !removed {
-		return nil
+	if removed {
+		err = bumpVersion(tx)
 	}
-	return bumpVersion(tx)
+	return removed, err
 }
 
 const effectKind = "arm.effect"
@@ -175,6 +203,7 @@ type effectRow struct {
 	Type     string    `json:"type"`
 	ID       string    `json:"id"`
 	TenantID string    `json:"tenantId"`
+	Cause    string    `json:"correlationId"` // of the request
 	Old      *Resource `json:"old,omitempty"`
 	New      *Resource `json:"new,omitempty"`
 }
@@ -188,7 +217,7 @@ func (u *run) effect(c *Call) ([]byte, error) {
 	if ensure, remove := identityChange(c.TenantID, old, fresh); ensure == nil && remove == "" && c.Type.Applied == nil && c.Type.HostNames == nil {
 		return nil, nil
 	}
-	return json.Marshal(effectRow{Type: c.Type.Name, ID: c.ID.String(), TenantID: c.TenantID, Old: old, New: fresh})
+	return json.Marshal(effectRow{Type: c.Type.Name, ID: c.ID.String(), TenantID: c.TenantID, Cause: c.CorrelationID, Old: old, New: fresh})
 }
 
 // OutboxHandlers are the handlers of the rows the pipeline writes.
@@ -228,7 +257,8 @@ func (p *Pipeline) makeEffect(ctx context.Context, shard string, payload []byte)
 		return nil
 	}
 	c := &Call{
-		Request: &wire.Request{Hosts: p.deps.Hosts}, Type: t, ID: id, TenantID: e.TenantID, Old: e.Old, New: e.New, Version: t.nearest(""),
+		Request: &wire.Request{Hosts: p.deps.Hosts, Time: p.deps.Clock.Now(), CorrelationID: e.Cause},
+		Type:    t, ID: id, TenantID: e.TenantID, Old: e.Old, New: e.New, Version: t.nearest(""),
 		run: &run{p: p, shard: shard, scope: id.Fold()},
 	}
 	return t.Applied(ctx, c)

@@ -249,8 +249,13 @@ func TestVerify_Time(t *testing.T) {
 		at   time.Duration
 		want authn.Reason
 	}{
-		{0, ""}, {time.Hour, ""}, {time.Hour + skew, ""}, {time.Hour + skew + time.Second, authn.Expired},
-		{-2 * skew, ""}, {-2*skew - time.Second, authn.NotYetValid}, {0, ""},
+		{0, ""},
+		{time.Hour, ""},
+		{time.Hour + skew, ""},
+		{time.Hour + skew + time.Second, authn.Expired},
+		{-2 * skew, ""},
+		{-2*skew - time.Second, authn.NotYetValid},
+		{0, ""},
 	} {
 		c.Advance(start.Add(step.at).Sub(c.Now())) // each also meets the remembered token
 		_, err := tokens.Verify(t.Context(), raw)

@@ -53,8 +53,15 @@ func TestRegistry(t *testing.T) {
 			&names.Entry{Kind: wire.HostVault, Name: "kv1", ResourceID: "/r/" + guidA, GUID: guidA, Confirmed: true},
 		},
 		"another is refused": {
-			[]step{{"reserve", "kv1", guidA, ""}, {"reserve", "kv1", guidB, "AlreadyExists"}, {"confirm", "kv1", guidB, "AlreadyExists"},
-				{"confirm", "kv1", guidA, ""}, {"wait", "", "", ""}, {"reserve", "KV1", guidB, "AlreadyExists"}, {"release", "kv1", guidB, ""}},
+			[]step{
+				{"reserve", "kv1", guidA, ""},
+				{"reserve", "kv1", guidB, "AlreadyExists"},
+				{"confirm", "kv1", guidB, "AlreadyExists"},
+				{"confirm", "kv1", guidA, ""},
+				{"wait", "", "", ""},
+				{"reserve", "KV1", guidB, "AlreadyExists"},
+				{"release", "kv1", guidB, ""},
+			},
 			&names.Entry{Kind: wire.HostVault, Name: "kv1", ResourceID: "/r/" + guidA, GUID: guidA, Confirmed: true},
 		},
 		"released names are free": {
@@ -74,8 +81,15 @@ func TestRegistry(t *testing.T) {
 			&names.Entry{Kind: wire.HostVault, Name: "kv1", ResourceID: "/r/" + guidA, GUID: guidA},
 		},
 		"soft-deleted stays taken": {
-			[]step{{"reserve", "kv1", guidA, ""}, {"confirm", "kv1", guidA, ""}, {"delete", "kv1", guidA, ""}, {"delete", "kv1", guidA, ""}, {"wait", "", "", ""},
-				{"reserve", "kv1", guidB, "AlreadyExists"}, {"delete", "kv1", guidB, "AlreadyExists"}},
+			[]step{
+				{"reserve", "kv1", guidA, ""},
+				{"confirm", "kv1", guidA, ""},
+				{"delete", "kv1", guidA, ""},
+				{"delete", "kv1", guidA, ""},
+				{"wait", "", "", ""},
+				{"reserve", "kv1", guidB, "AlreadyExists"},
+				{"delete", "kv1", guidB, "AlreadyExists"},
+			},
 			&names.Entry{Kind: wire.HostVault, Name: "kv1", ResourceID: "/r/" + guidA, GUID: guidA, Confirmed: true, Deleted: true},
 		},
 		"recovered": {
@@ -84,8 +98,13 @@ func TestRegistry(t *testing.T) {
 		},
 		"nothing to confirm": {[]step{{"confirm", "kv1", guidA, "NameNotReserved"}, {"delete", "kv1", guidA, "NameNotReserved"}, {"release", "kv1", guidA, ""}}, nil},
 		"no host name": {
-			[]step{{"reserve", "", guidA, "InvalidResourceName"}, {"reserve", "a.b", guidA, "InvalidResourceName"}, {"reserve", "-a", guidA, "InvalidResourceName"},
-				{"reserve", "a|b", guidA, "InvalidResourceName"}, {"reserve", "ä", guidA, "InvalidResourceName"}}, nil,
+			[]step{
+				{"reserve", "", guidA, "InvalidResourceName"},
+				{"reserve", "a.b", guidA, "InvalidResourceName"},
+				{"reserve", "-a", guidA, "InvalidResourceName"},
+				{"reserve", "a|b", guidA, "InvalidResourceName"},
+				{"reserve", "ä", guidA, "InvalidResourceName"},
+			}, nil,
 		},
 	}
 	for name, tt := range tests {

@@ -34,12 +34,14 @@ func BenchmarkMux(b *testing.B) {
 		Attributes attributes `json:"attributes"`
 	}
 	p := &authn.Principal{ObjectID: "o", TenantID: "t"}
-	rt := wire.Route{Host: wire.HostVault, Method: "GET", Pattern: "/secrets/{name}/{version?}", Operation: "SecretGet",
+	rt := wire.Route{
+		Host: wire.HostVault, Method: "GET", Pattern: "/secrets/{name}/{version?}", Operation: "SecretGet",
 		Versions: wire.Versions{Required: true, First: "2016-10-01"},
 		Auth:     wire.Authenticator{Name: "t", Check: func(_ context.Context, r *wire.Request) error { r.Principal = p; return nil }},
 		Handler: wire.Handle(func(_ context.Context, r *wire.Request) (*bundle, error) {
 			return &bundle{"secret", r.URL(wire.HostVault, r.Host.Name) + "/secrets/" + r.Param("name"), attributes{true, 1}}, nil
-		})}
+		}),
+	}
 	for name, log := range map[string]*slog.Logger{"nolog": nil, "json": slog.New(slog.NewJSONHandler(nopWriter{}, nil))} {
 		b.Run(name, func(b *testing.B) {
 			m := newMux(b, wire.Options{Log: log, Audit: silent{}}, rt)

@@ -214,12 +214,14 @@ func TestMux_StageOrder(t *testing.T) {
 			return nil
 		}
 	}
-	rt := wire.Route{Host: wire.HostVault, Method: "PUT", Pattern: "/x", BodyLimit: 4, Versions: wire.Versions{Required: true},
+	rt := wire.Route{
+		Host: wire.HostVault, Method: "PUT", Pattern: "/x", BodyLimit: 4, Versions: wire.Versions{Required: true},
 		Network: step("network"), Auth: wire.Authenticator{Name: "t", Check: step("auth")}, Authorize: step("authorize"),
 		Handler: func(_ context.Context, r *wire.Request) (any, error) {
 			ran = append(ran, "handler "+string(r.Body))
 			return nil, nil
-		}}
+		},
+	}
 	m := newMux(t, wire.Options{}, rt)
 	const good, old, long = "?api-version=7.0", "", "12345"
 	tests := []struct {
@@ -275,8 +277,10 @@ func TestMux_Answers(t *testing.T) {
 	}
 	var routes []wire.Route
 	for name, fn := range answers {
-		routes = append(routes, wire.Route{Host: wire.HostVault, Method: "GET", Pattern: "/" + name, Operation: name, Auth: wire.Anonymous,
-			Handler: func(context.Context, *wire.Request) (any, error) { return fn() }})
+		routes = append(routes, wire.Route{
+			Host: wire.HostVault, Method: "GET", Pattern: "/" + name, Operation: name, Auth: wire.Anonymous,
+			Handler: func(context.Context, *wire.Request) (any, error) { return fn() },
+		})
 	}
 	var log bytes.Buffer
 	m := newMux(t, wire.Options{Log: slog.New(slog.NewTextHandler(&log, nil))}, routes...)
@@ -325,7 +329,8 @@ func TestMux_Answers(t *testing.T) {
 
 func TestMux_RawAbortsAfterPanic(t *testing.T) {
 	t.Parallel()
-	raw := wire.Route{Host: wire.HostSite, Method: "*", Pattern: "/{path*}", Auth: wire.Anonymous, BodyLimit: -1,
+	raw := wire.Route{
+		Host: wire.HostSite, Method: "*", Pattern: "/{path*}", Auth: wire.Anonymous, BodyLimit: -1,
 		Raw: func(w http.ResponseWriter, r *wire.Request) error {
 			switch r.Param("path") {
 			case "fail":
@@ -340,7 +345,8 @@ func TestMux_RawAbortsAfterPanic(t *testing.T) {
 			}
 			_, _ = w.Write(append([]byte("got "), b...))
 			return err
-		}}
+		},
+	}
 	srv := httptest.NewServer(newMux(t, wire.Options{}, raw).For(wire.HostSite))
 	t.Cleanup(srv.Close)
 	post := func(path string) (int, string, error) {

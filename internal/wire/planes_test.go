@@ -20,8 +20,10 @@ import (
 // bearer accepts one token.
 var bearer = wire.Authenticator{Name: "bearer", Check: func(_ context.Context, r *wire.Request) error {
 	if r.HTTP.Header.Get("Authorization") != "Bearer good" {
-		return &fault.Error{Kind: fault.Unauthenticated, Code: "Unauthorized", Message: "AKV10000: Request is missing a Bearer or PoP token.",
-			Header: http.Header{"www-authenticate": {`Bearer authorization="https://login.microsoftonline.com/t", resource="https://vault.azure.net"`}}}
+		return &fault.Error{
+			Kind: fault.Unauthenticated, Code: "Unauthorized", Message: "AKV10000: Request is missing a Bearer or PoP token.",
+			Header: http.Header{"www-authenticate": {`Bearer authorization="https://login.microsoftonline.com/t", resource="https://vault.azure.net"`}},
+		}
 	}
 	r.Principal = &authn.Principal{ObjectID: "o"}
 	return nil
@@ -41,11 +43,13 @@ func testRoutes() []wire.Route {
 	var out []wire.Route
 	for _, h := range []wire.HostKind{wire.HostARM, wire.HostVault, wire.HostCosmos, wire.HostLogin, wire.HostGraph, wire.HostMachine, wire.HostSite, wire.HostAdmin} {
 		out = append(out,
-			wire.Route{Host: h, Method: "PUT", Pattern: "/things/{name}", Versions: versions[h], Auth: bearer, BodyLimit: 64,
+			wire.Route{
+				Host: h, Method: "PUT", Pattern: "/things/{name}", Versions: versions[h], Auth: bearer, BodyLimit: 64,
 				Handler: wire.HandleBody(func(_ context.Context, r *wire.Request, in *thing) (*thing, error) {
 					in.Name = r.Param("name")
 					return in, nil
-				})},
+				}),
+			},
 			wire.Route{Host: h, Method: "GET", Pattern: "/fail/{kind}", Auth: wire.Anonymous, Handler: fail},
 			wire.Route{Host: h, Method: "GET", Pattern: "/metadata/fail/{kind}", Auth: wire.Anonymous, Handler: fail},
 			wire.Route{Host: h, Method: "GET", Pattern: "/list", Auth: wire.Anonymous, Handler: func(_ context.Context, r *wire.Request) (any, error) {
@@ -75,8 +79,10 @@ func testRoutes() []wire.Route {
 func fail(_ context.Context, r *wire.Request) (any, error) {
 	switch r.Param("kind") {
 	case "details":
-		return nil, &fault.Error{Kind: fault.Invalid, Code: "InvalidTemplate", Message: "2 < 3", Target: "properties.x",
-			Details: []fault.Error{{Code: "A", Message: "a", Target: "t"}, {Code: "B", Message: "b"}}}
+		return nil, &fault.Error{
+			Kind: fault.Invalid, Code: "InvalidTemplate", Message: "2 < 3", Target: "properties.x",
+			Details: []fault.Error{{Code: "A", Message: "a", Target: "t"}, {Code: "B", Message: "b"}},
+		}
 	case "inner":
 		return nil, &fault.Error{Kind: fault.Forbidden, Code: "Forbidden", Inner: "SecretDisabled", Message: "Operation get is not allowed on a disabled secret."}
 	case "throttled":

@@ -109,7 +109,8 @@ func TestContainers(t *testing.T) {
 		{`{"id":"x","partitionKey":{"paths":["/a"]},"defaultTtl":10}`, 501, "NotImplemented"},
 		{`{"id":"x","partitionKey":{"paths":["/a"]},"uniqueKeyPolicy":{"uniqueKeys":[{"paths":["/u"]}]}}`, 501, "NotImplemented"},
 		{`{"id":"x","partitionKey":{"paths":["/a"]},"computedProperties":[{"name":"n","query":"q"}]}`, 501, "NotImplemented"},
-		{`[]`, 400, "BadRequest"}, {`{"id":"a/b","partitionKey":{"paths":["/a"]}}`, 400, "BadRequest"},
+		{`[]`, 400, "BadRequest"},
+		{`{"id":"a/b","partitionKey":{"paths":["/a"]}}`, 400, "BadRequest"},
 	} {
 		p.wantFault(p.do("POST", "/dbs/db/colls", tt.body), tt.status, tt.code, "")
 	}

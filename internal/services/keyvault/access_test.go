@@ -22,8 +22,10 @@ func TestAuth_Challenge(t *testing.T) {
 		{"none, empty PUT", "PUT", "/secrets/s", "", "AKV10000", public},
 		{"none, bad name", "GET", "/secrets/a_b", "", "AKV10000", public},
 		{"none, own name", "GET", ownHost + "/secrets/s", "", "AKV10000", own},
-		{"other audience", "GET", "/secrets/s", with(tenant, "https://management.core.windows.net/"),
-			"AKV10022: Invalid audience. Expected https://vault.azure.net, found: https://management.core.windows.net/.", public},
+		{
+			"other audience", "GET", "/secrets/s", with(tenant, "https://management.core.windows.net/"),
+			"AKV10022: Invalid audience. Expected https://vault.azure.net, found: https://management.core.windows.net/.", public,
+		},
 		{"other audience, own name", "GET", ownHost + "/secrets/s", with(tenant, "x"), "AKV10022: Invalid audience. Expected https://vault.bulkhead.localhost:8443, found: x.", own},
 		{"empty audience", "GET", "/secrets/s", with(tenant, ""), "AKV10022", public},
 		{"other tenant", "GET", "/secrets/s", with(otherTenant, resource), "AKV10032: Invalid issuer. Expected one of https://sts.windows.net/" + tenant + "/", public},

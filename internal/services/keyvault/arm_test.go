@@ -34,10 +34,14 @@ func TestProperties_Defaults(t *testing.T) {
 		{"new, explicit", "2024-11-01", minimal + `,"enableSoftDelete":false}`, `"enableSoftDelete":false,"enableRbac`},
 		{"2018", "2018-02-14", minimal + `}`, `"enableSoftDelete":false,"enableRbac`},
 		{"2018, explicit", "2016-10-01", minimal + `,"enableSoftDelete":true,"softDeleteRetentionInDays":7}`, `"enableSoftDelete":true,"softDeleteRetentionInDays":7,`},
-		{"network rules", "2024-11-01", minimal + `,"networkAcls":{"ipRules":[{"value":"1.2.3.4"},{"value":"10.0.0.9/8"}]}}`,
-			`"networkAcls":{"bypass":"AzureServices","defaultAction":"Allow","ipRules":[{"value":"1.2.3.4/32"},{"value":"10.0.0.0/8"}],"virtualNetworkRules":[]}`},
-		{"permissions", "2024-11-01", strings.Replace(minimal, "[]", `[{"tenantId":"`+tenant+`","objectId":"`+bob+`","permissions":{"secrets":["Get","get","LIST"]}}]`, 1) + `}`,
-			`"permissions":{"secrets":["get","list"]}`},
+		{
+			"network rules", "2024-11-01", minimal + `,"networkAcls":{"ipRules":[{"value":"1.2.3.4"},{"value":"10.0.0.9/8"}]}}`,
+			`"networkAcls":{"bypass":"AzureServices","defaultAction":"Allow","ipRules":[{"value":"1.2.3.4/32"},{"value":"10.0.0.0/8"}],"virtualNetworkRules":[]}`,
+		},
+		{
+			"permissions", "2024-11-01", strings.Replace(minimal, "[]", `[{"tenantId":"`+tenant+`","objectId":"`+bob+`","permissions":{"secrets":["Get","get","LIST"]}}]`, 1) + `}`,
+			`"permissions":{"secrets":["get","list"]}`,
+		},
 		{"caller's own words", "2024-11-01", minimal + `,"vaultUri":"https://evil/","provisioningState":"x","createMode":"default"}`, `"publicNetworkAccess":"Enabled","provisioningState":"Succeeded"}`},
 	} {
 		p := parse(t, c.in)
@@ -202,8 +206,13 @@ func TestVault_PutAndRender(t *testing.T) {
 	}
 	good := `{"properties":` + minimal + `}}`
 	for _, bad := range []struct{ name, body, code string }{
-		{"taken", good, "VaultAlreadyExists"}, {"TAKEN", good, "VaultAlreadyExists"}, {"1kv", good, "VaultNameNotValid"}, {"kv2", `{}`, "BadRequest"},
-		{"kv2", `{"properties":5}`, "InvalidRequestContent"}, {"kv2", `{"properties":{"createMode":"recover"}}`, "DeletedVaultNotFound"}, {"kv2", `{"properties":{"createMode":"x"}}`, "BadRequest"},
+		{"taken", good, "VaultAlreadyExists"},
+		{"TAKEN", good, "VaultAlreadyExists"},
+		{"1kv", good, "VaultNameNotValid"},
+		{"kv2", `{}`, "BadRequest"},
+		{"kv2", `{"properties":5}`, "InvalidRequestContent"},
+		{"kv2", `{"properties":{"createMode":"recover"}}`, "DeletedVaultNotFound"},
+		{"kv2", `{"properties":{"createMode":"x"}}`, "BadRequest"},
 	} {
 		err := p.s.putVault(t.Context(), p.call(bad.name, bad.body))
 		if f := fault.As(err); f == nil || f.Code != bad.code {

@@ -73,11 +73,15 @@ const (
 // permitted lists what may stand in an access policy.
 func permitted() map[string][]string {
 	return map[string][]string{
-		"keys": {"all", "encrypt", "decrypt", "wrapkey", "unwrapkey", "sign", "verify", "get", "list", "create", "update", "import", "delete", "backup", "restore",
-			"recover", "purge", "release", "rotate", "getrotationpolicy", "setrotationpolicy"},
+		"keys": {
+			"all", "encrypt", "decrypt", "wrapkey", "unwrapkey", "sign", "verify", "get", "list", "create", "update", "import", "delete", "backup", "restore",
+			"recover", "purge", "release", "rotate", "getrotationpolicy", "setrotationpolicy",
+		},
 		"secrets": {"all", "get", "list", "set", "delete", "backup", "restore", "recover", "purge"},
-		"certificates": {"all", "get", "list", "delete", "create", "import", "update", "managecontacts", "getissuers", "listissuers", "setissuers", "deleteissuers",
-			"manageissuers", "recover", "purge", "backup", "restore"},
+		"certificates": {
+			"all", "get", "list", "delete", "create", "import", "update", "managecontacts", "getissuers", "listissuers", "setissuers", "deleteissuers",
+			"manageissuers", "recover", "purge", "backup", "restore",
+		},
 		"storage": {"all", "get", "list", "delete", "set", "update", "regeneratekey", "recover", "purge", "backup", "restore", "setsas", "listsas", "getsas", "deletesas"},
 	}
 }

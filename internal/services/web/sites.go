@@ -326,7 +326,9 @@ func (s *Service) renderSite(ctx context.Context, c *arm.Call, r *arm.Resource) 
 		LastModifiedTimeUTC         string     `json:"lastModifiedTimeUtc"`
 		SiteConfig                  any        `json:"siteConfig"`
 	}{
-		p, r.Name, state, []string{site}, []string{site, scm},
+		p, r.Name, state,
+		[]string{site},
+		[]string{site, scm},
 		[]sslState{{site, "Disabled", "Standard"}, {scm, "Disabled", "Repository"}},
 		site, r.Name, "Normal", "Normal", true, c.ID.ResourceGroup,
 		"127.0.0.1", "127.0.0.1", r.Changed.UTC().Format(time.RFC3339), cfg.summary(),

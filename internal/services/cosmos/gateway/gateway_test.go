@@ -39,7 +39,12 @@ func TestClassify(t *testing.T) {
 		header map[string]string
 		want   operation
 	}{
-		{"GET", nil, opRead}, {"HEAD", nil, opRead}, {"POST", nil, opWrite}, {"PUT", nil, opWrite}, {"DELETE", nil, opWrite}, {"PATCH", nil, opWrite},
+		{"GET", nil, opRead},
+		{"HEAD", nil, opRead},
+		{"POST", nil, opWrite},
+		{"PUT", nil, opWrite},
+		{"DELETE", nil, opWrite},
+		{"PATCH", nil, opWrite},
 		{"POST", map[string]string{"x-ms-documentdb-isquery": "True"}, opQuery},
 		{"POST", map[string]string{"x-ms-documentdb-query": "true"}, opQuery},
 		{"POST", map[string]string{"x-ms-documentdb-isquery": "no"}, opWrite},
@@ -66,8 +71,15 @@ func TestCharges(t *testing.T) {
 		got  float64
 		want string
 	}{
-		{chargeRead(1, "Session"), "1"}, {chargeRead(1024, "Session"), "1"}, {chargeRead(1025, "Session"), "2"}, {chargeRead(5000, "Session"), "8"}, {chargeRead(100, "Strong"), "2"},
-		{chargeCreate(500, 5), "7.3"}, {chargeReplace(500, 5), "10.95"}, {chargeDelete(500), "8.7"}, {chargeRows(chargeQuery, 0, 0), "2.3"},
+		{chargeRead(1, "Session"), "1"},
+		{chargeRead(1024, "Session"), "1"},
+		{chargeRead(1025, "Session"), "2"},
+		{chargeRead(5000, "Session"), "8"},
+		{chargeRead(100, "Strong"), "2"},
+		{chargeCreate(500, 5), "7.3"},
+		{chargeReplace(500, 5), "10.95"},
+		{chargeDelete(500), "8.7"},
+		{chargeRows(chargeQuery, 0, 0), "2.3"},
 	} {
 		if got := formatCharge(tt.got); got != tt.want {
 			t.Errorf("got %s, want %s", got, tt.want)
