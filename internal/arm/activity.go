@@ -124,16 +124,16 @@ func (f *logFilter) keeps(e *event) bool {
 const maxEvents = 200
 
 func (p *Pipeline) listEvents(ctx context.Context, r *wire.Request) (any, error) {
+	sub, err := p.mayRead(ctx, r, r.Route.Operation)
+	if err != nil {
+		return nil, err
+	}
 	f, err := parseLogFilter(r.Query("$filter"))
 	if err != nil {
 		return nil, err
 	}
 	from, err := r.SkipToken()
 	if err != nil {
-		return nil, err
-	}
-	sub := strings.ToLower(r.Param(paramSub))
-	if err := p.mayRead(ctx, r, sub, "Microsoft.Insights/eventtypes/values/read"); err != nil {
 		return nil, err
 	}
 	rng := store.Prefix([]byte(tagLog))
@@ -148,12 +148,14 @@ func (p *Pipeline) listEvents(ctx context.Context, r *wire.Request) (any, error)
 		rng.End = from
 	}
 	var found []event
-	var last []byte
+	var next []byte
 	var failed error
 	err = p.deps.Store.View(ctx, subShard(sub), func(s store.Snapshot) error {
-		found, last = nil, nil
+		found, next = nil, nil
+		rows := 0
 		return s.Scan(rng, func(k, v []byte) bool {
-			if len(found) == maxEvents {
+			if rows++; len(found) == maxEvents || rows > scanSize {
+				next = append(bytes.Clone(k), 0) // an end is not part of a range
 				return false
 			}
 			var e event
@@ -161,7 +163,7 @@ func (p *Pipeline) listEvents(ctx context.Context, r *wire.Request) (any, error)
 				return false
 			}
 			if f.keeps(&e) {
-				found, last = append(found, e), bytes.Clone(k)
+				found = append(found, e)
 			}
 			return true
 		})
@@ -177,8 +179,8 @@ func (p *Pipeline) listEvents(ctx context.Context, r *wire.Request) (any, error)
 		out = append(out, found[i].shown(sub))
 	}
 	link := ""
-	if len(found) == maxEvents {
-		link = r.NextLink(last)
+	if next != nil {
+		link = r.NextLink(next)
 	}
 	return wire.NewPage(out, link), nil
 }

@@ -31,10 +31,7 @@ func (p *Pipeline) roleAssignmentType() Type {
 		Name: typeAssignment, Scope: AtAnyScope, Untracked: true, Versions: authorizationVersions,
 		Put: p.putAssignment,
 		Commit: func(tx store.Tx, c *Call) error {
-			if err := assignmentTaken(tx, c); err != nil {
-				return err
-			}
-			if err := tx.Put(scopedKey(tagAssignment, c.scopeOf(), c.ID.Name()), c.Prepared.(preparedAssignment).row); err != nil {
+			if err := tx.Put(scopedKey(tagAssignment, c.scopeOf(), c.ID.Name()), c.Prepared.([]byte)); err != nil {
 				return err
 			}
 			return bumpVersion(tx)
@@ -66,11 +63,6 @@ func (c *Call) scopeShown() string {
 }
 
 func (c *Call) scopeOf() string { return strings.ToLower(c.scopeShown()) }
-
-type preparedAssignment struct {
-	assignment
-	row []byte
-}
 
 func (p *Pipeline) putAssignment(ctx context.Context, c *Call) error {
 	if c.ID.Subscription == "" {
@@ -110,8 +102,14 @@ func (p *Pipeline) putAssignment(ctx context.Context, c *Call) error {
 	if c.Old != nil {
 		a.Created = c.Old.Created
 	}
+	if sent := props.String("principalType"); sent != "" && !strings.EqualFold(sent, a.PrincipalType) {
+		return fault.New(fault.Invalid, "UnmatchedPrincipalType", "The PrincipalId '%s' has type '%s', which is different from specified PrincipalType '%s'.", principal, a.PrincipalType, clip(sent))
+	}
+	if err := a.taken(c.run.judged.own.assignments); err != nil {
+		return err
+	}
 	row, err := assignmentCodec.Encode(a)
-	c.Prepared = preparedAssignment{a, row}
+	c.Prepared = row
 	c.New.Properties, c.New.ETag = a.properties(), ""
 	return err
 }
@@ -124,28 +122,23 @@ func principalType(k authn.Kind) string {
 	return string(k)
 }
 
-// assignmentTaken refuses a second assignment of the same role to the same principal at the same scope, and a name in use with other content.
-func assignmentTaken(tx store.Tx, c *Call) error {
-	mine := c.Prepared.(preparedAssignment)
-	var taken error
-	err := tx.Scan(store.Prefix([]byte(tagAssignment+c.scopeOf()+"|")), func(_, v []byte) bool {
-		a, err := assignmentCodec.Decode(v)
-		switch {
-		case err != nil:
-			taken = err
-		case a.PrincipalID != mine.PrincipalID || a.RoleID != mine.RoleID:
-			if strings.EqualFold(a.Name, mine.Name) {
-				taken = fault.New(fault.Conflict, "RoleAssignmentUpdateNotPermitted", "Tenant ID, application ID, principal ID, and scope are not allowed to be updated.")
-			}
-		case !strings.EqualFold(a.Name, mine.Name):
-			taken = fault.New(fault.Conflict, "RoleAssignmentExists", "The role assignment already exists.")
+// taken refuses a second assignment of the same role to the same principal at the same scope, and a name in use with other content. The transaction makes
+// sure that those it was compared with are still all there are.
+func (a *assignment) taken(all []assignment) error {
+	for i := range all {
+		o := &all[i]
+		if !strings.EqualFold(o.Scope, a.Scope) {
+			continue
 		}
-		return taken == nil
-	})
-	if err != nil {
-		return err
+		named, same := strings.EqualFold(o.Name, a.Name), o.PrincipalID == a.PrincipalID && o.RoleID == a.RoleID
+		switch {
+		case named && !same:
+			return fault.New(fault.Conflict, "RoleAssignmentUpdateNotPermitted", "Tenant ID, application ID, principal ID, and scope are not allowed to be updated.")
+		case same && !named:
+			return fault.New(fault.Conflict, "RoleAssignmentExists", "The role assignment already exists. The ID of the conflicting role assignment is %s.", o.Name)
+		}
 	}
-	return taken
+	return nil
 }
 
 func (a *assignment) properties() json.RawMessage {

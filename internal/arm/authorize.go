@@ -26,7 +26,9 @@ type run struct {
 	parentRow []byte
 	ownRow    []byte
 	group     *Resource
+	version   *uint64 // of the policy it was judged by; shared with the deletions that are part of this one
 	committed bool
+	closed    bool   // the group was marked as on its way out
 	removes   bool   // a deletion
 	op        string // RBAC action of what is removed with something else; "" = the endpoint's
 }

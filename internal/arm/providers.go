@@ -81,7 +81,18 @@ func (p *Pipeline) providerRoutes() []wire.Route {
 			return wire.NewPage(p.providers(strings.ToLower(r.Param(paramSub))), ""), nil
 		}),
 		p.plain("GET", subPath+"/providers/{"+namespace+"}", read, first, one),
-		p.plain("POST", subPath+"/providers/{"+namespace+"}/register", "Microsoft.Resources/subscriptions/providers/register/action", first, one),
+		p.plain("POST", subPath+"/providers/{"+namespace+"}/register", "Microsoft.Resources/subscriptions/providers/register/action", first, func(ctx context.Context, r *wire.Request) (any, error) {
+			if _, err := p.mayRead(ctx, r, r.Param(namespace)+"/register/action"); err != nil {
+				return nil, err
+			}
+			return one(ctx, r)
+		}),
+		p.plain("POST", subPath+"/providers/{"+namespace+"}/unregister", "Microsoft.Resources/subscriptions/providers/unregister/action", first, func(ctx context.Context, r *wire.Request) (any, error) {
+			if _, err := p.mayRead(ctx, r, r.Route.Operation); err != nil {
+				return nil, err
+			}
+			return nil, fault.New(fault.NotImplemented, "NotImplemented", "The namespaces this platform serves are registered in every subscription and can't be unregistered.")
+		}),
 		p.plain("GET", "/providers", "Microsoft.Resources/providers/read", first, func(context.Context, *wire.Request) (any, error) {
 			return wire.NewPage(p.providers(""), ""), nil
 		}),

@@ -70,8 +70,11 @@ func (p *Pipeline) get(ctx context.Context, c *Call) (any, error) {
 	return p.reply(ctx, c, c.Old, http.StatusOK)
 }
 
-// pageSize is how many resources one answer of a list holds.
-const pageSize = 1000
+// Bounds of one answer of a list: resources, and rows looked at for them.
+const (
+	pageSize = 1000
+	scanSize = 20_000
+)
 
 // list answers a collection: what the caller may read of it.
 func (p *Pipeline) list(ctx context.Context, c *Call) (any, error) {
@@ -81,7 +84,11 @@ func (p *Pipeline) list(ctx context.Context, c *Call) (any, error) {
 	if c.Type.List != nil {
 		found, err = c.Type.List(ctx, c)
 	} else {
-		found, next, err = p.stored(ctx, c, func(r *Resource) bool { return strings.EqualFold(r.Type, c.Type.name()) })
+		var f resourceFilter
+		if f, err = parseResourceFilter(c.Query("$filter")); err != nil {
+			return nil, err
+		}
+		found, next, err = p.stored(ctx, c, func(r *Resource) bool { return strings.EqualFold(r.Type, c.Type.name()) && f.keeps(r) })
 	}
 	if err != nil {
 		return nil, err
@@ -121,6 +128,10 @@ func (p *Pipeline) stored(ctx context.Context, c *Call, keep func(*Resource) boo
 	if err != nil {
 		return nil, nil, err
 	}
+	top, err := c.QueryInt("$top", pageSize, 1, pageSize)
+	if err != nil {
+		return nil, nil, err
+	}
 	prefix := listPrefix(c.ID)
 	r := store.Prefix([]byte(prefix))
 	if from != nil {
@@ -132,8 +143,9 @@ func (p *Pipeline) stored(ctx context.Context, c *Call, keep func(*Resource) boo
 	var failed error
 	err = p.deps.Store.View(ctx, c.run.shard, func(s store.Snapshot) error {
 		found, next = nil, nil
+		rows := 0
 		return s.Scan(r, func(k, v []byte) bool {
-			if len(found) == pageSize {
+			if rows++; len(found) == top || rows > scanSize {
 				next = bytes.Clone(k)
 				return false
 			}

@@ -73,15 +73,28 @@ func (f *resourceFilter) keeps(r *Resource) bool {
 
 // listResources shows the tracked resources of a subscription or group that the caller may read.
 func (p *Pipeline) listResources(ctx context.Context, r *wire.Request) (any, error) {
-	f, err := parseResourceFilter(r.Query("$filter"))
-	if err != nil {
-		return nil, err
-	}
 	pol, err := p.knownIn(ctx, r, r.Route.Operation)
 	if err != nil {
 		return nil, err
 	}
-	id := ID{Subscription: strings.ToLower(r.Param(paramSub)), ResourceGroup: r.Param(paramGroup)}
+	id := ID{Subscription: strings.ToLower(r.Param(paramSub))}
+	if g := r.Param(paramGroup); g != "" {
+		if err := id.setGroup(g); err != nil {
+			return nil, err
+		}
+		// Who may not read the group gets an empty list, whether it exists or not.
+		if d, err := p.Check(ctx, r.Principal, typeGroup+"/read", false, id.String()); err != nil {
+			return nil, err
+		} else if d.Allowed {
+			if group, _, err := p.Resource(ctx, id.String()); err != nil || group == nil {
+				return nil, orNoGroup(err, g)
+			}
+		}
+	}
+	f, err := parseResourceFilter(r.Query("$filter"))
+	if err != nil {
+		return nil, err
+	}
 	c := &Call{Request: r, ID: id, TenantID: pol.tenantID, run: &run{p: p, shard: subShard(id.Subscription), scope: id.Fold()}}
 	found, next, err := p.stored(ctx, c, func(res *Resource) bool {
 		t := p.byName[strings.ToLower(res.Type)]
@@ -110,4 +123,11 @@ func (p *Pipeline) listResources(ctx context.Context, r *wire.Request) (any, err
 		link = r.NextLink(next)
 	}
 	return wire.NewPage(out, link), nil
+}
+
+func orNoGroup(err error, name string) error {
+	if err != nil {
+		return err
+	}
+	return noGroup(name)
 }

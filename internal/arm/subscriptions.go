@@ -20,19 +20,22 @@ func (p *Pipeline) plain(method, pattern, operation, first string, h wire.Handle
 	}
 }
 
-// mayRead refuses who may not do the action at the subscription.
-func (p *Pipeline) mayRead(ctx context.Context, r *wire.Request, sub, action string) error {
-	scope := ID{Subscription: sub}
+// mayRead refuses who may not do the action at the subscription, whose GUID it returns.
+func (p *Pipeline) mayRead(ctx context.Context, r *wire.Request, action string) (string, error) {
+	var scope ID
+	if err := scope.setSubscription(r.Param(paramSub)); err != nil {
+		return "", err
+	}
 	r.Resource = scope.String()
-	j, err := p.judge(ctx, r.Principal, action, false, scope.Fold(), subShard(sub))
+	j, err := p.judge(ctx, r.Principal, action, false, scope.Fold(), subShard(scope.Subscription))
 	if err != nil {
-		return err
+		return "", err
 	}
 	if !j.Allowed() {
-		return refusal(r.Principal, action, scope.String(), j.Denial)
+		return "", refusal(r.Principal, action, scope.String(), j.Denial)
 	}
 	r.AllowedBy = j.text()
-	return nil
+	return scope.Subscription, nil
 }
 
 // knownIn makes sure the caller has any role in the subscription, and returns its policy: what everybody with a role may know (locations, providers).
