@@ -367,19 +367,3 @@ func TestLists(t *testing.T) {
 		t.Errorf("bad filter = %d %v", status, out)
 	}
 }
-
-func FuzzParseID(f *testing.F) {
-	for _, s := range []string{"", "/", "/subscriptions/x", "/subscriptions/aaaaaaaa-0000-0000-0000-000000000001/resourceGroups/rg/providers/A.B/c/d/e/f/providers/X.Y/z/1", "//providers//a//b"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		id, err := ParseID(s)
-		if err != nil {
-			return
-		}
-		again, err := ParseID(id.String())
-		if err != nil || again.Fold() != id.Fold() {
-			t.Errorf("ParseID(%q) = %s, which parses as %s, %v", s, id, again, err)
-		}
-	})
-}
