@@ -74,6 +74,9 @@ func (p *Platform) open(ctx context.Context) error {
 	if p.sealer, err = seal.OpenOrCreate(p.cfg.path("master.key")); err != nil {
 		return err
 	}
+	if err := p.checkMasterKey(ctx); err != nil {
+		return err
+	}
 	if p.ca, err = pki.Open(p.cfg.path("ca"), p.hosts.Suffixes(), p.sealer, p.clock); err != nil {
 		return err
 	}
@@ -88,6 +91,27 @@ func (p *Platform) open(ctx context.Context) error {
 		return fmt.Errorf("first start: %w", err)
 	}
 	return p.outbox.DrainAll(ctx, "sub/", "tenant/", "vault/", "account/")
+}
+
+// checkMasterKey refuses a data folder whose secrets were sealed with another master key: a lost key must not look like an empty installation.
+func (p *Platform) checkMasterKey(ctx context.Context) error {
+	key, id := []byte("k|master"), p.sealer.KeyID()
+	var have string
+	err := p.store.View(ctx, platformShard, func(s store.Snapshot) error {
+		b, err := s.Get(key)
+		have = string(b)
+		return err
+	})
+	switch {
+	case err != nil:
+		return err
+	case have == id:
+		return nil
+	case have != "":
+		return fmt.Errorf("master.key in %s is key %s, but the data was sealed with key %s: put that file back", p.cfg.Data, id, have)
+	}
+	_, err = p.store.Update(ctx, platformShard, func(tx store.Tx) error { return tx.Put(key, []byte(id)) })
+	return err
 }
 
 // Admin is the handler of the admin socket.
