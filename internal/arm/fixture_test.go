@@ -89,7 +89,7 @@ func (l *lateDrainer) Drain(ctx context.Context, shard string) error { return l.
 
 // plane is a control plane with one tracked type, Test.Things/things, that has children, an identity, a host name and an action.
 type plane struct {
-	t         *testing.T
+	t         testing.TB
 	p         *Pipeline
 	mux       *wire.Mux
 	st        *pebble.Engine
@@ -101,9 +101,12 @@ type plane struct {
 	onPut     func() // called inside Put, for races
 	applied   []string
 	refuseDel bool
+
+	onDeletePart func() // called when a part's deletion is decided on
+	failCommit   error
 }
 
-func newPlane(t *testing.T) *plane {
+func newPlane(t testing.TB) *plane {
 	t.Helper()
 	st, err := pebble.Open(t.TempDir(), pebble.Options{})
 	if err != nil {
@@ -149,6 +152,9 @@ func (f *plane) types() []Type {
 		},
 		HostNames: func(r *Resource) []HostName { return []HostName{{Kind: wire.HostVault, Name: r.Name}} },
 		Commit: func(tx store.Tx, c *Call) error {
+			if f.failCommit != nil {
+				return f.failCommit
+			}
 			return tx.Put([]byte("s|test|"+c.New.GUID), []byte("row"))
 		},
 		CommitDelete: func(tx store.Tx, c *Call) error { return tx.Delete([]byte("s|test|" + c.Old.GUID)) },
@@ -167,6 +173,12 @@ func (f *plane) types() []Type {
 	parts := Type{
 		Name: "Test.Things/things/parts", Versions: []string{"2020-01-01"}, Untracked: true,
 		Put: func(_ context.Context, c *Call) error { c.New.Properties = c.Body.Get("properties"); return nil },
+		Delete: func(context.Context, *Call) error {
+			if f.onDeletePart != nil {
+				f.onDeletePart()
+			}
+			return nil
+		},
 	}
 	return []Type{things, parts}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/arm/rbac"
 	"github.com/bulkheadhq/bulkhead/internal/ids"
@@ -324,6 +325,8 @@ func TestActivityLogAndAudit(t *testing.T) {
 	if op := events[0].(map[string]any)["operationName"].(map[string]any)["value"]; op != "Test.Things/things/write" {
 		t.Errorf("operation %v", op)
 	}
+	f.clk.Advance(time.Second)
+	f.clk.Advance(1) // a story is told in order of time
 	f.ok("stranger", "GET", f.thing("t1"), "", 403, "x-ms-correlation-request-id", corr)
 	if err := f.drain.DrainAll(t.Context(), "sub/"); err != nil {
 		t.Fatal(err)

@@ -59,8 +59,10 @@ func (p *Pipeline) providers(sub string) []shownProvider {
 	return out
 }
 
+const namespaceParam = "namespace"
+
 func (p *Pipeline) providerRoutes() []wire.Route {
-	const first, namespace = "2014-04-01", "namespace"
+	const first, namespace = "2014-04-01", namespaceParam
 	read := "Microsoft.Resources/subscriptions/providers/read"
 	one := func(ctx context.Context, r *wire.Request) (any, error) {
 		if _, err := p.knownIn(ctx, r, read); err != nil {
@@ -85,13 +87,18 @@ func (p *Pipeline) providerRoutes() []wire.Route {
 			if _, err := p.mayRead(ctx, r, r.Param(namespace)+"/register/action"); err != nil {
 				return nil, err
 			}
+			if len(r.Body) > 0 { // asks for consent to others' providers; there are none
+				if _, err := ParseObject(r.Body); err != nil {
+					return nil, err
+				}
+			}
 			return one(ctx, r)
 		}),
 		p.plain("POST", subPath+"/providers/{"+namespace+"}/unregister", "Microsoft.Resources/subscriptions/providers/unregister/action", first, func(ctx context.Context, r *wire.Request) (any, error) {
 			if _, err := p.mayRead(ctx, r, r.Route.Operation); err != nil {
 				return nil, err
 			}
-			return nil, fault.New(fault.NotImplemented, "NotImplemented", "The namespaces this platform serves are registered in every subscription and can't be unregistered.")
+			return nil, fault.New(fault.Conflict, "CannotUnregister", "The namespaces this platform serves are registered in every subscription and can't be unregistered.")
 		}),
 		p.plain("GET", "/providers", "Microsoft.Resources/providers/read", first, func(context.Context, *wire.Request) (any, error) {
 			return wire.NewPage(p.providers(""), ""), nil

@@ -69,7 +69,9 @@ func (p *Pipeline) typeRoutes(t *Type) []wire.Route {
 	add(instance, endpoint{method: http.MethodHead, operation: t.action("read")})
 	if t.Put != nil {
 		add(instance, endpoint{method: http.MethodPut, operation: t.action("write")})
-		add(instance, endpoint{method: http.MethodPatch, operation: t.action("write")})
+		if t.Patch != nil || !t.virtual() {
+			add(instance, endpoint{method: http.MethodPatch, operation: t.action("write")})
+		}
 		add(instance, endpoint{method: http.MethodDelete, operation: t.action("delete")})
 	}
 	for _, c := range collections {

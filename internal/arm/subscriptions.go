@@ -220,6 +220,43 @@ func (p *Pipeline) CreateSubscription(ctx context.Context, tenantID, displayName
 	return id, err
 }
 
+// AssignRoot gives a principal a built-in role at the root of a tenant: in every subscription the tenant has. Doing it again changes nothing.
+func (p *Pipeline) AssignRoot(ctx context.Context, tenantID, objectID, roleID string) error {
+	home, kind, ok, err := p.deps.Directory.FindPrincipal(ctx, objectID)
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		return fault.New(fault.Invalid, "PrincipalNotFound", "There is no principal with the object id '%s'.", clip(objectID))
+	case p.roles.ByID(roleID) == nil:
+		return fault.New(fault.NotFound, "RoleDefinitionDoesNotExist", "The specified role definition with ID '%s' does not exist.", clip(roleID))
+	}
+	now, name := p.deps.Clock.Now(), ids.New()
+	a := assignment{
+		ID: "/providers/" + typeAssignment + "/" + name, Name: name, Scope: "/", RoleID: strings.ToLower(roleID), PrincipalID: strings.ToLower(objectID),
+		PrincipalType: principalType(kind), PrincipalTenant: home, Created: now, Updated: now,
+	}
+	shard := tenantShard(tenantID)
+	have, err := p.policies.Get(ctx, shard, shard)
+	if err != nil {
+		return err
+	}
+	if a.taken(have.assignments) != nil {
+		return nil
+	}
+	row, err := assignmentCodec.Encode(a)
+	if err != nil {
+		return err
+	}
+	_, err = p.deps.Store.Update(ctx, shard, func(tx store.Tx) error {
+		if err := tx.Put(scopedKey(tagAssignment, "/", name), row); err != nil {
+			return err
+		}
+		return bumpVersion(tx)
+	})
+	return err
+}
+
 // adminRoutes are the operator's: Azure makes subscriptions outside of ARM's everyday API.
 func (p *Pipeline) adminRoutes() []wire.Route {
 	return []wire.Route{{
