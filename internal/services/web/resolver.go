@@ -81,7 +81,9 @@ func (v *resolver) resolveAll(ctx context.Context, site *arm.Resource, tenant st
 		old, known := before[name]
 		known = known && old.text == text && old.ok
 		if known && old.ref.Version != "" {
+			mu.Lock()
 			out[name] = old
+			mu.Unlock()
 			continue
 		}
 		wg.Go(func() {
