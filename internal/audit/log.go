@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/clock"
+	"github.com/bulkheadhq/bulkhead/internal/fault"
+	"github.com/bulkheadhq/bulkhead/internal/ids"
 	"github.com/bulkheadhq/bulkhead/internal/outbox"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
@@ -234,6 +236,9 @@ func shardOf(correlationID string) string { return shardName(shardNumber(correla
 
 // Trace returns the records of one story in order of time. Buffered ones are flushed first.
 func (l *Log) Trace(ctx context.Context, correlationID string) ([]Record, error) {
+	if !ids.IsGUID(correlationID) {
+		return nil, fault.New(fault.Invalid, "InvalidCorrelationId", "A correlation id is a GUID, as answers carry it in x-ms-correlation-request-id.")
+	}
 	correlationID = strings.ToLower(correlationID)
 	if err := l.Flush(ctx); err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/clock"
+	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/ids"
 	"github.com/bulkheadhq/bulkhead/internal/outbox"
 	"github.com/bulkheadhq/bulkhead/internal/store"
@@ -159,5 +160,30 @@ func BenchmarkReadAndFlush(b *testing.B) {
 	}
 	if err := l.Flush(context.Background()); err != nil {
 		b.Fatal(err)
+	}
+}
+
+func TestTrace_RefusesWhatIsNoGUID(t *testing.T) {
+	l, _, _ := newTestLog(t)
+	for _, id := range []string{"", "x", ids.New()[:35], ids.New() + "0"} {
+		if got, err := l.Trace(context.Background(), id); !fault.Is(err, fault.Invalid) {
+			t.Errorf("Trace(%q) = %v, %v; want an Invalid fault", id, got, err)
+		}
+	}
+}
+
+// A refusal is durable when Refuse returns, a full buffer without anybody waiting for it.
+func TestRead_FullBufferIsFlushed(t *testing.T) {
+	l, _, _ := newTestLog(t)
+	corr := ids.New()
+	for i := range bufferFull {
+		l.Read(rec(corr, time.Duration(i), "read"))
+	}
+	if n := buffered(l); n != 0 {
+		t.Errorf("%d records still buffered", n)
+	}
+	got, err := l.Trace(context.Background(), corr)
+	if err != nil || len(got) != bufferFull {
+		t.Errorf("Trace has %d records, %v; want %d", len(got), err, bufferFull)
 	}
 }
