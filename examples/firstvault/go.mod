@@ -1,0 +1,3 @@
+module github.com/bulkheadhq/bulkhead/examples/firstvault
+
+go 1.26
