@@ -139,7 +139,7 @@ func (p *Pipeline) listEvents(ctx context.Context, r *wire.Request) (any, error)
 	rng := store.Prefix([]byte(tagLog))
 	rng.Reverse = true
 	if !f.from.IsZero() {
-		rng.Start = logKey(f.from, "")
+		rng.Start = logKey(f.from)
 	}
 	if from != nil {
 		if !bytes.HasPrefix(from, []byte(tagLog)) {
@@ -187,7 +187,7 @@ func (p *Pipeline) listEvents(ctx context.Context, r *wire.Request) (any, error)
 
 // pruneLog removes what is older than the retention, in steps.
 func (p *Pipeline) pruneLog(ctx context.Context, shard string) error {
-	limit := logKey(p.deps.Clock.Now().Add(-logRetention), "")
+	limit := logKey(p.deps.Clock.Now().Add(-logRetention))
 	for {
 		var old [][]byte
 		err := p.deps.Store.View(ctx, shard, func(s store.Snapshot) error {

@@ -61,7 +61,7 @@ func (u *run) check(ctx context.Context, c *Call) error {
 	if err := u.exists(c); err != nil {
 		return err
 	}
-	return u.unlocked()
+	return u.unlocked(c)
 }
 
 // allow makes sure that the caller may do it.
@@ -246,7 +246,7 @@ func (u *run) writes() bool {
 }
 
 // unlocked refuses what a lock at the scope, above it or, for a deletion, below it forbids. Locks themselves are not locked.
-func (u *run) unlocked() error {
+func (u *run) unlocked(c *Call) error {
 	if !u.writes() || u.e.typ.Name == typeLock {
 		return nil
 	}
@@ -265,7 +265,7 @@ func (u *run) unlocked() error {
 	}
 	return fault.New(fault.Conflict, "ScopeLocked",
 		"The scope '%s' cannot perform %s operation because following scope(s) are locked: '%s'. Please remove the lock and try again.",
-		u.scope, verbOf(u.e.operation), strings.Join(by, "','"))
+		c.ID, verbOf(u.e.operation), strings.Join(by, "','"))
 }
 
 // deletingGroup tells whether the call's group is on its way out.

@@ -123,12 +123,13 @@ func tagsOf(body Object) (map[string]string, error) {
 	return tags, nil
 }
 
-// patched is the whole body of a PUT that does what the PATCH in c.Body asks (RFC 7396, property names in any case).
+// patched is the whole body of a PUT that does what the PATCH in c.Body asks: RFC 7396 with property names in any case, but for tags, which are replaced as a
+// whole: clients that want to add one read them first.
 func patched(c *Call) (Object, error) {
 	old := c.Old
-	whole := map[string]any{"tags": map[string]any{}, "properties": map[string]any{}}
-	for k, v := range old.Tags {
-		whole["tags"].(map[string]any)[k] = v
+	whole := map[string]any{"properties": map[string]any{}}
+	if !c.Body.Has("tags") {
+		whole["tags"] = old.Tags
 	}
 	set := func(name, v string) {
 		if v != "" {

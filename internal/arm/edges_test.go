@@ -251,16 +251,16 @@ func TestPut_Concurrent(t *testing.T) {
 	statuses := map[int]int{}
 	for i := range 4 {
 		wg.Go(func() {
-			status, _ := f.do("owner", "PATCH", f.thing("t1"), fmt.Sprintf(`{"tags":{"k%d":"v"}}`, i))
+			status, _ := f.do("owner", "PATCH", f.thing("t1"), fmt.Sprintf(`{"properties":{"k%d":"v"}}`, i))
 			mu.Lock()
 			statuses[status]++
 			mu.Unlock()
 		})
 	}
 	wg.Wait()
-	tags := f.ok("owner", "GET", f.thing("t1"), "", 200)["tags"].(map[string]any)
-	if statuses[200] != 4 || len(tags) != 4 {
-		t.Errorf("statuses %v, tags %v; want four of each", statuses, tags)
+	props := f.ok("owner", "GET", f.thing("t1"), "", 200)["properties"].(map[string]any)
+	if statuses[200] != 4 || len(props) != 4 {
+		t.Errorf("statuses %v, properties %v; want four of each", statuses, props)
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 //	a|<scope>|<name>    role assignment
 //	d|<scope>|<name>    deny assignment
 //	k|<scope>|<name>    lock
-//	l|<time><id>        activity log, by time (8 bytes, big-endian nanoseconds)
+//	l|<time><lsn>       activity log, by time (8 bytes, big-endian nanoseconds) and transaction (8 bytes)
 //	v|                  8 bytes that change with every change of a, d or k
 const (
 	tagResource   = "r|"
@@ -43,8 +43,9 @@ func scopedKey(tag, scope, name string) []byte {
 	return []byte(tag + scope + "|" + strings.ToLower(name))
 }
 
-func logKey(t time.Time, id string) []byte {
-	return append(binary.BigEndian.AppendUint64([]byte(tagLog), uint64(t.UnixNano())), id...)
+// logKey is the start of the keys of activity-log records of that time.
+func logKey(t time.Time) []byte {
+	return binary.BigEndian.AppendUint64([]byte(tagLog), uint64(max(t.UnixNano(), 0)))
 }
 
 // bumpVersion marks that assignments, denials or locks changed. The value is the LSN of the change, which no other change has.

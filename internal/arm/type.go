@@ -71,7 +71,7 @@ type Type struct {
 
 	// Put validates c.Body against c.Old and fills c.New.Properties, SKU, Kind and Private; no writes. The pipeline has filled the envelope.
 	Put func(ctx context.Context, c *Call) error
-	// Patch is Put for PATCH; nil merges tags, identity, sku and properties (JSON merge patch) into c.Body and runs Put.
+	// Patch is Put for PATCH; nil merges identity, sku and properties (JSON merge patch) into c.Body, replaces tags, and runs Put.
 	Patch func(ctx context.Context, c *Call) error
 	// HostNames are the globally unique names the resource takes; reserved before and confirmed after the commit.
 	HostNames func(r *Resource) []HostName

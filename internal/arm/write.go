@@ -3,6 +3,7 @@ package arm
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -68,7 +69,7 @@ func (u *run) commitTx(ctx context.Context, c *Call, status int, fn func(tx stor
 type pending struct {
 	key, row   []byte // the resource; a nil row removes it
 	scope      string // of a removed resource
-	eventKey   []byte
+	eventKey   []byte // without the LSN
 	event      []byte
 	record     audit.Record
 	effect     []byte // outbox payload; nil: none
@@ -88,7 +89,7 @@ func (u *run) prepareWrite(c *Call, status int) (*pending, error) {
 		}
 	}
 	ev := u.event(c, status)
-	w.eventKey = logKey(ev.Time, ev.ID)
+	w.eventKey = logKey(ev.Time)
 	var err error
 	if w.event, err = eventCodec.Encode(ev); err != nil {
 		return nil, err
@@ -112,7 +113,7 @@ func (w *pending) put(tx store.Tx, u *run) error {
 			return err
 		}
 	}
-	if err := tx.Put(w.eventKey, w.event); err != nil {
+	if err := tx.Put(binary.BigEndian.AppendUint64(w.eventKey[:len(w.eventKey):len(w.eventKey)], uint64(tx.LSN())), w.event); err != nil {
 		return err
 	}
 	if err := w.recordInTx(tx, w.record); err != nil {

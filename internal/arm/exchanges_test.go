@@ -1,0 +1,46 @@
+package arm
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/bulkheadhq/bulkhead/internal/arm/rbac"
+	"github.com/bulkheadhq/bulkhead/internal/ids"
+	"github.com/bulkheadhq/bulkhead/internal/store"
+	"github.com/bulkheadhq/bulkhead/internal/wire/wiretest"
+)
+
+func TestExchanges(t *testing.T) {
+	wiretest.Run(t, "testdata", func(t *testing.T) wiretest.Target {
+		f := newPlane(t)
+		f.deny(DenyAssignment{
+			Name: "5a0f2d31-62c1-4d7b-9a7d-3f0c8f1f6d01", DisplayName: "managed", Scope: f.group("managed"), Principals: []string{rbac.Everyone},
+			Excluded: []string{people["foreign"].ObjectID}, Permissions: []rbac.Permission{{
+				Actions: []string{"*"}, NotActions: []string{"*/read"}, DataActions: []string{}, NotDataActions: []string{},
+			}},
+		})
+		return wiretest.Target{Handler: f.mux, Vars: map[string]string{
+			"sub": f.sub, "tenant": tenantA, "owner": people["owner"].ObjectID, "reader": people["reader"].ObjectID, "foreign": people["foreign"].ObjectID,
+			"readerRole": rbac.ReaderID, "id": ids.New(),
+		}}
+	})
+}
+
+// deny writes a deny assignment, as a managed application will.
+func (f *plane) deny(d DenyAssignment) {
+	f.t.Helper()
+	d.ID = d.Scope + "/providers/" + typeDenial + "/" + d.Name
+	row, err := denialCodec.Encode(d)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	_, err = f.st.Update(f.t.Context(), subShard(f.sub), func(tx store.Tx) error {
+		if err := tx.Put(scopedKey(tagDenial, strings.ToLower(d.Scope), d.Name), row); err != nil {
+			return err
+		}
+		return bumpVersion(tx)
+	})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+}
