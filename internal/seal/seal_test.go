@@ -197,7 +197,8 @@ func FuzzOpen(f *testing.F) {
 	f.Add([]byte{})
 	f.Add(sealed[:20])
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if got, err := s.Open("s", []byte("k"), b); err == nil && !bytes.Equal(b, sealed) {
+		// The fuzzer's processes seal their seeds with nonces of their own, so what opens need not be this process's record; but nobody sealed anything but v.
+		if got, err := s.Open("s", []byte("k"), b); err == nil && string(got) != "v" {
 			t.Errorf("forged record opened as %q", got)
 		}
 	})
