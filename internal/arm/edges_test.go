@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/bulkheadhq/bulkhead/internal/arm/rbac"
 	"github.com/bulkheadhq/bulkhead/internal/authn"
@@ -48,6 +51,59 @@ func TestGroupDelete_ManyMembersWithAssignments(t *testing.T) {
 	if n := len(values(f.ok("owner", "GET", "/subscriptions/"+f.sub+"/providers/Microsoft.Authorization/roleAssignments", "", 200))); n != 1 {
 		t.Errorf("%d assignments are left, want the owner's", n)
 	}
+}
+
+// The trace of a group's deletion has each of its members, and so has the activity log.
+func TestGroupDelete_Audited(t *testing.T) {
+	f := newPlane(t)
+	f.ok("owner", "PUT", f.thing("t1"), `{"location":"westeurope"}`, 201)
+	f.ok("owner", "PUT", f.thing("t1")+"/parts/p1", `{}`, 201)
+	f.ok("owner", "PUT", f.thing("t2"), `{"location":"westeurope"}`, 201)
+	corr := ids.New()
+	f.ok("owner", "DELETE", f.group("rg1"), "", 200, "x-ms-correlation-request-id", corr)
+	story, err := f.audit.Trace(t.Context(), corr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, r := range story {
+		got[strings.TrimPrefix(r.Resource, f.group("rg1"))] = r.Operation
+	}
+	want := map[string]string{
+		"": typeGroup + "/delete", "/providers/Test.Things/things/t1": "Test.Things/things/delete", "/providers/Test.Things/things/t2": "Test.Things/things/delete",
+		"/providers/Test.Things/things/t1/parts/p1": "Test.Things/things/parts/delete",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	path := "/subscriptions/" + f.sub + "/providers/Microsoft.Insights/eventtypes/management/values?api-version=2015-04-01&$filter=correlationId%20eq%20'" + corr + "'"
+	if n := len(values(f.ok("owner", "GET", path, "", 200))); n != len(want) {
+		t.Errorf("activity log has %d events, want %d", n, len(want))
+	}
+}
+
+// A deletion that failed half-way is recorded as what it was.
+func TestGroupDelete_FailureAudited(t *testing.T) {
+	f := newPlane(t)
+	f.ok("owner", "PUT", f.thing("t1"), `{"location":"westeurope"}`, 201)
+	f.ok("owner", "PUT", f.thing("t1")+"/parts/p1", `{}`, 201)
+	corr := ids.New()
+	f.failDelete = errors.New("no")
+	f.ok("owner", "DELETE", f.group("rg1"), "", 500, "x-ms-correlation-request-id", corr)
+	story, err := f.audit.Trace(t.Context(), corr)
+	if err != nil || len(story) != 2 {
+		t.Fatalf("trace %+v, %v; want the part's deletion and the failure", story, err)
+	}
+	var statuses []int
+	for _, r := range story {
+		statuses = append(statuses, r.Status)
+	}
+	slices.Sort(statuses)
+	if !slices.Equal(statuses, []int{200, 500}) {
+		t.Errorf("statuses %v, want 200 and 500", statuses)
+	}
+	f.failDelete = nil
+	f.ok("owner", "DELETE", f.group("rg1"), "", 200)
 }
 
 // A child made while its parent is being deleted does not outlive it.

@@ -104,6 +104,7 @@ type plane struct {
 
 	onDeletePart func() // called when a part's deletion is decided on
 	failCommit   error
+	failDelete   error
 }
 
 func newPlane(t testing.TB) *plane {
@@ -157,7 +158,12 @@ func (f *plane) types() []Type {
 			}
 			return tx.Put([]byte("s|test|"+c.New.GUID), []byte("row"))
 		},
-		CommitDelete: func(tx store.Tx, c *Call) error { return tx.Delete([]byte("s|test|" + c.Old.GUID)) },
+		CommitDelete: func(tx store.Tx, c *Call) error {
+			if f.failDelete != nil {
+				return f.failDelete
+			}
+			return tx.Delete([]byte("s|test|" + c.Old.GUID))
+		},
 		Delete: func(context.Context, *Call) error {
 			if f.refuseDel {
 				return errors.New("not now")

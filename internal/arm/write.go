@@ -57,7 +57,10 @@ func (u *run) commitTx(ctx context.Context, c *Call, status int, fn func(tx stor
 		return w.put(tx, u)
 	})
 	if err == nil {
-		c.Audited, u.committed = true, true
+		u.committed = true
+		if u.op == "" { // what is removed with something else does not stand for the whole request
+			c.Audited = true
+		}
 		if w.bumped { // our own doing, and what it removed does not matter to the rest of the call
 			*u.version = uint64(lsn)
 		}

@@ -216,12 +216,16 @@ func (l *Log) write(ctx context.Context, shard string, recs []Record) error {
 	return nil
 }
 
-// key is correlation id | time (8 bytes, big endian nanoseconds) | request id, so that a story is one range in order of time.
+// key is correlation id | time (8 bytes, big endian nanoseconds) | request id | hash of operation and resource (4 bytes), so that a story is one range in order
+// of time, one request may have several records (a group's deletion), and writing a record again changes nothing.
 func key(rec Record) []byte {
-	k := make([]byte, 0, 2+len(rec.CorrelationID)+8+len(rec.RequestID))
+	k := make([]byte, 0, 2+len(rec.CorrelationID)+8+len(rec.RequestID)+4)
 	k = append(append(k, "A|"...), rec.CorrelationID...)
 	k = binary.BigEndian.AppendUint64(k, uint64(rec.Time.UnixNano()))
-	return append(k, rec.RequestID...)
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(rec.Operation))
+	_, _ = h.Write([]byte(rec.Resource))
+	return binary.BigEndian.AppendUint32(append(k, rec.RequestID...), h.Sum32())
 }
 
 func shardNumber(correlationID string) int {
