@@ -69,7 +69,7 @@ func newPlatform(t *testing.T, roots ...string) *platform {
 		t.Fatal(err)
 	}
 	p.web = New(Deps{
-		Store: st, Sealer: sealer, Clock: p.clock, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Resources: p, Access: p, Verifier: p,
+		Store: st, Sealer: sealer, Clock: p.clock, Log: testLog(t), Resources: p, Access: p, Verifier: p,
 		Names: p, Hosts: testHosts, Tokens: p, Identities: p, IdentityURL: "http://127.0.0.1:4141", FrontDoor: &http.Client{Transport: p.vault},
 		ProcessEnv: func(id string) ([]string, func()) {
 			return []string{"HTTPS_PROXY=http://proxy-of-" + id[len(id)-4:]}, func() {}
@@ -88,23 +88,29 @@ func newPlatform(t *testing.T, roots ...string) *platform {
 }
 
 // run runs the host until the test ends or stop is called.
-func (p *platform) run() {
+func (p *platform) run() { p.stop = startHost(p.t, p.web) }
+
+// startHost runs a service's host until the test ends or stop is called.
+func startHost(t *testing.T, s *Service) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if err := p.web.host.run(ctx); err != nil {
-			p.t.Error(err)
+		if err := s.host.run(ctx); err != nil {
+			t.Error(err)
 		}
 	}()
-	p.stop = func() { cancel(); <-done }
-	p.t.Cleanup(func() { p.stop() })
-	within(p.t, "host runs", func() bool {
-		p.web.host.mu.Lock()
-		defer p.web.host.mu.Unlock()
-		return p.web.host.ctx != nil
+	stop = func() { cancel(); <-done }
+	t.Cleanup(stop)
+	within(t, "host runs", func() bool {
+		s.host.mu.Lock()
+		defer s.host.mu.Unlock()
+		return s.host.ctx != nil
 	})
+	return stop
 }
+
+func testLog(t *testing.T) *slog.Logger { return slog.New(slog.NewTextHandler(t.Output(), nil)) }
 
 func (p *platform) Resource(_ context.Context, id string) (*arm.Resource, string, error) {
 	p.mu.Lock()

@@ -76,8 +76,7 @@ func (s *Service) referenceStatuses(ctx context.Context, id arm.ID, noun string)
 		}
 		r, ok := done[name]
 		if !ok || r.text != values[name] {
-			ref, _ := parseReference(values[name], s.deps.Hosts)
-			r = resolution{text: values[name], ref: ref, status: refInitialized}
+			r = unresolved(values[name], s.deps.Hosts)
 		}
 		props, err := json.Marshal(referenceStatus{
 			Reference: r.text, Status: r.status, VaultName: r.ref.Vault, SecretName: r.ref.Secret, SecretVersion: r.ref.Version,

@@ -102,14 +102,22 @@ func (v *resolver) resolveAll(ctx context.Context, site *arm.Resource, tenant st
 	return out
 }
 
+// unresolved is a reference before it was fetched.
+func unresolved(text string, hosts wire.Hosts) resolution {
+	ref, problem := parseReference(text, hosts)
+	if problem != "" {
+		return resolution{text: text, status: refSyntax, details: "The reference can't be read: " + problem + "."}
+	}
+	return resolution{text: text, ref: ref, status: refInitialized}
+}
+
 // resolve fetches one reference as the site's own identity.
 func (v *resolver) resolve(ctx context.Context, site *arm.Resource, tenant, text string) resolution {
-	ref, problem := parseReference(text, v.hosts)
-	r := resolution{text: text, ref: ref}
-	if problem != "" {
-		r.status, r.details = refSyntax, "The reference can't be read: "+problem+"."
+	r := unresolved(text, v.hosts)
+	if r.status == refSyntax {
 		return r
 	}
+	ref := r.ref
 	if !systemIdentity(site) {
 		r.status, r.details = refNoIdentity, "The site has no system-assigned identity."
 		return r

@@ -10,9 +10,37 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/fault"
 )
 
+const (
+	planTypeName = "Microsoft.Web/serverfarms"
+	siteTypeName = "Microsoft.Web/sites"
+)
+
 // planType is Microsoft.Web/serverfarms. A plan has no size here: its sites share this machine, whatever its SKU says.
-func planType() arm.Type {
-	return arm.Type{Name: "Microsoft.Web/serverfarms", Versions: versions, OnCreate: http.StatusOK, Put: putPlan, Render: renderPlan}
+func (s *Service) planType() arm.Type {
+	return arm.Type{Name: planTypeName, Versions: versions, OnCreate: http.StatusOK, Put: putPlan, Render: renderPlan, Delete: s.deletePlan}
+}
+
+// deletePlan refuses to take a plan from under its sites. Deleted with its group, a plan goes whatever it has: the sites go with it.
+func (s *Service) deletePlan(ctx context.Context, c *arm.Call) error {
+	if c.Request.Route == nil || c.Request.Route.Operation != planTypeName+"/delete" {
+		return nil
+	}
+	sites, packages := map[string]string{}, map[string]string{}
+	if err := s.sitesIn(ctx, "sub/"+strings.ToLower(c.ID.Subscription), sites, packages); err != nil {
+		return err
+	}
+	for _, id := range sites {
+		site, _, err := s.deps.Resources.Resource(ctx, id)
+		if err != nil {
+			return err
+		}
+		var p siteProperties
+		if site == nil || json.Unmarshal(site.Properties, &p) != nil || !strings.EqualFold(p.ServerFarmID, c.ID.String()) {
+			continue
+		}
+		return fault.New(fault.Conflict, "Conflict", "Server farm '%s' cannot be deleted because it has web app(s) %s assigned to it.", c.ID.Name(), site.Name)
+	}
+	return nil
 }
 
 // planSKU is a plan's sku as clients send it.

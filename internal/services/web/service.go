@@ -92,7 +92,7 @@ func (s *Service) Service() wire.Service {
 
 // Types are the resource types of Microsoft.Web.
 func (s *Service) Types() []arm.Type {
-	return []arm.Type{planType(), s.siteType(), slotType(), s.configType(), s.referenceType(nounSettings), s.referenceType(nounConnections)}
+	return []arm.Type{s.planType(), s.siteType(), slotType(), s.configType(), s.referenceType(nounSettings), s.referenceType(nounConnections)}
 }
 
 // versions are the api-versions of Microsoft.Web; any later one is answered like the last.

@@ -17,7 +17,7 @@ import (
 // siteType is Microsoft.Web/sites.
 func (s *Service) siteType() arm.Type {
 	return arm.Type{
-		Name: "Microsoft.Web/sites", Versions: versions, Identity: true, OnCreate: http.StatusOK,
+		Name: siteTypeName, Versions: versions, Identity: true, OnCreate: http.StatusOK,
 		Put: s.putSite, Commit: commitChange, Applied: s.siteApplied, Render: s.renderSite,
 		CommitDelete: func(tx store.Tx, c *arm.Call) error {
 			r := rowsOf(c.Old.GUID)
@@ -143,7 +143,7 @@ func (s *Service) checkPlan(ctx context.Context, c *arm.Call, p *siteProperties)
 			return err
 		}
 	}
-	if plan == nil || !strings.EqualFold(plan.Type, "Microsoft.Web/serverfarms") {
+	if plan == nil || !strings.EqualFold(plan.Type, planTypeName) {
 		return fault.New(fault.NotFound, "NotFound", "Cannot find the server farm %q in the site's subscription.", p.ServerFarmID)
 	}
 	p.ServerFarmID = plan.ID
