@@ -59,7 +59,11 @@ func (p *Pipeline) deleteOnce(ctx context.Context, c *Call) (any, error) {
 	if c.Type.Name == typeAssignment { // its clients expect to be shown what is gone
 		return p.reply(ctx, c, c.Old, http.StatusOK)
 	}
-	return wire.Reply{Status: http.StatusOK}, nil
+	status := c.Type.OnDelete
+	if status == 0 {
+		status = http.StatusOK
+	}
+	return wire.Reply{Status: status}, nil
 }
 
 // closeGroup marks a group as on its way out.

@@ -68,6 +68,7 @@ type Type struct {
 	Untracked bool // has no location and tags of its own (child and extension types)
 	Identity  bool // may carry a managed identity
 	OnCreate  int  // status of a creating PUT; 0 = 201 (App Service and Cosmos DB answer 200)
+	OnDelete  int  // status of a deletion; 0 = 200 (clients of Cosmos DB take 202 and 204 only)
 
 	// Put validates c.Body against c.Old and fills c.New.Properties, SKU, Kind and Private; no writes. The pipeline has filled the envelope.
 	Put func(ctx context.Context, c *Call) error
