@@ -208,20 +208,6 @@ func (p *Platform) Restart(t testing.TB) {
 	}
 }
 
-// Tail is the end of the platform's log, from the byte given on, shortened to what a reader can use.
-func (p *Platform) Tail(from int64) string {
-	const most = 16 << 10
-	b, err := os.ReadFile(p.Log)
-	if err != nil {
-		return err.Error()
-	}
-	b = b[min(from, int64(len(b))):]
-	if len(b) > most {
-		b = b[len(b)-most:]
-	}
-	return string(b)
-}
-
 // roots are the certificates clients of the platform trust, and no others.
 func (p *Platform) roots() (*x509.CertPool, error) {
 	b, err := os.ReadFile(p.Run.Root)
