@@ -151,8 +151,9 @@ func (c *call) checkKey(signature string, buf *[]byte) error {
 	c.AllowedBy = key.String()
 	switch {
 	case key.ReadOnly() && !c.op.reads():
-		return withSub(fault.New(fault.Forbidden, "Forbidden",
-			"The given request [%s %s] cannot be authorized by a read-only key. Use a read-write key of the account.", c.HTTP.Method, c.HTTP.URL.Path), subWriteForbidden)
+		// No sub-status: clients take 3 for a region without writes and wait for another one.
+		return fault.New(fault.Forbidden, "Forbidden",
+			"The given request [%s %s] cannot be authorized by a read-only key. Use a read-write key of the account.", c.HTTP.Method, c.HTTP.URL.Path)
 	case c.account.KeyMetadataDenied && !c.op.reads() && target.kind != "docs":
 		return withSub(fault.New(fault.Forbidden, "Forbidden",
 			"Operation '%s' on resource '%s' is not allowed through Azure Cosmos DB endpoint. Please switch on such operations for your account, or perform this operation through Azure Resource Manager.",

@@ -4,7 +4,6 @@ import "github.com/bulkheadhq/bulkhead/internal/fault"
 
 // Sub-statuses that the SDKs' retry logic knows.
 const (
-	subWriteForbidden       = 3
 	subPartitionKeyMismatch = 1001
 	subReadSession          = 1002
 	subRangeGone            = 1002
