@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
@@ -20,7 +21,23 @@ type hopError struct {
 func (e *hopError) Error() string { return e.hop + ": " + e.reason() }
 func (e *hopError) Unwrap() error { return e.err }
 
-var aadsts = regexp.MustCompile(`AADSTS\d+`)
+var (
+	aadsts = regexp.MustCompile(`AADSTS\d+`)
+	// azcosmos reads the account before its first operation and tells a failure of that as text only.
+	response = regexp.MustCompile(`RESPONSE (\d{3}):`)
+)
+
+// answered is the status and error code of the answer that made the hop fail, 0 if there was none.
+func (e *hopError) answered() (status int, code string) {
+	var answer *azcore.ResponseError
+	if errors.As(e.err, &answer) {
+		return answer.StatusCode, answer.ErrorCode
+	}
+	if m := response.FindStringSubmatch(e.err.Error()); m != nil {
+		status, _ = strconv.Atoi(m[1]) // three digits
+	}
+	return status, ""
+}
 
 // reason is what may be told of the failure: status and error code, never the text of a request or an answer, which may hold what must not be seen.
 func (e *hopError) reason() string {
@@ -35,17 +52,17 @@ func (e *hopError) reason() string {
 		}
 		return text
 	}
-	var answer *azcore.ResponseError
-	if errors.As(e.err, &answer) {
-		return "answered " + strconv.Itoa(answer.StatusCode) + " " + answer.ErrorCode
+	if status, code := e.answered(); status != 0 {
+		return strings.TrimSpace("answered " + strconv.Itoa(status) + " " + code)
 	}
-	return e.err.Error()
+	text, _, _ := strings.Cut(e.err.Error(), "\n")
+	return text
 }
 
-// status: a refusal by what the customer owns (the role on its account, the account's keys and firewall) is 403; all else is this service's own trouble.
+// status: a refusal by what the customer owns (the role on its account, the account's firewall) is 403; all else is this service's own trouble.
 func (e *hopError) status() int {
-	var answer *azcore.ResponseError
-	if errors.As(e.err, &answer) && (e.hop == hopManagement || e.hop == hopDocuments) && answer.StatusCode == http.StatusForbidden {
+	status, _ := e.answered()
+	if status == http.StatusForbidden && (e.hop == hopManagement || e.hop == hopDocuments) {
 		return http.StatusForbidden
 	}
 	return http.StatusBadGateway
