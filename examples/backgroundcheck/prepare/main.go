@@ -155,16 +155,45 @@ func tell(in *input, call, made string) error {
 		return fmt.Errorf("call the service as %s: %w\n%s", contoso.Name, err, out)
 	}
 	fmt.Printf("\nA first request, as %s:\n%s", contoso.Name, indent(out))
-	fmt.Println("\nTry:")
+	platform, err := platformCommand()
+	if err != nil {
+		return err
+	}
+	call, made = short(call), short(made)
+	fmt.Println("\nTry, from this folder:")
 	for _, c := range in.Customers {
-		fmt.Printf("  bulkhead exec --as %s -- %s -service %s GET '/checks?status=running'   # %s\n", c.Callers[0], call, made, c.Name)
+		fmt.Printf("  %s exec%s --as %s -- %s -service %s GET '/checks?status=running'   # %s\n", platform.bin, platform.data, c.Callers[0], call, made, c.Name)
 	}
 	for line := range strings.Lines(string(out)) {
 		if id, ok := strings.CutPrefix(strings.TrimSpace(line), "correlation id: "); ok {
-			fmt.Printf("  bulkhead trace %s   # every hop of that request, who and allowed by what\n", id)
+			fmt.Printf("  %s trace%s %s   # every hop of that request: who, and allowed by what\n", platform.bin, platform.data, id)
 		}
 	}
 	return nil
+}
+
+// platformCommand is how to call the bulkhead in use from the current folder: its name, and the flag that it needs unless its data is where it looks by itself.
+func platformCommand() (c struct{ bin, data string }, err error) {
+	if c.bin, err = exec.LookPath("bulkhead"); err != nil {
+		return c, err
+	}
+	c.bin = short(c.bin)
+	if data := short(os.Getenv("BULKHEAD_DATA")); data != "" && data != "bulkhead-data" {
+		c.data = " --data " + data
+	}
+	return c, nil
+}
+
+// short is a path as seen from the current folder, where that is below it.
+func short(path string) string {
+	here, err := os.Getwd()
+	if err != nil || path == "" {
+		return path
+	}
+	if rel, err := filepath.Rel(here, path); err == nil && filepath.IsLocal(rel) {
+		return rel
+	}
+	return path
 }
 
 func indent(b []byte) string {
