@@ -3,6 +3,7 @@ package harness
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -49,22 +50,39 @@ func (p *Platform) Output(t testing.TB, args ...string) []byte {
 // Exec runs a command under `bulkhead exec`, as the application named (""; the administrator), with more environment on top, and returns what it printed.
 func (p *Platform) Exec(t testing.TB, as string, env []string, command ...string) []byte {
 	t.Helper()
+	out, err := p.ExecError(as, env, command...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// ExecError is Exec for commands that may fail; the error holds what the command wrote to stderr.
+func (p *Platform) ExecError(as string, env []string, command ...string) ([]byte, error) {
 	args := []string{"exec"}
 	if as != "" {
 		args = append(args, "--as", as)
 	}
 	c := p.Command(append(append(args, "--"), command...)...)
 	c.Env = append(c.Env, env...)
-	return output(t, c)
+	return run(c)
 }
 
-func output(t testing.TB, c *exec.Cmd) []byte {
-	t.Helper()
+func run(c *exec.Cmd) ([]byte, error) {
 	var stderr bytes.Buffer
 	c.Stderr = &stderr
 	out, err := c.Output()
 	if err != nil {
-		t.Fatalf("%s: %v\n%s%s", strings.Join(c.Args, " "), err, out, stderr.String())
+		err = fmt.Errorf("%s: %w\n%s%s", strings.Join(c.Args, " "), err, out, stderr.String())
+	}
+	return out, err
+}
+
+func output(t testing.TB, c *exec.Cmd) []byte {
+	t.Helper()
+	out, err := run(c)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return out
 }
