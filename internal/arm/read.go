@@ -8,12 +8,9 @@ import (
 	"strings"
 
 	"github.com/bulkheadhq/bulkhead/internal/fault"
-	"github.com/bulkheadhq/bulkhead/internal/ids"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
-
-func newTag() string { return ids.New() }
 
 // answer is a resource on the wire.
 type answer struct {

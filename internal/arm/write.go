@@ -12,6 +12,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/arm/rbac"
 	"github.com/bulkheadhq/bulkhead/internal/audit"
 	"github.com/bulkheadhq/bulkhead/internal/fault"
+	"github.com/bulkheadhq/bulkhead/internal/ids"
 	"github.com/bulkheadhq/bulkhead/internal/outbox"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
@@ -35,7 +36,7 @@ func (u *run) write(ctx context.Context, c *Call, status int, fn func(tx store.T
 // commit is Call.Commit: for actions.
 func (u *run) commit(ctx context.Context, c *Call, fn func(tx store.Tx) error) error {
 	if c.New != nil {
-		c.New.Changed, c.New.By, c.New.ETag = u.p.deps.Clock.Now(), c.Principal.ObjectID, newTag()
+		c.New.Changed, c.New.By, c.New.ETag = u.p.deps.Clock.Now(), c.Principal.ObjectID, ids.New()
 	}
 	return u.write(ctx, c, http.StatusOK, fn)
 }

@@ -18,16 +18,16 @@ func New() string {
 // Format writes 16 bytes as a GUID in text form, in byte order.
 func Format(b [16]byte) string {
 	var s [36]byte
-	hex.Encode(s[0:8], b[0:4])
-	s[8] = '-'
-	hex.Encode(s[9:13], b[4:6])
-	s[13] = '-'
-	hex.Encode(s[14:18], b[6:8])
-	s[18] = '-'
-	hex.Encode(s[19:23], b[8:10])
-	s[23] = '-'
-	hex.Encode(s[24:36], b[10:16])
-	return string(s[:])
+	return string(Append(s[:0], b))
+}
+
+// Append is Format onto dst.
+func Append(dst []byte, b [16]byte) []byte {
+	dst = append(hex.AppendEncode(dst, b[0:4]), '-')
+	dst = append(hex.AppendEncode(dst, b[4:6]), '-')
+	dst = append(hex.AppendEncode(dst, b[6:8]), '-')
+	dst = append(hex.AppendEncode(dst, b[8:10]), '-')
+	return hex.AppendEncode(dst, b[10:16])
 }
 
 // Version returns 32 random lower-case hexadecimal digits, the form of a Key Vault object version.

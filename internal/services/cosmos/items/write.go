@@ -3,12 +3,12 @@ package items
 import (
 	"context"
 	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/fault"
+	"github.com/bulkheadhq/bulkhead/internal/ids"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/rid"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 )
@@ -164,17 +164,7 @@ func (s *Store) Apply(ctx context.Context, r Range, now time.Time, writes []Writ
 
 func quoteETag(b [16]byte) string {
 	var s [38]byte
-	s[0], s[37] = '"', '"'
-	hex.Encode(s[1:9], b[0:4])
-	s[9] = '-'
-	hex.Encode(s[10:14], b[4:6])
-	s[14] = '-'
-	hex.Encode(s[15:19], b[6:8])
-	s[19] = '-'
-	hex.Encode(s[20:24], b[8:10])
-	s[24] = '-'
-	hex.Encode(s[25:37], b[10:16])
-	return string(s[:])
+	return string(append(ids.Append(append(s[:0], '"'), b), '"'))
 }
 
 // MatchETag tells whether an If-Match or If-None-Match value names the etag. Quotes may be absent.
