@@ -124,9 +124,7 @@ func (s *Service) ChangeApplication(ctx context.Context, tenantID, objectID stri
 		if before == nil {
 			return notFound("application", objectID)
 		}
-		after := *before
-		after.IdentifierURIs = slices.Clone(before.IdentifierURIs)
-		after.Secrets, after.Certificates = slices.Clone(before.Secrets), slices.Clone(before.Certificates)
+		after := before.clone()
 		if err := fn(&after); err != nil {
 			return err
 		}
@@ -147,6 +145,14 @@ func (s *Service) ChangeApplication(ctx context.Context, tenantID, objectID stri
 		return nil, err
 	}
 	return changed, nil
+}
+
+// clone copies a so far that lists may be changed in the copy; what they hold is replaced, never changed.
+func (a *Application) clone() Application {
+	c := *a
+	c.IdentifierURIs, c.Owners, c.Tags = slices.Clone(a.IdentifierURIs), slices.Clone(a.Owners), slices.Clone(a.Tags)
+	c.Secrets, c.Certificates, c.Federated = slices.Clone(a.Secrets), slices.Clone(a.Certificates), slices.Clone(a.Federated)
+	return c
 }
 
 // DeleteApplication removes an application and its service principal in its own tenant; the next sign-in as it is refused everywhere.

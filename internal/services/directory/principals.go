@@ -88,16 +88,19 @@ func (s *Service) PrincipalByAppID(ctx context.Context, tenantID, appID string) 
 	return s.spAt(ctx, tenantID, keySPAppID+strings.ToLower(appID))
 }
 
-// FindPrincipal looks a principal up in every tenant, for role assignments that name one of another tenant; nil if none has it.
-func (s *Service) FindPrincipal(ctx context.Context, objectID string) (*SP, error) {
+// FindPrincipal looks a service principal, user or group up in every tenant, for role assignments that name one of another tenant; nil if none has it.
+func (s *Service) FindPrincipal(ctx context.Context, objectID string) (*Object, error) {
 	tenants, err := s.Tenants.List(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for _, t := range tenants {
-		sp, err := s.PrincipalByObjectID(ctx, t.ID, objectID)
-		if err != nil || sp != nil {
-			return sp, err
+		kind, err := s.kindOf(ctx, t.ID, objectID)
+		if err != nil {
+			return nil, err
+		}
+		if kind != "" && kind != KindApplication {
+			return &Object{TenantID: t.ID, ObjectID: strings.ToLower(objectID), Kind: kind}, nil
 		}
 	}
 	return nil, nil
