@@ -62,7 +62,7 @@ func newRoot() *cobra.Command {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newUp(), newExec(), newEnv(), newTenant(), newSubscription(), newApp(), newTrace())
+	root.AddCommand(newUp(), newExec(), newEnv(), newTenant(), newSubscription(), newApp(), newUser(), newTrace())
 	return root
 }
 

@@ -31,21 +31,22 @@ func (p *Platform) wireServices(ctx context.Context) error {
 	p.directory = directory.New(directory.Deps{
 		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Tokens: p.tokens, Tenants: p.tenants, Hosts: p.hosts,
 	})
+	callers := liveVerifier{p.tokens, p.directory}
 	p.arm = arm.New(arm.Deps{
-		Store: p.store, Clock: p.clock, Log: p.log, Names: p.names, Outbox: drainer{p}, Verifier: p.tokens, Audit: p.audit,
+		Store: p.store, Clock: p.clock, Log: p.log, Names: p.names, Outbox: drainer{p}, Verifier: callers, Audit: p.audit,
 		Directory: armDirectory{p.directory}, Hosts: p.hosts, TenantExists: p.tenants.Exists,
 	})
 	ids := identity.New(identity.Deps{Resources: p.arm, Tokens: p.directory})
 	vaults := keyvault.New(keyvault.Deps{
 		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Access: p.arm, Reader: p.arm, Names: p.names,
-		Verifier: p.tokens, Audit: p.audit, Outbox: drainer{p},
+		Verifier: callers, Audit: p.audit, Outbox: drainer{p},
 	})
 	accounts := cosmos.New(cosmos.Deps{
 		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Reader: p.arm, Names: p.names,
-		Verifier: p.tokens, Audit: p.audit, Outbox: drainer{p},
+		Verifier: callers, Audit: p.audit, Outbox: drainer{p},
 	})
 	sites := web.New(web.Deps{
-		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Resources: p.arm, Access: p.arm, Verifier: p.tokens, Names: p.names, Hosts: p.hosts,
+		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Resources: p.arm, Access: p.arm, Verifier: callers, Names: p.names, Hosts: p.hosts,
 		Tokens: p.directory, Identities: ids, IdentityURL: "http://" + p.addr.Identity,
 		FrontDoor: &http.Client{Transport: reach.InProcess{Handler: frontDoor{p}}}, ProcessEnv: p.processEnv,
 		Data: p.cfg.Data, PackageRoots: p.cfg.PackageRoots,
@@ -99,4 +100,28 @@ func (a armDirectory) FindPrincipal(ctx context.Context, objectID string) (tenan
 	}
 	kinds := map[directory.ObjectKind]authn.Kind{directory.KindUser: authn.User, directory.KindGroup: authn.Group, directory.KindSP: authn.ServicePrincipal}
 	return o.TenantID, kinds[o.Kind], true, nil
+}
+
+// liveVerifier verifies tokens against the directory as it is now, whatever the token says: who was deleted or disabled is refused at the next call, and so is
+// what was granted through a group that the caller was taken out of.
+type liveVerifier struct {
+	tokens    *authn.Tokens
+	directory *directory.Service
+}
+
+// Verify implements authn.Verifier.
+func (v liveVerifier) Verify(ctx context.Context, raw string) (*authn.Principal, error) {
+	who, err := v.tokens.Verify(ctx, raw)
+	if err != nil {
+		return nil, err
+	}
+	groups, there, err := v.directory.Standing(ctx, who)
+	if err != nil {
+		return nil, err
+	}
+	if !there {
+		return nil, &authn.VerifyError{Reason: authn.Gone, Detail: "its principal " + who.ObjectID + " was deleted or disabled"}
+	}
+	who.Groups = groups
+	return who, nil
 }

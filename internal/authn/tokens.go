@@ -49,6 +49,7 @@ const (
 	BadIssuer    Reason = "issuer"
 	Expired      Reason = "expired"
 	NotYetValid  Reason = "not yet valid"
+	Gone         Reason = "principal gone" // deleted or disabled since the token was issued
 )
 
 // Error implements error.

@@ -78,7 +78,7 @@ func (a *Application) validate() error {
 		}
 		seen[strings.ToLower(uri)] = true
 	}
-	return nil
+	return a.validateAccess()
 }
 
 func badRequest(target, message string) error {
@@ -155,18 +155,10 @@ func (a *Application) clone() Application {
 	return c
 }
 
-// DeleteApplication removes an application and its service principal in its own tenant; the next sign-in as it is refused everywhere.
+// DeleteApplication deletes an application and its service principal in its own tenant; the next sign-in as it is refused everywhere. Both may be restored
+// for 30 days.
 func (s *Service) DeleteApplication(ctx context.Context, tenantID, objectID string) error {
-	return retry(ctx, func() error {
-		app, sp, expect, err := s.readApp(ctx, tenantID, objectID)
-		if err != nil {
-			return err
-		}
-		if app == nil {
-			return notFound("application", objectID)
-		}
-		return s.commit(ctx, app.TenantID, change{oldApp: app, oldSP: sp, expect: expect})
-	})
+	return s.softDelete(ctx, tenantID, KindApplication, objectID)
 }
 
 func notFound(what, id string) error {

@@ -59,6 +59,7 @@ func (s *Service) EnsureServicePrincipal(ctx context.Context, sp SP) error {
 			sp.Created = s.Clock.Now()
 		} else {
 			sp.Created, sp.Disabled, sp.Administrator = have.Created, have.Disabled, have.Administrator
+			sp.Owners, sp.Tags, sp.AssignmentRequired = have.Owners, have.Tags, have.AssignmentRequired
 			if have.AppID == sp.AppID && have.DisplayName == sp.DisplayName && have.ResourceID == sp.ResourceID && slices.Equal(have.Names, sp.Names) {
 				return nil
 			}
@@ -67,8 +68,13 @@ func (s *Service) EnsureServicePrincipal(ctx context.Context, sp SP) error {
 	})
 }
 
-// RemoveServicePrincipal removes a service principal; one that is gone already is fine. No further tokens are issued to it.
+// RemoveServicePrincipal removes a service principal for good; one that is gone already is fine. No further tokens are issued to it.
 func (s *Service) RemoveServicePrincipal(ctx context.Context, tenantID, objectID string) error {
+	if ids.IsGUID(objectID) {
+		if err := s.forget(ctx, strings.ToLower(tenantID), strings.ToLower(objectID)); err != nil {
+			return err
+		}
+	}
 	return retry(ctx, func() error {
 		have, expect, err := s.readSP(ctx, tenantID, objectID)
 		if err != nil || have == nil {

@@ -123,6 +123,9 @@ type SP struct {
 	Created       time.Time  `json:"created"`
 	Owners        []string   `json:"owners,omitempty"` // object ids
 	Tags          []string   `json:"tags,omitempty"`
+	// Credentials that work in this tenant only, beside those of the application. Their MACs are made with the application's ids.
+	Secrets      []Secret      `json:"secrets,omitempty"`
+	Certificates []Certificate `json:"certificates,omitempty"`
 	// AssignmentRequired: only users and clients with a RoleAssignment get tokens for it.
 	AssignmentRequired bool `json:"appRoleAssignmentRequired,omitempty"`
 }

@@ -54,7 +54,7 @@ func (s *Service) Service() wire.Service {
 	routes = append(routes, s.discoveryRoutes()...)
 	routes = append(routes, s.adminRoutes()...)
 	routes = append(routes, s.graphRoutes()...)
-	return wire.Service{Name: "directory", Routes: routes}
+	return wire.Service{Name: "directory", Routes: routes, Run: s.Run}
 }
 
 // row is one decoded row of a tenant's shard, or several below one object; all fields are nil where there is none.
