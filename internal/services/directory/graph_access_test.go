@@ -299,3 +299,37 @@ func TestGraph_ServicePrincipalPassword(t *testing.T) {
 	}
 	a.want(403, "POST", "/v1.0/servicePrincipals/"+identity.ObjectID+"/addPassword", nil)
 }
+
+// Azure's own applications have a service principal in every tenant, which cannot be changed.
+func TestGraph_FirstParties(t *testing.T) {
+	t.Parallel()
+	a, contoso := newAdmin(t)
+	const graph = "00000003-0000-0000-c000-000000000000"
+	list := a.want(200, "GET", "/v1.0/servicePrincipals?$filter="+url.QueryEscape("servicePrincipalNames/any(c:c eq '"+graph+"')"), nil)
+	if len(ids(list)) != 1 {
+		t.Fatalf("%v", list)
+	}
+	id := ids(list)[0]
+	a.wantIDs("/v1.0/servicePrincipals?$filter="+url.QueryEscape("servicePrincipalNames/any(c:c eq 'https://graph.microsoft.com')"), id)
+	if got := a.want(200, "GET", "/v1.0/servicePrincipals/"+id, nil); got["displayName"] != "Microsoft Graph" || got["appId"] != graph {
+		t.Errorf("%v", got)
+	}
+	if got := a.want(200, "POST", "/v1.0/directoryObjects/getByIds", map[string]any{"ids": []string{id}}); !slices.Equal(ids(got), []string{id}) {
+		t.Errorf("%v", got)
+	}
+	a.want(409, "POST", "/v1.0/servicePrincipals", map[string]any{"appId": graph})
+	a.want(404, "PATCH", "/v1.0/servicePrincipals/"+id, map[string]any{"accountEnabled": false})
+	a.want(404, "DELETE", "/v1.0/servicePrincipals/"+id, nil)
+	client := a.app(directory.AppSpec{TenantID: contoso.ID, DisplayName: "client"})
+	a.want(201, "POST", "/v1.0/oauth2PermissionGrants", map[string]any{"clientId": client.sp.ObjectID, "resourceId": id, "consentType": "AllPrincipals", "scope": "User.Read"})
+	if got, err := a.dir.Consented(t.Context(), contoso.ID, client.sp.ObjectID, id, ""); err != nil || !slices.Equal(got, []string{"User.Read"}) {
+		t.Errorf("%v, %v", got, err)
+	}
+	// In another tenant it is another object.
+	fabrikam := a.tenant("Fabrikam")
+	there := tester{a.platform, a.platform.token(a.app(directory.AppSpec{TenantID: fabrikam.ID, DisplayName: "admin", Administrator: true}), graphScope)}
+	there.want(404, "GET", "/v1.0/servicePrincipals/"+id, nil)
+	// Nobody signs in as it.
+	d := daemon{Application: &directory.Application{TenantID: contoso.ID, AppID: graph}, secret: "x"}
+	wantAADSTS(t, "sign in", a.post(publicLogin, "/"+contoso.ID+"/oauth2/v2.0/token", secretForm(d, vaultScope)), 400, 700016, "unauthorized_client")
+}

@@ -91,6 +91,9 @@ func (s *Service) shownObject(ctx context.Context, tenantID, id string) (any, fi
 		return nil, nil, "", err
 	}
 	r, err := s.at(ctx, tenantID, objectKey(kind)+strings.ToLower(id))
+	if err == nil && kind == KindSP {
+		r.sp, err = s.PrincipalByObjectID(ctx, tenantID, id)
+	}
 	if err != nil {
 		return nil, nil, "", err
 	}

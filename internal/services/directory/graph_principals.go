@@ -85,7 +85,26 @@ func (sp *SP) values(property string) (values []string, collection, ok bool) {
 
 // graphListSPs lists them without the roles and scopes of their applications, which a single one shows: those may live in other tenants.
 func (s *Service) graphListSPs(ctx context.Context, r *wire.Request) (any, error) {
-	return graphList(ctx, s, r, keySP, spCodec, "servicePrincipals", func(sp *SP) (any, filterable) { return viewSP(sp, nil), sp })
+	page, err := newPager(r, "servicePrincipals")
+	if err != nil {
+		return nil, err
+	}
+	all, err := allRows(ctx, s, r.Principal.TenantID, keySP, spCodec)
+	if err != nil {
+		return nil, err
+	}
+	for i := range firstParties {
+		all = append(all, *firstParties[i].principal(r.Principal.TenantID))
+	}
+	slices.SortFunc(all, func(a, b SP) int { return strings.Compare(a.ObjectID, b.ObjectID) })
+	for i := range all {
+		if more, err := page.add(all[i].ObjectID, viewSP(&all[i], nil), &all[i]); err != nil {
+			return nil, err
+		} else if !more {
+			break
+		}
+	}
+	return page.answer(), nil
 }
 
 type graphSPBody struct {
@@ -129,7 +148,7 @@ func (in *graphSPBody) apply(sp *SP) error {
 }
 
 func noCredential() error {
-	return fault.New(fault.Forbidden, "Authorization_RequestDenied", "A managed identity has no credentials of its own.")
+	return fault.New(fault.Forbidden, "Authorization_RequestDenied", "This service principal has no credentials of its own.")
 }
 
 func (sp *SP) checkCount() error {

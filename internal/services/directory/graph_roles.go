@@ -58,6 +58,9 @@ func (s *Service) viewRole(ctx context.Context, tenantID string, a *RoleAssignme
 		return nil, err
 	}
 	row, err := s.at(ctx, tenantID, objectKey(kind)+a.PrincipalID)
+	if err == nil && kind == KindSP {
+		row.sp, err = s.PrincipalByObjectID(ctx, tenantID, a.PrincipalID)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -228,12 +228,15 @@ func (s *Service) kindOf(ctx context.Context, tenantID, objectID string) (Object
 	if !ids.IsGUID(objectID) {
 		return "", nil
 	}
-	for _, kind := range []ObjectKind{KindSP, KindUser, KindGroup, KindApplication} {
+	if sp, err := s.PrincipalByObjectID(ctx, tenantID, objectID); err != nil || sp != nil {
+		return KindSP, err
+	}
+	for _, kind := range []ObjectKind{KindUser, KindGroup, KindApplication} {
 		r, err := s.at(ctx, tenantID, objectKey(kind)+strings.ToLower(objectID))
 		if err != nil {
 			return "", err
 		}
-		if r.sp != nil || r.user != nil || r.group != nil || r.app != nil {
+		if r.user != nil || r.group != nil || r.app != nil {
 			return kind, nil
 		}
 	}

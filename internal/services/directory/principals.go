@@ -19,6 +19,9 @@ func (s *Service) CreateServicePrincipal(ctx context.Context, tenantID, appID st
 	if tenant == nil {
 		return nil, fault.New(fault.NotFound, "TenantNotFound", "There is no tenant %.100q.", tenantID)
 	}
+	if firstPartyAt(tenant.ID, keySPAppID+strings.ToLower(appID)) != nil {
+		return nil, fault.New(fault.Conflict, "Request_MultipleObjectsWithSameKeyValue", "The service principal cannot be created because the service principal name %s is already in use.", appID)
+	}
 	app, err := s.FindApplication(ctx, appID)
 	if err != nil {
 		return nil, err

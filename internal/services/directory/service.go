@@ -135,6 +135,9 @@ func (s *Service) appAt(ctx context.Context, tenantID, key string) (*Application
 
 func (s *Service) spAt(ctx context.Context, tenantID, key string) (*SP, error) {
 	r, err := s.at(ctx, tenantID, key)
+	if err == nil && r.sp == nil {
+		return firstPartyAt(tenantID, key), nil
+	}
 	return r.sp, err
 }
 
