@@ -54,8 +54,9 @@ func parseFilter(text string) (filter, error) {
 	}
 }
 
-// matches evaluates f. Texts are compared in any case, as Graph does.
+// matches evaluates f. Texts are compared in any case, as Graph does. Every condition is looked at, so that a wrong one is an error for any object.
 func (f filter) matches(v filterable) (bool, error) {
+	all := true
 	for _, c := range f {
 		values, collection, ok := v.values(strings.ToLower(c.property))
 		if !ok || collection != (c.op == "any") {
@@ -69,11 +70,9 @@ func (f filter) matches(v filterable) (bool, error) {
 				found = found || strings.EqualFold(have, c.value)
 			}
 		}
-		if !found {
-			return false, nil
-		}
+		all = all && found
 	}
-	return true, nil
+	return all, nil
 }
 
 // filterParser reads from rest, which it shortens.

@@ -247,6 +247,11 @@ func graphList[T any](ctx context.Context, s *Service, r *wire.Request, prefix s
 	if err != nil {
 		return nil, err
 	}
+	if _, fields := view(new(T)); fields != nil { // a filter that can't be evaluated is refused, also where there is nothing to filter
+		if _, err := page.q.matches(fields); err != nil {
+			return nil, err
+		}
+	}
 	after := []byte(page.q.after)
 	if page.q.count {
 		after = nil
