@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -113,25 +114,38 @@ func buffered(l *Log) int {
 	return len(l.buffer)
 }
 
-func TestPrune_KeepsTheYoung(t *testing.T) {
-	l, _, clk := newTestLog(t)
+func TestPrune_KeepsWholeDays(t *testing.T) {
+	l, st, clk := newTestLog(t)
 	ctx := context.Background()
 	corr := ids.New()
 	for i := range 5 {
 		l.Read(rec(corr, time.Duration(i)*24*time.Hour, fmt.Sprint(i)))
+		if err := l.Flush(ctx); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := l.Flush(ctx); err != nil {
-		t.Fatal(err)
-	}
-	clk.Advance(retention + 2*24*time.Hour + time.Hour)
+	clk.Advance((retentionDays+2)*24*time.Hour + time.Hour)
 	if err := l.prune(ctx); err != nil {
 		t.Fatal(err)
+	}
+	for n := range shards {
+		err := st.View(ctx, shardName(n), func(s store.Snapshot) error {
+			return s.Scan(store.Range{}, func(k, _ []byte) bool {
+				if when := time.Unix(0, int64(binary.BigEndian.Uint64(k[2:]))); k[0] == 'B' && when.Before(start.Add(48*time.Hour)) {
+					t.Errorf("a block of %s is still there", when)
+				}
+				return true
+			})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 	got, err := l.Trace(ctx, corr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"3", "4"}, operations(got)); diff != "" {
+	if diff := cmp.Diff([]string{"2", "3", "4"}, operations(got)); diff != "" {
 		t.Errorf("left after pruning (-want +got):\n%s", diff)
 	}
 }

@@ -20,7 +20,7 @@ import (
 type Options struct {
 	Logger     *slog.Logger
 	FS         vfs.FS // nil: the disk
-	CacheBytes int64  // block cache; 0: 16 MiB
+	CacheBytes int64  // block cache, which Pebble's memory tables are charged to, too; 0: 64 MiB
 	MaxGroup   int    // transactions committed as one; 0: 64
 	// MinFree is how many bytes the file system must have left for a write to be taken; below, Update answers
 	// store.ErrFull and reads go on. 0: 64 MiB.
@@ -73,7 +73,7 @@ func Open(dir string, o Options) (*Engine, error) {
 		o.FS = vfs.Default
 	}
 	if o.CacheBytes == 0 {
-		o.CacheBytes = 16 << 20
+		o.CacheBytes = 64 << 20
 	}
 	if o.MaxGroup <= 0 {
 		o.MaxGroup = 64
@@ -104,13 +104,14 @@ func Open(dir string, o Options) (*Engine, error) {
 	return e, nil
 }
 
-// pebbleOptions keep an idle engine small: the whole process aims at 60 MiB.
+// pebbleOptions keep an idle engine small (the whole process aims at 60 MiB): cache and memory tables grow as they are used. The cache must stay well above
+// two memory tables, or nothing is left of it for blocks and each point read goes to the file system.
 func (e *Engine) pebbleOptions() *pebble.Options {
 	o := &pebble.Options{
 		Cache:                       e.cache,
 		FS:                          e.fs,
 		FormatMajorVersion:          pebble.FormatTableFormatV6,
-		MemTableSize:                8 << 20,
+		MemTableSize:                32 << 20, // what it grows to; a new one begins at 256 KiB
 		MemTableStopWritesThreshold: 4,
 		MaxOpenFiles:                256,
 		Logger:                      pebbleLogger{e},
@@ -126,6 +127,7 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 	}
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		o.Levels[i].IndexBlockSize = 256 << 10 // keeps indexes at one level: a point read loads a block less
 	}
 	return o
 }
