@@ -20,6 +20,7 @@ type options struct {
 	brief  bool
 	rounds int
 	span   time.Duration // of one load in one round
+	only   string        // part of a load's name; "": all
 }
 
 func main() {
@@ -29,6 +30,7 @@ func main() {
 	flag.BoolVar(&o.brief, "brief", false, "a short run that fails on a bad ratio, not on an absolute figure")
 	flag.IntVar(&o.rounds, "rounds", 5, "rounds; the best of each figure counts")
 	flag.DurationVar(&o.span, "span", 3*time.Second, "length of one load in one round")
+	flag.StringVar(&o.only, "only", "", "run only the loads whose name has this in it, without the starts")
 	flag.Parse()
 	if o.brief {
 		o.rounds, o.span = 2, 700*time.Millisecond
@@ -64,7 +66,11 @@ func run(ctx context.Context, o options) error {
 	p.stop()
 
 	var r report
-	for range o.rounds { // the second start, and what the process holds when idle
+	starts := o.rounds
+	if o.only != "" {
+		starts = 0
+	}
+	for range starts { // the second start, and what the process holds when idle
 		if p, err = start(ctx, o.bin, dir); err != nil {
 			return err
 		}
@@ -89,11 +95,16 @@ func run(ctx context.Context, o options) error {
 	}
 	defer peer.stop()
 	for range o.rounds {
-		if err := w.round(ctx, p, peer, o.span, &r); err != nil {
+		if err := w.round(ctx, p, peer, o, &r); err != nil {
 			return err
 		}
 	}
+	if o.only != "" {
+		r.print(os.Stdout)
+		return nil
+	}
 	r.ratio("tokens against a bare RS256 signer", "RS256 tokens (8 connections)", "bare signing handler (8 connections)", 0.70)
+	r.ratio("item reads against a bare HTTPS handler", "item reads (8 connections)", "bare HTTPS handler, 1 KB (8 connections)", 0.50)
 	r.print(os.Stdout)
 	if o.brief {
 		return r.judgeRatios()

@@ -90,3 +90,16 @@ func (p *platform) rss() (float64, error) {
 	}
 	return 0, fmt.Errorf("no VmRSS")
 }
+
+// cpu is the processor time the process has used, in steps of 10 ms.
+func (p *platform) cpu() time.Duration {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	_, rest, _ := strings.Cut(string(b), ") ")
+	f := strings.Fields(rest)
+	if len(f) < 13 {
+		return 0
+	}
+	user, _ := strconv.Atoi(f[11])
+	system, _ := strconv.Atoi(f[12])
+	return time.Duration(user+system) * 10 * time.Millisecond
+}

@@ -20,12 +20,13 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"time"
 )
 
-// serveSigner is the peer of the token endpoint: the least a server can do that answers a signed RS256 token over HTTPS. It says "addr certificate-file" and ends
-// with its standard input.
+// serveSigner is the peer of what is measured: the least a server of the standard library can do over HTTPS. A POST answers a signed RS256 token, a GET an item's
+// text of 1 KB with as many headers as a real answer has. It says "addr certificate-file" and ends with its standard input.
 func serveSigner(in io.Reader, out io.Writer) error {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -50,10 +51,20 @@ func serveSigner(in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	item := document("bare")
 	s := &http.Server{
 		TLSConfig: &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"http/1.1"}},
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)
+			if r.Method == http.MethodGet {
+				for i := range 16 {
+					w.Header().Set("X-Ms-Bench-"+string(rune('A'+i)), "1234567890")
+				}
+				w.Header().Set("Content-Type", "application/json")
+				w.Header().Set("Content-Length", strconv.Itoa(len(item)))
+				_, _ = io.WriteString(w, item)
+				return
+			}
 			token, err := sign(key)
 			if err != nil {
 				http.Error(w, "sign", http.StatusInternalServerError)

@@ -135,14 +135,22 @@ func (w *work) do(p *platform, method, host, path string, header map[string]stri
 }
 
 // round runs each load once.
-func (w *work) round(ctx context.Context, p *platform, peer *signer, span time.Duration, r *report) error {
+func (w *work) round(ctx context.Context, p *platform, peer *signer, o options, r *report) error {
 	rate := func(name string, a aim, addr, root, host string, n, want int, next func(int) []byte) error {
-		v, err := load(ctx, addr, root, host, n, span, want, next)
+		if !strings.Contains(name, o.only) {
+			return nil
+		}
+		before := p.cpu()
+		v, err := load(ctx, addr, root, host, n, o.span, want, next)
 		r.most(name, "1/s", v, a)
+		if addr == p.door && v > 0 {
+			r.least(name+", CPU of the platform", "us each", (p.cpu()-before).Seconds()*1e6/(v*o.span.Seconds()), aim{})
+		}
 		return err
 	}
 	token := tokenRequest(p, "https://vault.azure.net")
 	bare := request("POST", "localhost", "/", nil, []byte("x"))
+	bareGet := request("GET", "localhost", "/item", nil, nil)
 	secret := request("GET", vaultHost, "/secrets/s1?api-version=7.4", bearer(w.vaultToken), nil)
 	read := request("GET", acctHost, container+"/docs/read-me", w.signedItem("GET", "dbs/d/colls/c/docs/read-me"), nil)
 	create := w.signedItem("POST", "dbs/d/colls/c")
@@ -153,6 +161,9 @@ func (w *work) round(ctx context.Context, p *platform, peer *signer, span time.D
 		},
 		func() error {
 			return rate("bare signing handler (8 connections)", aim{}, peer.addr, peer.root, "localhost", connReads, 200, fixed(bare))
+		},
+		func() error {
+			return rate("bare HTTPS handler, 1 KB (8 connections)", aim{}, peer.addr, peer.root, "localhost", connReads, 200, fixed(bareGet))
 		},
 		func() error {
 			return rate("secret reads (8 connections)", aim{least: 10_000}, p.door, p.root, vaultHost, connReads, 200, fixed(secret))

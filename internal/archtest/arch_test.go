@@ -19,7 +19,7 @@ const module = "github.com/bulkheadhq/bulkhead/"
 
 // layers from the bottom up. A package may import its own layer's earlier rows and everything below; a service imports no other service.
 var layers = []string{
-	"internal/fault", "internal/ids", "internal/clock",
+	"internal/fault", "internal/ids", "internal/clock", "internal/benchbar",
 	"internal/store", "internal/seal", "internal/outbox", "internal/pki", "internal/proc",
 	"internal/authn", "internal/wire", "internal/audit", "internal/names",
 	"internal/arm",

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -9,7 +10,7 @@ import (
 	"hash/fnv"
 	"log/slog"
 	"net/http"
-	"sort"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -31,8 +32,6 @@ const (
 	perUpdate  = 2000 // records committed in one transaction
 	outboxKind = "audit"
 )
-
-var codec = store.Codec[Record]{Kind: 'A', Version: 1}
 
 // Log keeps records. Safe for concurrent use.
 type Log struct {
@@ -193,18 +192,15 @@ func (l *Log) flushShard(ctx context.Context, shard string, recs []Record) error
 }
 
 func (l *Log) write(ctx context.Context, shard string, recs []Record) error {
-	type pair struct{ key, value []byte }
-	pairs := make([]pair, len(recs))
-	for i, rec := range recs {
-		value, err := codec.Encode(rec)
-		if err != nil {
-			return err
-		}
-		pairs[i] = pair{key(rec), value}
+	var blocks []block
+	for len(recs) > 0 {
+		var b block
+		b, recs = blockOf(recs)
+		blocks = append(blocks, b)
 	}
 	_, err := l.st.Update(ctx, shard, func(tx store.Tx) error {
-		for _, p := range pairs {
-			if err := tx.Put(p.key, p.value); err != nil {
+		for _, b := range blocks {
+			if err := b.put(tx); err != nil {
 				return err
 			}
 		}
@@ -214,18 +210,6 @@ func (l *Log) write(ctx context.Context, shard string, recs []Record) error {
 		return fmt.Errorf("write audit records: %w", err)
 	}
 	return nil
-}
-
-// key is correlation id | time (8 bytes, big endian nanoseconds) | request id | hash of operation and resource (4 bytes), so that a story is one range in order
-// of time, one request may have several records (a group's deletion), and writing a record again changes nothing.
-func key(rec Record) []byte {
-	k := make([]byte, 0, 2+len(rec.CorrelationID)+8+len(rec.RequestID)+4)
-	k = append(append(k, "A|"...), rec.CorrelationID...)
-	k = binary.BigEndian.AppendUint64(k, uint64(rec.Time.UnixNano()))
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(rec.Operation))
-	_, _ = h.Write([]byte(rec.Resource))
-	return binary.BigEndian.AppendUint32(append(k, rec.RequestID...), h.Sum32())
 }
 
 func shardNumber(correlationID string) int {
@@ -240,36 +224,66 @@ func shardOf(correlationID string) string { return shardName(shardNumber(correla
 
 // Trace returns the records of one story in order of time. Buffered ones are flushed first.
 func (l *Log) Trace(ctx context.Context, correlationID string) ([]Record, error) {
-	if !ids.IsGUID(correlationID) {
+	correlationID = strings.ToLower(correlationID)
+	guid, ok := ids.Parse(correlationID)
+	if !ok {
 		return nil, fault.New(fault.Invalid, "InvalidCorrelationId", "A correlation id is a GUID, as answers carry it in x-ms-correlation-request-id.")
 	}
-	correlationID = strings.ToLower(correlationID)
 	if err := l.Flush(ctx); err != nil {
 		return nil, err
 	}
+	today := dayOf(l.clock.Now())
 	var raw [][]byte
 	err := l.st.View(ctx, shardOf(correlationID), func(s store.Snapshot) error {
 		raw = raw[:0]
-		return s.Scan(store.Prefix([]byte("A|"+correlationID)), func(_, v []byte) bool {
-			raw = append(raw, append([]byte(nil), v...))
-			return true
-		})
+		// Tomorrow is asked, too: clocks are set back.
+		for day := today - retentionDays; day <= today+1; day++ {
+			if err := blocksOf(s, day, guid, func(b []byte) { raw = append(raw, bytes.Clone(b)) }); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	recs := make([]Record, 0, len(raw))
+	var recs []Record
 	for _, b := range raw {
-		rec, err := codec.Decode(b)
+		err := readBlock(b, func(rec Record) {
+			if rec.CorrelationID == correlationID {
+				recs = append(recs, rec)
+			}
+		})
 		if err != nil {
 			return nil, err
 		}
-		if rec.CorrelationID == correlationID {
-			recs = append(recs, rec)
+	}
+	slices.SortStableFunc(recs, func(a, b Record) int { return a.Time.Compare(b.Time) })
+	// A flush that failed late may have been durable all the same, and then lies in two blocks.
+	return slices.Compact(recs), nil
+}
+
+// blocksOf calls fn with the blocks of one day that have records of a story. A block that two index rows name is given once.
+func blocksOf(s store.Snapshot, day uint32, correlation [16]byte, fn func(block []byte)) error {
+	prefix := append(binary.BigEndian.AppendUint32([]byte("I|"), day), correlation[:]...)
+	var keys [][]byte
+	err := s.Scan(store.Prefix(prefix), func(k, _ []byte) bool {
+		keys = append(keys, append([]byte("B|"), k[len(prefix):]...))
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		b, err := s.Get(k)
+		if err != nil {
+			return err
+		}
+		if b != nil {
+			fn(b)
 		}
 	}
-	sort.SliceStable(recs, func(i, j int) bool { return recs[i].Time.Before(recs[j].Time) })
-	return recs, nil
+	return nil
 }
 
 // Service gives the admin route behind `bulkhead trace`, and the background work.

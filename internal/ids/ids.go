@@ -30,6 +30,32 @@ func Append(dst []byte, b [16]byte) []byte {
 	return hex.AppendEncode(dst, b[10:16])
 }
 
+// Parse is the reverse of Format: it reads the lower-case text form only, so that Format gives the same text again.
+func Parse(s string) (b [16]byte, ok bool) {
+	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
+		return b, false
+	}
+	for i, at := range [...]int{0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34} {
+		hi, lo := digit(s[at]), digit(s[at+1])
+		if hi > 15 || lo > 15 {
+			return b, false
+		}
+		b[i] = hi<<4 | lo
+	}
+	return b, true
+}
+
+// digit is the value of a lower-case hexadecimal digit, 255 for anything else.
+func digit(c byte) byte {
+	switch {
+	case c >= '0' && c <= '9':
+		return c - '0'
+	case c >= 'a' && c <= 'f':
+		return c - 'a' + 10
+	}
+	return 255
+}
+
 // Version returns 32 random lower-case hexadecimal digits, the form of a Key Vault object version.
 func Version() string {
 	var b [16]byte

@@ -24,3 +24,19 @@ func TestNew_IsVersion4(t *testing.T) {
 		}
 	}
 }
+
+func TestParse(t *testing.T) {
+	for range 100 {
+		s := New()
+		b, ok := Parse(s)
+		if got := Format(b); !ok || got != s {
+			t.Fatalf("Parse(%q) = %q, %t", s, got, ok)
+		}
+	}
+	good := New()
+	for _, s := range []string{"", good[:35], good + "0", "G" + good[1:], "A0000000-0000-4000-8000-000000000000", good[:8] + "0" + good[9:], good[:30] + "-" + good[31:]} {
+		if b, ok := Parse(s); ok {
+			t.Errorf("Parse(%q) = %x; want it refused", s, b)
+		}
+	}
+}

@@ -20,7 +20,7 @@ import (
 type Options struct {
 	Logger     *slog.Logger
 	FS         vfs.FS // nil: the disk
-	CacheBytes int64  // block cache; 0: 16 MiB
+	CacheBytes int64  // cache of blocks read; 0: 32 MiB
 	MaxGroup   int    // transactions committed as one; 0: 64
 	// MinFree is how many bytes the file system must have left for a write to be taken; below, Update answers
 	// store.ErrFull and reads go on. 0: 64 MiB.
@@ -29,6 +29,8 @@ type Options struct {
 
 const (
 	slowFunction = 50 * time.Millisecond
+	memTable     = 16 << 20 // bytes a memory table grows to; a new one begins at 256 KiB
+	memTables    = 4        // that may wait to be flushed before writes do
 	// groupBytes ends a group early, so that one group stays far below what Pebble takes in one batch.
 	groupBytes = store.MaxTxBytes
 )
@@ -73,7 +75,7 @@ func Open(dir string, o Options) (*Engine, error) {
 		o.FS = vfs.Default
 	}
 	if o.CacheBytes == 0 {
-		o.CacheBytes = 16 << 20
+		o.CacheBytes = 32 << 20
 	}
 	if o.MaxGroup <= 0 {
 		o.MaxGroup = 64
@@ -88,7 +90,8 @@ func Open(dir string, o Options) (*Engine, error) {
 	if e.inFlight = 2; o.MaxGroup == 1 {
 		e.inFlight = 1
 	}
-	e.cache = pebble.NewCache(o.CacheBytes)
+	// Pebble charges its memory tables to the cache. Without room for them, nothing would be left for blocks, and each point read would go to the file.
+	e.cache = pebble.NewCache(o.CacheBytes + memTables*memTable)
 	db, err := pebble.Open(dir, e.pebbleOptions())
 	if err != nil {
 		e.cache.Unref()
@@ -104,14 +107,14 @@ func Open(dir string, o Options) (*Engine, error) {
 	return e, nil
 }
 
-// pebbleOptions keep an idle engine small: the whole process aims at 60 MiB.
+// pebbleOptions keep an idle engine small (the whole process aims at 60 MiB): cache and memory tables grow as they are used.
 func (e *Engine) pebbleOptions() *pebble.Options {
 	o := &pebble.Options{
 		Cache:                       e.cache,
 		FS:                          e.fs,
 		FormatMajorVersion:          pebble.FormatTableFormatV6,
-		MemTableSize:                8 << 20,
-		MemTableStopWritesThreshold: 4,
+		MemTableSize:                memTable,
+		MemTableStopWritesThreshold: memTables,
 		MaxOpenFiles:                256,
 		Logger:                      pebbleLogger{e},
 		EventListener: &pebble.EventListener{
@@ -126,6 +129,7 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 	}
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		o.Levels[i].IndexBlockSize = 256 << 10 // keeps indexes at one level: a point read loads a block less
 	}
 	return o
 }

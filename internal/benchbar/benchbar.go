@@ -1,0 +1,42 @@
+// Package benchbar keeps benchmarks within bars that hold on any machine, however slow or busy: allocations per operation. Times are reported, never judged.
+package benchbar
+
+import (
+	"runtime"
+	"testing"
+)
+
+// few is below how many operations what the benchmark does once still weighs too much to judge.
+const few = 100
+
+// Bar counts the allocations of the whole process from Start on. For use by one benchmark at a time.
+type Bar struct {
+	b     *testing.B
+	start uint64
+}
+
+// Start begins to count; call it right before the loop.
+func Start(b *testing.B) Bar {
+	b.Helper()
+	b.ReportAllocs()
+	return Bar{b, mallocs()}
+}
+
+// Allocs fails the benchmark if an operation took more than most allocations. Short runs are not judged.
+func (bar Bar) Allocs(most float64) {
+	bar.b.Helper()
+	if got, over := bar.over(most); over {
+		bar.b.Errorf("%.1f allocations per operation; want at most %g", got, most)
+	}
+}
+
+func (bar Bar) over(most float64) (got float64, over bool) {
+	got = float64(mallocs()-bar.start) / float64(bar.b.N)
+	return got, bar.b.N >= few && got > most
+}
+
+func mallocs() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.Mallocs
+}
