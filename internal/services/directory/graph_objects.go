@@ -13,8 +13,9 @@ import (
 
 // alternateKey takes an OData key apart: (appId='x') is appId and x, ('x') is "" and x. ok is false for a plain segment.
 func alternateKey(segment string) (name, value string, ok bool) {
-	inner, ok := strings.CutPrefix(segment, "(")
-	if inner, ok = strings.CutSuffix(inner, ")"); !ok || !strings.HasPrefix(segment, "(") {
+	inner, open := strings.CutPrefix(segment, "(")
+	inner, closed := strings.CutSuffix(inner, ")")
+	if !open || !closed {
 		return "", "", false
 	}
 	if at := strings.IndexByte(inner, '='); at >= 0 && !strings.HasPrefix(inner, "'") {

@@ -53,7 +53,11 @@ func viewSP(sp *SP, app *Application) graphSP {
 		out.ReplyURLs = slices.Concat(out.ReplyURLs, app.WebRedirectURIs, app.SPARedirectURIs, app.PublicRedirectURIs)
 	}
 	if sp.Kind == authn.ManagedIdentity {
-		out.Kind, out.AlternativeNames = "ManagedIdentity", []string{"isExplicit=False", sp.ResourceID}
+		explicit := "isExplicit=False"
+		if strings.Contains(strings.ToLower(sp.ResourceID), "/userassignedidentities/") {
+			explicit = "isExplicit=True"
+		}
+		out.Kind, out.AlternativeNames = "ManagedIdentity", []string{explicit, sp.ResourceID}
 	}
 	return out
 }

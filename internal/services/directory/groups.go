@@ -167,19 +167,16 @@ func (s *Service) GroupsOf(ctx context.Context, tenantID, objectID string) ([]st
 
 // Standing tells whether the principal of a token is still there and may sign in, and the groups it is in now. The slice is shared: read only.
 func (s *Service) Standing(ctx context.Context, p *authn.Principal) (groups []string, there bool, err error) {
-	if p.Kind == authn.User {
-		u, err := s.FindUser(ctx, p.TenantID, p.ObjectID)
-		if err != nil || u == nil || u.Disabled {
-			return nil, false, err
-		}
-	} else {
-		sp, err := s.PrincipalByObjectID(ctx, p.TenantID, p.ObjectID)
-		if err != nil || sp == nil || sp.Disabled {
-			return nil, false, err
-		}
+	r, err := s.at(ctx, p.TenantID, keyStanding+strings.ToLower(p.ObjectID))
+	if err != nil {
+		return nil, false, err
 	}
-	groups, err = s.GroupsOf(ctx, p.TenantID, p.ObjectID)
-	return groups, true, err
+	if p.Kind == authn.User {
+		there = r.user != nil && !r.user.Disabled
+	} else {
+		there = r.sp != nil && !r.sp.Disabled
+	}
+	return r.groups, there, nil
 }
 
 // loadGroups walks up from an object through the groups that are there. A circle of groups ends at what was seen.

@@ -28,6 +28,9 @@ const (
 	keyRole     = "D|r|"
 	keyConsent  = "D|o|"
 	keyDeleted  = "D|x|"
+
+	// keyStanding is no row: in the cache it stands for a service principal or user with the groups it is in.
+	keyStanding = "D|*|"
 )
 
 // User is a person of one tenant.

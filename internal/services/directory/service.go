@@ -109,6 +109,8 @@ func loadRow(snap store.Snapshot, key string) (row, error) {
 // loadRelated reads what is kept beside an object: key is a prefix of it with the object's id.
 func loadRelated(snap store.Snapshot, key string) (row, error) {
 	switch {
+	case strings.HasPrefix(key, keyStanding):
+		return loadStanding(snap, key[len(keyStanding):])
 	case strings.HasPrefix(key, keyMemberOf): // through other groups too
 		groups, err := loadGroups(snap, key[len(keyMemberOf):])
 		return row{groups: groups}, err
@@ -125,6 +127,18 @@ func loadRelated(snap store.Snapshot, key string) (row, error) {
 		sp, err := load(snap, spCodec, key)
 		return row{sp: sp}, err
 	}
+}
+
+func loadStanding(snap store.Snapshot, objectID string) (row, error) {
+	var r row
+	var err error
+	if r.sp, err = load(snap, spCodec, keySP+objectID); err == nil && r.sp == nil {
+		r.user, err = load(snap, userCodec, keyUser+objectID)
+	}
+	if err == nil {
+		r.groups, err = loadGroups(snap, objectID)
+	}
+	return r, err
 }
 
 // appAt and spAt read one row through the cache, nil if absent. What they return is shared: read only.
