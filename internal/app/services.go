@@ -45,7 +45,7 @@ func (p *Platform) wireServices(ctx context.Context) error {
 		Verifier: p.tokens, Audit: p.audit, Outbox: drainer{p},
 	})
 	sites := web.New(web.Deps{
-		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Resources: p.arm, Access: p.arm, Verifier: p.tokens, Names: p.names, Hosts: p.hosts,
+		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Resources: p.arm, Access: p.arm, Verifier: p.tokens, Names: p.names, Hosts: p.hosts, SignedIn: p.arm.Authenticator(),
 		Tokens: p.directory, Identities: ids, IdentityURL: "http://" + p.addr.Identity,
 		FrontDoor: &http.Client{Transport: reach.InProcess{Handler: frontDoor{p}}}, ProcessEnv: p.processEnv,
 		Data: p.cfg.Data, PackageRoots: p.cfg.PackageRoots,

@@ -28,6 +28,7 @@ func (s *Service) siteType() arm.Type {
 			{Verb: "start", Writes: true, Handler: s.setStopped(false)},
 			{Verb: "stop", Writes: true, Handler: s.setStopped(true)},
 			{Verb: "restart", Writes: true, Handler: s.restart},
+			{Verb: "publishxml", Handler: s.publishXML},
 			{Verb: "checknameavailability", Collection: true, Operation: "Microsoft.Web/checknameavailability/action", Handler: s.checkName},
 		},
 	}
@@ -306,12 +307,17 @@ func (s *Service) renderSite(ctx context.Context, c *arm.Call, r *arm.Resource) 
 	if rec.Stopped || !p.Enabled {
 		state = "Stopped"
 	}
+	tier, err := s.planTier(ctx, p.ServerFarmID)
+	if err != nil {
+		return nil, err
+	}
 	name := strings.ToLower(r.Name)
 	site, scm := c.Hosts.Authority(c.Host, wire.HostSite, name), c.Hosts.Authority(c.Host, wire.HostSCM, name)
 	return json.Marshal(struct {
 		siteProperties
 		Name                        string     `json:"name"`
 		State                       string     `json:"state"`
+		SKU                         string     `json:"sku,omitempty"` // its plan's tier
 		HostNames                   []string   `json:"hostNames"`
 		EnabledHostNames            []string   `json:"enabledHostNames"`
 		HostNameSSLStates           []sslState `json:"hostNameSslStates"`
@@ -326,7 +332,7 @@ func (s *Service) renderSite(ctx context.Context, c *arm.Call, r *arm.Resource) 
 		LastModifiedTimeUTC         string     `json:"lastModifiedTimeUtc"`
 		SiteConfig                  any        `json:"siteConfig"`
 	}{
-		p, r.Name, state,
+		p, r.Name, state, tier,
 		[]string{site},
 		[]string{site, scm},
 		[]sslState{{site, "Disabled", "Standard"}, {scm, "Disabled", "Repository"}},
