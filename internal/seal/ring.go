@@ -40,6 +40,7 @@ var (
 type Ring struct {
 	path string
 	disk disk
+	cost argon2id // of new passphrase slots; zero: what is right today
 
 	mu     sync.Mutex
 	file   ringFile
@@ -168,16 +169,20 @@ func (f ringFile) masters() string {
 	return strings.Join(names, " or ")
 }
 
-func newSlot(m Master, ringKey []byte) (slot, error) {
+func (r *Ring) newSlot(m Master, ringKey []byte) (slot, error) {
 	s := slot{Kind: kindKey}
 	if m.key != nil {
 		s.ID = m.id()
 	} else {
-		a := &argon2id{Salt: make([]byte, 16), Time: 3, Memory: 64 << 10, Threads: 4}
+		a := r.cost
+		if a.Time == 0 {
+			a = argon2id{Time: 3, Memory: 64 << 10, Threads: 4}
+		}
+		a.Salt = make([]byte, 16)
 		if _, err := rand.Read(a.Salt); err != nil {
 			return s, err
 		}
-		s.Kind, s.Argon2 = kindPassphrase, a
+		s.Kind, s.Argon2 = kindPassphrase, &a
 	}
 	k, err := s.wrapKey(m)
 	if err != nil {
@@ -224,7 +229,7 @@ func (r *Ring) rekey() error {
 	if err != nil {
 		return err
 	}
-	s, err := newSlot(r.master, key)
+	s, err := r.newSlot(r.master, key)
 	if err != nil {
 		return err
 	}

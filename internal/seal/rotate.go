@@ -51,7 +51,7 @@ func (r *Ring) addSlot(next Master) error {
 	if len(r.file.Slots) == maxSlots {
 		return fmt.Errorf("%d masters open the key ring already: start with the newest of them, then the others go", maxSlots)
 	}
-	s, err := newSlot(next, r.key)
+	s, err := r.newSlot(next, r.key)
 	if err != nil {
 		return err
 	}
