@@ -77,10 +77,17 @@ func readKeys(path string) ([][]byte, error) {
 	return keys, nil
 }
 
+// NewKey draws a key of KeySize bytes.
+func NewKey() ([]byte, error) {
+	k := make([]byte, KeySize)
+	_, err := rand.Read(k)
+	return k, err
+}
+
 // createKey makes the file whole or not at all, and never replaces one.
 func createKey(path string) error {
-	key := make([]byte, KeySize)
-	if _, err := rand.Read(key); err != nil {
+	key, err := NewKey()
+	if err != nil {
 		return err
 	}
 	return disk{}.create(path, key)

@@ -161,3 +161,6 @@ func (s Source) Read(def string) (Master, error) {
 	}
 	return MasterKey(keys[0])
 }
+
+// Words returns the passphrase, or nil if the master is a key. It is for handing it to the platform on its admin socket, and nowhere else.
+func (m Master) Words() []byte { return bytes.Clone(m.passphrase) }

@@ -82,7 +82,7 @@ type ringKeys struct {
 
 // CreateRing makes a key ring at path that m opens, unless one is there, and opens it. roots are the sealing keys, the one that seals first.
 func CreateRing(path string, m Master, roots [][]byte, encrypted bool) (*Ring, error) {
-	data, err := newKey()
+	data, err := NewKey()
 	if err != nil {
 		return nil, err
 	}
@@ -225,7 +225,7 @@ func (s slot) aad() []byte {
 
 // rekey gives the ring a new key of its own, which the present master alone opens. The caller writes the file.
 func (r *Ring) rekey() error {
-	key, err := newKey()
+	key, err := NewKey()
 	if err != nil {
 		return err
 	}
@@ -292,12 +292,6 @@ func (r *Ring) SetEncrypted() error {
 	defer r.mu.Unlock()
 	r.keys.Encrypted = true
 	return r.save()
-}
-
-func newKey() ([]byte, error) {
-	k := make([]byte, KeySize)
-	_, err := rand.Read(k)
-	return k, err
 }
 
 func gcm(key []byte) (cipher.AEAD, error) {

@@ -18,7 +18,7 @@ import (
 func (r *Ring) RotateFile(path string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	key, err := newKey()
+	key, err := NewKey()
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func (r *Ring) takeNew(path string) error {
 func (r *Ring) AddStoreKey() ([]byte, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	key, err := newKey()
+	key, err := NewKey()
 	if err != nil {
 		return nil, err
 	}
