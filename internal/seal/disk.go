@@ -97,10 +97,11 @@ func (d disk) remove(path string) error {
 	if err := d.before("remove " + path); err != nil {
 		return err
 	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	err := os.Remove(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	return syncFolder(path)
+	return errors.Join(err, syncFolder(path))
 }
 
 // syncFolder makes the name of path durable.

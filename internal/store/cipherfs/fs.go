@@ -62,14 +62,21 @@ func (s *FS) Open(name string, opts ...vfs.OpenOption) (vfs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	info, err := f.Stat()
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	if info.IsDir() {
+	if _, dir, err := look(f); err != nil {
+		return nil, err
+	} else if dir {
 		return f, nil
 	}
 	return s.resume(f, name)
+}
+
+// look returns the raw size of f, and whether it is a folder. It closes f if it can't tell.
+func look(f vfs.File) (size int64, dir bool, err error) {
+	info, err := f.Stat()
+	if err != nil {
+		return 0, false, errors.Join(err, f.Close())
+	}
+	return info.Size(), info.IsDir(), nil
 }
 
 // OpenReadWrite implements vfs.FS. A file with content can be read only: see ErrOverwrite.
@@ -78,14 +85,14 @@ func (s *FS) OpenReadWrite(name string, c vfs.DiskWriteCategory, opts ...vfs.Ope
 	if err != nil {
 		return nil, err
 	}
-	info, err := f.Stat()
+	size, dir, err := look(f)
 	if err != nil {
-		return nil, errors.Join(err, f.Close())
+		return nil, err
 	}
-	if info.IsDir() {
+	if dir {
 		return f, nil
 	}
-	if info.Size() > HeaderSize {
+	if size > HeaderSize {
 		r, err := s.resume(f, name)
 		if err != nil {
 			return nil, err
