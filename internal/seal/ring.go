@@ -106,6 +106,11 @@ func OpenRing(path string, m Master) (*Ring, error) {
 	if err != nil {
 		return nil, err
 	}
+	return OpenRingCopy(b, path, m)
+}
+
+// OpenRingCopy is OpenRing of a key ring file's content b, as a backup keeps it. path is where it is, or belongs.
+func OpenRingCopy(b []byte, path string, m Master) (*Ring, error) {
 	f, err := parseRing(b)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -266,6 +271,13 @@ func (r *Ring) Sealer() (*Sealer, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return New(r.keys.Seal[0], r.keys.Seal[1:]...)
+}
+
+// SealKeys returns the sealing keys, one after another: what a key file of ReadOrCreateKeys holds, and what a backup needs to be opened with.
+func (r *Ring) SealKeys() []byte {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return bytes.Join(r.keys.Seal, nil)
 }
 
 // StoreKeys returns the store's data keys; the first makes new files.

@@ -83,6 +83,13 @@ func TestRing(t *testing.T) {
 	if d := cmp.Diff([][]byte{added, keys[0]}, again.StoreKeys()); d != "" {
 		t.Errorf("store keys (-want +got):\n%s", d)
 	}
+	copied, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if kept, err := OpenRingCopy(copied, "elsewhere", masterOf(t, 1)); err != nil || !bytes.Equal(kept.SealKeys(), bytes.Repeat([]byte{9}, KeySize)) {
+		t.Errorf("a copy of the file: %v, or other keys", err)
+	}
 	if _, err := OpenRing(path, masterOf(t, 2)); !errors.Is(err, ErrMaster) || !strings.Contains(err.Error(), masterOf(t, 1).id()) {
 		t.Errorf("another key: %v; want ErrMaster that names both", err)
 	}
