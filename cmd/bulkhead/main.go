@@ -63,6 +63,7 @@ func newRoot() *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newUp(), newExec(), newEnv(), newTenant(), newSubscription(), newApp(), newTrace())
+	root.AddCommand(newMasterKey(), newStoreKey(), newEncrypt())
 	return root
 }
 

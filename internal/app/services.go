@@ -62,7 +62,7 @@ func (p *Platform) wireServices(ctx context.Context) error {
 	p.outbox = outbox.NewDrainer(p.store, p.log, handlers)
 	p.services = []wire.Service{
 		p.directory.Service(), p.arm.Service(), p.audit.Service(), ids.Service(), vaults.Service(), accounts.Service(), sites.Service(),
-		reach.Metadata(), p.adminService(),
+		reach.Metadata(), p.adminService(), p.keyService(),
 	}
 	p.mux, err = wire.NewMux(p.services, wire.Options{Hosts: p.hosts, Clock: p.clock, Log: p.log, Audit: p.audit})
 	return err
