@@ -35,7 +35,9 @@ func (p *Platform) wireServices(ctx context.Context) error {
 		Store: p.store, Clock: p.clock, Log: p.log, Names: p.names, Outbox: drainer{p}, Verifier: p.tokens, Audit: p.audit,
 		Directory: armDirectory{p.directory}, Hosts: p.hosts, TenantExists: p.tenants.Exists,
 	})
-	ids := identity.New(identity.Deps{Resources: p.arm, Tokens: p.directory})
+	ids := identity.New(identity.Deps{
+		Store: p.store, Clock: p.clock, Resources: p.arm, Directory: armDirectory{p.directory}, Tokens: p.directory,
+	})
 	vaults := keyvault.New(keyvault.Deps{
 		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Access: p.arm, Reader: p.arm, Names: p.names,
 		Verifier: p.tokens, Audit: p.audit, Outbox: drainer{p},
@@ -50,7 +52,7 @@ func (p *Platform) wireServices(ctx context.Context) error {
 		FrontDoor: &http.Client{Transport: reach.InProcess{Handler: frontDoor{p}}}, ProcessEnv: p.processEnv,
 		Data: p.cfg.Data, PackageRoots: p.cfg.PackageRoots,
 	})
-	for _, types := range [][]arm.Type{vaults.Types(), accounts.Types(), sites.Types()} {
+	for _, types := range [][]arm.Type{ids.Types(), vaults.Types(), accounts.Types(), sites.Types()} {
 		if err := p.arm.Register(types...); err != nil {
 			return err
 		}
