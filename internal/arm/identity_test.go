@@ -228,3 +228,23 @@ func TestIdentity_Dangles(t *testing.T) {
 	f.ok("owner", "PATCH", f.thing("t1"), body, 200)
 	alive(true)
 }
+
+func FuzzIdentityBlock(f *testing.F) {
+	f.Add(`{"identity":{"type":"SystemAssigned, UserAssigned","userAssignedIdentities":{"/subscriptions/x":{},"b":null}}}`, true)
+	f.Add(`{identity:{'TYPE':'none'}}`, false)
+	f.Add(`{"identity":{"userAssignedIdentities":[]}}`, true)
+	f.Fuzz(func(t *testing.T, body string, patch bool) {
+		o, err := ParseObject([]byte(body))
+		if err != nil {
+			return
+		}
+		old := &Identity{PrincipalID: "p", UserAssigned: map[string]UserAssigned{"b": {}}}
+		b, err := parseIdentityBlock(o.Object("identity"), old, patch)
+		if err == nil && !patch && len(b.keep) > 0 {
+			t.Errorf("a PUT keeps %v", b.keep)
+		}
+		if err == nil && len(b.keep) > 0 && !b.user {
+			t.Errorf("keeps %v without the type", b.keep)
+		}
+	})
+}
