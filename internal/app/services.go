@@ -31,26 +31,29 @@ func (p *Platform) wireServices(ctx context.Context) error {
 	p.directory = directory.New(directory.Deps{
 		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Tokens: p.tokens, Tenants: p.tenants, Hosts: p.hosts,
 	})
+	valid := verifier{p.tokens, p.directory}
 	p.arm = arm.New(arm.Deps{
-		Store: p.store, Clock: p.clock, Log: p.log, Names: p.names, Outbox: drainer{p}, Verifier: p.tokens, Audit: p.audit,
+		Store: p.store, Clock: p.clock, Log: p.log, Names: p.names, Outbox: drainer{p}, Verifier: valid, Audit: p.audit,
 		Directory: armDirectory{p.directory}, Hosts: p.hosts, TenantExists: p.tenants.Exists,
 	})
-	ids := identity.New(identity.Deps{Resources: p.arm, Tokens: p.directory})
+	ids := identity.New(identity.Deps{
+		Store: p.store, Clock: p.clock, Resources: p.arm, Directory: armDirectory{p.directory}, Tokens: p.directory,
+	})
 	vaults := keyvault.New(keyvault.Deps{
 		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Access: p.arm, Reader: p.arm, Names: p.names,
-		Verifier: p.tokens, Audit: p.audit, Outbox: drainer{p},
+		Verifier: valid, Audit: p.audit, Outbox: drainer{p},
 	})
 	accounts := cosmos.New(cosmos.Deps{
 		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Reader: p.arm, Names: p.names,
-		Verifier: p.tokens, Audit: p.audit, Outbox: drainer{p},
+		Verifier: valid, Audit: p.audit, Outbox: drainer{p},
 	})
 	sites := web.New(web.Deps{
-		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Resources: p.arm, Access: p.arm, Verifier: p.tokens, Names: p.names, Hosts: p.hosts, SignedIn: p.arm.Authenticator(),
+		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Resources: p.arm, Access: p.arm, Verifier: valid, Names: p.names, Hosts: p.hosts, SignedIn: p.arm.Authenticator(),
 		Tokens: p.directory, Identities: ids, IdentityURL: "http://" + p.addr.Identity,
 		FrontDoor: &http.Client{Transport: reach.InProcess{Handler: frontDoor{p}}}, ProcessEnv: p.processEnv,
 		Data: p.cfg.Data, PackageRoots: p.cfg.PackageRoots,
 	})
-	for _, types := range [][]arm.Type{vaults.Types(), accounts.Types(), sites.Types()} {
+	for _, types := range [][]arm.Type{ids.Types(), vaults.Types(), accounts.Types(), sites.Types()} {
 		if err := p.arm.Register(types...); err != nil {
 			return err
 		}

@@ -81,7 +81,7 @@ func New(d Deps) *Service {
 	s := &Service{
 		deps:     d,
 		packages: packages{blobs: filepath.Join(d.Data, "blobs"), sites: filepath.Join(d.Data, "sites")},
-		resolver: resolver{tokens: d.Tokens, client: d.FrontDoor, hosts: d.Hosts, clock: d.Clock},
+		resolver: resolver{tokens: d.Tokens, resources: d.Resources, client: d.FrontDoor, hosts: d.Hosts, clock: d.Clock},
 	}
 	s.host = newHost(s)
 	return s

@@ -90,8 +90,8 @@ func (s *Service) putSite(ctx context.Context, c *arm.Call) error {
 	if err := s.checkPlan(ctx, c, &p); err != nil {
 		return err
 	}
-	if id := p.KeyVaultReferenceIdentity; id != "" && !strings.EqualFold(id, "SystemAssigned") {
-		return notImplemented("User-assigned identities for Key Vault references (keyVaultReferenceIdentity) are")
+	if err := checkReferenceIdentity(p.KeyVaultReferenceIdentity); err != nil {
+		return err
 	}
 	if strings.HasPrefix(strings.ToLower(c.New.Kind), "app") && p.Reserved && !strings.Contains(kind, "linux") {
 		c.New.Kind = "app,linux"
@@ -101,6 +101,17 @@ func (s *Service) putSite(ctx context.Context, c *arm.Call) error {
 		return err
 	}
 	return s.prepareSite(ctx, c, field(in, "siteConfig"))
+}
+
+// checkReferenceIdentity wants the name of an identity. Whether it is assigned is seen when references are resolved, and shown as their status.
+func checkReferenceIdentity(text string) error {
+	if ownIdentity(text) {
+		return nil
+	}
+	if id, err := arm.ParseID(text); err != nil || id.Collection() || !strings.EqualFold(id.Type(), arm.TypeUserIdentity) {
+		return fault.New(fault.Invalid, "BadRequest", "properties.keyVaultReferenceIdentity %.200q is neither SystemAssigned nor the resource id of a user-assigned identity.", text)
+	}
+	return nil
 }
 
 // refuseSiteFeatures names what a site asks for and would not get.
@@ -310,6 +321,9 @@ func (s *Service) renderSite(ctx context.Context, c *arm.Call, r *arm.Resource) 
 	tier, err := s.planTier(ctx, p.ServerFarmID)
 	if err != nil {
 		return nil, err
+	}
+	if ownIdentity(p.KeyVaultReferenceIdentity) {
+		p.KeyVaultReferenceIdentity = "SystemAssigned"
 	}
 	name := strings.ToLower(r.Name)
 	site, scm := c.Hosts.Authority(c.Host, wire.HostSite, name), c.Hosts.Authority(c.Host, wire.HostSCM, name)
