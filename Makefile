@@ -28,6 +28,10 @@ unit: ## unit tests and wire exchanges of all modules, with the race detector
 e2e: ## real clients against the running binary
 	scripts/test e2e
 
+.PHONY: parity
+parity: ## docs/parity.md anew, from the last run of the real clients
+	cd e2e && $(GO) run ./parity -calls ../.test/parity -write ../docs/parity.md
+
 .PHONY: bench
 bench: ## the figures of docs/performance.md, side by side with peers
 	scripts/bench

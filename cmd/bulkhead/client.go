@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 
 	"github.com/bulkheadhq/bulkhead/internal/app"
@@ -47,7 +48,7 @@ func openAdmin(ctx context.Context, data string, mustRun bool) (*admin, error) {
 		return nil, errNotRunning
 	}
 	cfg := app.Defaults()
-	cfg.Data = abs
+	cfg.Data, cfg.MasterKey = abs, os.Getenv("BULKHEAD_MASTER_KEY")
 	if err := cfg.Check(); err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 
 	"github.com/bulkheadhq/bulkhead/internal/reach"
@@ -99,9 +100,26 @@ func execute(cmd *cobra.Command, data string, req processRequest, args []string)
 		_ = a.call(context.WithoutCancel(cmd.Context()), "DELETE", "/processes/"+env.Credential.User, nil, nil)
 	}()
 	child := exec.Command(args[0], args[1:]...)
-	child.Env = append(os.Environ(), env.Environ()...)
+	child.Env = append(inherited(req), env.Environ()...)
 	child.Stdin, child.Stdout, child.Stderr = os.Stdin, cmd.OutOrStdout(), cmd.ErrOrStderr()
 	return runChild(cmd.Context(), child)
+}
+
+// inherited is this process's environment. What runs as an identity gets none of the shell's own ways to sign in: clients would take them first.
+func inherited(req processRequest) []string {
+	env := os.Environ()
+	if req.Identity == "" || req.As != "" {
+		return env
+	}
+	return slices.DeleteFunc(env, func(v string) bool {
+		name, _, _ := strings.Cut(v, "=")
+		for _, own := range []string{"AZURE_CLIENT_", "AZURE_USERNAME", "AZURE_PASSWORD", "AZURE_FEDERATED_TOKEN_FILE", "IDENTITY_", "MSI_"} {
+			if strings.HasPrefix(name, own) {
+				return true
+			}
+		}
+		return false
+	})
 }
 
 // runChild runs c to its end. The terminal sends an interrupt to both of us; a SIGTERM is passed on.

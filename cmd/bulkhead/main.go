@@ -62,7 +62,9 @@ func newRoot() *cobra.Command {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newUp(), newExec(), newEnv(), newTenant(), newSubscription(), newApp(), newUser(), newTrace())
+	root.AddCommand(newUp(), newExec(), newEnv(), newTenant(), newSubscription(), newApp(), newTrace())
+	root.AddCommand(newMasterKey(), newStoreKey(), newEncrypt())
+	root.AddCommand(newUser())
 	return root
 }
 

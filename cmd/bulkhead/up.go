@@ -46,6 +46,7 @@ line is printed ("ready ...") and DIR/run.json says the same.`,
 	f.BoolVar(&cfg.PassThrough, "pass-through", cfg.PassThrough, "let the proxy pass other hosts through instead of refusing them")
 	f.StringSliceVar(&cfg.PackageRoots, "package-root", cfg.PackageRoots, "folder that WEBSITE_RUN_FROM_PACKAGE may point into; may be repeated")
 	f.StringVar(&cfg.LogLevel, "log-level", cfg.LogLevel, "debug, info, warn or error")
+	f.StringVar(&cfg.MasterKey, "master-key", cfg.MasterKey, "where the master key comes from: file, file:PATH, credential (systemd), passphrase-file:PATH or passphrase-fd:N")
 	f.StringVar(&file, "config", os.Getenv("BULKHEAD_CONFIG"), "YAML file with the same names")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := settle(&cfg, f, file); err != nil {

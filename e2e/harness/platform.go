@@ -164,7 +164,7 @@ func (c *child) run(cmd *exec.Cmd, started chan<- error) {
 func (p *Platform) stop() error {
 	select {
 	case <-p.child.done:
-		return nil // killed, or never up
+		return p.ledger() // killed, or never up
 	default:
 	}
 	if err := p.child.process.Signal(syscall.SIGTERM); err != nil {
@@ -172,7 +172,7 @@ func (p *Platform) stop() error {
 	}
 	select {
 	case <-p.child.done:
-		return p.child.err
+		return errors.Join(p.child.err, p.ledger())
 	case <-time.After(stopTimeout):
 		return errors.Join(fmt.Errorf("still running %s after SIGTERM", stopTimeout), p.kill())
 	}

@@ -143,3 +143,20 @@ func (p *Platform) Deploy(t testing.TB, s Site, files map[string][]byte) {
 		t.Fatalf("zipdeploy of %s: %d %s", s.Name, a.Status, a.Body)
 	}
 }
+
+// Identity is a user-assigned identity.
+type Identity struct{ ID, PrincipalID, ClientID string }
+
+// PutIdentity makes a user-assigned identity in the group.
+func (p *Platform) PutIdentity(t testing.TB, group string) Identity {
+	t.Helper()
+	id := group + "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/" + Name("uai-")
+	out := p.ARM(t, "PUT", id+"?api-version=2023-01-31", map[string]any{"location": "westeurope"})
+	props, _ := out["properties"].(map[string]any)
+	principal, _ := props["principalId"].(string)
+	client, _ := props["clientId"].(string)
+	if principal == "" || client == "" {
+		t.Fatalf("the identity has no ids: %v", out)
+	}
+	return Identity{ID: id, PrincipalID: principal, ClientID: client}
+}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/bulkheadhq/bulkhead/internal/arm"
 	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/pki"
 	"github.com/bulkheadhq/bulkhead/internal/reach"
@@ -39,12 +40,14 @@ func (p *Platform) startProcess(ctx context.Context, r *wire.Request) (any, erro
 	if err := wire.Bind(r, &in); err != nil {
 		return nil, err
 	}
+	var res *arm.Resource
+	var tenant string
 	if in.Identity != "" {
-		res, _, err := p.arm.Resource(ctx, in.Identity)
-		if err != nil {
+		var err error
+		if res, tenant, err = p.arm.Resource(ctx, in.Identity); err != nil {
 			return nil, err
 		}
-		if res == nil || res.Identity == nil {
+		if _, user := arm.UserIdentityOf(res); !user && (res == nil || res.Identity == nil) {
 			return nil, fault.New(fault.NotFound, "IdentityNotFound", "There is no resource with a managed identity at %q.", in.Identity)
 		}
 	}
@@ -54,7 +57,13 @@ func (p *Platform) startProcess(ctx context.Context, r *wire.Request) (any, erro
 		release()
 		return nil, err
 	}
-	return env, nil
+	if res == nil || in.As != "" {
+		return env, nil
+	}
+	// It is to sign in as that identity. Clients prefer a secret they are given, and take AZURE_CLIENT_ID for the identity they are to ask for.
+	env.TenantID, env.ClientID, env.ClientSecret = tenant, "", ""
+	env.AzureDir = p.cfg.path("azure", res.GUID)
+	return env, os.MkdirAll(env.AzureDir, 0o700)
 }
 
 func (p *Platform) endProcess(_ context.Context, r *wire.Request) (any, error) {

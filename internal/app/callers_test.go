@@ -100,7 +100,7 @@ func TestCallers_GroupsOfTheTokenAreIgnored(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	who, err := liveVerifier{p.tokens, p.directory}.Verify(t.Context(), tok.Raw)
+	who, err := verifier{p.tokens, p.directory}.Verify(t.Context(), tok.Raw)
 	if err != nil || len(who.Groups) != 0 {
 		t.Errorf("got groups %v, %v", who.Groups, err)
 	}

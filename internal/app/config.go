@@ -22,6 +22,7 @@ type Config struct {
 	PassThrough  bool     `yaml:"passThrough"`  // the proxy lets hosts that are not Azure's through
 	PackageRoots []string `yaml:"packageRoots"` // folders a site's WEBSITE_RUN_FROM_PACKAGE may name
 	LogLevel     string   `yaml:"logLevel"`     // debug, info, warn, error
+	MasterKey    string   `yaml:"masterKey"`    // where the master key comes from; see seal.ParseSource
 }
 
 // Defaults are loopback addresses and a data folder beside the caller.

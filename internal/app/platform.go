@@ -32,6 +32,7 @@ type Platform struct {
 	clock clock.Clock
 	addr  Addresses
 
+	keys      *keys
 	store     *pebble.Engine
 	sealer    *seal.Sealer
 	ca        *pki.Authority
@@ -68,10 +69,16 @@ func (p *Platform) open(ctx context.Context) error {
 		return err
 	}
 	var err error
-	if p.store, err = pebble.Open(p.cfg.path("store"), pebble.Options{Logger: p.log}); err != nil {
+	if p.keys, err = p.cfg.openKeys(p.log); err != nil {
+		return err
+	}
+	if p.store, err = pebble.Open(p.cfg.path(storeFolder), pebble.Options{Logger: p.log, FS: p.keys.fs}); err != nil {
 		return fmt.Errorf("open the store in %s (does another bulkhead run on it?): %w", p.cfg.Data, err)
 	}
-	if p.sealer, err = seal.OpenOrCreate(p.cfg.path("master.key")); err != nil {
+	if err := p.keys.settle(); err != nil {
+		return err
+	}
+	if p.sealer, err = p.keys.ring.Sealer(); err != nil {
 		return err
 	}
 	if err := p.checkMasterKey(ctx); err != nil {
@@ -108,7 +115,8 @@ func (p *Platform) checkMasterKey(ctx context.Context) error {
 	case have == id:
 		return nil
 	case have != "":
-		return fmt.Errorf("master.key in %s is key %s, but the data was sealed with key %s: put that file back", p.cfg.Data, id, have)
+		return fmt.Errorf("the sealing key in %s is %s, but the data in %s was sealed with %s: put the right %s and master key back",
+			keyringFile, id, p.cfg.Data, have, keyringFile)
 	}
 	_, err = p.store.Update(ctx, platformShard, func(tx store.Tx) error { return tx.Put(key, []byte(id)) })
 	return err

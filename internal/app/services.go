@@ -31,27 +31,29 @@ func (p *Platform) wireServices(ctx context.Context) error {
 	p.directory = directory.New(directory.Deps{
 		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Tokens: p.tokens, Tenants: p.tenants, Hosts: p.hosts,
 	})
-	callers := liveVerifier{p.tokens, p.directory}
+	valid := verifier{p.tokens, p.directory}
 	p.arm = arm.New(arm.Deps{
-		Store: p.store, Clock: p.clock, Log: p.log, Names: p.names, Outbox: drainer{p}, Verifier: callers, Audit: p.audit,
+		Store: p.store, Clock: p.clock, Log: p.log, Names: p.names, Outbox: drainer{p}, Verifier: valid, Audit: p.audit,
 		Directory: armDirectory{p.directory}, Hosts: p.hosts, TenantExists: p.tenants.Exists,
 	})
-	ids := identity.New(identity.Deps{Resources: p.arm, Tokens: p.directory})
+	ids := identity.New(identity.Deps{
+		Store: p.store, Clock: p.clock, Resources: p.arm, Directory: armDirectory{p.directory}, Tokens: p.directory,
+	})
 	vaults := keyvault.New(keyvault.Deps{
 		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Access: p.arm, Reader: p.arm, Names: p.names,
-		Verifier: callers, Audit: p.audit, Outbox: drainer{p},
+		Verifier: valid, Audit: p.audit, Outbox: drainer{p},
 	})
 	accounts := cosmos.New(cosmos.Deps{
 		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Reader: p.arm, Names: p.names,
-		Verifier: callers, Audit: p.audit, Outbox: drainer{p},
+		Verifier: valid, Audit: p.audit, Outbox: drainer{p},
 	})
 	sites := web.New(web.Deps{
-		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Resources: p.arm, Access: p.arm, Verifier: callers, Names: p.names, Hosts: p.hosts,
+		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Resources: p.arm, Access: p.arm, Verifier: valid, Names: p.names, Hosts: p.hosts, SignedIn: p.arm.Authenticator(),
 		Tokens: p.directory, Identities: ids, IdentityURL: "http://" + p.addr.Identity,
 		FrontDoor: &http.Client{Transport: reach.InProcess{Handler: frontDoor{p}}}, ProcessEnv: p.processEnv,
 		Data: p.cfg.Data, PackageRoots: p.cfg.PackageRoots,
 	})
-	for _, types := range [][]arm.Type{vaults.Types(), accounts.Types(), sites.Types()} {
+	for _, types := range [][]arm.Type{ids.Types(), vaults.Types(), accounts.Types(), sites.Types()} {
 		if err := p.arm.Register(types...); err != nil {
 			return err
 		}
@@ -63,7 +65,7 @@ func (p *Platform) wireServices(ctx context.Context) error {
 	p.outbox = outbox.NewDrainer(p.store, p.log, handlers)
 	p.services = []wire.Service{
 		p.directory.Service(), p.arm.Service(), p.audit.Service(), ids.Service(), vaults.Service(), accounts.Service(), sites.Service(),
-		reach.Metadata(), p.adminService(),
+		reach.Metadata(), p.adminService(), p.keyService(),
 	}
 	p.mux, err = wire.NewMux(p.services, wire.Options{Hosts: p.hosts, Clock: p.clock, Log: p.log, Audit: p.audit})
 	return err
@@ -100,28 +102,4 @@ func (a armDirectory) FindPrincipal(ctx context.Context, objectID string) (tenan
 	}
 	kinds := map[directory.ObjectKind]authn.Kind{directory.KindUser: authn.User, directory.KindGroup: authn.Group, directory.KindSP: authn.ServicePrincipal}
 	return o.TenantID, kinds[o.Kind], true, nil
-}
-
-// liveVerifier verifies tokens against the directory as it is now, whatever the token says: who was deleted or disabled is refused at the next call, and so is
-// what was granted through a group that the caller was taken out of.
-type liveVerifier struct {
-	tokens    *authn.Tokens
-	directory *directory.Service
-}
-
-// Verify implements authn.Verifier.
-func (v liveVerifier) Verify(ctx context.Context, raw string) (*authn.Principal, error) {
-	who, err := v.tokens.Verify(ctx, raw)
-	if err != nil {
-		return nil, err
-	}
-	groups, there, err := v.directory.Standing(ctx, who)
-	if err != nil {
-		return nil, err
-	}
-	if !there {
-		return nil, &authn.VerifyError{Reason: authn.Gone, Detail: "its principal " + who.ObjectID + " was deleted or disabled"}
-	}
-	who.Groups = groups
-	return who, nil
 }

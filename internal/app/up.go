@@ -115,7 +115,7 @@ func (p *Platform) serve(ctx context.Context, ls *listeners, ready func()) error
 	door := reach.NewFrontDoor(p.mux, p.ca.TLS(p.serves), p.log)
 	machine := p.mux.For(wire.HostMachine)
 	proxy := (&reach.Proxy{
-		Hosts: p.hosts, Processes: p.processes, Door: door, Plain: machine, Pass: p.cfg.PassThrough, Log: p.log,
+		Hosts: p.hosts, Processes: p.processes, Door: door, Plain: machine, Sites: p.mux, Pass: p.cfg.PassThrough, Log: p.log,
 	}).Prepare()
 	servers := []struct {
 		s server
@@ -123,7 +123,7 @@ func (p *Platform) serve(ctx context.Context, ls *listeners, ready func()) error
 	}{
 		{door, ls.door},
 		{proxy, ls.proxy},
-		{plainServer(machine, p.log), ls.identity},
+		{plainServer(p.plain(machine), p.log), ls.identity},
 		{plainServer(p.Admin(), p.log), ls.admin},
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -157,6 +157,17 @@ func (p *Platform) serve(ctx context.Context, ls *listeners, ready func()) error
 		return err
 	}
 	return nil
+}
+
+// plain is what the plain HTTP listener on loopback answers: sites by their own host names, and to every other name the machine's endpoints.
+func (p *Platform) plain(machine http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if host, ok := p.hosts.Resolve(r.Host); ok && host.Kind == wire.HostSite {
+			p.mux.ServeHTTP(w, r)
+			return
+		}
+		machine.ServeHTTP(w, r)
+	})
 }
 
 // start runs the services' background work until ctx ends. One that fails stops the platform.

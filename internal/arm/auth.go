@@ -15,6 +15,9 @@ import (
 // application is the id of Azure Resource Manager's own application, which tokens may name as their audience.
 const application = "797f4846-ba00-4fd7-ba43-dac1f8f63013"
 
+// Authenticator demands a bearer token for the control plane; for services that answer on its host outside of their types.
+func (p *Pipeline) Authenticator() wire.Authenticator { return p.bearer() }
+
 // bearer demands a bearer token for the control plane, of any tenant: roles are for whom they name.
 func (p *Pipeline) bearer() wire.Authenticator {
 	return wire.Authenticator{Name: "bearer token (management)", Check: p.authenticate}

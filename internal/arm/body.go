@@ -2,6 +2,7 @@ package arm
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"maps"
 	"strings"
@@ -36,7 +37,7 @@ func readOptionalBody(c *Call) error {
 }
 
 // envelope makes c.New of what ARM itself keeps of the body: a full replacement, except for what a PUT can't change.
-func (p *Pipeline) envelope(c *Call) error {
+func (p *Pipeline) envelope(ctx context.Context, c *Call) error {
 	now := p.deps.Clock.Now()
 	n := &Resource{ID: c.ID.String(), Name: c.ID.Name(), Type: c.Type.name(), GUID: ids.New(), Created: now}
 	if old := c.Old; old != nil {
@@ -63,7 +64,7 @@ func (p *Pipeline) envelope(c *Call) error {
 			return err
 		}
 	}
-	return p.identity(c)
+	return p.identity(ctx, c)
 }
 
 // location checks the body's location: required for a new resource, never to be changed.
@@ -150,13 +151,9 @@ func patched(c *Call) (Object, error) {
 		whole[name] = v
 	}
 	patch := maps.Clone(map[string]json.RawMessage(c.Body))
+	var identity json.RawMessage
 	if !c.Type.Untracked {
-		// An identity block is merged by what it means, not by its text: see identity.
-		for k, v := range patch {
-			if strings.EqualFold(k, "identity") && string(v) == "null" {
-				patch[k] = json.RawMessage(`{"type":"None"}`)
-			}
-		}
+		identity = takeIdentity(patch)
 	}
 	b, err := json.Marshal(patch)
 	if err != nil {
@@ -171,6 +168,9 @@ func patched(c *Call) (Object, error) {
 	}
 	var out Object
 	err = json.Unmarshal(b, &out)
+	if err == nil && identity != nil {
+		out["identity"] = identity
+	}
 	return out, err
 }
 

@@ -44,3 +44,17 @@ func (f *plane) deny(d DenyAssignment) {
 		f.t.Fatal(err)
 	}
 }
+
+// undeny removes what deny wrote.
+func (f *plane) undeny(scope, name string) {
+	f.t.Helper()
+	_, err := f.st.Update(f.t.Context(), subShard(f.sub), func(tx store.Tx) error {
+		if err := tx.Delete(scopedKey(tagDenial, strings.ToLower(scope), name)); err != nil {
+			return err
+		}
+		return bumpVersion(tx)
+	})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+}

@@ -107,7 +107,7 @@ type plane struct {
 	failDelete   error
 }
 
-func newPlane(t testing.TB) *plane {
+func newPlane(t testing.TB, more ...Type) *plane {
 	t.Helper()
 	st, err := pebble.Open(t.TempDir(), pebble.Options{})
 	if err != nil {
@@ -122,7 +122,7 @@ func newPlane(t testing.TB) *plane {
 		Store: st, Clock: f.clk, Log: log, Names: names.New(st, f.clk), Outbox: late, Verifier: fakeVerifier{}, Audit: f.audit, Directory: f.dir,
 		TenantExists: func(context.Context, string) (bool, error) { return true, nil },
 	})
-	if err := f.p.Register(f.types()...); err != nil {
+	if err := f.p.Register(append(f.types(), more...)...); err != nil {
 		t.Fatal(err)
 	}
 	handlers := f.p.OutboxHandlers()

@@ -288,9 +288,6 @@ func TestIdentity_LifeCycle(t *testing.T) {
 	if len(f.dir.have) != 0 {
 		t.Errorf("a deleted resource's identity is still in the directory: %v", f.dir.have)
 	}
-	if status, out := f.do("owner", "PUT", f.thing("t2"), `{"location":"westeurope","identity":{"type":"UserAssigned","userAssignedIdentities":{"/x":{}}}}`); status != 400 {
-		t.Errorf("user-assigned identity = %d %v, want 400", status, out)
-	}
 }
 
 // What a crash between commit and effect left is made by the next drain.

@@ -81,7 +81,7 @@ func (p *Pipeline) prepare(ctx context.Context, c *Call, patch bool) error {
 			return err
 		}
 		c.Body = whole
-		if err := p.envelope(c); err != nil {
+		if err := p.envelope(ctx, c); err != nil {
 			return err
 		}
 		c.Body = sent
@@ -94,7 +94,7 @@ func (p *Pipeline) prepare(ctx context.Context, c *Call, patch bool) error {
 		c.Body = whole
 		fallthrough
 	default:
-		if err := p.envelope(c); err != nil {
+		if err := p.envelope(ctx, c); err != nil {
 			return err
 		}
 	}

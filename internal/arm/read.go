@@ -28,19 +28,10 @@ type answer struct {
 	ETag       string            `json:"etag,omitempty"`
 }
 
-type shownIdentity struct {
-	Type        string `json:"type"`
-	PrincipalID string `json:"principalId,omitempty"`
-	TenantID    string `json:"tenantId,omitempty"`
-}
-
 func (p *Pipeline) render(ctx context.Context, c *Call, r *Resource) (answer, error) {
 	a := answer{
 		ID: r.ID, Name: r.Name, Type: r.Type, Location: r.Location, Kind: r.Kind, ManagedBy: r.ManagedBy, Tags: r.Tags, SKU: r.SKU, Plan: r.Plan,
-		Properties: r.Properties, ETag: r.ETag,
-	}
-	if r.Identity != nil {
-		a.Identity = &shownIdentity{r.Identity.Type, r.Identity.PrincipalID, r.Identity.TenantID}
+		Properties: r.Properties, ETag: r.ETag, Identity: r.Identity.shown(),
 	}
 	if c.Type.Render != nil {
 		var err error

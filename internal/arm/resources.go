@@ -113,9 +113,7 @@ func (p *Pipeline) listResources(ctx context.Context, r *wire.Request) (any, err
 			continue
 		}
 		a := answer{ID: res.ID, Name: res.Name, Type: res.Type, Location: res.Location, Kind: res.Kind, ManagedBy: res.ManagedBy, Tags: res.Tags, SKU: res.SKU}
-		if res.Identity != nil {
-			a.Identity = &shownIdentity{res.Identity.Type, res.Identity.PrincipalID, res.Identity.TenantID}
-		}
+		a.Identity = res.Identity.shown()
 		out = append(out, a)
 	}
 	link := ""

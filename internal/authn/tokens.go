@@ -49,7 +49,7 @@ const (
 	BadIssuer    Reason = "issuer"
 	Expired      Reason = "expired"
 	NotYetValid  Reason = "not yet valid"
-	Gone         Reason = "principal gone" // deleted or disabled since the token was issued
+	Gone         Reason = "gone" // its principal was deleted or disabled; found by whoever knows the principals, not by Tokens
 )
 
 // Error implements error.

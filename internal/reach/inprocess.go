@@ -2,6 +2,7 @@ package reach
 
 import (
 	"bytes"
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
@@ -18,6 +19,9 @@ func (p InProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 	in.RequestURI = r.URL.RequestURI()
 	in.RemoteAddr = net.JoinHostPort("127.0.0.1", "0")
 	in.Proto, in.ProtoMajor, in.ProtoMinor = "HTTP/1.1", 1, 1
+	if r.URL.Scheme == "https" {
+		in.TLS = &tls.ConnectionState{} // what a handler has to know: it came by no plain HTTP
+	}
 	if in.Host == "" {
 		in.Host = r.URL.Host
 	}

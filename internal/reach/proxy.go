@@ -26,6 +26,7 @@ type Proxy struct {
 	Processes *Processes
 	Door      *FrontDoor
 	Plain     http.Handler // the plain HTTP endpoints: IMDS
+	Sites     http.Handler // what sites answer by plain HTTP
 	Pass      bool         // pass hosts that are not ours through, instead of refusing them
 	Log       *slog.Logger
 
@@ -89,8 +90,9 @@ func (p *Proxy) connect(w http.ResponseWriter, r *http.Request, identity string)
 		p.refuse(w, http.StatusBadRequest, "CONNECT wants host:port")
 		return
 	}
-	_, ours := p.Hosts.Resolve(host)
+	resolved, ours := p.Hosts.Resolve(host)
 	imds := host == imdsHost && port == "80"
+	site := ours && resolved.Kind == wire.HostSite && port == "80"
 	if !ours && !imds {
 		p.foreign(w, r)
 		return
@@ -117,7 +119,9 @@ func (p *Proxy) connect(w http.ResponseWriter, r *http.Request, identity string)
 	case first[0] == tlsHandshake && ours:
 		p.Door.tunnel.give(conn)
 	case first[0] != tlsHandshake && imds:
-		p.serveOne(conn, identity)
+		p.serveOne(conn, identity, p.Plain)
+	case first[0] != tlsHandshake && site:
+		p.serveOne(conn, identity, p.Sites)
 	default:
 		_, _ = io.WriteString(c, "HTTP/1.1 400 Use TLS for this host\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 		c.Close()
@@ -125,10 +129,10 @@ func (p *Proxy) connect(w http.ResponseWriter, r *http.Request, identity string)
 }
 
 // serveOne answers plain HTTP inside a tunnel, on this goroutine's own small server.
-func (p *Proxy) serveOne(c net.Conn, identity string) {
+func (p *Proxy) serveOne(c net.Conn, identity string, handler http.Handler) {
 	l := newTunnelListener()
 	s := &http.Server{
-		Handler: p.Plain, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
+		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
 		ConnContext: func(ctx context.Context, _ net.Conn) context.Context { return wire.WithProcess(ctx, identity) },
 		ConnState: func(_ net.Conn, st http.ConnState) {
 			if st == http.StateClosed || st == http.StateHijacked {
@@ -140,13 +144,19 @@ func (p *Proxy) serveOne(c net.Conn, identity string) {
 	_ = s.Serve(l)
 }
 
-// plain answers an absolute-form request: only IMDS is reached by http.
+// plain answers an absolute-form request: IMDS and sites alone are reached by http.
 func (p *Proxy) plain(w http.ResponseWriter, r *http.Request, identity string) {
 	if host, _, _ := strings.Cut(r.Host, ":"); host == imdsHost {
 		p.Plain.ServeHTTP(w, r.WithContext(wire.WithProcess(r.Context(), identity)))
 		return
 	}
-	if _, ours := p.Hosts.Resolve(r.Host); ours {
+	if host, ours := p.Hosts.Resolve(r.Host); ours {
+		if host.Kind == wire.HostSite {
+			r = r.WithContext(wire.WithProcess(r.Context(), identity))
+			r.RequestURI, r.URL.Scheme, r.URL.Host = r.URL.RequestURI(), "", "" // as a request to the site itself
+			p.Sites.ServeHTTP(w, r)
+			return
+		}
 		p.refuse(w, http.StatusForbidden, "Use https for this host")
 		return
 	}

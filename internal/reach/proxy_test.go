@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"log/slog"
@@ -53,10 +54,13 @@ func newStand(t *testing.T, pass bool) stand {
 	echo := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "host=%s process=%s proxyauth=%q", r.Host, wire.ProcessFrom(r.Context()), r.Header.Get("Proxy-Authorization"))
 	})
+	sites := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "site host=%s uri=%s url=%s process=%s tls=%v proxyauth=%q", r.Host, r.RequestURI, r.URL, wire.ProcessFrom(r.Context()), r.TLS != nil, r.Header.Get("Proxy-Authorization"))
+	})
 	log := slog.New(slog.DiscardHandler)
 	door := NewFrontDoor(echo, ca.TLS(func(n string) bool { _, ok := hosts.Resolve(n); return ok }), log)
 	processes := NewProcesses(fixedMAC{})
-	proxy := (&Proxy{Hosts: hosts, Processes: processes, Door: door, Plain: echo, Pass: pass, Log: log}).Prepare()
+	proxy := (&Proxy{Hosts: hosts, Processes: processes, Door: door, Plain: echo, Sites: sites, Pass: pass, Log: log}).Prepare()
 	doorL, proxyL := loopback(t), loopback(t)
 	done := make(chan error, 2)
 	go func() { done <- door.Serve(doorL) }()
@@ -187,6 +191,48 @@ func TestProxy_PlainHTTPInsideTunnel(t *testing.T) {
 		if !strings.HasPrefix(string(b), "host=169.254.169.254") {
 			t.Errorf("inside the tunnel: %q", b)
 		}
+	}
+}
+
+// Sites answer by plain HTTP too, asked in either way; other hosts of ours don't.
+func TestProxy_SitesByPlainHTTP(t *testing.T) {
+	s := newStand(t, false)
+	cred, release := s.processes.Start("/subscriptions/s/site1")
+	defer release()
+	for host, want := range map[string]string{
+		"web1.azurewebsites.net":     `site host=web1.azurewebsites.net uri=/a?b=%20c url=/a?b=%20c process=/subscriptions/s/site1 tls=false proxyauth=""`,
+		"web1.sites.own.test:80":     `site host=web1.sites.own.test:80 uri=/a?b=%20c url=/a?b=%20c process=/subscriptions/s/site1 tls=false proxyauth=""`,
+		"kv1.vault.azure.net":        "",
+		"web1.scm.azurewebsites.net": "",
+	} {
+		status, body, err := get(t, s.client(t, cred), "http://"+host+"/a?b=%20c")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want == "" && status != 403 || want != "" && (status != 200 || body != want) {
+			t.Errorf("%s = %d %s, want %s", host, status, body, want)
+		}
+	}
+	c, err := net.Dial("tcp", s.proxy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	auth := base64.StdEncoding.EncodeToString([]byte(cred.User + ":" + cred.Secret))
+	fmt.Fprintf(c, "CONNECT web1.azurewebsites.net:80 HTTP/1.1\r\nHost: web1.azurewebsites.net:80\r\nProxy-Authorization: Basic %s\r\n\r\n", auth)
+	in := bufio.NewReader(c)
+	if resp, err := http.ReadResponse(in, nil); err != nil || resp.StatusCode != 200 {
+		t.Fatalf("CONNECT = %v, %v", resp, err)
+	}
+	fmt.Fprint(c, "GET /x HTTP/1.1\r\nHost: web1.azurewebsites.net\r\nConnection: close\r\n\r\n")
+	resp, err := http.ReadResponse(in, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, _ := io.ReadAll(resp.Body)
+	if want := "site host=web1.azurewebsites.net uri=/x url=/x process=/subscriptions/s/site1"; !strings.HasPrefix(string(body), want) {
+		t.Errorf("inside a tunnel: %s, want %s", body, want)
 	}
 }
 

@@ -7,13 +7,24 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"runtime"
 )
 
-// OpenOrCreate reads master keys from the file at path, or makes one there, readable by its owner alone. The file holds
+// maxKeys is how many keys a key file may hold.
+const maxKeys = 64
+
+// OpenOrCreate reads sealing keys from the file at path, or makes one there, readable by its owner alone. The file holds
 // one or more keys of KeySize bytes, the one that seals first. Without it, sealed records are lost for good.
 func OpenOrCreate(path string) (*Sealer, error) {
+	keys, err := ReadOrCreateKeys(path)
+	if err != nil {
+		return nil, err
+	}
+	return New(keys[0], keys[1:]...)
+}
+
+// ReadOrCreateKeys returns the keys of the file at path, of which there is at least one; it makes the file if it is not there.
+func ReadOrCreateKeys(path string) ([][]byte, error) {
 	keys, err := readKeys(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := createKey(path); err != nil {
@@ -24,10 +35,11 @@ func OpenOrCreate(path string) (*Sealer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open master key: %w", err)
 	}
-	return New(keys[0], keys[1:]...)
+	return keys, nil
 }
 
-func readKeys(path string) ([][]byte, error) {
+// readPrivate reads a regular file that nobody but its owner may read or write, at most most+1 bytes of it.
+func readPrivate(path string, most int64) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -43,47 +55,40 @@ func readKeys(path string) ([][]byte, error) {
 	if perm := info.Mode().Perm(); perm&0o077 != 0 && runtime.GOOS != "windows" {
 		return nil, fmt.Errorf("%s can be read or written by others (mode %04o); run: chmod 600 %s", path, perm, path)
 	}
-	const most = 64
-	b := make([]byte, most*KeySize+1)
-	n, err := io.ReadFull(f, b)
-	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+	b, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
-	if n == 0 || n%KeySize != 0 || n > most*KeySize {
-		return nil, fmt.Errorf("%s has %d bytes; a master key file has %d for each key, 1 to %d keys", path, info.Size(), KeySize, most)
+	return b, nil
+}
+
+func readKeys(path string) ([][]byte, error) {
+	b, err := readPrivate(path, maxKeys*KeySize)
+	if err != nil {
+		return nil, err
+	}
+	if n := len(b); n == 0 || n%KeySize != 0 || n > maxKeys*KeySize {
+		return nil, fmt.Errorf("%s has %d bytes; a master key file has %d for each key, 1 to %d keys", path, n, KeySize, maxKeys)
 	}
 	var keys [][]byte
-	for b = b[:n]; len(b) > 0; b = b[KeySize:] {
+	for ; len(b) > 0; b = b[KeySize:] {
 		keys = append(keys, b[:KeySize])
 	}
 	return keys, nil
 }
 
+// NewKey draws a key of KeySize bytes.
+func NewKey() ([]byte, error) {
+	k := make([]byte, KeySize)
+	_, err := rand.Read(k)
+	return k, err
+}
+
 // createKey makes the file whole or not at all, and never replaces one.
-func createKey(path string) (err error) {
-	key := make([]byte, KeySize)
-	if _, err := rand.Read(key); err != nil {
-		return err
-	}
-	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, ".master-*") // mode 0600
+func createKey(path string) error {
+	key, err := NewKey()
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.Remove(f.Name())) }()
-	_, err = f.Write(key)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	if runtime.GOOS == "windows" {
-		return d.Close() // has no sync of folders
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return disk{}.create(path, key)
 }

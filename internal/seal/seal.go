@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	// KeySize is the length of a master key.
+	// KeySize is the length of a key.
 	KeySize = 32
 
 	version   = 1
@@ -29,7 +29,7 @@ const (
 // Errors of Open. ErrDamaged tells nothing of why, on purpose.
 var (
 	ErrDamaged    = errors.New("seal: record does not open: damaged, or not of this place")
-	ErrUnknownKey = errors.New("seal: record was sealed with another master key")
+	ErrUnknownKey = errors.New("seal: record was sealed with another sealing key")
 	ErrVersion    = errors.New("seal: record has an unknown version")
 )
 
@@ -52,13 +52,13 @@ type derivedKey struct {
 	shard string
 }
 
-// New returns a Sealer that seals with current and also opens what the older master keys sealed, newest first. Each has
+// New returns a Sealer that seals with current and also opens what the older keys sealed, newest first. Each has
 // KeySize bytes, which are copied.
 func New(current []byte, older ...[]byte) (*Sealer, error) {
 	s := &Sealer{derived: map[derivedKey]cipher.AEAD{}, macKeys: map[string][]byte{}}
 	for i, key := range append([][]byte{current}, older...) {
 		if len(key) != KeySize {
-			return nil, fmt.Errorf("seal: master key %d has %d bytes, must have %d", i+1, len(key), KeySize)
+			return nil, fmt.Errorf("seal: sealing key %d has %d bytes, must have %d", i+1, len(key), KeySize)
 		}
 		m := master{key: append([]byte(nil), key...)}
 		id, err := hkdf.Key(sha256.New, m.key, nil, "bulkhead seal v1 key id", idSize)
@@ -71,10 +71,10 @@ func New(current []byte, older ...[]byte) (*Sealer, error) {
 	return s, nil
 }
 
-// KeyID names the master key that seals; it is no secret.
+// KeyID names the sealing key that seals; it is no secret.
 func (s *Sealer) KeyID() string { return hex.EncodeToString(s.masters[0].id[:]) }
 
-// Current tells whether a sealed record was sealed with the present master key, so that rotation may pass it over.
+// Current tells whether a sealed record was sealed with the present sealing key, so that rotation may pass it over.
 func (s *Sealer) Current(sealed []byte) bool {
 	return len(sealed) >= headSize && sealed[0] == version && [idSize]byte(sealed[1:headSize]) == s.masters[0].id
 }
@@ -117,7 +117,7 @@ func (s *Sealer) Open(shard string, key, sealed []byte) ([]byte, error) {
 	return nil, fmt.Errorf("%w: %x", ErrUnknownKey, id)
 }
 
-// MAC returns 32 bytes that depend on the shard and on each part, and that nobody without the master key can make:
+// MAC returns 32 bytes that depend on the shard and on each part, and that nobody without the sealing key can make:
 // for keys that would otherwise name a secret, and for checking secrets of high entropy (compare with hmac.Equal).
 func (s *Sealer) MAC(shard string, parts ...string) []byte {
 	h := hmac.New(sha256.New, s.macKey(shard))

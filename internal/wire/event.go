@@ -28,6 +28,9 @@ type Auditor interface {
 	Record(ctx context.Context, e *Event) error
 }
 
+// userAgentLog is how much of a client's description of itself goes into the log.
+const userAgentLog = 256
+
 // logEvent writes the one line of a request. The query is left out: it may hold secrets (codes, signatures).
 func (m *Mux) logEvent(ctx context.Context, e *Event) {
 	level := slog.LevelInfo
@@ -51,6 +54,9 @@ func (m *Mux) logEvent(ctx context.Context, e *Event) {
 	}
 	if p := r.Principal; p != nil {
 		attrs = append(attrs, slog.String("tenant_id", p.TenantID), slog.String("object_id", p.ObjectID), slog.String("app_id", p.AppID))
+	}
+	if ua := r.HTTP.UserAgent(); ua != "" {
+		attrs = append(attrs, slog.String("user_agent", ua[:min(len(ua), userAgentLog)]))
 	}
 	if r.Process != "" {
 		attrs = append(attrs, slog.String("process", r.Process))

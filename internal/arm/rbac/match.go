@@ -1,7 +1,19 @@
 package rbac
 
-// Match tells whether the action fits the pattern. Both are compared in any case; * in the pattern stands for any characters, also none.
+import "strings"
+
+// Match tells whether the action fits the pattern. Both are compared in any case; * in the pattern stands for any characters, also none. A * that is a whole segment may
+// stand for no segment: a/*/read covers a/read. Azure's built-in roles count on it (Managed Identity Operator assigns by userAssignedIdentities/*/assign/action, Key Vault
+// Reader reads vaults by vaults/*/read).
 func Match(pattern, action string) bool {
+	if glob(pattern, action) {
+		return true
+	}
+	i := strings.Index(pattern, "/*/")
+	return i >= 0 && i <= len(action) && strings.EqualFold(pattern[:i], action[:i]) && glob(pattern[i+2:], action[i:])
+}
+
+func glob(pattern, action string) bool {
 	p, a := 0, 0
 	star, mark := -1, 0 // the last * met, and where in the action it ends for now
 	for a < len(action) {

@@ -28,6 +28,12 @@ func TestBuiltInRoles(t *testing.T) {
 		{"Owner", assign, false, true},
 		{"Owner", getData, true, false}, // Owner has no data actions
 		{"Contributor", listKeys, false, true},
+		{"Managed Identity Operator", "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action", false, true}, // by userAssignedIdentities/*/assign/action
+		{"Managed Identity Operator", "Microsoft.ManagedIdentity/userAssignedIdentities/read", false, true},
+		{"Managed Identity Operator", "Microsoft.ManagedIdentity/userAssignedIdentities/write", false, false},
+		{"Managed Identity Operator", "Microsoft.ManagedIdentity/userAssignedIdentitiesX/read", false, false},
+		{"Key Vault Reader", "Microsoft.KeyVault/vaults/read", false, true},
+		{"Key Vault Reader", "Microsoft.KeyVault/read", false, false},
 		{"Contributor", assign, false, false},
 		{"Contributor", "Microsoft.Authorization/roleAssignments/read", false, true},
 		{"Reader", listKeys, false, false},

@@ -6,7 +6,8 @@ import (
 
 	"github.com/bulkheadhq/bulkhead/internal/arm"
 	"github.com/bulkheadhq/bulkhead/internal/authn"
-	"github.com/bulkheadhq/bulkhead/internal/fault"
+	"github.com/bulkheadhq/bulkhead/internal/clock"
+	"github.com/bulkheadhq/bulkhead/internal/store"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
 
@@ -16,44 +17,60 @@ type TokenIssuer interface {
 	IssueManagedIdentity(ctx context.Context, tenantID, objectID, resource string) (authn.Token, error)
 }
 
-// Deps is what the endpoint needs.
+// Deps is what the service needs.
 type Deps struct {
+	Store     store.Store
+	Clock     clock.Clock // nil: the system's
 	Resources arm.Reader
+	Directory Directory
 	Tokens    TokenIssuer
 	// DateExpires makes 2017-09-01 answers carry expires_on as App Service on Linux wrote it then ("06/19/2019 23:42:01 +00:00"). Several of today's clients can't
 	// read that form, so seconds since 1970 are the default.
 	DateExpires bool
 }
 
-// Service is the managed identity endpoint.
+// Service is managed identities: the resources and the endpoints. Safe for concurrent use.
 type Service struct {
-	deps    Deps
-	secrets registry
+	deps      Deps
+	secrets   registry
+	federated *store.Cached[[]FederatedCredential]
 }
 
-// New makes the endpoint.
+// cachedFederated bounds the identities whose federated credentials are kept decoded.
+const cachedFederated = 1024
+
+// New makes the service.
 func New(d Deps) *Service {
-	return &Service{deps: d, secrets: registry{owners: map[[32]byte]string{}}}
+	if d.Clock == nil {
+		d.Clock = clock.System{}
+	}
+	return &Service{
+		deps: d, secrets: registry{owners: map[[32]byte]string{}},
+		federated: store.NewCached(d.Store, cachedFederated, loadFederated),
+	}
 }
 
-// Service tells the platform what the endpoint serves.
+// Service tells the platform what the endpoints serve.
 func (s *Service) Service() wire.Service {
+	process := wire.Authenticator{Name: "process credentials", Check: authenticateProcess}
+	metadata := func(pattern, operation string, h wire.Handler) wire.Route {
+		return wire.Route{
+			Host: wire.HostMachine, Method: http.MethodGet, Pattern: pattern, Operation: operation,
+			Versions: wire.Versions{Required: true, First: firstMetadata}, Auth: process, Handler: h,
+		}
+	}
+	instance := metadata("/metadata/instance", "GetInstanceMetadata", s.instance)
+	below := metadata("/metadata/instance/{path*}", "GetInstanceMetadata", s.instance)
+	instance.Versions.First, below.Versions.First = firstInstance, firstInstance
 	return wire.Service{Name: "identity", Routes: []wire.Route{
 		{
 			Host: wire.HostMachine, Method: http.MethodGet, Pattern: Path, Operation: "GetManagedIdentityToken",
 			Auth: wire.Authenticator{Name: "identity header", Check: s.authenticate}, Handler: s.token,
 		},
+		metadata("/metadata/identity/oauth2/token", "GetInstanceToken", s.instanceToken), instance, below,
 		{
 			Host: wire.HostMachine, Method: http.MethodGet, Pattern: "/metadata/{path*}", Operation: "GetInstanceMetadata",
-			Auth: wire.Anonymous, Handler: instanceMetadata,
+			Auth: wire.Anonymous, Handler: noMetadata,
 		},
 	}}
-}
-
-// instanceMetadata refuses with a text that says where else to look.
-func instanceMetadata(context.Context, *wire.Request) (any, error) {
-	f := fault.New(fault.Invalid, "IdentityNotFound", "Identity not found: this platform does not serve the instance metadata service yet. "+
-		"Processes it starts have IDENTITY_ENDPOINT and IDENTITY_HEADER, which clients prefer.")
-	f.Inner = "invalid_request"
-	return nil, f
 }

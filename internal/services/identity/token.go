@@ -3,11 +3,10 @@ package identity
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strconv"
 	"strings"
 
-	"github.com/bulkheadhq/bulkhead/internal/arm"
-	"github.com/bulkheadhq/bulkhead/internal/authn"
 	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
@@ -49,7 +48,7 @@ func (s *Service) authenticate(_ context.Context, r *wire.Request) error {
 	return fault.New(fault.Unauthenticated, "Unauthorized", "The header %s is missing; its value is in IDENTITY_HEADER (MSI_SECRET for %s).", names[0], v2017)
 }
 
-// token answers with a token for the identity the process's resource has now.
+// token answers with a token for the identity the request names, or for the system-assigned one: App Service never picks a user-assigned identity by itself.
 func (s *Service) token(ctx context.Context, r *wire.Request) (any, error) {
 	version := r.Query("api-version")
 	if version != v2019 && version != v2017 {
@@ -59,62 +58,59 @@ func (s *Service) token(ctx context.Context, r *wire.Request) (any, error) {
 	if resource == "" {
 		return nil, invalid("InvalidResource", "The query parameter resource is missing.")
 	}
-	res, tenant, err := s.deps.Resources.Resource(ctx, r.Resource)
+	parameters := []string{"client_id", "object_id", "principal_id", "mi_res_id", "msi_res_id"}
+	if version == v2017 {
+		parameters = []string{"clientid"}
+	}
+	sel, err := selectorOf(r, parameters...)
 	if err != nil {
 		return nil, err
 	}
-	if !hasSystemIdentity(res) {
-		return nil, invalid("IdentityNotFound", "No managed identity: %s does not exist or has no system-assigned identity.", r.Resource)
-	}
-	if err := selects(r, version, res); err != nil {
+	h, err := s.holder(ctx, r.Resource)
+	if err != nil {
 		return nil, err
 	}
-	id := res.Identity
-	r.Principal = &authn.Principal{
-		Kind: authn.ManagedIdentity, TenantID: tenant, ObjectID: id.PrincipalID, AppID: id.ClientID,
-		Name: res.Name, Resource: res.ID, Audience: resource,
-	}
-	r.AllowedBy = "identity header of a process of " + res.Name
-	tok, err := s.deps.Tokens.IssueManagedIdentity(ctx, tenant, id.PrincipalID, resource)
+	c, err := s.chooseForSite(ctx, h, sel)
 	if err != nil {
-		return nil, refused(err)
+		return nil, err
+	}
+	tok, err := s.issue(ctx, r, h, c, resource, "identity header")
+	if err != nil {
+		return nil, err
 	}
 	a := answer{AccessToken: tok.Raw, ExpiresOn: strconv.FormatInt(tok.Expires.Unix(), 10), Resource: resource, TokenType: "Bearer"}
 	if version == v2019 {
-		a.ClientID = id.ClientID
+		a.ClientID = c.ClientID
 	} else if s.deps.DateExpires {
 		a.ExpiresOn = tok.Expires.UTC().Format("01/02/2006 15:04:05 -07:00")
 	}
-	return wire.Reply{Status: 200, Header: map[string][]string{"Cache-Control": {"no-store"}}, Body: a}, nil
+	return noStore(a), nil
 }
 
-func hasSystemIdentity(r *arm.Resource) bool {
-	return r != nil && r.Identity != nil && r.Identity.PrincipalID != "" && strings.Contains(strings.ToLower(r.Identity.Type), "systemassigned")
-}
-
-// selects refuses a request that asks for another identity than the resource's own.
-func selects(r *wire.Request, version string, res *arm.Resource) error {
-	type selector struct{ name, own string }
-	selectors := []selector{
-		{"client_id", res.Identity.ClientID},
-		{"object_id", res.Identity.PrincipalID},
-		{"principal_id", res.Identity.PrincipalID},
-		{"mi_res_id", res.ID},
-	}
-	if version == v2017 {
-		selectors = []selector{{"clientid", res.Identity.ClientID}}
-	}
-	for _, sel := range selectors {
-		v, ok := r.LookupQuery(sel.name)
-		if ok && v != "" && !strings.EqualFold(v, sel.own) {
-			return invalid("IdentityNotFound", "No managed identity found for the %s %q: it is not assigned to %s. User-assigned identities are not served yet.", sel.name, v, res.Name)
+// chooseForSite picks the identity by App Service's rules.
+func (s *Service) chooseForSite(ctx context.Context, h holder, sel selector) (chosen, error) {
+	if sel.parameter == "" {
+		u, ok := h.system()
+		if !ok {
+			return chosen{}, invalid("IdentityNotFound", "Unable to load the proper Managed Identity: %s has no system-assigned identity, and the request names no user-assigned one "+
+				"(client_id, object_id or mi_res_id).", h.name())
 		}
+		return chosen{u, h.resource.Name, h.resource.ID}, nil
 	}
-	return nil
+	c, ok, err := s.find(ctx, h, sel)
+	if err == nil && !ok {
+		err = invalid("IdentityNotFound", "No MSI found for specified ClientId/ResourceId: the identity with the %s %.200q is not assigned to %s or does not exist any more.", sel.parameter, sel.value, h.name())
+	}
+	return c, err
 }
 
-// refused turns the directory's refusals (an unknown resource, a principal that was just removed) into this endpoint's one way to say so, 400 with
-// the directory's text; troubles of the platform stay what they are.
+// noStore is a 200 that nothing on the way may keep.
+func noStore(body any) wire.Reply {
+	return wire.Reply{Status: http.StatusOK, Header: http.Header{"Cache-Control": {"no-store"}}, Body: body}
+}
+
+// refused turns the directory's refusals (an unknown resource, a principal that was just removed) into these endpoints' one way to say so, 400 with
+// the directory's code and text; troubles of the platform stay what they are, and clients try them again.
 func refused(err error) error {
 	var f *fault.Error
 	if !errors.As(err, &f) {
@@ -123,6 +119,9 @@ func refused(err error) error {
 	if s := f.Kind.Status(); s >= 400 && s < 500 && f.Kind != fault.TooMany {
 		c := *f
 		c.Kind = fault.Invalid
+		if strings.HasPrefix(c.Code, "AADSTS") {
+			c.Message = c.Code + ": " + c.Message
+		}
 		return &c
 	}
 	return f

@@ -102,6 +102,7 @@ func TestToken(t *testing.T) {
 		{name: "no version", target: "/msi/token?resource=x", status: 400, message: "api-version"},
 		{name: "site gone", target: "/msi/token" + q19, status: 400, change: func(p *platform) { p.site = nil }, message: "does not exist"},
 		{name: "identity gone", target: "/msi/token" + q19, status: 400, change: func(p *platform) { p.site.Identity = nil }, message: "no system-assigned"},
+		{name: "two selectors", target: "/msi/token" + q19 + "&client_id=" + client + "&object_id=" + oid, status: 400, message: "can't be used together"},
 		{name: "identity none", target: "/msi/token" + q19, status: 400, change: func(p *platform) { p.site.Identity.Type = "None" }, message: "no system-assigned"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -189,13 +190,5 @@ func TestRefused_KeepsTroubles(t *testing.T) {
 	plain := errors.New("disk")
 	if err := refused(plain); !errors.Is(err, plain) {
 		t.Errorf("got %v", err)
-	}
-}
-
-func TestInstanceMetadata(t *testing.T) {
-	t.Parallel()
-	status, body := get(t, New(Deps{}), "/metadata/identity/oauth2/token/?api-version=2018-02-01")
-	if status != 400 || body["error"] != "invalid_request" {
-		t.Errorf("got %d %v", status, body)
 	}
 }

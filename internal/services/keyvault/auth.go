@@ -84,6 +84,8 @@ func verifyText(v *vault, bad *authn.VerifyError) string {
 		return "Error validating token: IDX10223: Lifetime validation failed. The token is expired. " + bad.Detail
 	case authn.NotYetValid:
 		return "Error validating token: IDX10222: Lifetime validation failed. The token is not yet valid. " + bad.Detail
+	case authn.Gone:
+		return "Error validating token: " + bad.Detail + "."
 	case authn.BadSignature:
 		return "Error validating token: IDX10511: Signature validation failed."
 	default:

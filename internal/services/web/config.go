@@ -312,10 +312,10 @@ type publishingUser struct {
 	SCMURI                 string  `json:"scmUri"`
 }
 
-func (s *Service) publishingCredentials(c *arm.Call, shard string, site *arm.Resource, have rows) (any, error) {
+func (s *Service) publishingCredentials(c *arm.Call, shard string, site *arm.Resource, have rows) (publishingUser, error) {
 	p, err := openRow(s, publishingCodec, shard, site.GUID, have, nounPublishing)
 	if err != nil {
-		return nil, err
+		return publishingUser{}, err
 	}
 	user := "$" + site.Name
 	scm := c.Hosts.Authority(c.Host, wire.HostSCM, site.Name)

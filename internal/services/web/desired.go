@@ -15,6 +15,8 @@ type desired struct {
 	site        *arm.Resource
 	tenant      string
 	stopped     bool
+	httpsOnly   bool
+	references  string // keyVaultReferenceIdentity
 	config      webConfig
 	settings    map[string]string
 	connections map[string]connection
@@ -25,6 +27,11 @@ type desired struct {
 
 // String keeps the secrets out of logs.
 func (d *desired) String() string { return "configuration of " + d.site.ID }
+
+// reader is the identity that the references are resolved as.
+func (d *desired) reader() reader {
+	return reader{site: d.site, tenant: d.tenant, identity: d.references}
+}
 
 // load reads a site's configuration; nil if the site does not exist.
 func (s *Service) load(ctx context.Context, resourceID string) (*desired, error) {
@@ -40,11 +47,11 @@ func (s *Service) load(ctx context.Context, resourceID string) (*desired, error)
 	if err != nil {
 		return nil, err
 	}
-	d := &desired{site: site, tenant: tenant}
 	var p siteProperties
 	if err := json.Unmarshal(site.Properties, &p); err != nil {
 		return nil, err
 	}
+	d := &desired{site: site, tenant: tenant, httpsOnly: p.HTTPSOnly, references: p.KeyVaultReferenceIdentity}
 	rec, err := decodeRow(siteCodec, have, nounSite)
 	if err != nil {
 		return nil, err

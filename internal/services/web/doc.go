@@ -8,13 +8,13 @@
 // A site has a package: a zip that was pushed to its scm host, or a folder or zip that WEBSITE_RUN_FROM_PACKAGE names below a root the operator allowed. Its start
 // command is siteConfig.appCommandLine, or else an executable startup, run or app in the package. The process gets a port, its app settings, and,
 // if the site has an identity, the variables of the managed identity endpoint; nothing else of the platform's environment. A crash restarts it with
-// a growing pause; every change of the configuration restarts it; a stopped site answers 403.
+// a growing pause; every change of the configuration restarts it; a stopped site answers 403. A site answers by HTTPS and, unless it is httpsOnly (301), by plain HTTP.
 //
 // # Key Vault references
 //
 // A setting that is one whole reference (@Microsoft.KeyVault(...)) becomes the secret's value in the process's environment, fetched over HTTP through the front door as
-// the site's own identity, so that the vault checks it like any caller. If that fails the text stays as it is and the process starts anyway; the reason is
-// shown by config/configreferences. Values live in memory only, and are fetched anew on every configuration change and every 24 hours.
+// the site's own identity or the user-assigned one it names (keyVaultReferenceIdentity), so that the vault checks it like any caller. If that fails the text stays as it
+// is and the process starts anyway; the reason is shown by config/configreferences. Values live in memory only, and are fetched anew on every configuration change and every 24 hours.
 //
 // # Invariants
 //

@@ -57,7 +57,7 @@ func (s *Service) lend(d *desired) (env []string, release func()) {
 		env, releases = append(env, more...), append(releases, done)
 	}
 	disabled := d.settings["WEBSITE_DISABLE_MSI"]
-	if systemIdentity(d.site) && !strings.EqualFold(disabled, "true") && disabled != "1" {
+	if d.site.Identity != nil && !strings.EqualFold(disabled, "true") && disabled != "1" {
 		path, secret, done := s.deps.Identities.Register(d.site.ID)
 		url := strings.TrimSuffix(s.deps.IdentityURL, "/") + path
 		env = append(env, "IDENTITY_ENDPOINT="+url, "IDENTITY_HEADER="+secret, "MSI_ENDPOINT="+url, "MSI_SECRET="+secret)

@@ -73,7 +73,7 @@ func openControl(t *testing.T) (http.Handler, []wire.Route, map[string]string) {
 		TenantExists: func(context.Context, string) (bool, error) { return true, nil },
 	})
 	sites := New(Deps{
-		Store: st, Sealer: sealer, Clock: clk, Log: testLog(t), Resources: control, Access: control, Verifier: people{}, Names: registry, Hosts: testHosts,
+		Store: st, Sealer: sealer, Clock: clk, Log: testLog(t), Resources: control, Access: control, Verifier: people{}, Names: registry, Hosts: testHosts, SignedIn: control.Authenticator(),
 		Tokens: people{}, Identities: people{}, IdentityURL: "http://127.0.0.1:1", FrontDoor: &http.Client{Transport: &vault{}}, Data: t.TempDir(),
 	})
 	if err := control.Register(sites.Types()...); err != nil {

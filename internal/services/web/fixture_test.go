@@ -69,7 +69,8 @@ func newPlatform(t *testing.T, roots ...string) *platform {
 		t.Fatal(err)
 	}
 	p.web = New(Deps{
-		Store: st, Sealer: sealer, Clock: p.clock, Log: testLog(t), Resources: p, Access: p, Verifier: p,
+		SignedIn: wire.Anonymous,
+		Store:    st, Sealer: sealer, Clock: p.clock, Log: testLog(t), Resources: p, Access: p, Verifier: p,
 		Names: p, Hosts: testHosts, Tokens: p, Identities: p, IdentityURL: "http://127.0.0.1:4141", FrontDoor: &http.Client{Transport: p.vault},
 		ProcessEnv: func(id string) ([]string, func()) {
 			return []string{"HTTPS_PROXY=http://proxy-of-" + id[len(id)-4:]}, func() {}

@@ -65,10 +65,15 @@ func (s *Service) admitToSite(ctx context.Context, r *wire.Request) error {
 	return nil
 }
 
-// forward hands the request to the site's process and its answer back, both as streams.
+// forward hands the request to the site's process and its answer back, both as streams. A site with httpsOnly sends who came by plain HTTP to HTTPS.
 func (s *Service) forward(w http.ResponseWriter, r *wire.Request) error {
 	i := r.State.(*instance)
 	d := i.desired.Load()
+	if d.httpsOnly && !secure(r.HTTP) {
+		w.Header().Set("Location", r.URL(wire.HostSite, r.Host.Name)+r.HTTP.URL.RequestURI())
+		w.WriteHeader(http.StatusMovedPermanently)
+		return nil
+	}
 	ex := &exchange{to: i}
 	defer ex.release()
 	var failed error
@@ -89,6 +94,9 @@ func (s *Service) forward(w http.ResponseWriter, r *wire.Request) error {
 		return fault.New(fault.BadGateway, "BadGateway", "The site's process did not answer properly.").WithCause(failed)
 	}
 }
+
+// secure tells whether a request came over TLS; the other way to a site is the proxy, or the loopback listener, by plain HTTP.
+func secure(r *http.Request) bool { return r.TLS != nil }
 
 // platformHeaders are those the platform alone says; what a client sends under these names, or under names that some frameworks take for the
 // same (with underscores), is removed.
@@ -133,8 +141,12 @@ func rewrite(pr *httputil.ProxyRequest, r *wire.Request, d *desired, hosts wire.
 	_, port, _ := net.SplitHostPort(pr.In.RemoteAddr)
 	h := out.Header
 	h.Set("X-Forwarded-For", net.JoinHostPort(client, port))
-	h.Set("X-Forwarded-Proto", "https")
-	h.Set("X-AppService-Proto", "https")
+	proto := "http"
+	if secure(pr.In) {
+		proto = "https"
+	}
+	h.Set("X-Forwarded-Proto", proto)
+	h.Set("X-AppService-Proto", proto)
 	h.Set("Client-Ip", net.JoinHostPort(client, port))
 	h.Set("X-Client-Ip", client)
 	h.Set("X-Client-Port", port)

@@ -259,6 +259,45 @@ func TestFrontEnd_Headers(t *testing.T) {
 	}
 }
 
+// By plain HTTP a site answers as by HTTPS and is told so; with httpsOnly it sends everyone on, whatever the method.
+func TestFrontEnd_HTTPSOnly(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	site := func(only bool) string {
+		return `{"location":"westeurope","properties":{"serverFarmId":"` + planID + `","httpsOnly":` + strconv.FormatBool(only) + `}}`
+	}
+	p.put("sites/web1", site(false))
+	p.deploy("web1", program(t))
+	for _, scheme := range []string{"http", "https"} {
+		var got http.Header
+		w := p.do("GET", scheme+"://web1.azurewebsites.net/headers", nil, "X-Forwarded-Proto", "forged")
+		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
+			t.Fatalf("%s: %d %s", scheme, w.Code, w.Body)
+		}
+		if got.Get("X-Forwarded-Proto") != scheme || got.Get("X-AppService-Proto") != scheme {
+			t.Errorf("by %s the site sees %q and %q", scheme, got.Get("X-Forwarded-Proto"), got.Get("X-AppService-Proto"))
+		}
+	}
+	if out := p.put("sites/web1", site(true)); out["httpsOnly"] != true {
+		t.Fatalf("httpsOnly: %v", out["httpsOnly"])
+	}
+	for _, c := range []struct{ method, url, want string }{
+		{"GET", "http://web1.azurewebsites.net/a/../b%20c?x=1&y=%2F", "https://web1.azurewebsites.net/a/../b%20c?x=1&y=%2F"},
+		{"POST", "http://web1.azurewebsites.net", "https://web1.azurewebsites.net/"},
+		{"HEAD", "http://WEB1.sites.bulkhead.localhost:8445/x", "https://web1.sites.bulkhead.localhost:8443/x"},
+	} {
+		if w := p.do(c.method, c.url, strings.NewReader("body")); w.Code != 301 || w.Header().Get("Location") != c.want {
+			t.Errorf("%s %s: %d to %q, want %s", c.method, c.url, w.Code, w.Header().Get("Location"), c.want)
+		}
+	}
+	if w := p.do("GET", "https://web1.azurewebsites.net/headers", nil); w.Code != 200 {
+		t.Errorf("by HTTPS: %d %s", w.Code, w.Body)
+	}
+	if w := p.do("GET", "http://nobody.azurewebsites.net/", nil); w.Code != 404 {
+		t.Errorf("unknown site: %d", w.Code)
+	}
+}
+
 func TestFrontEnd_Upgrade(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)

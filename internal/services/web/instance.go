@@ -176,8 +176,8 @@ func (i *instance) resolve(ctx context.Context, d *desired, keep bool) (changed 
 		oldSettings, oldConnections = i.settings, i.connections
 	}
 	i.mu.Unlock()
-	settings := v.resolveAll(ctx, d.site, d.tenant, d.settings, oldSettings)
-	connections := v.resolveAll(ctx, d.site, d.tenant, connectionValues(d.connections), oldConnections)
+	settings := v.resolveAll(ctx, d.reader(), d.settings, oldSettings)
+	connections := v.resolveAll(ctx, d.reader(), connectionValues(d.connections), oldConnections)
 	for _, m := range []map[string]resolution{settings, connections} {
 		for name, r := range m {
 			if r.status != refResolved {

@@ -1,9 +1,12 @@
 package web
 
 import (
+	"encoding/json"
+	"net/http"
 	"strings"
 	"testing"
 
+	"github.com/bulkheadhq/bulkhead/internal/arm"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
 
@@ -65,6 +68,44 @@ func TestIsReference(t *testing.T) {
 	} {
 		if got := isReference(value); got != want {
 			t.Errorf("%q: got %v", value, got)
+		}
+	}
+}
+
+// References are read as the identity that keyVaultReferenceIdentity names, if it is assigned and there.
+func TestResolve_AsUserAssigned(t *testing.T) {
+	t.Parallel()
+	const id = groupID + "/providers/" + arm.TypeUserIdentity + "/uai-1"
+	u := arm.UserAssigned{PrincipalID: "0b000000-0000-4000-8000-0000000000b1", ClientID: "c1000000-0000-4000-8000-0000000000b1"}
+	for _, c := range []struct {
+		name, identity string
+		assigned       map[string]arm.UserAssigned
+		system, gone   bool
+		want           refStatus
+	}{
+		{"assigned", strings.ToUpper(id), map[string]arm.UserAssigned{id: u}, false, false, refResolved},
+		{"its own, which the vault does not know", "systemassigned", map[string]arm.UserAssigned{id: u}, true, false, refDenied},
+		{"its own by default, which it has not", "", map[string]arm.UserAssigned{id: u}, false, false, refNoIdentity},
+		{"not assigned", id, nil, true, false, refNoIdentity},
+		{"deleted", id, map[string]arm.UserAssigned{id: u}, true, true, refNoIdentity},
+		{"made anew", id, map[string]arm.UserAssigned{id: {PrincipalID: "other", ClientID: "other"}}, true, false, refNoIdentity},
+	} {
+		props, err := json.Marshal(u)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := &platform{resources: map[string]*arm.Resource{}, vault: &vault{secrets: map[string]string{"db": "s3cret"}, allowed: map[string]bool{"token of " + u.PrincipalID: true}}}
+		if !c.gone {
+			p.resources[strings.ToLower(id)] = &arm.Resource{ID: id, Type: arm.TypeUserIdentity, Properties: props}
+		}
+		site := &arm.Resource{ID: groupID + "/providers/Microsoft.Web/sites/web1", Identity: &arm.Identity{UserAssigned: c.assigned}}
+		if c.system {
+			site.Identity.PrincipalID = principalID
+		}
+		v := resolver{tokens: p, resources: p, client: &http.Client{Transport: p.vault}, hosts: testHosts}
+		r := v.resolve(t.Context(), reader{site: site, tenant: tenantID, identity: c.identity}, "@Microsoft.KeyVault(VaultName=kv1;SecretName=db)")
+		if r.status != c.want || (r.value == "s3cret") != (c.want == refResolved) {
+			t.Errorf("%s: %s (%s), want %s", c.name, r.status, r.details, c.want)
 		}
 	}
 }

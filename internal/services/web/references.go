@@ -68,6 +68,10 @@ func (s *Service) referenceStatuses(ctx context.Context, id arm.ID, noun string)
 	if noun == nounConnections {
 		values, location = connectionValues(d.connections), "ConnectionString"
 	}
+	identityType := map[string]any{"type": "SystemAssigned"}
+	if !ownIdentity(d.references) {
+		identityType = map[string]any{"type": "UserAssigned", "userAssignedIdentities": map[string]any{d.references: map[string]any{}}}
+	}
 	done := s.host.resolutions(site.GUID, noun)
 	out := []*arm.Resource{}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
@@ -80,7 +84,7 @@ func (s *Service) referenceStatuses(ctx context.Context, id arm.ID, noun string)
 		}
 		props, err := json.Marshal(referenceStatus{
 			Reference: r.text, Status: r.status, VaultName: r.ref.Vault, SecretName: r.ref.Secret, SecretVersion: r.ref.Version,
-			ActiveVersion: r.active, IdentityType: map[string]string{"type": "SystemAssigned"}, Details: r.details, Source: "KeyVault", Location: location,
+			ActiveVersion: r.active, IdentityType: identityType, Details: r.details, Source: "KeyVault", Location: location,
 		})
 		if err != nil {
 			return nil, err

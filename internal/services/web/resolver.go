@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"path"
+	"strings"
 	"sync"
 	"time"
 
@@ -61,15 +62,41 @@ func (r resolution) String() string { return string(r.status) + " " + r.text }
 
 // resolver fetches the secrets that settings refer to.
 type resolver struct {
-	tokens TokenIssuer
-	client *http.Client
-	hosts  wire.Hosts
-	clock  clock.Clock
+	tokens    TokenIssuer
+	resources arm.Reader
+	client    *http.Client
+	hosts     wire.Hosts
+	clock     clock.Clock
 }
+
+// reader is on whose behalf references are resolved.
+type reader struct {
+	site     *arm.Resource
+	tenant   string
+	identity string // resource id of a user-assigned identity; "" or SystemAssigned for the site's own
+}
+
+// principal is the object id of the identity that reads, or why there is none.
+func (v *resolver) principal(ctx context.Context, who reader) (objectID, problem string, err error) {
+	if ownIdentity(who.identity) {
+		if !systemIdentity(who.site) {
+			return "", "The site has no system-assigned identity.", nil
+		}
+		return who.site.Identity.PrincipalID, "", nil
+	}
+	_, u, ok, err := arm.UserIdentity(ctx, v.resources, who.site, who.identity)
+	if err == nil && !ok {
+		problem = "The identity of keyVaultReferenceIdentity, " + who.identity + ", is not assigned to the site or does not exist any more."
+	}
+	return u.PrincipalID, problem, err
+}
+
+// ownIdentity tells whether a keyVaultReferenceIdentity means the system-assigned identity.
+func ownIdentity(text string) bool { return text == "" || strings.EqualFold(text, "SystemAssigned") }
 
 // resolveAll resolves every value that is a reference, by its name. Those of before are what an earlier call answered: their values stay when a fetch fails now; pinned
 // ones are not fetched again. nil begins anew.
-func (v *resolver) resolveAll(ctx context.Context, site *arm.Resource, tenant string, values map[string]string, before map[string]resolution) map[string]resolution {
+func (v *resolver) resolveAll(ctx context.Context, who reader, values map[string]string, before map[string]resolution) map[string]resolution {
 	out := map[string]resolution{}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
@@ -89,7 +116,7 @@ func (v *resolver) resolveAll(ctx context.Context, site *arm.Resource, tenant st
 		wg.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			r := v.resolve(ctx, site, tenant, text)
+			r := v.resolve(ctx, who, text)
 			if !r.ok && known {
 				r.value, r.active, r.ok = old.value, old.active, true
 			}
@@ -111,20 +138,24 @@ func unresolved(text string, hosts wire.Hosts) resolution {
 	return resolution{text: text, ref: ref, status: refInitialized}
 }
 
-// resolve fetches one reference as the site's own identity.
-func (v *resolver) resolve(ctx context.Context, site *arm.Resource, tenant, text string) resolution {
+// resolve fetches one reference as the site's identity.
+func (v *resolver) resolve(ctx context.Context, who reader, text string) resolution {
 	r := unresolved(text, v.hosts)
 	if r.status == refSyntax {
 		return r
 	}
 	ref := r.ref
-	if !systemIdentity(site) {
-		r.status, r.details = refNoIdentity, "The site has no system-assigned identity."
-		return r
-	}
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
-	token, err := v.tokens.IssueManagedIdentity(ctx, tenant, site.Identity.PrincipalID, vaultResource)
+	principal, problem, err := v.principal(ctx, who)
+	if problem != "" {
+		r.status, r.details = refNoIdentity, problem
+		return r
+	}
+	var token authn.Token
+	if err == nil {
+		token, err = v.tokens.IssueManagedIdentity(ctx, who.tenant, principal, vaultResource)
+	}
 	if err != nil {
 		r.status, r.details = refOther, "No token for the site's identity: "+faultText(err)
 		return r

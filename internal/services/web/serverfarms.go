@@ -144,3 +144,19 @@ func renderPlan(_ context.Context, c *arm.Call, r *arm.Resource) (json.RawMessag
 		GeoRegion         string `json:"geoRegion"`
 	}{p, "Ready", "Succeeded", id.Subscription, id.ResourceGroup, r.Location})
 }
+
+// planTier is the tier of the plan with that id, "" where there is none (any more).
+func (s *Service) planTier(ctx context.Context, id string) (string, error) {
+	if id == "" {
+		return "", nil
+	}
+	plan, _, err := s.deps.Resources.Resource(ctx, id)
+	if err != nil || plan == nil {
+		return "", err
+	}
+	var sku planSKU
+	if err := json.Unmarshal(plan.SKU, &sku); err != nil {
+		return "", err
+	}
+	return sku.Tier, nil
+}

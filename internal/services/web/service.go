@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"slices"
 
 	"github.com/bulkheadhq/bulkhead/internal/arm"
 	"github.com/bulkheadhq/bulkhead/internal/authn"
@@ -46,6 +47,7 @@ type Deps struct {
 	Verifier  authn.Verifier
 	Names     Names
 	Hosts     wire.Hosts
+	SignedIn  wire.Authenticator // of the control plane, for what any caller may read there
 
 	Tokens      TokenIssuer
 	Identities  Identities
@@ -79,7 +81,7 @@ func New(d Deps) *Service {
 	s := &Service{
 		deps:     d,
 		packages: packages{blobs: filepath.Join(d.Data, "blobs"), sites: filepath.Join(d.Data, "sites")},
-		resolver: resolver{tokens: d.Tokens, client: d.FrontDoor, hosts: d.Hosts, clock: d.Clock},
+		resolver: resolver{tokens: d.Tokens, resources: d.Resources, client: d.FrontDoor, hosts: d.Hosts, clock: d.Clock},
 	}
 	s.host = newHost(s)
 	return s
@@ -87,7 +89,7 @@ func New(d Deps) *Service {
 
 // Service tells the platform what App Service serves beside its ARM types, and runs the sites.
 func (s *Service) Service() wire.Service {
-	return wire.Service{Name: "web", Routes: append(s.kuduRoutes(), s.frontRoute()), Run: s.host.run}
+	return wire.Service{Name: "web", Routes: slices.Concat(s.kuduRoutes(), s.stackRoutes(), []wire.Route{s.frontRoute()}), Run: s.host.run}
 }
 
 // Types are the resource types of Microsoft.Web.

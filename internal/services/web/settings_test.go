@@ -117,7 +117,8 @@ func TestSettings_Refusals(t *testing.T) {
 		{"sites/web2", `{"location":"westeurope","properties":{"serverFarmId":"none"}}`, fault.NotFound, "none"},
 		{"sites/web2", site(`,"clientCertEnabled":true`), fault.NotImplemented, "certificates"},
 		{"sites/web2", site(`,"publicNetworkAccess":"Disabled"`), fault.NotImplemented, "publicNetworkAccess"},
-		{"sites/web2", site(`,"keyVaultReferenceIdentity":"` + planID + `"`), fault.NotImplemented, "User-assigned"},
+		{"sites/web2", site(`,"keyVaultReferenceIdentity":"` + planID + `"`), fault.Invalid, "keyVaultReferenceIdentity"},
+		{"sites/web2", site(`,"keyVaultReferenceIdentity":"uai-1"`), fault.Invalid, "keyVaultReferenceIdentity"},
 		{"sites/web2", strings.Replace(site(""), "{", `{"kind":"functionapp",`, 1), fault.NotImplemented, "Function"},
 	} {
 		_, err := p.tryPut(c.path, c.body)

@@ -28,6 +28,7 @@ func (s *Service) siteType() arm.Type {
 			{Verb: "start", Writes: true, Handler: s.setStopped(false)},
 			{Verb: "stop", Writes: true, Handler: s.setStopped(true)},
 			{Verb: "restart", Writes: true, Handler: s.restart},
+			{Verb: "publishxml", Handler: s.publishXML},
 			{Verb: "checknameavailability", Collection: true, Operation: "Microsoft.Web/checknameavailability/action", Handler: s.checkName},
 		},
 	}
@@ -89,8 +90,8 @@ func (s *Service) putSite(ctx context.Context, c *arm.Call) error {
 	if err := s.checkPlan(ctx, c, &p); err != nil {
 		return err
 	}
-	if id := p.KeyVaultReferenceIdentity; id != "" && !strings.EqualFold(id, "SystemAssigned") {
-		return notImplemented("User-assigned identities for Key Vault references (keyVaultReferenceIdentity) are")
+	if err := checkReferenceIdentity(p.KeyVaultReferenceIdentity); err != nil {
+		return err
 	}
 	if strings.HasPrefix(strings.ToLower(c.New.Kind), "app") && p.Reserved && !strings.Contains(kind, "linux") {
 		c.New.Kind = "app,linux"
@@ -100,6 +101,17 @@ func (s *Service) putSite(ctx context.Context, c *arm.Call) error {
 		return err
 	}
 	return s.prepareSite(ctx, c, field(in, "siteConfig"))
+}
+
+// checkReferenceIdentity wants the name of an identity. Whether it is assigned is seen when references are resolved, and shown as their status.
+func checkReferenceIdentity(text string) error {
+	if ownIdentity(text) {
+		return nil
+	}
+	if id, err := arm.ParseID(text); err != nil || id.Collection() || !strings.EqualFold(id.Type(), arm.TypeUserIdentity) {
+		return fault.New(fault.Invalid, "BadRequest", "properties.keyVaultReferenceIdentity %.200q is neither SystemAssigned nor the resource id of a user-assigned identity.", text)
+	}
+	return nil
 }
 
 // refuseSiteFeatures names what a site asks for and would not get.
@@ -306,12 +318,20 @@ func (s *Service) renderSite(ctx context.Context, c *arm.Call, r *arm.Resource) 
 	if rec.Stopped || !p.Enabled {
 		state = "Stopped"
 	}
+	tier, err := s.planTier(ctx, p.ServerFarmID)
+	if err != nil {
+		return nil, err
+	}
+	if ownIdentity(p.KeyVaultReferenceIdentity) {
+		p.KeyVaultReferenceIdentity = "SystemAssigned"
+	}
 	name := strings.ToLower(r.Name)
 	site, scm := c.Hosts.Authority(c.Host, wire.HostSite, name), c.Hosts.Authority(c.Host, wire.HostSCM, name)
 	return json.Marshal(struct {
 		siteProperties
 		Name                        string     `json:"name"`
 		State                       string     `json:"state"`
+		SKU                         string     `json:"sku,omitempty"` // its plan's tier
 		HostNames                   []string   `json:"hostNames"`
 		EnabledHostNames            []string   `json:"enabledHostNames"`
 		HostNameSSLStates           []sslState `json:"hostNameSslStates"`
@@ -326,7 +346,7 @@ func (s *Service) renderSite(ctx context.Context, c *arm.Call, r *arm.Resource) 
 		LastModifiedTimeUTC         string     `json:"lastModifiedTimeUtc"`
 		SiteConfig                  any        `json:"siteConfig"`
 	}{
-		p, r.Name, state,
+		p, r.Name, state, tier,
 		[]string{site},
 		[]string{site, scm},
 		[]sslState{{site, "Disabled", "Standard"}, {scm, "Disabled", "Repository"}},
