@@ -20,21 +20,26 @@ func adminCommand(use, short, method, path string, body func() (any, error), arg
 			}
 			in = b
 		}
-		a, err := openAdmin(cmd.Context(), *data, false)
-		if err != nil {
-			return err
-		}
-		defer a.close()
-		var out any
-		if err := a.call(cmd.Context(), method, path, in, &out); err != nil {
-			return err
-		}
-		enc := json.NewEncoder(cmd.OutOrStdout())
-		enc.SetIndent("", "  ")
-		enc.SetEscapeHTML(false)
-		return enc.Encode(out)
+		return printAdminCall(cmd, *data, method, path, in)
 	})
 	return cmd
+}
+
+// printAdminCall sends one request to the admin socket and prints the JSON answer.
+func printAdminCall(cmd *cobra.Command, data, method, path string, in any) error {
+	a, err := openAdmin(cmd.Context(), data, false)
+	if err != nil {
+		return err
+	}
+	defer a.close()
+	var out any
+	if err := a.call(cmd.Context(), method, path, in, &out); err != nil {
+		return err
+	}
+	enc := json.NewEncoder(cmd.OutOrStdout())
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(out)
 }
 
 // group is a command that only has others below it.

@@ -64,6 +64,7 @@ func newRoot() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newUp(), newExec(), newEnv(), newTenant(), newSubscription(), newApp(), newTrace())
 	root.AddCommand(newMasterKey(), newStoreKey(), newEncrypt())
+	root.AddCommand(newUser())
 	return root
 }
 

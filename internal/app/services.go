@@ -96,9 +96,10 @@ func (a armDirectory) RemoveServicePrincipal(ctx context.Context, tenantID, obje
 }
 
 func (a armDirectory) FindPrincipal(ctx context.Context, objectID string) (tenantID string, kind authn.Kind, ok bool, err error) {
-	sp, err := a.d.FindPrincipal(ctx, objectID)
-	if err != nil || sp == nil {
+	o, err := a.d.FindPrincipal(ctx, objectID)
+	if err != nil || o == nil {
 		return "", "", false, err
 	}
-	return sp.TenantID, sp.Kind, true, nil
+	kinds := map[directory.ObjectKind]authn.Kind{directory.KindUser: authn.User, directory.KindGroup: authn.Group, directory.KindSP: authn.ServicePrincipal}
+	return o.TenantID, kinds[o.Kind], true, nil
 }

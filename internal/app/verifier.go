@@ -8,8 +8,9 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/services/directory"
 )
 
-// verifier refuses, beside bad tokens, good ones of applications and managed identities that are gone or disabled by now. A token outlives its principal by hours; what
-// was deleted is to be locked out at the next call, whoever still holds one.
+// verifier refuses, beside bad tokens, good ones of applications, managed identities and users that are gone or disabled by now, and says which groups the
+// caller is in now, whatever the token says. A token outlives its principal by hours; what was deleted or taken out of a group is to be locked out at the next
+// call, whoever still holds one.
 type verifier struct {
 	tokens    *authn.Tokens
 	directory *directory.Service
@@ -18,15 +19,16 @@ type verifier struct {
 // Verify implements authn.Verifier.
 func (v verifier) Verify(ctx context.Context, raw string) (*authn.Principal, error) {
 	who, err := v.tokens.Verify(ctx, raw)
-	if err != nil || who.Kind != authn.ServicePrincipal && who.Kind != authn.ManagedIdentity {
-		return who, err
+	if err != nil {
+		return nil, err
 	}
-	sp, err := v.directory.PrincipalByObjectID(ctx, who.TenantID, who.ObjectID)
+	groups, there, err := v.directory.Standing(ctx, who)
 	if err != nil {
 		return nil, fmt.Errorf("look up principal %s: %w", who.ObjectID, err)
 	}
-	if sp == nil || sp.Disabled {
+	if !there {
 		return nil, &authn.VerifyError{Reason: authn.Gone, Detail: "its principal " + who.ObjectID + " was deleted or disabled after it was issued"}
 	}
+	who.Groups = groups
 	return who, nil
 }

@@ -11,6 +11,7 @@ const (
 	User             Kind = "User"
 	ServicePrincipal Kind = "ServicePrincipal"
 	ManagedIdentity  Kind = "ManagedIdentity" // a service principal whose credential nobody holds
+	Group            Kind = "Group"           // never a caller; roles may be assigned to it
 )
 
 // Principal is a verified caller.

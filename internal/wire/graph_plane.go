@@ -2,6 +2,7 @@ package wire
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/fault"
@@ -49,7 +50,23 @@ func (graphPlane) failure(r *Request, f *fault.Error, now time.Time) any {
 
 func (g graphPlane) problem(r *Request, p problem, detail string) *fault.Error {
 	if p == noRoute {
+		if path := strings.ToLower(r.HTTP.URL.Path); path == "/beta" || strings.HasPrefix(path, "/beta/") {
+			return fault.New(fault.Invalid, "BadRequest", "The beta endpoint of Microsoft Graph is not served by this platform. Use /v1.0.")
+		}
 		return fault.New(fault.Invalid, "BadRequest", "Resource not found for the segment '%s'.", r.HTTP.URL.Path)
 	}
 	return g.base.problem(r, p, detail)
+}
+
+// splitKeys takes OData keys off the segments they stand on, so that applications(appId='x') is matched like applications/{id}, with the parentheses as the
+// parameter's value.
+func splitKeys(segs []string) []string {
+	for i, seg := range segs {
+		if at := strings.IndexByte(seg, '('); at > 0 && strings.HasSuffix(seg, ")") {
+			out := append(make([]string, 0, len(segs)+1), segs[:i]...)
+			out = append(out, seg[:at], seg[at:])
+			return append(out, splitKeys(segs[i+1:])...)
+		}
+	}
+	return segs
 }

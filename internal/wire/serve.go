@@ -99,6 +99,9 @@ func (c *call) route() *fault.Error {
 	r := &c.req
 	var room [24]string
 	segs := splitPath(r.HTTP.URL.EscapedPath(), room[:0])
+	if r.Host.Kind == HostGraph {
+		segs = splitKeys(segs)
+	}
 	t := c.mux.trees[r.Host.Kind]
 	if t == nil {
 		return r.plane.problem(r, noRoute, "")

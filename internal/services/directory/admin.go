@@ -2,8 +2,11 @@ package directory
 
 import (
 	"context"
+	"fmt"
+	"strings"
 
 	"github.com/bulkheadhq/bulkhead/internal/fault"
+	"github.com/bulkheadhq/bulkhead/internal/ids"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
 
@@ -18,6 +21,7 @@ func (s *Service) adminRoutes() []wire.Route {
 		route("POST", "/apps", "AppCreate", wire.HandleBody(s.createApp)),
 		route("POST", "/apps/{appId}/credentials", "AppCredentialCreate", wire.HandleBody(s.createCredential)),
 		route("DELETE", "/apps/{appId}/credentials/{keyId}", "AppCredentialDelete", s.deleteCredential),
+		route("POST", "/users", "UserCreate", wire.HandleBody(s.createUser)),
 		route("POST", "/serviceprincipals", "ServicePrincipalCreate", wire.HandleBody(s.createPrincipal)),
 	}
 }
@@ -194,4 +198,50 @@ func (s *Service) createPrincipal(ctx context.Context, _ *wire.Request, in *prin
 		return nil, err
 	}
 	return wire.Created(map[string]string{"tenantId": sp.TenantID, "objectId": sp.ObjectID, "appId": sp.AppID, "displayName": sp.DisplayName}), nil
+}
+
+type userRequest struct {
+	UPN           string `json:"userPrincipalName"`
+	DisplayName   string `json:"displayName"`
+	Password      string `json:"password"` // "" = the platform draws one
+	ForceChange   bool   `json:"forceChangePasswordNextSignIn"`
+	Administrator bool   `json:"administrator"`
+}
+
+type userAnswer struct {
+	TenantID    string `json:"tenantId"`
+	ObjectID    string `json:"objectId"`
+	UPN         string `json:"userPrincipalName"`
+	DisplayName string `json:"displayName"`
+	Password    string `json:"password,omitempty"` // only if the platform drew it; shown this once
+}
+
+// createUser makes a user in the tenant that the domain of the name belongs to.
+func (s *Service) createUser(ctx context.Context, _ *wire.Request, in *userRequest) (any, error) {
+	name, domain, _ := strings.Cut(in.UPN, "@")
+	if domain == "" {
+		return nil, badRequest("userPrincipalName", fmt.Sprintf("User principal name '%s' has no domain; give one such as name@default.onmicrosoft.com.", clip(in.UPN)))
+	}
+	tenant, err := s.Tenants.Find(ctx, domain)
+	if err != nil {
+		return nil, err
+	}
+	if tenant == nil || ids.IsGUID(domain) {
+		return nil, fault.New(fault.NotFound, "TenantNotFound", "No tenant has the domain '%s'.", clip(domain))
+	}
+	u := User{UPN: in.UPN, DisplayName: in.DisplayName, ForceChange: in.ForceChange, Administrator: in.Administrator}
+	if u.DisplayName == "" {
+		u.DisplayName = name
+	}
+	out := userAnswer{}
+	if in.Password == "" {
+		in.Password = passwordText()
+		out.Password = in.Password
+	}
+	made, err := s.CreateUser(ctx, UserSpec{TenantID: tenant.ID, User: u, Password: in.Password})
+	if err != nil {
+		return nil, err
+	}
+	out.TenantID, out.ObjectID, out.UPN, out.DisplayName = made.TenantID, made.ObjectID, made.UPN, made.DisplayName
+	return wire.Created(out), nil
 }

@@ -78,7 +78,7 @@ func (a *Application) validate() error {
 		}
 		seen[strings.ToLower(uri)] = true
 	}
-	return nil
+	return a.validateAccess()
 }
 
 func badRequest(target, message string) error {
@@ -124,9 +124,7 @@ func (s *Service) ChangeApplication(ctx context.Context, tenantID, objectID stri
 		if before == nil {
 			return notFound("application", objectID)
 		}
-		after := *before
-		after.IdentifierURIs = slices.Clone(before.IdentifierURIs)
-		after.Secrets, after.Certificates = slices.Clone(before.Secrets), slices.Clone(before.Certificates)
+		after := before.clone()
 		if err := fn(&after); err != nil {
 			return err
 		}
@@ -149,18 +147,18 @@ func (s *Service) ChangeApplication(ctx context.Context, tenantID, objectID stri
 	return changed, nil
 }
 
-// DeleteApplication removes an application and its service principal in its own tenant; the next sign-in as it is refused everywhere.
+// clone copies a so far that lists may be changed in the copy; what they hold is replaced, never changed.
+func (a *Application) clone() Application {
+	c := *a
+	c.IdentifierURIs, c.Owners, c.Tags = slices.Clone(a.IdentifierURIs), slices.Clone(a.Owners), slices.Clone(a.Tags)
+	c.Secrets, c.Certificates, c.Federated = slices.Clone(a.Secrets), slices.Clone(a.Certificates), slices.Clone(a.Federated)
+	return c
+}
+
+// DeleteApplication deletes an application and its service principal in its own tenant; the next sign-in as it is refused everywhere. Both may be restored
+// for 30 days.
 func (s *Service) DeleteApplication(ctx context.Context, tenantID, objectID string) error {
-	return retry(ctx, func() error {
-		app, sp, expect, err := s.readApp(ctx, tenantID, objectID)
-		if err != nil {
-			return err
-		}
-		if app == nil {
-			return notFound("application", objectID)
-		}
-		return s.commit(ctx, app.TenantID, change{oldApp: app, oldSP: sp, expect: expect})
-	})
+	return s.softDelete(ctx, tenantID, KindApplication, objectID)
 }
 
 func notFound(what, id string) error {

@@ -18,6 +18,10 @@ var errChanged = errors.New("directory: row changed meanwhile")
 type change struct {
 	oldApp, putApp *Application
 	oldSP, putSP   *SP
+	oldUser        *User
+	putUser        *User
+	putGroup       *Group
+	extra          []write // rows besides
 	// expect holds the stored bytes, by key, that the change was computed from (nil: no such row); others make it fail with errChanged.
 	expect map[string][]byte
 }
@@ -61,18 +65,23 @@ func (s *Service) readApp(ctx context.Context, tenantID, objectID string) (*Appl
 
 // readSP is readApp for a service principal alone.
 func (s *Service) readSP(ctx context.Context, tenantID, objectID string) (*SP, map[string][]byte, error) {
-	var sp *SP
+	return readOne(ctx, s, tenantID, spCodec, keySP, objectID)
+}
+
+// readOne reads the row below prefix with its stored bytes, for a change to it; nil if there is none.
+func readOne[T any](ctx context.Context, s *Service, tenantID string, codec store.Codec[T], prefix, id string) (*T, map[string][]byte, error) {
+	var v *T
 	var expect map[string][]byte
 	err := s.Store.View(ctx, tenantShard(strings.ToLower(tenantID)), func(snap store.Snapshot) error {
 		expect = map[string][]byte{}
 		var err error
-		sp, err = loadExpect(snap, spCodec, keySP+strings.ToLower(objectID), expect)
+		v, err = loadExpect(snap, codec, prefix+strings.ToLower(id), expect)
 		return err
 	})
 	if err != nil {
-		return nil, nil, fmt.Errorf("read service principal %s: %w", clip(objectID), err)
+		return nil, nil, fmt.Errorf("read directory object %s: %w", clip(id), err)
 	}
-	return sp, expect, nil
+	return v, expect, nil
 }
 
 func loadExpect[T any](snap store.Snapshot, codec store.Codec[T], key string, expect map[string][]byte) (*T, error) {
@@ -105,6 +114,17 @@ func (s *Service) commit(ctx context.Context, tenantID string, c change) error {
 	if writes, err = c.spWrites(writes); err != nil {
 		return err
 	}
+	if writes, err = c.userWrites(writes); err != nil {
+		return err
+	}
+	if c.putGroup != nil {
+		value, err := groupCodec.Encode(*c.putGroup)
+		if err != nil {
+			return fmt.Errorf("encode group: %w", err)
+		}
+		writes = append(writes, write{key: keyGroup + c.putGroup.ObjectID, value: value})
+	}
+	writes = append(writes, c.extra...)
 	_, err = s.Store.Update(ctx, tenantShard(tenantID), func(tx store.Tx) error {
 		for key, want := range c.expect {
 			b, err := tx.Get([]byte(key))
@@ -207,4 +227,29 @@ func (c *change) spWrites(out []write) ([]write, error) {
 	return append(out,
 		write{key: keySPAppID + sp.AppID, value: owner, owner: owner, what: "property appId"},
 		write{key: keySP + sp.ObjectID, value: value}), nil
+}
+
+func (c *change) userWrites(out []write) ([]write, error) {
+	if old := c.oldUser; old != nil {
+		owner, err := refCodec.Encode(old.ObjectID)
+		if err != nil {
+			return nil, fmt.Errorf("encode user reference: %w", err)
+		}
+		out = append(out, write{key: keyUPN + strings.ToLower(old.UPN), owner: owner}, write{key: keyUser + old.ObjectID})
+	}
+	u := c.putUser
+	if u == nil {
+		return out, nil
+	}
+	owner, err := refCodec.Encode(u.ObjectID)
+	if err != nil {
+		return nil, fmt.Errorf("encode user reference: %w", err)
+	}
+	value, err := userCodec.Encode(*u)
+	if err != nil {
+		return nil, fmt.Errorf("encode user: %w", err)
+	}
+	return append(out,
+		write{key: keyUPN + strings.ToLower(u.UPN), value: owner, owner: owner, what: "property userPrincipalName"},
+		write{key: keyUser + u.ObjectID, value: value}), nil
 }

@@ -78,6 +78,11 @@ func (s *Service) registered(ctx context.Context, tenant *Tenant, clientID strin
 			"The client application %s is missing service principal in the tenant %s. See instructions here: "+
 				"https://go.microsoft.com/fwlink/?linkid=2225119", app.AppID, tenant.ID)
 	}
+	if len(sp.Secrets)+len(sp.Certificates) > 0 {
+		both := app.clone()
+		both.Secrets, both.Certificates = append(both.Secrets, sp.Secrets...), append(both.Certificates, sp.Certificates...)
+		app = &both
+	}
 	return sp, app, nil
 }
 

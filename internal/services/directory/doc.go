@@ -1,17 +1,20 @@
-// Package directory is the platform's Entra ID: tenants, applications, service principals, the token endpoints and the beginning of Microsoft Graph.
+// Package directory is the platform's Entra ID: tenants, users, groups, applications, service principals, the token endpoints and a part of Microsoft Graph.
 //
-// Hosts: login.microsoftonline.com and its aliases (tokens, discovery), graph.microsoft.com (applications and service principals), the admin socket
-// (tenants, applications). It also keeps the service principals of managed identities, whose ids their owners choose.
+// Hosts: login.microsoftonline.com and its aliases (tokens, discovery), graph.microsoft.com (v1.0: what az ad and provisioning call), the admin socket
+// (tenants, applications, users). It also keeps the service principals of managed identities, whose ids their owners choose.
 //
 // Invariants:
 //   - A tenant's rows live in its own shard, tenant/<guid>, under "D|"; the list of tenants and their domain names in the shard platform. An application
-//     lives in one tenant; service principals of it may live in several.
-//   - A client secret is stored only as a keyed MAC and shown once, a certificate only in its public form. No credential is ever read back.
-//   - Signing in reads the rows as of the store's last commit: a removed credential, application or service principal is refused at the next request.
+//     lives in one tenant; service principals of it may live in several. Azure's own applications have a service principal in every tenant, made of no row.
+//   - A client secret is stored only as a keyed MAC and shown once, a certificate only in its public form, a password as the keyed MAC of its argon2id. No
+//     credential is ever read back. argon2id runs outside of transactions, a few at a time.
+//   - Signing in reads the rows as of the store's last commit: a removed credential, application, user or service principal is refused at the next request.
+//     Group membership is not taken from tokens: Standing reads it anew for each call, through groups in groups.
+//   - What is deleted through Graph is kept for 30 days and may be restored, with its memberships, roles and consents; until then nothing counts that names it.
 //   - A token's audience is the string the client asked for (version 1.0) or the API's client id (2.0); the version is the API's choice.
 //
-// Left out for now, and refused by name (AADSTS70003): every grant but client_credentials, hence users and sign-in pages; federated credentials, app
-// roles, groups. See docs/divergences/directory.md.
+// Left out for now, and refused by name (AADSTS70003): every grant but client_credentials, hence sign-in pages. What of Graph is missing is in
+// docs/divergences/directory.md.
 //
 // One exchange:
 //

@@ -54,8 +54,9 @@ func parseFilter(text string) (filter, error) {
 	}
 }
 
-// matches evaluates f. Texts are compared in any case, as Graph does.
+// matches evaluates f. Texts are compared in any case, as Graph does. Every condition is looked at, so that a wrong one is an error for any object.
 func (f filter) matches(v filterable) (bool, error) {
+	all := true
 	for _, c := range f {
 		values, collection, ok := v.values(strings.ToLower(c.property))
 		if !ok || collection != (c.op == "any") {
@@ -69,11 +70,9 @@ func (f filter) matches(v filterable) (bool, error) {
 				found = found || strings.EqualFold(have, c.value)
 			}
 		}
-		if !found {
-			return false, nil
-		}
+		all = all && found
 	}
-	return true, nil
+	return all, nil
 }
 
 // filterParser reads from rest, which it shortens.
@@ -203,4 +202,55 @@ func (p *filterParser) any(property string) (condition, error) {
 		return condition{}, err
 	}
 	return condition{property: property, op: "any", value: value}, p.token(')')
+}
+
+// search is a parsed $search of Microsoft Graph: "property:text" terms, all of which have to hold. A term holds if a word of the property begins with the text.
+type search []condition
+
+// parseSearch parses `"displayName:ali" AND "mail:contoso"`.
+func parseSearch(text string) (search, error) {
+	var out search
+	for rest := strings.TrimSpace(text); ; {
+		end := -1
+		if strings.HasPrefix(rest, `"`) {
+			end = strings.IndexByte(rest[1:], '"')
+		}
+		if end < 0 {
+			return nil, fmt.Errorf("terms of the form \"property:text\" expected before %q", clip(rest))
+		}
+		property, value, ok := strings.Cut(rest[1:1+end], ":")
+		if !ok || property == "" || value == "" {
+			return nil, fmt.Errorf("a term of the form \"property:text\" expected, found %q", clip(rest[1:1+end]))
+		}
+		out = append(out, condition{property: property, op: "search", value: value})
+		if len(out) > maxTerms {
+			return nil, fmt.Errorf("more than %d terms", maxTerms)
+		}
+		if rest = strings.TrimSpace(rest[end+2:]); rest == "" {
+			return out, nil
+		}
+		if len(rest) < 4 || !strings.EqualFold(rest[:4], "and ") {
+			return nil, fmt.Errorf("only AND may join terms, found %q", clip(rest))
+		}
+		rest = strings.TrimSpace(rest[4:])
+	}
+}
+
+func (s search) matches(v filterable) (bool, error) {
+	for _, c := range s {
+		values, collection, ok := v.values(strings.ToLower(c.property))
+		if !ok || collection {
+			return false, fmt.Errorf("unsupported or invalid search clause specified for property '%s'", clip(c.property))
+		}
+		found := false
+		for _, have := range values {
+			for _, word := range append(strings.FieldsFunc(have, func(c rune) bool { return c == ' ' || c == '-' || c == '_' || c == '.' || c == '@' }), have) {
+				found = found || len(word) >= len(c.value) && strings.EqualFold(word[:len(c.value)], c.value)
+			}
+		}
+		if !found {
+			return false, nil
+		}
+	}
+	return true, nil
 }

@@ -66,3 +66,70 @@ func FuzzFilter(f *testing.F) {
 		_, _ = parsed.matches(app)
 	})
 }
+
+func TestSearch(t *testing.T) {
+	t.Parallel()
+	user := &User{DisplayName: "Alice van Dyck", Mail: "alice.dyck@contoso.com"}
+	for text, want := range map[string]bool{
+		`"displayName:ali"`: true, `"displayName:van"`: true, `"displayName:alice van"`: true, `"displayName:ice"`: false,
+		`"displayName:dyck" AND "mail:contoso"`: true, ` "displayName:dyck"  and  "mail:fabrikam" `: false,
+	} {
+		s, err := parseSearch(text)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		if got, err := s.matches(user); err != nil || got != want {
+			t.Errorf("%s: got %v, %v, want %v", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"x", `"x"`, `"displayName:"`, `":x"`, `"displayName:x`, `"a:b" OR "a:c"`, `"a:b" "a:c"`, `"a:b" AND`, `"a:b" AND `} {
+		if s, err := parseSearch(text); err == nil {
+			t.Errorf("%s was parsed as %v", text, s)
+		}
+	}
+	if s, _ := parseSearch(`"nothing:x"`); s != nil {
+		if ok, err := s.matches(user); ok || err == nil {
+			t.Error("an unknown property was searched")
+		}
+	}
+}
+
+func FuzzSearch(f *testing.F) {
+	f.Add(`"displayName:ali" AND "mail:x"`)
+	f.Add(`"`)
+	user := &User{DisplayName: "ü b", Mail: "a@b"}
+	f.Fuzz(func(_ *testing.T, text string) {
+		if s, err := parseSearch(text); err == nil {
+			_, _ = s.matches(user)
+		}
+	})
+}
+
+func TestAlternateKey(t *testing.T) {
+	t.Parallel()
+	for segment, want := range map[string][2]string{
+		"(appId='x')": {"appId", "x"}, "('a@b')": {"", "a@b"}, "('it''s')": {"", "it's"}, "(id=x)": {"id", "x"}, "( appId ='x=y')": {"appId", "x=y"}, "('a=b')": {"", "a=b"}, "()": {"", ""},
+	} {
+		if name, value, ok := alternateKey(segment); !ok || name != want[0] || value != want[1] {
+			t.Errorf("%s: got %q %q %v, want %q", segment, name, value, ok, want)
+		}
+	}
+	for _, segment := range []string{"", "x", "(x", "x)", "a(b)", ")("} {
+		if name, value, ok := alternateKey(segment); ok {
+			t.Errorf("%s was taken as %q %q", segment, name, value)
+		}
+	}
+}
+
+func FuzzRef(f *testing.F) {
+	f.Add("https://graph.microsoft.com/v1.0/directoryObjects/11111111-0000-4000-8000-000000000001")
+	f.Add("https://graph.microsoft.com/v1.0/directoryObjects('11111111-0000-4000-8000-000000000001')")
+	f.Add("users(")
+	f.Fuzz(func(t *testing.T, text string) {
+		id, err := (&refBody{text}).target()
+		if err == nil && len(id) != 36 {
+			t.Errorf("%q: got %q", text, id)
+		}
+	})
+}

@@ -16,27 +16,6 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
 
-func (s *Service) graphRoutes() []wire.Route {
-	auth := wire.Authenticator{Name: "graph token", Check: s.graphCaller}
-	route := func(method, pattern, operation string, h wire.Handler) wire.Route {
-		return wire.Route{Host: wire.HostGraph, Method: method, Pattern: "/v1.0" + pattern, Operation: operation, Auth: auth, Authorize: s.administrators, Handler: h}
-	}
-	return []wire.Route{
-		route("GET", "/applications", "Microsoft.Graph/applications/list", s.graphListApps),
-		route("POST", "/applications", "Microsoft.Graph/applications/create", wire.HandleBody(s.graphCreateApp)),
-		route("GET", "/applications/{id}", "Microsoft.Graph/applications/get", s.graphGetApp),
-		route("PATCH", "/applications/{id}", "Microsoft.Graph/applications/update", wire.HandleBody(s.graphPatchApp)),
-		route("DELETE", "/applications/{id}", "Microsoft.Graph/applications/delete", s.graphDeleteApp),
-		route("POST", "/applications/{id}/addPassword", "Microsoft.Graph/applications/addPassword", s.graphAddPassword),
-		route("POST", "/applications/{id}/removePassword", "Microsoft.Graph/applications/removePassword", wire.HandleBody(s.graphRemovePassword)),
-		route("GET", "/servicePrincipals", "Microsoft.Graph/servicePrincipals/list", s.graphListSPs),
-		route("POST", "/servicePrincipals", "Microsoft.Graph/servicePrincipals/create", wire.HandleBody(s.graphCreateSP)),
-		route("GET", "/servicePrincipals/{id}", "Microsoft.Graph/servicePrincipals/get", s.graphGetSP),
-		route("PATCH", "/servicePrincipals/{id}", "Microsoft.Graph/servicePrincipals/update", wire.HandleBody(s.graphPatchSP)),
-		route("DELETE", "/servicePrincipals/{id}", "Microsoft.Graph/servicePrincipals/delete", s.graphDeleteSP),
-	}
-}
-
 // graphCaller verifies the bearer token: issued here, for Graph, to a service principal that still exists.
 func (s *Service) graphCaller(ctx context.Context, r *wire.Request) error {
 	scheme, raw, _ := strings.Cut(r.HTTP.Header.Get("Authorization"), " ")
@@ -60,15 +39,44 @@ func (s *Service) graphCaller(ctx context.Context, r *wire.Request) error {
 	if !firstParties[graph].matches(r.Hosts, strings.ToLower(p.Audience)) {
 		return s.graphChallenge(r, "Access token validation failure. Invalid audience.")
 	}
-	sp, err := s.PrincipalByObjectID(ctx, p.TenantID, p.ObjectID)
+	c := &graphClient{}
+	if p.Kind == authn.User {
+		c.user, err = s.FindUser(ctx, p.TenantID, p.ObjectID)
+	} else {
+		c.sp, err = s.PrincipalByObjectID(ctx, p.TenantID, p.ObjectID)
+	}
 	if err != nil {
 		return err
 	}
-	if sp == nil || sp.Disabled {
+	if c.user == nil && (c.sp == nil || c.sp.Disabled) || c.user != nil && c.user.Disabled {
 		return fault.New(fault.Unauthenticated, "Authorization_IdentityNotFound", "The identity of the calling application could not be established.")
 	}
-	r.Principal = p
+	r.Principal, r.State = p, c
 	return nil
+}
+
+// graphClient is who calls Graph: a service principal for itself, or a user through a client application.
+type graphClient struct {
+	sp   *SP
+	user *User
+}
+
+func graphClientOf(r *wire.Request) *graphClient {
+	c, _ := r.State.(*graphClient)
+	if c == nil {
+		return &graphClient{}
+	}
+	return c
+}
+
+// graphUserOf is the signed-in user that /me names.
+func graphUserOf(r *wire.Request) (*User, error) {
+	u := graphClientOf(r).user
+	if u == nil {
+		return nil, fault.New(fault.Invalid, "BadRequest", "/me request is only valid with delegated authentication flow.")
+	}
+	r.Resource = "user " + u.ObjectID
+	return u, nil
 }
 
 func (s *Service) graphChallenge(r *wire.Request, message string) *fault.Error {
@@ -78,17 +86,44 @@ func (s *Service) graphChallenge(r *wire.Request, message string) *fault.Error {
 	return f
 }
 
-// administrators lets those through whom the tenant made administrators of its directory.
-func (s *Service) administrators(ctx context.Context, r *wire.Request) error {
-	sp, err := s.PrincipalByObjectID(ctx, r.Principal.TenantID, r.Principal.ObjectID)
-	if err != nil {
-		return err
-	}
-	if sp == nil || !sp.Administrator {
+// administrators lets those through whom the tenant made administrators of its directory. A user's client application needs the scope as well.
+func (s *Service) administrators(_ context.Context, r *wire.Request) error {
+	c := graphClientOf(r)
+	switch {
+	case c.sp != nil && c.sp.Administrator:
+	case c.user != nil && c.user.Administrator && hasScope(r.Principal.Scopes, writeScope):
+	default:
 		return fault.New(fault.Forbidden, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
 	}
 	r.AllowedBy = "directory administrator"
 	return nil
+}
+
+// readers are administrators and all users of the tenant.
+func (s *Service) readers(ctx context.Context, r *wire.Request) error {
+	if graphClientOf(r).user == nil || !hasScope(r.Principal.Scopes, readScope) {
+		return s.administrators(ctx, r)
+	}
+	r.AllowedBy = "user of the directory"
+	return nil
+}
+
+// members are all who have an identity in the tenant.
+func (s *Service) members(_ context.Context, r *wire.Request) error {
+	r.AllowedBy = "signed in"
+	return nil
+}
+
+func hasScope(scopes string, ok func(string) bool) bool {
+	return slices.ContainsFunc(strings.Fields(scopes), ok)
+}
+
+func writeScope(scope string) bool {
+	return scope == "Directory.AccessAsUser.All" || scope == "Directory.ReadWrite.All"
+}
+
+func readScope(scope string) bool {
+	return strings.HasPrefix(scope, "Directory.") || strings.HasSuffix(scope, ".Read.All") || strings.HasSuffix(scope, ".ReadWrite.All")
 }
 
 // graphTime is how Graph writes times.
@@ -97,6 +132,7 @@ func graphTime(t time.Time) string { return t.UTC().Truncate(time.Second).Format
 // collection is a page of a Graph list.
 type collection struct {
 	Context  string `json:"@odata.context"`
+	Count    *int   `json:"@odata.count,omitempty"`
 	NextLink string `json:"@odata.nextLink,omitempty"`
 	Value    []any  `json:"value"`
 }
@@ -107,56 +143,136 @@ const (
 	graphPageMax = 999
 )
 
-// graphList scans the rows under prefix from where $skiptoken says, and answers those that match $filter. view turns a row into its wire form.
-func graphList[T any](ctx context.Context, s *Service, r *wire.Request, prefix string, codec store.Codec[T], entity string,
-	view func(*T) (any, filterable),
-) (any, error) {
-	for _, option := range []string{"$expand", "$orderby", "$search", "$apply", "$skip"} {
+// listQuery is what a request for a list asks for.
+type listQuery struct {
+	filter filter
+	search search
+	top    int
+	count  bool
+	after  string // id of the last object of the page before
+}
+
+func parseListQuery(r *wire.Request) (*listQuery, error) {
+	for _, option := range []string{"$expand", "$orderby", "$apply", "$skip", "$compute"} {
 		if r.Query(option) != "" {
 			return nil, fault.New(fault.Invalid, "Request_UnsupportedQuery", "The query option %s is not supported here.", option)
 		}
 	}
-	conditions, err := parseFilter(r.Query("$filter"))
-	if err != nil {
+	q := &listQuery{count: strings.EqualFold(r.Query("$count"), "true")}
+	var err error
+	if q.filter, err = parseFilter(r.Query("$filter")); err != nil {
 		return nil, fault.New(fault.Invalid, "BadRequest", "Invalid filter clause: %s.", err.Error())
 	}
-	top, err := r.QueryInt("$top", graphPage, 1, graphPageMax)
-	if err != nil {
+	if text := r.Query("$search"); text != "" {
+		if !strings.EqualFold(r.HTTP.Header.Get("ConsistencyLevel"), "eventual") {
+			return nil, fault.New(fault.Invalid, "Request_UnsupportedQuery", "Request with $search query parameter only works through MSGraph with a special request header: 'ConsistencyLevel: eventual'")
+		}
+		if q.search, err = parseSearch(text); err != nil {
+			return nil, fault.New(fault.Invalid, "BadRequest", "Invalid $search clause: %s.", err.Error())
+		}
+	}
+	if q.top, err = r.QueryInt("$top", graphPage, 1, graphPageMax); err != nil {
 		return nil, err
 	}
 	after, err := r.SkipToken()
+	q.after = string(after)
+	return q, err
+}
+
+// matches tells whether an object is one that was asked for.
+func (q *listQuery) matches(fields filterable) (bool, error) {
+	ok, err := q.filter.matches(fields)
+	if err == nil && ok {
+		ok, err = q.search.matches(fields)
+	}
+	if err != nil {
+		return false, fault.New(fault.Invalid, "Request_UnsupportedQuery", "%s.", err.Error())
+	}
+	return ok, nil
+}
+
+// pager collects one page of objects that come in the order of their ids.
+type pager struct {
+	r    *wire.Request
+	q    *listQuery
+	out  collection
+	last string
+	n    int // objects that match, over all pages
+}
+
+func newPager(r *wire.Request, entity string) (*pager, error) {
+	q, err := parseListQuery(r)
 	if err != nil {
 		return nil, err
+	}
+	return &pager{r: r, q: q, out: collection{Context: graphContext(r, entity), Value: []any{}}}, nil
+}
+
+// add takes an object into the page if it belongs there. more is false once the rest need not be looked at.
+func (p *pager) add(id string, shown any, fields filterable) (more bool, err error) {
+	ok, err := p.q.matches(fields)
+	if err != nil || !ok {
+		return true, err
+	}
+	p.n++
+	switch {
+	case id <= p.q.after: // on a page before
+	case len(p.out.Value) == p.q.top:
+		if p.out.NextLink == "" {
+			p.out.NextLink = p.r.NextLink([]byte(p.last))
+		}
+		return p.q.count, nil
+	default:
+		if shown, err = selected(p.r, shown); err != nil {
+			return false, err
+		}
+		p.out.Value, p.last = append(p.out.Value, shown), id
+	}
+	return true, nil
+}
+
+// answer is the page.
+func (p *pager) answer() collection {
+	if p.q.count {
+		p.out.Count = &p.n
+	}
+	return p.out
+}
+
+// graphList scans the rows under prefix, and answers those that match the query. view turns a row into its wire form.
+func graphList[T any](ctx context.Context, s *Service, r *wire.Request, prefix string, codec store.Codec[T], entity string,
+	view func(*T) (any, filterable),
+) (any, error) {
+	page, err := newPager(r, entity)
+	if err != nil {
+		return nil, err
+	}
+	if _, fields := view(new(T)); fields != nil { // a filter that can't be evaluated is refused, also where there is nothing to filter
+		if _, err := page.q.matches(fields); err != nil {
+			return nil, err
+		}
+	}
+	after := []byte(page.q.after)
+	if page.q.count {
+		after = nil
 	}
 	raws, err := s.rowsUnder(ctx, r.Principal.TenantID, prefix, after)
 	if err != nil {
 		return nil, err
 	}
-	out := collection{Context: graphContext(r, entity), Value: []any{}}
 	for _, raw := range raws {
 		v, err := codec.Decode(raw.value)
 		if err != nil {
 			return nil, fmt.Errorf("decode %s %s: %w", entity, raw.id, err)
 		}
 		shown, fields := view(&v)
-		ok, err := conditions.matches(fields)
-		if err != nil {
-			return nil, fault.New(fault.Invalid, "Request_UnsupportedQuery", "%s.", err.Error())
-		}
-		if !ok {
-			continue
-		}
-		if len(out.Value) == top {
-			out.NextLink = r.NextLink([]byte(after))
+		if more, err := page.add(raw.id, shown, fields); err != nil {
+			return nil, err
+		} else if !more {
 			break
 		}
-		if shown, err = selected(r, shown); err != nil {
-			return nil, err
-		}
-		out.Value = append(out.Value, shown)
-		after = []byte(raw.id)
 	}
-	return out, nil
+	return page.answer(), nil
 }
 
 type rawRow struct {
@@ -188,10 +304,13 @@ func graphContext(r *wire.Request, entity string) string {
 	return r.URL(wire.HostGraph, "") + "/v1.0/$metadata#" + entity
 }
 
-// selected keeps only the properties that $select names.
+// selected keeps only the properties that $select names, or those that are shown without it: some have more than they show unasked.
 func selected(r *wire.Request, v any) (any, error) {
 	list := r.Query("$select")
-	if list == "" {
+	if d, ok := v.(interface{ defaults() string }); ok && list == "" {
+		list = d.defaults()
+	}
+	if list == "" || list == "*" {
 		return v, nil
 	}
 	b, err := json.Marshal(v)
@@ -205,13 +324,15 @@ func selected(r *wire.Request, v any) (any, error) {
 	out := map[string]json.RawMessage{}
 	for name := range strings.SplitSeq(list, ",") {
 		for have, value := range all {
-			if strings.EqualFold(have, strings.TrimSpace(name)) {
+			if strings.EqualFold(have, strings.TrimSpace(name)) || have == odataType {
 				out[have] = value
 			}
 		}
 	}
 	return out, nil
 }
+
+const odataType = "@odata.type"
 
 // entity answers one object with its context.
 func entityAnswer(r *wire.Request, kind string, v any) (any, error) {

@@ -146,8 +146,10 @@ func TestGraph_Refusals(t *testing.T) {
 		{"managed identity", token, "DELETE", "/v1.0/servicePrincipals/" + identity.ObjectID, nil, 403, "Authorization_RequestDenied"},
 		{"filter", token, "GET", apps + "?$filter=" + url.QueryEscape("displayName ne 'x'"), nil, 400, "BadRequest"},
 		{"filter on another property", token, "GET", apps + "?$filter=" + url.QueryEscape("notes eq 'x'"), nil, 400, "Request_UnsupportedQuery"},
+		{"filter on another property, nothing there", token, "GET", "/v1.0/users?$filter=" + url.QueryEscape("displayName eq 'x' and notes eq 'x'"), nil, 400, "Request_UnsupportedQuery"},
 		{"orderby", token, "GET", apps + "?$orderby=displayName", nil, 400, "Request_UnsupportedQuery"},
-		{"users", token, "GET", "/v1.0/users", nil, 400, "BadRequest"},
+		{"beta", token, "GET", "/beta/users", nil, 400, "BadRequest"},
+		{"unknown segment", token, "GET", "/v1.0/devices", nil, 400, "BadRequest"},
 	} {
 		a := p.graph(tt.token, tt.method, tt.path, tt.body)
 		fault, _ := a.body["error"].(map[string]any)

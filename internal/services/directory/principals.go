@@ -19,6 +19,9 @@ func (s *Service) CreateServicePrincipal(ctx context.Context, tenantID, appID st
 	if tenant == nil {
 		return nil, fault.New(fault.NotFound, "TenantNotFound", "There is no tenant %.100q.", tenantID)
 	}
+	if firstPartyAt(tenant.ID, keySPAppID+strings.ToLower(appID)) != nil {
+		return nil, fault.New(fault.Conflict, "Request_MultipleObjectsWithSameKeyValue", "The service principal cannot be created because the service principal name %s is already in use.", appID)
+	}
 	app, err := s.FindApplication(ctx, appID)
 	if err != nil {
 		return nil, err
@@ -59,6 +62,7 @@ func (s *Service) EnsureServicePrincipal(ctx context.Context, sp SP) error {
 			sp.Created = s.Clock.Now()
 		} else {
 			sp.Created, sp.Disabled, sp.Administrator = have.Created, have.Disabled, have.Administrator
+			sp.Owners, sp.Tags, sp.AssignmentRequired = have.Owners, have.Tags, have.AssignmentRequired
 			if have.AppID == sp.AppID && have.DisplayName == sp.DisplayName && have.ResourceID == sp.ResourceID && slices.Equal(have.Names, sp.Names) {
 				return nil
 			}
@@ -67,8 +71,13 @@ func (s *Service) EnsureServicePrincipal(ctx context.Context, sp SP) error {
 	})
 }
 
-// RemoveServicePrincipal removes a service principal; one that is gone already is fine. No further tokens are issued to it.
+// RemoveServicePrincipal removes a service principal for good; one that is gone already is fine. No further tokens are issued to it.
 func (s *Service) RemoveServicePrincipal(ctx context.Context, tenantID, objectID string) error {
+	if ids.IsGUID(objectID) {
+		if err := s.forget(ctx, strings.ToLower(tenantID), strings.ToLower(objectID)); err != nil {
+			return err
+		}
+	}
 	return retry(ctx, func() error {
 		have, expect, err := s.readSP(ctx, tenantID, objectID)
 		if err != nil || have == nil {
@@ -88,16 +97,19 @@ func (s *Service) PrincipalByAppID(ctx context.Context, tenantID, appID string) 
 	return s.spAt(ctx, tenantID, keySPAppID+strings.ToLower(appID))
 }
 
-// FindPrincipal looks a principal up in every tenant, for role assignments that name one of another tenant; nil if none has it.
-func (s *Service) FindPrincipal(ctx context.Context, objectID string) (*SP, error) {
+// FindPrincipal looks a service principal, user or group up in every tenant, for role assignments that name one of another tenant; nil if none has it.
+func (s *Service) FindPrincipal(ctx context.Context, objectID string) (*Object, error) {
 	tenants, err := s.Tenants.List(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for _, t := range tenants {
-		sp, err := s.PrincipalByObjectID(ctx, t.ID, objectID)
-		if err != nil || sp != nil {
-			return sp, err
+		kind, err := s.kindOf(ctx, t.ID, objectID)
+		if err != nil {
+			return nil, err
+		}
+		if kind != "" && kind != KindApplication {
+			return &Object{TenantID: t.ID, ObjectID: strings.ToLower(objectID), Kind: kind}, nil
 		}
 	}
 	return nil, nil

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
+	"encoding/json"
 	"strings"
 	"time"
 
@@ -62,6 +63,30 @@ type Application struct {
 	Created        time.Time     `json:"created"`
 	Secrets        []Secret      `json:"secrets,omitempty"`
 	Certificates   []Certificate `json:"certificates,omitempty"`
+	Federated      []Federated   `json:"federatedIdentityCredentials,omitempty"`
+	Owners         []string      `json:"owners,omitempty"` // object ids
+
+	Roles          []AppRole        `json:"appRoles,omitempty"`
+	Scopes         []Scope          `json:"oauth2PermissionScopes,omitempty"`
+	PreAuthorized  []PreAuthorized  `json:"preAuthorizedApplications,omitempty"`
+	RequiredAccess []RequiredAccess `json:"requiredResourceAccess,omitempty"`
+
+	// Where sign-in pages may send a browser back to, by the kind of client that is there.
+	WebRedirectURIs    []string `json:"webRedirectUris,omitempty"`
+	SPARedirectURIs    []string `json:"spaRedirectUris,omitempty"`
+	PublicRedirectURIs []string `json:"publicRedirectUris,omitempty"`
+	PublicClient       bool     `json:"isFallbackPublicClient,omitempty"` // may sign users in without a credential of its own
+	ImplicitID         bool     `json:"implicitIdToken,omitempty"`
+	ImplicitAccess     bool     `json:"implicitAccessToken,omitempty"`
+	GroupClaims        string   `json:"groupMembershipClaims,omitempty"` // SecurityGroup, All, ...: groups in tokens
+
+	// Kept and shown, without effect.
+	HomePage       string          `json:"homePageUrl,omitempty"`
+	LogoutURL      string          `json:"logoutUrl,omitempty"`
+	Tags           []string        `json:"tags,omitempty"`
+	Notes          string          `json:"notes,omitempty"`
+	Reference      string          `json:"serviceManagementReference,omitempty"`
+	OptionalClaims json.RawMessage `json:"optionalClaims,omitempty"`
 }
 
 // Secret is a client secret as it is kept: enough to recognise it, not to know it.
@@ -96,6 +121,13 @@ type SP struct {
 	Disabled      bool       `json:"disabled,omitempty"`
 	Administrator bool       `json:"administrator,omitempty"` // may change the directory through Graph
 	Created       time.Time  `json:"created"`
+	Owners        []string   `json:"owners,omitempty"` // object ids
+	Tags          []string   `json:"tags,omitempty"`
+	// Credentials that work in this tenant only, beside those of the application. Their MACs are made with the application's ids.
+	Secrets      []Secret      `json:"secrets,omitempty"`
+	Certificates []Certificate `json:"certificates,omitempty"`
+	// AssignmentRequired: only users and clients with a RoleAssignment get tokens for it.
+	AssignmentRequired bool `json:"appRoleAssignmentRequired,omitempty"`
 }
 
 var (

@@ -2,11 +2,14 @@ package directory
 
 import (
 	"context"
+	"crypto/sha256"
 	"net/url"
 	"strings"
 	"time"
 
+	"github.com/bulkheadhq/bulkhead/internal/authn"
 	"github.com/bulkheadhq/bulkhead/internal/fault"
+	"github.com/bulkheadhq/bulkhead/internal/ids"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
 
@@ -70,6 +73,35 @@ func (f *firstParty) matches(hosts wire.Hosts, resource string) bool {
 	}
 	h, ok := hosts.Resolve(u.Host)
 	return ok && h.Kind == f.host
+}
+
+// microsoftTenant is where Azure's own applications live.
+const microsoftTenant = "f8cdef31-a31e-4b4a-93e4-5f571e91255a"
+
+// principal is the service principal that f has in every tenant. It has no row: nothing about it can be changed.
+func (f *firstParty) principal(tenantID string) *SP {
+	sum := sha256.Sum256([]byte("first-party service principal|" + tenantID + "|" + f.appID))
+	id := [16]byte(sum[:16])
+	id[6], id[8] = id[6]&0x0f|0x80, id[8]&0x3f|0x80 // a GUID of version 8, made of other data
+	return &SP{
+		TenantID: tenantID, ObjectID: ids.Format(id), AppID: f.appID, AppTenantID: microsoftTenant, DisplayName: f.name, Kind: authn.ServicePrincipal, Names: f.uris,
+	}
+}
+
+// firstPartyAt finds the service principal of one of Azure's own applications by the key that a row of it would have; nil if there is none.
+func firstPartyAt(tenantID, key string) *SP {
+	for i := range firstParties {
+		sp := firstParties[i].principal(strings.ToLower(tenantID))
+		if key == keySP+sp.ObjectID || key == keySPAppID+sp.AppID {
+			return sp
+		}
+		for _, name := range sp.Names {
+			if key == keySPName+name {
+				return sp
+			}
+		}
+	}
+	return nil
 }
 
 // audience is what a token will be for.

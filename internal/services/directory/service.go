@@ -31,10 +31,11 @@ type Deps struct {
 // Service is the directory. Safe for concurrent use.
 type Service struct {
 	Deps
-	rows *store.Cached[row]
+	rows      *store.Cached[row]
+	passwords chan struct{} // one entry for each password being worked on
 }
 
-// rowsMax bounds the rows kept decoded: applications and service principals that signed in lately.
+// rowsMax bounds the rows kept decoded: applications, users and service principals that signed in lately.
 const rowsMax = 8192
 
 // New makes the service and tells Deps.Tokens which issuer hosts are the platform's own.
@@ -43,7 +44,7 @@ func New(d Deps) *Service {
 		h, ok := d.Hosts.Resolve(hostport)
 		return ok && h.Kind == wire.HostLogin && !h.Public
 	})
-	return &Service{Deps: d, rows: store.NewCached(d.Store, rowsMax, loadRow)}
+	return &Service{Deps: d, rows: store.NewCached(d.Store, rowsMax, loadRow), passwords: make(chan struct{}, passwordSlots)}
 }
 
 // Service gives the routes.
@@ -53,13 +54,18 @@ func (s *Service) Service() wire.Service {
 	routes = append(routes, s.discoveryRoutes()...)
 	routes = append(routes, s.adminRoutes()...)
 	routes = append(routes, s.graphRoutes()...)
-	return wire.Service{Name: "directory", Routes: routes}
+	return wire.Service{Name: "directory", Routes: routes, Run: s.Run}
 }
 
-// row is one decoded row of a tenant's shard; both fields are nil where there is none.
+// row is one decoded row of a tenant's shard, or several below one object; all fields are nil where there is none.
 type row struct {
-	app *Application
-	sp  *SP
+	app      *Application
+	sp       *SP
+	user     *User
+	group    *Group
+	groups   []string // what the object belongs to
+	roles    []RoleAssignment
+	consents []Consent
 }
 
 // loadRow reads the row at key, following an index row to what it names.
@@ -82,10 +88,57 @@ func loadRow(snap store.Snapshot, key string) (row, error) {
 	case strings.HasPrefix(key, keyApp):
 		app, err := load(snap, appCodec, key)
 		return row{app: app}, err
+	case strings.HasPrefix(key, keyUPN):
+		id, err := ref(snap, key)
+		if err != nil || id == "" {
+			return row{}, err
+		}
+		user, err := load(snap, userCodec, keyUser+id)
+		return row{user: user}, err
+	case strings.HasPrefix(key, keyUser):
+		user, err := load(snap, userCodec, key)
+		return row{user: user}, err
+	case strings.HasPrefix(key, keyGroup):
+		group, err := load(snap, groupCodec, key)
+		return row{group: group}, err
+	default:
+		return loadRelated(snap, key)
+	}
+}
+
+// loadRelated reads what is kept beside an object: key is a prefix of it with the object's id.
+func loadRelated(snap store.Snapshot, key string) (row, error) {
+	switch {
+	case strings.HasPrefix(key, keyStanding):
+		return loadStanding(snap, key[len(keyStanding):])
+	case strings.HasPrefix(key, keyMemberOf): // through other groups too
+		groups, err := loadGroups(snap, key[len(keyMemberOf):])
+		return row{groups: groups}, err
+	case strings.HasPrefix(key, keyMember): // directly
+		groups, err := loadDirectGroups(snap, key[len(keyMember):])
+		return row{groups: groups}, err
+	case strings.HasPrefix(key, keyRole):
+		roles, err := scanRows(snap, roleCodec, key+"|")
+		return row{roles: roles}, err
+	case strings.HasPrefix(key, keyConsent):
+		consents, err := scanRows(snap, consentCodec, key+"|")
+		return row{consents: consents}, err
 	default:
 		sp, err := load(snap, spCodec, key)
 		return row{sp: sp}, err
 	}
+}
+
+func loadStanding(snap store.Snapshot, objectID string) (row, error) {
+	var r row
+	var err error
+	if r.sp, err = load(snap, spCodec, keySP+objectID); err == nil && r.sp == nil {
+		r.user, err = load(snap, userCodec, keyUser+objectID)
+	}
+	if err == nil {
+		r.groups, err = loadGroups(snap, objectID)
+	}
+	return r, err
 }
 
 // appAt and spAt read one row through the cache, nil if absent. What they return is shared: read only.
@@ -96,6 +149,9 @@ func (s *Service) appAt(ctx context.Context, tenantID, key string) (*Application
 
 func (s *Service) spAt(ctx context.Context, tenantID, key string) (*SP, error) {
 	r, err := s.at(ctx, tenantID, key)
+	if err == nil && r.sp == nil {
+		return firstPartyAt(tenantID, key), nil
+	}
 	return r.sp, err
 }
 
