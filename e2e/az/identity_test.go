@@ -31,8 +31,10 @@ func TestIdentity(t *testing.T) {
 	)
 	// The command line signs in as the identity of the machine it runs on.
 	as := func(command string) (string, error) {
-		args := append([]string{"exec", "--identity", one, "--", "env", "AZURE_CONFIG_DIR=" + t.TempDir(), "AZURE_CORE_COLLECT_TELEMETRY=0", "sh", "-c",
-			`az=$1; shift; "$az" login --identity --allow-no-subscriptions -o none && exec "$az" "$@"`, "sh", c.binary}, c.args(command)...)
+		args := append([]string{
+			"exec", "--identity", one, "--", "env", "AZURE_CONFIG_DIR=" + t.TempDir(), "AZURE_CORE_COLLECT_TELEMETRY=0", "sh", "-c",
+			`az=$1; shift; "$az" login --identity --allow-no-subscriptions -o none && exec "$az" "$@"`, "sh", c.binary,
+		}, c.args(command)...)
 		cmd := c.p.Command(args...)
 		out, err := cmd.Output()
 		if exit, ok := err.(*exec.ExitError); ok { //nolint:errorlint // as Output returns it
