@@ -39,6 +39,7 @@ type world struct {
 	app        harness.App
 	pem, key   string // files: certificate and key, key alone
 	thumbprint string
+	identity   string // resource id the programs run as; "" for none
 }
 
 const (
@@ -154,7 +155,11 @@ func (w world) run(t *testing.T, c client, way harness.Way, credential, secret s
 		"TENANT_ID=" + w.app.TenantID, "CLIENT_ID=" + w.app.AppID, "CREDENTIAL=" + credential, "CLIENT_SECRET=" + secret,
 		"CERTIFICATE=" + w.pem, "KEY=" + w.key, "THUMBPRINT=" + w.thumbprint,
 	}, c.env...)
-	words := append([]string{"exec", "--", "env", "NO_PROXY=127.0.0.1", "no_proxy=127.0.0.1"}, env...)
+	words := []string{"exec"}
+	if w.identity != "" {
+		words = append(words, "--identity", w.identity)
+	}
+	words = append(append(words, "--", "env", "NO_PROXY=127.0.0.1", "no_proxy=127.0.0.1"), env...)
 	cmd := w.p.Command(append(words, c.command...)...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

@@ -3,7 +3,7 @@
 import json
 import os
 
-from azure.identity import CertificateCredential, ClientSecretCredential
+from azure.identity import CertificateCredential, ClientSecretCredential, ManagedIdentityCredential
 from azure.keyvault.secrets import SecretClient
 
 options = {}
@@ -12,6 +12,8 @@ if os.environ["AUTHORITY"]:  # a cloud of one's own; without it the client knows
 tenant, client = os.environ["TENANT_ID"], os.environ["CLIENT_ID"]
 if os.environ["CREDENTIAL"] == "certificate":
     credential = CertificateCredential(tenant, client, os.environ["CERTIFICATE"], **options)
+elif os.environ["CREDENTIAL"] == "machine":  # CLIENT_ID names a user-assigned identity, or is empty
+    credential = ManagedIdentityCredential(**({"client_id": client} if client else {}))
 else:
     credential = ClientSecretCredential(tenant, client, os.environ["CLIENT_SECRET"], **options)
 

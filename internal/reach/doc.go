@@ -9,6 +9,7 @@
 //
 //	HTTP/1.1 200 Connection established
 //
-// Inside the tunnel the client speaks TLS with the front door itself; nothing is copied between sockets. A host that is not Azure's is refused (403) unless
+// Inside the tunnel the client speaks TLS with the front door itself; nothing is copied between sockets. By plain HTTP the proxy serves the instance metadata service
+// (169.254.169.254) and sites. A host that is not Azure's is refused (403) unless
 // the operator allowed passing through.
 package reach
