@@ -79,4 +79,3 @@ func TestWebApp(t *testing.T) {
 	c.do(t, "webapp delete -n az-web1 -g az-w --keep-empty-plan")
 	c.do(t, "group delete -n az-w -y")
 }
-

@@ -76,9 +76,12 @@ func (c *cli) args(command string) []string {
 	return out
 }
 
-func (c *cli) run(command string) ([]byte, error) {
+func (c *cli) run(command string) ([]byte, error) { return c.az(c.args(command)...) }
+
+// az runs az with these arguments. HOME is its own, too: some commands write files there.
+func (c *cli) az(args ...string) ([]byte, error) {
 	return c.p.ExecError("", []string{"AZURE_CORE_COLLECT_TELEMETRY=0", "PYTHONWARNINGS=ignore"},
-		append([]string{"env", "AZURE_CONFIG_DIR=" + c.config, c.binary}, c.args(command)...)...)
+		append([]string{"env", "AZURE_CONFIG_DIR=" + c.config, "HOME=" + c.config, c.binary}, args...)...)
 }
 
 // do runs a command that must succeed and returns what it printed.

@@ -1,71 +1,36 @@
-// Package azad drives the directory with the Azure CLI, unmodified: az ad app, sp, user, group, create-for-rbac, and role assignments by name.
-//
-// It takes az from $BULKHEAD_AZ, or from .test/azvenv of the work tree (a virtual environment with azure-cli in it); without one it is skipped.
-package azad
+package az
 
 import (
 	"encoding/json"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/bulkheadhq/bulkhead/e2e/harness"
 )
 
-var shared harness.Shared
-
-func TestMain(m *testing.M) { os.Exit(shared.Main(m)) }
-
 const domain = "default.onmicrosoft.com"
 
-// cli is az signed in as the administrator.
-type cli struct {
-	t   *testing.T
-	p   *harness.Platform
-	az  string
-	env []string
+// directory is az signed in as the administrator, with arguments as they are.
+type directory struct {
+	*cli
+	t *testing.T
 }
 
-// newCLI finds az and signs it in.
-func newCLI(t *testing.T) cli {
-	t.Helper()
-	az := os.Getenv("BULKHEAD_AZ")
-	if az == "" {
-		root, err := harness.Root()
-		if err != nil {
-			t.Fatal(err)
-		}
-		az = filepath.Join(root, ".test", "azvenv", "bin", "az")
-	}
-	if _, err := os.Stat(az); err != nil {
-		t.Skipf("no Azure CLI: %v; set BULKHEAD_AZ, or install azure-cli into .test/azvenv", err)
-	}
-	p := shared.Platform(t)
-	env := p.Env(t, "")
-	c := cli{t: t, p: p, az: az, env: []string{"HOME=" + t.TempDir(), "AZURE_CORE_NO_COLOR=true", "AZURE_CONFIG_DIR=" + t.TempDir()}}
-	c.run("login", "--service-principal", "--username", env["AZURE_CLIENT_ID"], "--password", env["AZURE_CLIENT_SECRET"], "--tenant", env["AZURE_TENANT_ID"])
-	return c
-}
-
-// args are az's arguments under bulkhead exec, which sets the configuration folder; env puts this test's own in its place.
-func (c cli) args(args []string) []string {
-	return append([]string{"env"}, append(c.env, append([]string{c.az}, append(args, "--output", "json")...)...)...)
-}
+func newDirectory(t *testing.T) directory { return directory{administrator(t), t} }
 
 // run runs az and returns what it printed.
-func (c cli) run(args ...string) []byte {
+func (c directory) run(args ...string) []byte {
 	c.t.Helper()
-	start := time.Now()
-	out := c.p.Exec(c.t, "", nil, c.args(args)...)
-	c.t.Logf("az %s: %v", strings.Join(args[:min(4, len(args))], " "), time.Since(start).Round(100*time.Millisecond))
+	out, err := c.az(append(args, "--output", "json")...)
+	if err != nil {
+		c.t.Fatal(err)
+	}
 	return out
 }
 
 // object runs az, which prints an object.
-func (c cli) object(args ...string) map[string]any {
+func (c directory) object(args ...string) map[string]any {
 	c.t.Helper()
 	var v map[string]any
 	out := c.run(args...)
@@ -76,7 +41,7 @@ func (c cli) object(args ...string) map[string]any {
 }
 
 // text runs az with a query that gives one text.
-func (c cli) text(query string, args ...string) string {
+func (c directory) text(query string, args ...string) string {
 	c.t.Helper()
 	var v any
 	out := c.run(append(args, "--query", query)...)
@@ -90,15 +55,15 @@ func (c cli) text(query string, args ...string) string {
 }
 
 // refused runs az, which must fail and say so.
-func (c cli) refused(says string, args ...string) {
+func (c directory) refused(says string, args ...string) {
 	c.t.Helper()
-	out, err := c.p.ExecError("", nil, c.args(args)...)
+	out, err := c.az(args...)
 	if err == nil || !strings.Contains(err.Error(), says) {
 		c.t.Errorf("az %s: got %s, %v, want a refusal that says %q", strings.Join(args, " "), out, err, says)
 	}
 }
 
-func (c cli) equal(what string, got, want any) {
+func (c directory) equal(what string, got, want any) {
 	c.t.Helper()
 	if got != want {
 		c.t.Errorf("%s: got %v, want %v", what, got, want)
@@ -106,8 +71,7 @@ func (c cli) equal(what string, got, want any) {
 }
 
 func TestUsersAndGroups(t *testing.T) {
-	t.Parallel()
-	c := newCLI(t)
+	c := newDirectory(t)
 	upn := harness.Name("alice") + "@" + domain
 	user := c.object("ad", "user", "create", "--user-principal-name", upn, "--display-name", "Alice Adams", "--password", "Correct-Horse7")
 	id, _ := user["id"].(string)
@@ -135,8 +99,7 @@ func TestUsersAndGroups(t *testing.T) {
 }
 
 func TestApplications(t *testing.T) {
-	t.Parallel()
-	c := newCLI(t)
+	c := newDirectory(t)
 	name := harness.Name("app")
 	uri := "api://" + name
 	roles := `[{"allowedMemberTypes":["User","Application"],"description":"d","displayName":"Read","isEnabled":true,"value":"Data.Read"}]`
@@ -182,8 +145,7 @@ func TestApplications(t *testing.T) {
 
 // What az assigns is effective at the next call, and so is what it takes away: role, group membership, the application itself.
 func TestCreateForRBAC(t *testing.T) {
-	t.Parallel()
-	c := newCLI(t)
+	c := newDirectory(t)
 	scope := c.p.PutGroup(t)
 	made := c.object("ad", "sp", "create-for-rbac", "--name", harness.Name("sp"), "--role", "Reader", "--scopes", scope)
 	app, _ := made["appId"].(string)
@@ -220,7 +182,6 @@ func TestCreateForRBAC(t *testing.T) {
 
 // The password of a user comes from the standard input or is drawn, and is never an argument.
 func TestUserCreate_PasswordFromStandardInput(t *testing.T) {
-	t.Parallel()
 	p := shared.Platform(t)
 	create := func(stdin string) (string, error) {
 		cmd := p.Command("user", "create", harness.Name("bob")+"@"+domain, "--password-stdin")
