@@ -26,9 +26,9 @@ func newBackup() *cobra.Command {
 		Short: "Write a backup of everything, while the platform runs or not",
 		Long: `Write a backup: every service's data as of one moment, the certificate authority, sites' packages and files.
 
-In a folder the file is named by the time. The backup is sealed with the master key (master.key in the data folder) and
-needs it to be read: keep a copy of that key in another place. With --with-key the backup holds the key itself, and is as
-secret as the key. A backup that was cut off leaves no file behind.`,
+In a folder the file is named by the time. The backup is encrypted with the data folder's key ring, which is in it and which
+the master key opens (master.key in the data folder, or a passphrase): keep a copy of that in another place. With --with-key
+the backup holds the master key itself, and is as secret as the key. A backup that was cut off leaves no file behind.`,
 		Args: cobra.ExactArgs(1),
 	}
 	data := addDataFlag(cmd.Flags())
@@ -89,7 +89,7 @@ type written struct {
 	Bytes   int64     `json:"bytes"`
 	SHA256  string    `json:"sha256"`
 	Created time.Time `json:"created"`
-	KeyID   string    `json:"keyId"` // of the master key it needs
+	KeyID   string    `json:"keyId"` // of the sealing key, in the key ring
 	HasKey  bool      `json:"hasKey"`
 }
 
@@ -158,13 +158,13 @@ func newRestore() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "restore FILE --data NEWDIR",
 		Short: "Make a data folder of a backup",
-		Long: `Make a data folder of a backup. The folder must be new or empty. The master key the backup was sealed with is given by
---key, unless the backup holds it. A restore that was cut off leaves a folder no platform starts on.`,
+		Long: `Make a data folder of a backup. The folder must be new or empty. The master key is given by --key,
+unless the backup holds it; it is the one of the time of the backup. A restore that was cut off leaves a folder no platform starts on.`,
 		Example: `  bulkhead restore bulkhead-20300102T030405Z.backup --key /safe/master.key --data /srv/bulkhead`,
 		Args:    cobra.ExactArgs(1),
 	}
 	data := addDataFlag(cmd.Flags())
-	cmd.Flags().StringVar(&key, "key", "", "file with the master key")
+	cmd.Flags().StringVar(&key, "key", "", "file with the master key, or passphrase-file:PATH, passphrase-fd:N, credential")
 	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
 		f, err := os.Open(args[0])
 		if err != nil {
@@ -199,7 +199,7 @@ The key for a backup is given by --key, or is in the backup, or in the data fold
 		Args: cobra.MaximumNArgs(1),
 	}
 	data := addDataFlag(cmd.Flags())
-	cmd.Flags().StringVar(&key, "key", "", "file with the master key of a backup")
+	cmd.Flags().StringVar(&key, "key", "", "file with the master key of a backup, or passphrase-file:PATH, passphrase-fd:N, credential")
 	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
 		var report app.Report
 		var err error

@@ -117,6 +117,14 @@ func TestBackup_RestoredIsTheSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	old := dataConfig(dir)
+	ok, err := old.openKeys(slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Equal(k.ring.StoreKeys()[0], ok.ring.StoreKeys()[0]) {
+		t.Error("the restored store is encrypted with the key of the old one")
+	}
 	raw, err := pebble.Open(filepath.Join(to, storeFolder), pebble.Options{FS: k.fs})
 	if err != nil {
 		t.Fatal(err)

@@ -78,6 +78,9 @@ func restoreInto(ctx context.Context, b *backup.Reader, cfg Config, m seal.Maste
 	if err := ring.SetEncrypted(); err != nil { // the new store's files are, whatever those of the old were
 		return sum, err
 	}
+	if _, err := ring.AddStoreKey(); err != nil { // and a key of its own opens them
+		return sum, err
+	}
 	list := ring.StoreKeys()
 	data, err := cipherfs.NewKeys(list[0], list[1:]...)
 	if err != nil {
