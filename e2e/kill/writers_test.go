@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"sync"
 	"testing"
 
 	"github.com/bulkheadhq/bulkhead/e2e/harness"
@@ -100,7 +99,6 @@ type number struct {
 	put  func(ctx context.Context, n int) (answer, error)
 	read func(t *testing.T) int
 
-	mu   sync.Mutex
 	next int
 	last int // acknowledged
 	done int
