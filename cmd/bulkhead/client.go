@@ -26,6 +26,7 @@ type admin struct {
 	data    string
 	close   func()
 	running bool
+	here    *app.Platform // opened by this process; nil while running
 }
 
 // openAdmin connects. With mustRun it does not open the store itself.
@@ -58,7 +59,7 @@ func openAdmin(ctx context.Context, data string, mustRun bool) (*admin, error) {
 	}
 	return &admin{
 		http: &http.Client{Transport: reach.InProcess{Handler: p.Admin()}}, data: abs,
-		close: func() { _ = p.Close() },
+		close: func() { _ = p.Close() }, here: p,
 	}, nil
 }
 

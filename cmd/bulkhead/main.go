@@ -65,6 +65,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(newUp(), newExec(), newEnv(), newTenant(), newSubscription(), newApp(), newTrace())
 	root.AddCommand(newMasterKey(), newStoreKey(), newEncrypt())
 	root.AddCommand(newUser())
+	root.AddCommand(newBackup(), newRestore(), newVerify(), newExport(), newConfig())
 	return root
 }
 

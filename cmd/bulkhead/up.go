@@ -38,24 +38,13 @@ line is printed ("ready ...") and DIR/run.json says the same.`,
 		Args: cobra.NoArgs,
 	}
 	f := cmd.Flags()
-	f.StringVar(&cfg.Data, "data", cfg.Data, "data folder")
-	f.StringVar(&cfg.Listen, "listen", cfg.Listen, "front door: HTTPS for every service")
-	f.StringVar(&cfg.Proxy, "proxy", cfg.Proxy, "CONNECT proxy for clients that use Azure's own host names")
-	f.StringVar(&cfg.Identity, "identity", cfg.Identity, "plain HTTP: managed identity endpoint and health")
-	f.StringVar(&cfg.Suffix, "suffix", cfg.Suffix, "own host name suffix, as in kv1.vault.SUFFIX")
-	f.BoolVar(&cfg.PassThrough, "pass-through", cfg.PassThrough, "let the proxy pass other hosts through instead of refusing them")
-	f.StringSliceVar(&cfg.PackageRoots, "package-root", cfg.PackageRoots, "folder that WEBSITE_RUN_FROM_PACKAGE may point into; may be repeated")
-	f.StringVar(&cfg.LogLevel, "log-level", cfg.LogLevel, "debug, info, warn or error")
-	f.StringVar(&cfg.MasterKey, "master-key", cfg.MasterKey, "where the master key comes from: file, file:PATH, credential (systemd), passphrase-file:PATH or passphrase-fd:N")
-	f.StringVar(&file, "config", os.Getenv("BULKHEAD_CONFIG"), "YAML file with the same names")
+	f.AddFlagSet(upFlags(&cfg, &file))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := settle(&cfg, f, file); err != nil {
 			return err
 		}
 		var level slog.Level
-		if err := level.UnmarshalText([]byte(cfg.LogLevel)); err != nil {
-			return fmt.Errorf("--log-level %q: want debug, info, warn or error", cfg.LogLevel)
-		}
+		_ = level.UnmarshalText([]byte(cfg.LogLevel)) // settle has checked it
 		log := slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
 		tuneCollector()
 		return action(func(cmd *cobra.Command, _ []string) error {
@@ -73,6 +62,22 @@ func tuneCollector() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(300)
 	}
+}
+
+// upFlags are the flags of up: the configuration's, and the name of its file.
+func upFlags(cfg *app.Config, file *string) *pflag.FlagSet {
+	f := pflag.NewFlagSet("up", pflag.ContinueOnError)
+	f.StringVar(&cfg.Data, "data", cfg.Data, "data folder")
+	f.StringVar(&cfg.Listen, "listen", cfg.Listen, "front door: HTTPS for every service")
+	f.StringVar(&cfg.Proxy, "proxy", cfg.Proxy, "CONNECT proxy for clients that use Azure's own host names")
+	f.StringVar(&cfg.Identity, "identity", cfg.Identity, "plain HTTP: managed identity endpoint and health")
+	f.StringVar(&cfg.Suffix, "suffix", cfg.Suffix, "own host name suffix, as in kv1.vault.SUFFIX")
+	f.BoolVar(&cfg.PassThrough, "pass-through", cfg.PassThrough, "let the proxy pass other hosts through instead of refusing them")
+	f.StringSliceVar(&cfg.PackageRoots, "package-root", cfg.PackageRoots, "folder that WEBSITE_RUN_FROM_PACKAGE may point into; may be repeated")
+	f.StringVar(&cfg.LogLevel, "log-level", cfg.LogLevel, "debug, info, warn or error")
+	f.StringVar(&cfg.MasterKey, "master-key", cfg.MasterKey, "where the master key comes from: file, file:PATH, credential (systemd), passphrase-file:PATH or passphrase-fd:N")
+	f.StringVar(file, "config", os.Getenv("BULKHEAD_CONFIG"), "YAML file with the same names")
+	return f
 }
 
 // settle applies file and environment below the flags that were given.

@@ -1,19 +1,20 @@
 package main
 
-import "runtime/debug"
+import (
+	"runtime/debug"
 
-// release is the version of this source tree.
-const release = "0.1.0-dev"
+	"github.com/bulkheadhq/bulkhead/internal/app"
+)
 
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return release
+		return app.Release
 	}
 	for _, s := range info.Settings {
 		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
-			return release + "+" + s.Value[:12]
+			return app.Release + "+" + s.Value[:12]
 		}
 	}
-	return release
+	return app.Release
 }

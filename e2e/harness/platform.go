@@ -23,6 +23,7 @@ import (
 type Options struct {
 	Suffix       string   // own host name suffix; default the binary's own
 	PackageRoots []string // folders sites may run from
+	Data         string   // data folder, which may hold data already; default one of the test's own
 }
 
 // Run is what DIR/run.json says.
@@ -88,6 +89,9 @@ func open(dir string, o Options) (*Platform, error) {
 		return nil, err
 	}
 	p := &Platform{Data: filepath.Join(dir, "data"), Log: filepath.Join(dir, "platform.log"), bin: bin, options: o}
+	if o.Data != "" {
+		p.Data = o.Data
+	}
 	return p, p.up("127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0")
 }
 

@@ -6,32 +6,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/Azure/azure-sdk-for-go/sdk/data/azcosmos"
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
 	"github.com/bulkheadhq/bulkhead/e2e/harness"
 )
-
-// kills is how often the platform dies: a few here, more by BULKHEAD_SOAK_KILLS.
-func kills(t *testing.T) int {
-	s := os.Getenv("BULKHEAD_SOAK_KILLS")
-	if s == "" {
-		return 3
-	}
-	n, err := strconv.Atoi(s)
-	if err != nil {
-		t.Fatalf("BULKHEAD_SOAK_KILLS: %v", err)
-	}
-	return n
-}
 
 const (
 	secretWriters, itemWriters = 3, 5
@@ -66,10 +50,10 @@ func TestKill_AcknowledgedWritesSurvive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	items := container(t, way, options, account, p.Key(t, group, account, "primaryMasterKey"))
+	items := harness.PutContainer(t, way.Cosmos(t, account, p.Key(t, group, account, "primaryMasterKey"), options))
 
 	l := &ledger{secrets: map[string]string{}, items: map[string]int{}}
-	for round := range kills(t) {
+	for round := range harness.Kills(t, 3) {
 		before := len(l.items)
 		ctx, stop := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
@@ -90,36 +74,6 @@ func TestKill_AcknowledgedWritesSurvive(t *testing.T) {
 		l.check(t, secrets, items)
 	}
 	t.Logf("%d secrets and %d items acknowledged, all found", len(l.secrets), len(l.items))
-}
-
-func container(t *testing.T, way harness.Way, options azcore.ClientOptions, account, key string) *azcosmos.ContainerClient {
-	t.Helper()
-	cred, err := azcosmos.NewKeyCredential(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := azcosmos.NewClientWithKey(way.Account(account), cred, &azcosmos.ClientOptions{ClientOptions: options})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := client.CreateDatabase(t.Context(), azcosmos.DatabaseProperties{ID: "d"}, nil); err != nil {
-		t.Fatal(err)
-	}
-	db, err := client.NewDatabase("d")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = db.CreateContainer(t.Context(), azcosmos.ContainerProperties{
-		ID: "c", PartitionKeyDefinition: azcosmos.PartitionKeyDefinition{Paths: []string{"/pk"}, Kind: azcosmos.PartitionKeyKindHash, Version: 2},
-	}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := client.NewContainer("d", "c")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
 }
 
 // setSecrets overwrites a secret of its own again and again until ctx ends, and remembers the last value that was acknowledged.

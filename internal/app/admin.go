@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"os"
 	"strings"
@@ -23,7 +24,39 @@ func (p *Platform) adminService() wire.Service {
 		route("GET", "/environment", "GetEnvironment", p.getEnvironment),
 		route("POST", "/processes", "StartProcess", p.startProcess),
 		route("DELETE", "/processes/{user}", "EndProcess", p.endProcess),
+		route("GET", "/verify", "Verify", func(ctx context.Context, _ *wire.Request) (any, error) { return p.Verify(ctx) }),
+		p.stream("/backup", "Backup", func(w io.Writer, r *wire.Request) error {
+			_, err := p.Backup(r.HTTP.Context(), w, r.Query("withKey") == "true")
+			return err
+		}),
+		p.stream("/export", "Export", func(w io.Writer, r *wire.Request) error { return p.ExportKeys(r.HTTP.Context(), w) }),
 	}}
+}
+
+// stream is a route whose answer is written as it is made. One that fails midway is cut off, which its reader sees.
+func (p *Platform) stream(pattern, op string, write func(w io.Writer, r *wire.Request) error) wire.Route {
+	return wire.Route{
+		Host: wire.HostAdmin, Method: "GET", Pattern: pattern, Operation: op, Auth: wire.Anonymous, BodyLimit: -1, Quiet: true,
+		Raw: func(w http.ResponseWriter, r *wire.Request) error {
+			var wrote counter
+			err := write(io.MultiWriter(w, &wrote), r)
+			if err == nil || wrote == 0 {
+				return err
+			}
+			p.log.Error("answer cut off", "operation", op, "error", err)
+			_ = http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		},
+	}
+}
+
+// counter counts bytes.
+type counter int
+
+// Write implements io.Writer.
+func (c *counter) Write(b []byte) (int, error) {
+	*c += counter(len(b))
+	return len(b), nil
 }
 
 // getEnvironment answers what `bulkhead env` prints: the administrator's, or with ?as= an application's by its client id.

@@ -4,9 +4,14 @@ package app
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -33,7 +38,7 @@ func Defaults() Config {
 	}
 }
 
-// LoadFile reads a YAML file over c. A key it does not know is an error that names it.
+// LoadFile reads a YAML file over c. Every key it does not know is named with its line.
 func (c *Config) LoadFile(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -42,11 +47,28 @@ func (c *Config) LoadFile(path string) error {
 	defer f.Close()
 	d := yaml.NewDecoder(f)
 	d.KnownFields(true)
-	if err := d.Decode(c); err != nil {
-		return fmt.Errorf("config %s: %w", path, err)
+	err = d.Decode(c)
+	var wrong *yaml.TypeError
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil // nothing but comments
+	case errors.As(err, &wrong):
+		var all []error
+		for _, text := range wrong.Errors {
+			all = append(all, fmt.Errorf("%s: %s", path, unknownKey.ReplaceAllString(text, "unknown key $1")))
+		}
+		return errors.Join(all...)
+	case err != nil:
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if err := d.Decode(&struct{}{}); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("%s: there is more than one document in it", path)
 	}
 	return nil
 }
+
+// unknownKey is how the YAML library says it.
+var unknownKey = regexp.MustCompile(`field (\S+) not found in type \S+`)
 
 // Check finds what cannot work before anything starts.
 func (c *Config) Check() error {
@@ -56,6 +78,22 @@ func (c *Config) Check() error {
 		return err
 	}
 	c.Data = abs
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
+		return fmt.Errorf("logLevel %q: want debug, info, warn or error", c.LogLevel)
+	}
+	if c.Suffix == "" || strings.ContainsAny(c.Suffix, ":/ \\@?#") {
+		return fmt.Errorf("suffix %q: want a domain name, such as bulkhead.localhost", c.Suffix)
+	}
+	for name, addr := range map[string]string{"listen": c.Listen, "proxy": c.Proxy, "identity": c.Identity} {
+		_, port, err := net.SplitHostPort(addr)
+		if err == nil {
+			_, err = strconv.ParseUint(port, 10, 16)
+		}
+		if err != nil {
+			return fmt.Errorf("%s %q: want HOST:PORT, such as 127.0.0.1:8443", name, addr)
+		}
+	}
 	for i, root := range c.PackageRoots {
 		if c.PackageRoots[i], err = filepath.Abs(root); err != nil {
 			return err

@@ -36,7 +36,7 @@ func mustClose(t *testing.T, p *Platform) {
 	}
 }
 
-func adminPost(t *testing.T, p *Platform, path string, in, out any) {
+func adminPost(t testing.TB, p *Platform, path string, in, out any) {
 	t.Helper()
 	b, err := json.Marshal(in)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/bulkheadhq/bulkhead/internal/arm"
 	"github.com/bulkheadhq/bulkhead/internal/audit"
@@ -22,6 +23,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/services/directory"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 	"github.com/bulkheadhq/bulkhead/internal/store/pebble"
+	"github.com/bulkheadhq/bulkhead/internal/telemetry"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
 
@@ -52,11 +54,19 @@ type Platform struct {
 	mux      *wire.Mux
 	install  installation
 	first    *FirstStart // nil unless this start made the installation
+	steps    []upgradeStep
+	metrics  *telemetry.Metrics
+	stopping atomic.Bool // SIGTERM came
 }
 
 // Open opens the data folder, makes what a first start makes, and finishes what a crash left. addr are the listeners' addresses, zero when nothing will listen.
 func Open(ctx context.Context, cfg Config, log *slog.Logger, addr Addresses) (*Platform, error) {
-	p := &Platform{cfg: cfg, log: log, clock: clock.System{}, addr: addr}
+	return openSteps(ctx, cfg, log, addr, upgrades())
+}
+
+// openSteps is Open with other steps than this release's, for tests.
+func openSteps(ctx context.Context, cfg Config, log *slog.Logger, addr Addresses, steps []upgradeStep) (*Platform, error) {
+	p := &Platform{cfg: cfg, log: log, clock: clock.System{}, addr: addr, steps: steps, metrics: telemetry.New()}
 	p.hosts = wire.Hosts{Suffix: cfg.Suffix, Port: port(addr.FrontDoor)}
 	if err := p.open(ctx); err != nil {
 		return nil, errors.Join(err, p.Close())
@@ -68,12 +78,18 @@ func (p *Platform) open(ctx context.Context) error {
 	if err := os.MkdirAll(p.cfg.Data, 0o700); err != nil {
 		return err
 	}
+	if err := p.cfg.checkFolder(); err != nil {
+		return err
+	}
 	var err error
 	if p.keys, err = p.cfg.openKeys(p.log); err != nil {
 		return err
 	}
-	if p.store, err = pebble.Open(p.cfg.path(storeFolder), pebble.Options{Logger: p.log, FS: p.keys.fs}); err != nil {
+	if p.store, err = pebble.Open(p.cfg.path(storeFolder), pebble.Options{Logger: p.log, FS: p.keys.fs, Committed: p.metrics.Commit}); err != nil {
 		return fmt.Errorf("open the store in %s (does another bulkhead run on it?): %w", p.cfg.Data, err)
+	}
+	if err := p.checkFormat(ctx); err != nil {
+		return err
 	}
 	if err := p.keys.settle(); err != nil {
 		return err
@@ -82,6 +98,9 @@ func (p *Platform) open(ctx context.Context) error {
 		return err
 	}
 	if err := p.checkMasterKey(ctx); err != nil {
+		return err
+	}
+	if err := p.upgrade(ctx); err != nil {
 		return err
 	}
 	if p.ca, err = pki.Open(p.cfg.path("ca"), p.hosts.Suffixes(), p.sealer, p.clock); err != nil {
@@ -97,7 +116,21 @@ func (p *Platform) open(ctx context.Context) error {
 	if err := p.ensureInstalled(ctx); err != nil {
 		return fmt.Errorf("first start: %w", err)
 	}
-	return p.outbox.DrainAll(ctx, "sub/", "tenant/", "vault/", "account/")
+	err = p.outbox.DrainAll(ctx, "sub/", "tenant/", "vault/", "account/")
+	if store.IsFull(err) {
+		// Reads are served all the same; what is left is tried again while the platform runs.
+		p.log.Error("started on a full disk: effects of earlier writes wait for room", "error", err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	// Only now: what the outboxes held has confirmed the names of everything that was committed.
+	n, err := p.names.Sweep(ctx)
+	if n > 0 {
+		p.log.Info("names freed that a crash left reserved", "names", n)
+	}
+	return err
 }
 
 // checkMasterKey refuses a data folder whose secrets were sealed with another master key: a lost key must not look like an empty installation.

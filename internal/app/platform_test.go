@@ -28,7 +28,7 @@ func openPlatform(t *testing.T, dir string) *Platform {
 	return p
 }
 
-func adminGet(t *testing.T, p *Platform, path string, out any) {
+func adminGet(t testing.TB, p *Platform, path string, out any) {
 	t.Helper()
 	resp, err := (&http.Client{Transport: reach.InProcess{Handler: p.Admin()}}).Get("http://admin" + path)
 	if err != nil {

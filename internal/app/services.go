@@ -51,7 +51,7 @@ func (p *Platform) wireServices(ctx context.Context) error {
 		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Resources: p.arm, Access: p.arm, Verifier: valid, Names: p.names, Hosts: p.hosts, SignedIn: p.arm.Authenticator(),
 		Tokens: p.directory, Identities: ids, IdentityURL: "http://" + p.addr.Identity,
 		FrontDoor: &http.Client{Transport: reach.InProcess{Handler: frontDoor{p}}}, ProcessEnv: p.processEnv,
-		Data: p.cfg.Data, PackageRoots: p.cfg.PackageRoots,
+		Data: p.cfg.Data, PackageRoots: p.cfg.PackageRoots, Room: p.store.Room,
 	})
 	for _, types := range [][]arm.Type{ids.Types(), vaults.Types(), accounts.Types(), sites.Types()} {
 		if err := p.arm.Register(types...); err != nil {
@@ -65,9 +65,10 @@ func (p *Platform) wireServices(ctx context.Context) error {
 	p.outbox = outbox.NewDrainer(p.store, p.log, handlers)
 	p.services = []wire.Service{
 		p.directory.Service(), p.arm.Service(), p.audit.Service(), ids.Service(), vaults.Service(), accounts.Service(), sites.Service(),
-		reach.Metadata(), p.adminService(), p.keyService(),
+		reach.Metadata(), p.adminService(), p.keyService(), p.healthService(),
 	}
-	p.mux, err = wire.NewMux(p.services, wire.Options{Hosts: p.hosts, Clock: p.clock, Log: p.log, Audit: p.audit})
+	p.figures()
+	p.mux, err = wire.NewMux(p.services, wire.Options{Hosts: p.hosts, Clock: p.clock, Log: p.log, Audit: p.audit, Event: p.metrics.Request})
 	return err
 }
 

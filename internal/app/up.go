@@ -142,6 +142,7 @@ func (p *Platform) serve(ctx context.Context, ls *listeners, ready func()) error
 	ready()
 	<-ctx.Done()
 
+	p.stopping.Store(true)
 	p.log.Info("stopping")
 	drain, done := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer done()

@@ -20,8 +20,8 @@ const module = "github.com/bulkheadhq/bulkhead/"
 // layers from the bottom up. A package may import its own layer's earlier rows and everything below; a service imports no other service.
 var layers = []string{
 	"internal/fault", "internal/ids", "internal/clock", "internal/benchbar",
-	"internal/store", "internal/seal", "internal/outbox", "internal/pki", "internal/proc",
-	"internal/authn", "internal/wire", "internal/audit", "internal/names",
+	"internal/store", "internal/seal", "internal/backup", "internal/outbox", "internal/pki", "internal/proc",
+	"internal/authn", "internal/wire", "internal/audit", "internal/names", "internal/telemetry",
 	"internal/arm",
 	"internal/reach",
 	"internal/services",

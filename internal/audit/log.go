@@ -28,8 +28,10 @@ const flushEvery = 100 * time.Millisecond
 
 const (
 	shards     = 16
-	bufferFull = 4096 // records; a fuller buffer is flushed by the call that fills it
-	perUpdate  = 2000 // records committed in one transaction
+	bufferFull = 4096  // records; a fuller buffer is flushed by the call that fills it
+	bufferMost = 65536 // records kept while the store has no room for them; later ones go to the log alone
+	perUpdate  = 2000  // records committed in one transaction
+	retryAfter = time.Second
 	outboxKind = "audit"
 )
 
@@ -41,6 +43,8 @@ type Log struct {
 
 	mu     sync.Mutex
 	buffer []Record
+	retry  time.Time // no flush before, as the last one failed
+	logged uint64
 
 	flushing sync.Mutex // keeps flushes in turn, so that Flush returns only when everything before it is durable
 }
@@ -50,22 +54,52 @@ func NewLog(st store.Store, clk clock.Clock, log *slog.Logger) *Log {
 	return &Log{st: st, clock: clk, log: log}
 }
 
-// Read keeps the record of a call that changed nothing; it is durable within 100 ms while Run runs.
+// Read keeps the record of a call that changed nothing; it is durable within 100 ms while Run runs and the store has room. While it has none, calls go on
+// being answered: records wait in memory, and once that is full too they are written to the log.
 func (l *Log) Read(rec Record) {
-	l.mu.Lock()
-	l.buffer = append(l.buffer, rec)
-	full := len(l.buffer) >= bufferFull
-	l.mu.Unlock()
-	if full {
-		if err := l.Flush(context.Background()); err != nil {
-			l.log.Error("audit records not flushed", "error", err)
-		}
+	if !l.keep(rec) {
+		return
+	}
+	if err := l.Flush(context.Background()); err != nil {
+		l.log.Error("audit records not flushed", "error", err)
 	}
 }
 
-// Refuse keeps the record of a refusal and returns once it is durable.
+// keep buffers a record and tells whether the buffer is due to be flushed by the caller.
+func (l *Log) keep(rec Record) (due bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.buffer) >= bufferMost {
+		l.logged++
+		l.log.Error("audit record written here only: the store takes none and memory is full", "record", rec)
+		return false
+	}
+	l.buffer = append(l.buffer, rec)
+	return len(l.buffer) >= bufferFull && !l.clock.Now().Before(l.retry)
+}
+
+// Buffered is how many records are not durable yet.
+func (l *Log) Buffered() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.buffer)
+}
+
+// Logged is how many records are in the log only.
+func (l *Log) Logged() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.logged
+}
+
+// Refuse keeps the record of a refusal and returns once it is durable. If it cannot be, it waits with the others, and the error says so; the refusal stands
+// either way.
 func (l *Log) Refuse(ctx context.Context, rec Record) error {
-	return l.write(ctx, shardOf(rec.CorrelationID), []Record{rec})
+	err := l.write(ctx, shardOf(rec.CorrelationID), []Record{rec})
+	if err != nil {
+		_ = l.keep(rec)
+	}
+	return err
 }
 
 // InTx puts the record of a write into the write's own transaction. The outbox moves it to where Trace finds it.
@@ -141,6 +175,9 @@ func (l *Log) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return l.Flush(context.WithoutCancel(ctx))
 		case <-tick.C:
+			if l.waits() {
+				continue
+			}
 			if err := l.Flush(ctx); err != nil && ctx.Err() == nil {
 				l.log.Error("audit records not flushed", "error", err)
 			}
@@ -174,7 +211,20 @@ func (l *Log) Flush(ctx context.Context) error {
 		}
 	}
 	wg.Wait()
-	return errors.Join(failed[:]...)
+	err := errors.Join(failed[:]...)
+	if err != nil {
+		l.mu.Lock()
+		l.retry = l.clock.Now().Add(retryAfter)
+		l.mu.Unlock()
+	}
+	return err
+}
+
+// waits tells whether a failed flush is too recent to try again.
+func (l *Log) waits() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.clock.Now().Before(l.retry)
 }
 
 func (l *Log) flushShard(ctx context.Context, shard string, recs []Record) error {

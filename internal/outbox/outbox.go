@@ -21,6 +21,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 
 	"github.com/bulkheadhq/bulkhead/internal/store"
 )
@@ -67,8 +68,11 @@ type Drainer struct {
 	log      *slog.Logger
 	handlers map[string]Handler
 
-	mu    sync.Mutex
-	locks map[string]*shardLock
+	inHand atomic.Int64 // rows read, not yet done
+
+	mu      sync.Mutex
+	locks   map[string]*shardLock
+	failing map[string]int // shards whose last drain failed, and how many rows it saw left
 }
 
 // shardLock makes a shard's drains take turns; it is a channel so that a waiting one can give up.
@@ -86,7 +90,7 @@ func NewDrainer(st store.Store, log *slog.Logger, handlers map[string]Handler) *
 	for kind, h := range handlers {
 		own[kind] = h
 	}
-	return &Drainer{st: st, log: log, handlers: own, locks: map[string]*shardLock{}}
+	return &Drainer{st: st, log: log, handlers: own, locks: map[string]*shardLock{}, failing: map[string]int{}}
 }
 
 // Pending tells whether the shard has rows; it costs one short View.
@@ -105,15 +109,22 @@ func (d *Drainer) Drain(ctx context.Context, shard string) error {
 	defer unlock()
 	for {
 		rows, err := d.read(ctx, shard, atOnce)
+		if err == nil && len(rows) == 0 {
+			d.failed(shard, 0)
+		}
 		if err != nil || len(rows) == 0 {
 			return err
 		}
+		d.inHand.Add(int64(len(rows)))
 		done, failure := d.runAll(ctx, shard, rows)
+		d.inHand.Add(-int64(len(rows)))
 		// Even when ctx ended meanwhile: what is done should not be done again.
 		if err := d.remove(context.WithoutCancel(ctx), shard, rows[:done]); err != nil {
+			d.failed(shard, len(rows))
 			return errors.Join(failure, err)
 		}
 		if failure != nil {
+			d.failed(shard, len(rows)-done)
 			d.log.Error("outbox row failed", "shard", shard, "error", failure)
 			return failure
 		}

@@ -16,6 +16,7 @@ type Cached[T any] struct {
 	st   Store
 	max  int
 	load func(s Snapshot, key string) (T, error)
+	did  *CacheCounters
 
 	mu     sync.Mutex
 	byKey  map[cacheKey]*list.Element // of *cacheEntry[T]
@@ -32,7 +33,7 @@ type cacheEntry[T any] struct {
 
 // NewCached returns a Cached of at most limit values (at least 1) that drops the least recently used.
 func NewCached[T any](st Store, limit int, load func(s Snapshot, key string) (T, error)) *Cached[T] {
-	return &Cached[T]{st: st, max: max(limit, 1), load: load, byKey: map[cacheKey]*list.Element{}, recent: list.New()}
+	return &Cached[T]{st: st, max: max(limit, 1), load: load, did: countersOf(st), byKey: map[cacheKey]*list.Element{}, recent: list.New()}
 }
 
 // Get returns the value for key in the shard's present state.
@@ -59,7 +60,10 @@ func (c *Cached[T]) Get(ctx context.Context, shard, key string) (T, error) {
 		return zero, err
 	}
 	if loaded {
+		c.did.Misses.Add(1)
 		c.keep(id, lsn, value)
+	} else {
+		c.did.Hits.Add(1)
 	}
 	return value, nil
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"syscall"
 )
 
 // LSN is a shard's log sequence number. A shard that was never written has LSN 0; each transaction that wrote advances it by one.
@@ -82,4 +83,9 @@ func Prefix(p []byte) Range {
 		}
 	}
 	return Range{Start: p}
+}
+
+// IsFull tells whether err comes from a disk without room, be it the store's own refusal or the system's.
+func IsFull(err error) bool {
+	return errors.Is(err, ErrFull) || errors.Is(err, syscall.ENOSPC) || isQuota(err)
 }

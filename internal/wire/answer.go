@@ -156,7 +156,7 @@ func headerSafe(s string) string {
 // classify gives the fault an error is answered as.
 func classify(err error) *fault.Error {
 	switch {
-	case errors.Is(err, store.ErrFull):
+	case store.IsFull(err):
 		return fault.New(fault.Full, "InsufficientStorage", "There is no room left to store the change. Nothing was written.").WithCause(err)
 	case isFault(err):
 		return fault.As(err)

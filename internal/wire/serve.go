@@ -220,6 +220,6 @@ func (c *call) record(e *Event) {
 		defer cancel()
 	}
 	if err := c.mux.audit.Record(ctx, e); err != nil {
-		c.mux.log.Error("audit record lost", "request_id", r.RequestID, "operation", r.Route.Operation, "status", e.Status, "error", err)
+		c.mux.log.Error("audit record not stored", "request_id", r.RequestID, "operation", r.Route.Operation, "status", e.Status, "error", err)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/bulkheadhq/bulkhead/internal/fault"
+	"github.com/bulkheadhq/bulkhead/internal/store"
 )
 
 // Bounds of a package.
@@ -29,6 +30,24 @@ const (
 type packages struct {
 	blobs string // folder of the zips
 	sites string // folder of the sites' own folders
+	// room is nil while the disk has room besides what the store needs, else says so; nil: nobody knows.
+	room func() error
+}
+
+// roomy stops giving out bytes when the disk they are written to is full.
+type roomy struct {
+	r    io.Reader
+	room func() error
+}
+
+// Read implements io.Reader.
+func (r roomy) Read(b []byte) (int, error) {
+	if r.room != nil {
+		if err := r.room(); err != nil {
+			return 0, err
+		}
+	}
+	return r.r.Read(b)
 }
 
 // errPackage is what is wrong with a package, for the one who sent it.
@@ -48,7 +67,7 @@ func (p packages) keep(body io.Reader) (hash string, size int64, err error) {
 	defer os.Remove(tmp.Name()) // fails once renamed, as it should
 	defer tmp.Close()
 	sum := sha256.New()
-	size, err = io.Copy(io.MultiWriter(tmp, sum), io.LimitReader(body, maxPackage+1))
+	size, err = io.Copy(io.MultiWriter(tmp, sum), io.LimitReader(roomy{body, p.room}, maxPackage+1))
 	if err != nil {
 		return "", 0, fmt.Errorf("receive package: %w", err)
 	}
@@ -87,7 +106,7 @@ func (p packages) unpack(guid, hash, zipFile string) (string, error) {
 		return "", err
 	}
 	defer os.RemoveAll(tmp)
-	if err := unzip(zipFile, tmp); err != nil {
+	if err := unzip(zipFile, tmp, p.room); err != nil {
 		return "", err
 	}
 	if err := os.Rename(tmp, dir); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -109,7 +128,7 @@ func (p packages) prune(guid, keep string) {
 }
 
 // unzip writes the zip's files below dir, which must be empty. It trusts nothing the zip says: not its names, its sizes or its file types.
-func unzip(zipFile, dir string) error {
+func unzip(zipFile, dir string, room func() error) error {
 	r, err := zip.OpenReader(zipFile)
 	if err != nil {
 		return errPackage("The package is not a zip file: %v.", err)
@@ -146,7 +165,7 @@ func unzip(zipFile, dir string) error {
 		if !mode.IsRegular() {
 			return errPackage("The package's entry %q is a link or a device.", f.Name)
 		}
-		n, err := unzipFile(root, f, name, left)
+		n, err := unzipFile(root, f, name, left, room)
 		if err != nil {
 			return err
 		}
@@ -155,7 +174,7 @@ func unzip(zipFile, dir string) error {
 	return nil
 }
 
-func unzipFile(root *os.Root, f *zip.File, name string, left int64) (int64, error) {
+func unzipFile(root *os.Root, f *zip.File, name string, left int64, room func() error) (int64, error) {
 	if err := root.MkdirAll(path.Dir(name), 0o700); err != nil {
 		return 0, errPackage("The package's entry %q lies below a file.", f.Name)
 	}
@@ -173,7 +192,10 @@ func unzipFile(root *os.Root, f *zip.File, name string, left int64) (int64, erro
 		return 0, errPackage("The package's entry %q can't be read: %v.", f.Name, err)
 	}
 	defer in.Close()
-	n, err := io.Copy(out, io.LimitReader(in, left+1))
+	n, err := io.Copy(out, io.LimitReader(roomy{in, room}, left+1))
+	if store.IsFull(err) {
+		return n, err
+	}
 	if err != nil {
 		return n, errPackage("The package's entry %q can't be unpacked: %v.", f.Name, err)
 	}

@@ -57,8 +57,9 @@ type Deps struct {
 	// process has ended. nil gives nothing.
 	ProcessEnv func(resourceID string) (env []string, release func())
 
-	Data         string   // data folder; blobs/ and sites/ below it are this service's
-	PackageRoots []string // absolute folders that WEBSITE_RUN_FROM_PACKAGE may point into; none by default
+	Data         string       // data folder; blobs/ and sites/ below it are this service's
+	Room         func() error // nil error while packages may be written to Data; nil: always
+	PackageRoots []string     // absolute folders that WEBSITE_RUN_FROM_PACKAGE may point into; none by default
 }
 
 // Service is App Service.
@@ -80,7 +81,7 @@ func New(d Deps) *Service {
 	}
 	s := &Service{
 		deps:     d,
-		packages: packages{blobs: filepath.Join(d.Data, "blobs"), sites: filepath.Join(d.Data, "sites")},
+		packages: packages{blobs: filepath.Join(d.Data, "blobs"), sites: filepath.Join(d.Data, "sites"), room: d.Room},
 		resolver: resolver{tokens: d.Tokens, resources: d.Resources, client: d.FrontDoor, hosts: d.Hosts, clock: d.Clock},
 	}
 	s.host = newHost(s)

@@ -16,7 +16,8 @@ import (
 // batch is what a group wrote; nil stands for nothing.
 type batch struct {
 	*pebble.Batch
-	next *state
+	next    *state
+	created bool // the shard's first
 }
 
 // leader is one group on its way. It is run by the goroutine of the group's first caller.
@@ -144,7 +145,7 @@ func (e *Engine) build(sh *shard, now *state, head store.LSN, o *overlay) (*batc
 		if err != nil {
 			return b, err
 		}
-		b.next.id = id
+		b.next.id, b.created = id, true
 		if err := b.Set(metaKey(metaName, sh.name), encodeUint(id), nil); err != nil {
 			return b, err
 		}
@@ -197,7 +198,13 @@ func (e *Engine) settle(sh *shard, g *group, b *batch) error {
 	if b == nil {
 		return nil
 	}
+	if b.created {
+		e.count.Add(1)
+	}
 	sh.ring(func() { sh.durable.Store(uint64(b.next.lsn)) })
+	if e.observe != nil {
+		e.observe(time.Since(g.began), len(g.items))
+	}
 	return b.Close()
 }
 
@@ -227,6 +234,7 @@ func (e *Engine) drop(g *group, sh *shard) error {
 	if err != nil {
 		return e.fail(fmt.Errorf("store: drop shard: %w", err))
 	}
+	e.count.Add(-1)
 	sh.ring(func() {
 		sh.state.Store(&state{})
 		sh.durable.Store(0)

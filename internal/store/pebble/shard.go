@@ -53,7 +53,8 @@ type item struct {
 // group is a run of items that becomes one batch.
 type group struct {
 	items []*item
-	prev  *group // until the group is done
+	began time.Time // zero unless somebody wants to know
+	prev  *group    // until the group is done
 	done  chan struct{}
 	err   error // set before done is closed
 }
@@ -265,6 +266,9 @@ func (e *Engine) lead(sh *shard) {
 		g.err = e.drop(g, sh)
 		e.answer(sh, g, own)
 		return
+	}
+	if e.observe != nil {
+		g.began = time.Now()
 	}
 	now := sh.state.Load()
 	l := &leader{e: e, sh: sh, g: g, own: own, now: now, head: now.lsn, o: newOverlay(), it: own}

@@ -22,7 +22,7 @@ type space struct {
 // first looks for the first time; check must not be called before.
 func (s *space) first() { s.free.Store(s.look()) }
 
-const spaceEvery = 100 * time.Millisecond
+const spaceEvery = 20 * time.Millisecond
 
 func (s *space) check() error {
 	now := time.Now().UnixNano()
