@@ -40,8 +40,10 @@ func (s *Service) secretRoutes() []wire.Route {
 		s.route("DELETE", "/secrets/{name}", "SecretDelete", right{secrets, "delete", "secrets/delete"}, s.deleteSecret),
 		s.route("GET", "/secrets", "SecretList", list, s.list(secrets, tagHead)),
 		s.route("GET", "/secrets/{name}/versions", "SecretListVersions", list, s.listVersions(secrets)),
-		s.route("POST", "/secrets/{name}/backup", "SecretBackup", right{secrets, "backup", "secrets/backup/action"}, s.backupSecret),
-		s.route("POST", "/secrets/restore", "SecretRestore", right{secrets, "restore", "secrets/restore/action"}, s.restoreSecret),
+		s.route("POST", "/secrets/{name}/backup", "SecretBackup", right{secrets, "backup", "secrets/backup/action"}, s.backup(secrets)),
+		s.route("POST", "/secrets/restore", "SecretRestore", right{secrets, "restore", "secrets/restore/action"}, s.restore(secrets, func(r *wire.Request, v *vault, rec *record) (any, error) {
+			return secretMetadata(r, v, rec), nil
+		})),
 	}
 	restore := &routes[len(routes)-1]
 	restore.BodyLimit = restoreLimit
@@ -105,7 +107,7 @@ func (s *Service) setSecret(ctx context.Context, r *wire.Request, v *vault) (any
 		return nil, err
 	}
 	mac := s.mac(v, name)
-	rows, err := s.sealBoth(v, secrets, mac, rec, true)
+	rows, err := s.newVersionRows(v, secrets, mac, rec)
 	if err != nil {
 		return nil, err
 	}
