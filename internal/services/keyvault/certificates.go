@@ -151,7 +151,10 @@ func (s *Service) updatePolicy(ctx context.Context, r *wire.Request, v *vault) (
 		if k != certificates {
 			return nil
 		}
-		// Decoding onto the stored policy is what merges: absent members stay.
+		// Decoding onto the stored policy is what merges: absent members stay. The actions are replaced, not merged one by one.
+		if probe.Lifetime != nil {
+			rec.Policy.Lifetime = nil
+		}
 		if err := json.Unmarshal(r.Body, rec.Policy); err != nil {
 			return badParameter("The request body is not acceptable.")
 		}
