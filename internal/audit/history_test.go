@@ -56,6 +56,9 @@ func TestHistory_OfOneVaultFromASince(t *testing.T) {
 	if diff := cmp.Diff([]string{"by suffix", "policy"}, operations(got)); diff != "" {
 		t.Errorf("History since (-want +got):\n%s", diff)
 	}
+	if got, err = l.History(ctx, "kv1", time.Date(2999, 1, 1, 0, 0, 0, 0, time.UTC)); err != nil || len(got) != 0 {
+		t.Errorf("History since 2999: %v %v", got, err)
+	}
 	for _, name := range []string{"", strings.Repeat("a", 64)} {
 		if _, err := l.History(ctx, name, time.Time{}); !fault.Is(err, fault.Invalid) {
 			t.Errorf("History(%q): %v", name, err)
