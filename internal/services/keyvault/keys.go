@@ -112,6 +112,15 @@ func (s *Service) createKey(ctx context.Context, r *wire.Request, v *vault) (any
 	if err != nil {
 		return nil, err
 	}
+	rec, err := s.makeKey(ctx, r, v, name, &in, attrs)
+	if err != nil {
+		return nil, err
+	}
+	return s.keyAnswer(r, v, rec)
+}
+
+// makeKey generates a key pair and stores it as a new version.
+func (s *Service) makeKey(ctx context.Context, r *wire.Request, v *vault, name string, in *keyInput, attrs *attributes) (*record, error) {
 	if in.Type == "" {
 		return nil, badParameter("The property kty is required.")
 	}
@@ -127,11 +136,7 @@ func (s *Service) createKey(ctx context.Context, r *wire.Request, v *vault) (any
 	if err != nil {
 		return nil, err
 	}
-	rec, err := s.storeKey(ctx, r, v, name, signer, &in, attrs)
-	if err != nil {
-		return nil, err
-	}
-	return s.keyAnswer(r, v, rec)
+	return s.storeKey(ctx, r, v, name, signer, in, attrs)
 }
 
 func (s *Service) importKey(ctx context.Context, r *wire.Request, v *vault) (any, error) {

@@ -91,6 +91,15 @@ func (s *Service) setSecret(ctx context.Context, r *wire.Request, v *vault) (any
 	if err := wire.Bind(r, &in); err != nil {
 		return nil, err
 	}
+	rec, err := s.putSecret(ctx, r, v, name, &in)
+	if err != nil {
+		return nil, err
+	}
+	return secretWithValue(r, v, rec), nil
+}
+
+// putSecret makes a new version of a secret.
+func (s *Service) putSecret(ctx context.Context, r *wire.Request, v *vault, name string, in *secretInput) (*record, error) {
 	if in.Value == nil {
 		return nil, badParameter("Property value has invalid value: it is required.")
 	}
@@ -123,7 +132,7 @@ func (s *Service) setSecret(ctx context.Context, r *wire.Request, v *vault) (any
 	if err != nil {
 		return nil, err
 	}
-	return secretWithValue(r, v, rec), nil
+	return rec, nil
 }
 
 // orFault prefers a store's error to the fault that would be answered without it.
@@ -142,16 +151,21 @@ func (s *Service) updateSecret(ctx context.Context, r *wire.Request, v *vault) (
 	if err := wire.Bind(r, &in); err != nil {
 		return nil, err
 	}
-	rec, err := s.update(ctx, r, v, secrets, r.Param("name"), r.Param("version"), func(_ *kind, rec *record) error {
+	rec, err := s.changeSecret(ctx, r, v, r.Param("name"), r.Param("version"), &in)
+	if err != nil {
+		return nil, err
+	}
+	return secretMetadata(r, v, rec), nil
+}
+
+// changeSecret changes what is not the value of a version, "" for the newest.
+func (s *Service) changeSecret(ctx context.Context, r *wire.Request, v *vault, name, version string, in *secretInput) (*record, error) {
+	return s.update(ctx, r, v, secrets, name, version, func(_ *kind, rec *record) error {
 		if rec.Managed {
 			return managed(secrets, rec.Name)
 		}
 		return rec.change(in.Attributes, in.Tags, in.ContentType)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return secretMetadata(r, v, rec), nil
 }
 
 func (s *Service) deleteSecret(ctx context.Context, r *wire.Request, v *vault) (any, error) {
