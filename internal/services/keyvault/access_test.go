@@ -247,6 +247,27 @@ func TestAccess_Revocation(t *testing.T) {
 	}
 }
 
+// A vault that is switched to roles, or back, is judged by them at the next call.
+func TestAccess_SwitchOfMode(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	res := p.vault("kv1", nil)
+	p.ok(200, alice, "POST", "/keys/k/create", `{"kty":"EC"}`)
+	p.arm.granted[mallory+"|Microsoft.KeyVault/vaults/keys/read|"+res.ID] = true
+	props, err := propertiesOf(p.arm.byID[strings.ToLower(res.ID)])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rbac := range []bool{true, false, true} {
+		props.EnableRbacAuthorization = rbac
+		p.put(res, props)
+		byPolicy, byRole := p.as(alice, "GET", "/keys/k", ""), p.as(mallory, "GET", "/keys/k", "")
+		if (byPolicy.status == 200) == rbac || (byRole.status == 200) != rbac {
+			t.Errorf("roles %v: by policy %d, by role %d", rbac, byPolicy.status, byRole.status)
+		}
+	}
+}
+
 func TestAccess_Firewall(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)

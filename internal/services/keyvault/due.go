@@ -317,7 +317,7 @@ func (s *Service) setTimers(ctx context.Context, shard string, now int64) error 
 			return len(found) < most
 		})
 	})
-	if err != nil || done {
+	if err != nil || done || len(found) == 0 {
 		return err
 	}
 	marked, err := markCodec.Encode(mark{})
@@ -325,6 +325,10 @@ func (s *Service) setTimers(ctx context.Context, shard string, now int64) error 
 		return err
 	}
 	_, err = s.deps.Store.Update(ctx, shard, func(tx store.Tx) error {
+		// The vault may be gone by now: nothing must make its shard anew.
+		if there, err := exists(tx, key(tagHead, found[0].kind, found[0].mac)); err != nil || !there {
+			return err
+		}
 		for _, d := range found {
 			if err := tx.Put(timeKey(tagTimer, d.at, d.kind, d.mac), []byte{}); err != nil {
 				return err
