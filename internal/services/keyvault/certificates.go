@@ -36,6 +36,15 @@ type certificateInput struct {
 	X5C        [][]byte           `json:"x5c"` // of a merge
 }
 
+// readCertificate reads the name and the body of a request about a certificate.
+func readCertificate(r *wire.Request) (name string, in *certificateInput, err error) {
+	name, in = r.Param("name"), new(certificateInput)
+	if err = checkName(name); err == nil {
+		err = wire.Bind(r, in)
+	}
+	return name, in, err
+}
+
 // enabled is what a caller may say of a certificate's attributes; its times come from itself.
 func (in *certificateInput) enabled() *attributes {
 	if in.Attributes == nil {
@@ -103,17 +112,14 @@ func (s *Service) getCertificate(ctx context.Context, r *wire.Request, v *vault)
 }
 
 func (s *Service) updateCertificate(ctx context.Context, r *wire.Request, v *vault) (any, error) {
-	if err := checkName(r.Param("name")); err != nil {
-		return nil, err
-	}
-	var in certificateInput
-	if err := wire.Bind(r, &in); err != nil {
+	name, in, err := readCertificate(r)
+	if err != nil {
 		return nil, err
 	}
 	if in.Policy != nil {
-		return nil, badParameter("Property policy has invalid value: change it at /certificates/%s/policy.", r.Param("name"))
+		return nil, badParameter("Property policy has invalid value: change it at /certificates/%s/policy.", name)
 	}
-	rec, err := s.update(ctx, r, v, certificates, r.Param("name"), r.Param("version"), func(_ *kind, rec *record) error {
+	rec, err := s.update(ctx, r, v, certificates, name, r.Param("version"), func(_ *kind, rec *record) error {
 		return rec.change(in.enabled(), in.Tags, nil)
 	})
 	if err != nil {

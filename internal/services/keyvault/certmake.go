@@ -15,12 +15,8 @@ import (
 // createCertificate begins a new version. With the issuer Self it is made at once and the answer is the operation, already completed; with Unknown the answer
 // is a signing request that waits for its merge; with any other issuer of the vault the operation has failed, since no authority is behind it.
 func (s *Service) createCertificate(ctx context.Context, r *wire.Request, v *vault) (any, error) {
-	name := r.Param("name")
-	if err := checkName(name); err != nil {
-		return nil, err
-	}
-	var in certificateInput
-	if err := wire.Bind(r, &in); err != nil {
+	name, in, err := readCertificate(r)
+	if err != nil {
 		return nil, err
 	}
 	head, err := s.load(ctx, v.shard, key(tagHead, certificates.tag, s.mac(v, name)))
@@ -44,13 +40,13 @@ func (s *Service) createCertificate(ctx context.Context, r *wire.Request, v *vau
 		return nil, err
 	}
 	if p.Issuer.Name != issuerSelf {
-		return s.beginCertificate(ctx, r, v, name, head, p, &in)
+		return s.beginCertificate(ctx, r, v, name, head, p, in)
 	}
 	m, err := s.selfSigned(ctx, v, head, p)
 	if err != nil {
 		return nil, err
 	}
-	cert, rows, err := s.certificateRows(v, name, m, p, &in)
+	cert, rows, err := s.certificateRows(v, name, m, p, in)
 	if err != nil {
 		return nil, err
 	}
@@ -115,12 +111,8 @@ func (s *Service) certificateKey(ctx context.Context, v *vault, head *loaded, p 
 }
 
 func (s *Service) importCertificate(ctx context.Context, r *wire.Request, v *vault) (any, error) {
-	name := r.Param("name")
-	if err := checkName(name); err != nil {
-		return nil, err
-	}
-	var in certificateInput
-	if err := wire.Bind(r, &in); err != nil {
+	name, in, err := readCertificate(r)
+	if err != nil {
 		return nil, err
 	}
 	m, contentType, err := parseImport(in.Value, in.Password)
@@ -139,7 +131,7 @@ func (s *Service) importCertificate(ctx context.Context, r *wire.Request, v *vau
 	if name, err = s.storedName(ctx, v, certificates, name); err != nil {
 		return nil, err
 	}
-	rec, rows, err := s.certificateRows(v, name, m, p, &in)
+	rec, rows, err := s.certificateRows(v, name, m, p, in)
 	if err != nil {
 		return nil, err
 	}

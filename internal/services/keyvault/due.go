@@ -185,43 +185,9 @@ func (s *Service) dueTimer(ctx context.Context, v *vault, d due, now int64) erro
 			return err
 		}
 	}
-	var rows []sealed
-	var next int64
-	renew := false
-	for _, st := range k.steps(head.record, rot) {
-		switch {
-		case st.at > now:
-			if next == 0 || st.at < next {
-				next = st.at
-			}
-		case st.renew:
-			renew = true
-		default:
-			row, err := s.noticeRow(ctx, v, k, head.record, st.what)
-			if err != nil {
-				return err
-			}
-			rows = append(rows, row)
-			head.Told |= st.told
-		}
-	}
-	if len(rows) > 0 {
-		more, err := s.toldRows(v, k, d.mac, head.record)
-		if err != nil {
-			return err
-		}
-		rows = append(rows, more...)
-	}
-	var record *audit.Record
-	if renew {
-		more, rec, err := s.renewed(ctx, v, k, d.mac, head)
-		if err != nil {
-			return err
-		}
-		rows, record = append(rows, more...), rec
-	}
-	if next != 0 {
-		rows = append(rows, sealed{timeKey(tagTimer, next, d.kind, d.mac), []byte{}})
+	rows, record, err := s.perform(ctx, v, k, d.mac, head, k.steps(head.record, rot), now)
+	if err != nil {
+		return err
 	}
 	change := func(tx store.Tx) error {
 		if err := unchanged(tx, key(tagHead, d.kind, d.mac), head.raw); err != nil {
@@ -242,6 +208,47 @@ func (s *Service) dueTimer(ctx context.Context, v *vault, d due, now int64) erro
 	}
 	_, err = s.deps.Store.Update(ctx, v.shard, change)
 	return err
+}
+
+// perform makes the rows of the steps that are due now and of the timer for the earliest of the others; if a new version is among them, also its audit record.
+func (s *Service) perform(ctx context.Context, v *vault, k *kind, mac []byte, head *loaded, steps []step, now int64) (rows []sealed, record *audit.Record, err error) {
+	var next int64
+	renew := false
+	for _, st := range steps {
+		switch {
+		case st.at > now:
+			if next == 0 || st.at < next {
+				next = st.at
+			}
+		case st.renew:
+			renew = true
+		default:
+			row, err := s.noticeRow(ctx, v, k, head.record, st.what)
+			if err != nil {
+				return nil, nil, err
+			}
+			rows = append(rows, row)
+			head.Told |= st.told
+		}
+	}
+	if len(rows) > 0 {
+		more, err := s.toldRows(v, k, mac, head.record)
+		if err != nil {
+			return nil, nil, err
+		}
+		rows = append(rows, more...)
+	}
+	if renew { // last: its head takes the place of the one before
+		more, rec, err := s.renewed(ctx, v, k, mac, head)
+		if err != nil {
+			return nil, nil, err
+		}
+		rows, record = append(rows, more...), rec
+	}
+	if next != 0 {
+		rows = append(rows, sealed{timeKey(tagTimer, next, k.tag, mac), []byte{}})
+	}
+	return rows, record, nil
 }
 
 // toldRows are head and version again, with what has been told of them.

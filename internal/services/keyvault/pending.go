@@ -238,12 +238,8 @@ const maxChain = 20
 
 // mergePending ends an operation with the certificate that an authority made of its signing request.
 func (s *Service) mergePending(ctx context.Context, r *wire.Request, v *vault) (any, error) {
-	name := r.Param("name")
-	if err := checkName(name); err != nil {
-		return nil, err
-	}
-	var in certificateInput
-	if err := wire.Bind(r, &in); err != nil {
+	name, in, err := readCertificate(r)
+	if err != nil {
 		return nil, err
 	}
 	certs, err := parseChain(in.X5C)
@@ -259,7 +255,7 @@ func (s *Service) mergePending(ctx context.Context, r *wire.Request, v *vault) (
 		if op.Status != statusInProgress {
 			return conflict("", "The certificate operation is %s; there is nothing to merge with.", op.Status)
 		}
-		cert, rows, err := s.merged(v, op, certs, &in)
+		cert, rows, err := s.merged(v, op, certs, in)
 		if err != nil {
 			return err
 		}
