@@ -88,3 +88,33 @@ func armKeys(t *testing.T, v vault, c *armkeyvault.KeysClient) {
 		t.Errorf("version: %s", *old.Properties.KeyURIWithVersion)
 	}
 }
+
+func TestARM_Refusals(t *testing.T) {
+	t.Parallel()
+	p := shared.Platform(t)
+	id := p.PutGroup(t) + "/providers/Microsoft.KeyVault/vaults/"
+	id += p.PutVault(t, id[:strings.Index(id, "/providers/")], "")
+	properties := func(p map[string]any) map[string]any { return map[string]any{"properties": p} }
+	for _, c := range []struct {
+		method, path string
+		body         any
+		status       int
+		code         string
+	}{
+		{"GET", "/secrets/nope", nil, 404, "SecretNotFound"},
+		{"PATCH", "/secrets/nope", properties(map[string]any{"contentType": "x"}), 404, "SecretNotFound"},
+		{"PUT", "/secrets/s", map[string]any{}, 400, "BadRequest"},
+		{"PUT", "/secrets/s", properties(map[string]any{}), 400, "BadParameter"},
+		{"PUT", "/secrets/s_s", properties(map[string]any{"value": "x"}), 400, "BadParameter"},
+		{"GET", "/keys/nope/versions/00000000000000000000000000000000", nil, 404, "KeyNotFound"},
+		{"PUT", "/keys/k", properties(map[string]any{"kty": "RSA-HSM"}), 501, "NotImplemented"},
+		{"PUT", "/keys/k", properties(map[string]any{"kty": "EC", "rotationPolicy": map[string]any{}}), 501, "NotImplemented"},
+		{"PUT", "/keys/k", properties(map[string]any{"kty": "EC", "attributes": map[string]any{"exportable": true}}), 501, "NotImplemented"},
+	} {
+		a := p.TryARM(t, c.method, id+c.path+"?api-version=2022-07-01", c.body)
+		failure, _ := a.JSON()["error"].(map[string]any)
+		if a.Status != c.status || failure["code"] != c.code {
+			t.Errorf("%s %s %v: got %d %s, want %d %s", c.method, c.path, c.body, a.Status, a.Body, c.status, c.code)
+		}
+	}
+}

@@ -1,7 +1,6 @@
 package vaults
 
 import (
-	"encoding/json"
 	"strings"
 	"testing"
 
@@ -35,15 +34,11 @@ func TestAudit_HistoryOfAVault(t *testing.T) {
 				Data               struct{ Id, VaultName string }
 			}
 		}
-		if err := json.Unmarshal(v.p.Output(t, "audit", "--vault", v.name, "--since", "1h", "--json"), &h); err != nil {
-			t.Fatal(err)
-		}
+		decode(t, v.p.Output(t, "audit", "--vault", v.name, "--since", "1h", "--json"), &h)
 		if len(h.Events) != 1 || h.Events[0].EventType != "Microsoft.KeyVault.KeyNewVersionCreated" || h.Events[0].Subject != "k" || h.Events[0].Data.VaultName != v.name {
 			t.Errorf("events: %+v", h.Events)
 		}
-		if err := json.Unmarshal(v.p.Output(t, "audit", "--vault", v.name, "--since", "2999-01-01T00:00:00Z", "--json"), &h); err != nil {
-			t.Fatal(err)
-		}
+		decode(t, v.p.Output(t, "audit", "--vault", v.name, "--since", "2999-01-01T00:00:00Z", "--json"), &h)
 		if len(h.Records) != 0 {
 			t.Errorf("records of the future: %+v", h.Records)
 		}

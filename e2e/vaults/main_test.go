@@ -2,6 +2,7 @@
 package vaults
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"testing"
@@ -67,5 +68,12 @@ func ok[T any](v T, err error) func(t *testing.T, what string) T {
 			t.Fatalf("%s: %v", what, err)
 		}
 		return v
+	}
+}
+
+func decode(t *testing.T, text []byte, v any) {
+	t.Helper()
+	if err := json.Unmarshal(text, v); err != nil {
+		t.Fatalf("%s: %v", text, err)
 	}
 }

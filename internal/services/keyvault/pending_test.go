@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"math/big"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -218,4 +219,35 @@ func TestIssuers(t *testing.T) {
 		t.Errorf("contacts: %s", got.text)
 	}
 	p.ok(200, alice, "DELETE", "/certificates/contacts", "")
+}
+
+// Of many that begin or merge at the same time one does.
+func TestPending_OneOfMany(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	p.vault("kv1", nil)
+	together := func(method, url, body string, won int) {
+		t.Helper()
+		var mu sync.Mutex
+		got := map[int]int{}
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				a := p.as(alice, method, url, body)
+				mu.Lock()
+				got[a.status]++
+				mu.Unlock()
+			})
+		}
+		wg.Wait()
+		if got[won] != 1 || got[409] != 7 {
+			t.Errorf("%s: %v, want one %d and 409 for the others", url, got, won)
+		}
+	}
+	together("POST", "/certificates/c/create", unknownPolicy, 202)
+	leaf := newAuthority(t).issue(t, requestOf(t, p.ok(200, alice, "GET", "/certificates/c/pending", "")).PublicKey)
+	together("POST", "/certificates/c/pending/merge", mergeJSON(t, leaf), 201)
+	if n := len(p.ok(200, alice, "GET", "/certificates/c/versions", "").body["value"].([]any)); n != 1 {
+		t.Errorf("%d versions", n)
+	}
 }
