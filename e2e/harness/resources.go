@@ -29,6 +29,7 @@ type Policy struct {
 	ObjectID     string
 	Secrets      []string
 	Certificates []string
+	Keys         []string
 }
 
 // All is every permission.
@@ -43,7 +44,7 @@ func (p *Platform) PutVault(t testing.TB, group, name string, policies ...Policy
 	list := []any{}
 	for _, a := range policies {
 		list = append(list, map[string]any{
-			"tenantId": p.Run.TenantID, "objectId": a.ObjectID, "permissions": map[string]any{"secrets": a.Secrets, "certificates": a.Certificates},
+			"tenantId": p.Run.TenantID, "objectId": a.ObjectID, "permissions": map[string]any{"secrets": a.Secrets, "certificates": a.Certificates, "keys": a.Keys},
 		})
 	}
 	p.ARM(t, "PUT", group+"/providers/Microsoft.KeyVault/vaults/"+name+"?api-version=2022-07-01", map[string]any{

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/ids"
@@ -16,8 +17,9 @@ import (
 //
 //	B|time id            -> a block; time is its first record's, id a hash, so that writing a block again changes nothing
 //	I|day correlation time id -> nothing: a block that has records of that story
+//	V|day vault time id       -> nothing: a block that has records of that vault (a hash of its name)
 //
-// Both begin with time, so that what is too old goes as two ranges.
+// All begin with time, so that what is too old goes as ranges.
 const (
 	kindBlock    = 'B'
 	blockVersion = 1
@@ -38,6 +40,7 @@ func blockOf(recs []Record) (block, []Record) {
 	b := block{key: append([]byte("B|"), id...), value: append(make([]byte, 0, 256+64*len(recs)), kindBlock, blockVersion)}
 	day := dayOf(recs[0].Time)
 	var last Record
+	var vaults []string
 	n := 0
 	for ; n < len(recs) && len(b.value) < blockBytes; n++ {
 		rec := &recs[n]
@@ -45,6 +48,10 @@ func blockOf(recs []Record) (block, []Record) {
 		if guid, ok := ids.Parse(rec.CorrelationID); ok && (n == 0 || rec.CorrelationID != last.CorrelationID) {
 			k := binary.BigEndian.AppendUint32(append(make([]byte, 0, 2+4+16+len(id)), "I|"...), day)
 			b.index = append(b.index, append(append(k, guid[:]...), id...))
+		}
+		if name := vaultOf(rec); name != "" && !slices.Contains(vaults, name) {
+			vaults = append(vaults, name)
+			b.index = append(b.index, append(vaultPrefix(day, name), id...))
 		}
 		last = *rec
 	}

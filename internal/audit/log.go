@@ -341,5 +341,5 @@ func (l *Log) Service() wire.Service {
 	return wire.Service{Name: "audit", Run: l.Run, Routes: []wire.Route{{
 		Host: wire.HostAdmin, Method: http.MethodGet, Pattern: "/trace/{correlationId}", Operation: "GetTrace", Auth: wire.Anonymous, Quiet: true,
 		Handler: func(ctx context.Context, r *wire.Request) (any, error) { return l.Trace(ctx, r.Param("correlationId")) },
-	}}}
+	}, l.historyRoute()}}
 }

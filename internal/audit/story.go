@@ -38,6 +38,9 @@ func line(b *strings.Builder, label, text string) {
 // who names the caller as far as it is known.
 func who(r Record) string {
 	if r.ObjectID == "" && r.AppID == "" {
+		if r.Name != "" {
+			return r.Name // the platform itself
+		}
 		if r.ClientIP == "" {
 			return "unknown"
 		}
@@ -57,4 +60,17 @@ func who(r Record) string {
 		s += " of " + r.OnBehalf
 	}
 	return s + " tenant " + r.TenantID
+}
+
+// Line tells one record in one line: when, who, what on what, with what result.
+func Line(r Record) string {
+	result := fmt.Sprint(r.Status)
+	if r.Code != "" {
+		result += " " + r.Code
+	}
+	on := r.Resource
+	if on == "" {
+		on = r.Host
+	}
+	return fmt.Sprintf("%s  %-9s  %s  %s  by %s", r.Time.UTC().Format("2006-01-02 15:04:05.000"), result, r.Operation, on, who(r))
 }

@@ -84,6 +84,37 @@ var operations = []struct{ method, url, body, permission, action string }{
 	{"GET", "/keys/k", "", "keys get", "keys/read"},
 	{"POST", "/keys/k/00000000000000000000000000000000/sign", "{}", "keys sign", "keys/sign/action"},
 	{"POST", "/keys/k/00000000000000000000000000000000/wrapkey", "{}", "keys wrapkey", "keys/wrap/action"},
+	{"POST", "/keys/k/create", "{}", "keys create", "keys/create/action"},
+	{"PUT", "/keys/k", "{}", "keys import", "keys/import/action"},
+	{"PATCH", "/keys/k", "{}", "keys update", "keys/update/action"},
+	{"GET", "/keys", "", "keys list", "keys/read"},
+	{"GET", "/keys/k/versions", "", "keys list", "keys/read"},
+	{"POST", "/keys/k/rotate", "", "keys rotate", "keys/rotate/action"},
+	{"GET", "/keys/k/rotationpolicy", "", "keys getrotationpolicy", "keyrotationpolicies/read"},
+	{"PUT", "/keys/k/rotationpolicy", "{}", "keys setrotationpolicy", "keyrotationpolicies/write"},
+	{"POST", "/keys/k/backup", "", "keys backup", "keys/backup/action"},
+	{"POST", "/keys/restore", `{"value":"AA"}`, "keys restore", "keys/restore/action"},
+	{"POST", "/keys/k/encrypt", "{}", "keys encrypt", "keys/encrypt/action"},
+	{"POST", "/keys/k/decrypt", "{}", "keys decrypt", "keys/decrypt/action"},
+	{"POST", "/keys/k/sign", "{}", "keys sign", "keys/sign/action"},
+	{"POST", "/keys/k/verify", "{}", "keys verify", "keys/verify/action"},
+	{"POST", "/keys/k/unwrapkey", "{}", "keys unwrapkey", "keys/unwrap/action"},
+	{"POST", "/keys/k/release", "{}", "keys release", "keys/release/action"},
+	{"POST", "/rng", `{"count":1}`, "keys get", "keys/read"},
+	{"DELETE", "/keys/k", "", "keys delete", "keys/delete"},
+	{"GET", "/deletedkeys", "", "keys list", "keys/read"},
+	{"POST", "/deletedkeys/k/recover", "", "keys recover", "keys/recover/action"},
+	{"DELETE", "/deletedkeys/k", "", "keys purge", "keys/purge/action"},
+	{"PATCH", "/certificates/c/pending", "{}", "certificates update", "certificates/update/action"},
+	{"DELETE", "/certificates/c/pending", "", "certificates delete", "certificates/delete"},
+	{"POST", "/certificates/c/pending/merge", "{}", "certificates create", "certificates/create/action"},
+	{"POST", "/certificates/c/backup", "", "certificates backup", "certificates/backup/action"},
+	{"POST", "/certificates/restore", `{"value":"AA"}`, "certificates restore", "certificates/restore/action"},
+	{"PUT", "/certificates/contacts", "{}", "certificates managecontacts", "certificatecontacts/write"},
+	{"GET", "/certificates/issuers", "", "certificates listissuers", "certificatecas/read"},
+	{"GET", "/certificates/issuers/i", "", "certificates getissuers", "certificatecas/read"},
+	{"PUT", "/certificates/issuers/i", "{}", "certificates setissuers", "certificatecas/write"},
+	{"DELETE", "/certificates/issuers/i", "", "certificates deleteissuers", "certificatecas/delete"},
 }
 
 func TestAccess_Policies(t *testing.T) {
@@ -213,6 +244,27 @@ func TestAccess_Revocation(t *testing.T) {
 	p.put(res, props)
 	if a := p.as(bob, "GET", "/secrets/s", ""); a.status != 403 {
 		t.Errorf("after the policy was removed: %d", a.status)
+	}
+}
+
+// A vault that is switched to roles, or back, is judged by them at the next call.
+func TestAccess_SwitchOfMode(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t)
+	res := p.vault("kv1", nil)
+	p.ok(200, alice, "POST", "/keys/k/create", `{"kty":"EC"}`)
+	p.arm.granted[mallory+"|Microsoft.KeyVault/vaults/keys/read|"+res.ID] = true
+	props, err := propertiesOf(p.arm.byID[strings.ToLower(res.ID)])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rbac := range []bool{true, false, true} {
+		props.EnableRbacAuthorization = rbac
+		p.put(res, props)
+		byPolicy, byRole := p.as(alice, "GET", "/keys/k", ""), p.as(mallory, "GET", "/keys/k", "")
+		if (byPolicy.status == 200) == rbac || (byRole.status == 200) != rbac {
+			t.Errorf("roles %v: by policy %d, by role %d", rbac, byPolicy.status, byRole.status)
+		}
 	}
 }
 

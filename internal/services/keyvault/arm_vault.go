@@ -29,7 +29,7 @@ func (s *Service) Types() []arm.Type {
 		Applied:      s.applied,
 		CommitDelete: s.commitDelete,
 		Render:       renderVault,
-		Actions: append(s.deletedVaultActions(),
+		Actions: append(append(s.deletedVaultActions(), s.objectActions()...),
 			arm.Action{
 				Verb: "checkNameAvailability", Operation: "Microsoft.KeyVault/checkNameAvailability/read", Collection: true, Handler: s.checkNameAvailability,
 			},

@@ -173,7 +173,10 @@ func TestCertificate_Refusals(t *testing.T) {
 	}{
 		{"no policy", `{}`, 400, "BadParameter"},
 		{"unknown issuer", `{"policy":{"issuer":{"name":"DigiCert"},"x509_props":{"subject":"CN=a"}}}`, 400, "BadParameter"},
-		{"merge", `{"policy":{"issuer":{"name":"Unknown"},"x509_props":{"subject":"CN=a"}}}`, 501, "NotImplemented"},
+		{"renewed by nobody", `{"policy":{"issuer":{"name":"Unknown"},"x509_props":{"subject":"CN=a"},` +
+			`"lifetime_actions":[{"trigger":{"lifetime_percentage":80},"action":{"action_type":"AutoRenew"}}]}}`, 400, "BadParameter"},
+		{"renewed at once", `{"policy":{"issuer":{"name":"Self"},"x509_props":{"subject":"CN=a","validity_months":1},` +
+			`"lifetime_actions":[{"trigger":{"days_before_expiry":28},"action":{"action_type":"AutoRenew"}}]}}`, 400, "BadParameter"},
 		{"no subject", `{"policy":{"issuer":{"name":"Self"}}}`, 400, "BadParameter"},
 		{"bad subject", `{"policy":{"issuer":{"name":"Self"},"x509_props":{"subject":"app"}}}`, 400, "BadParameter"},
 		{"bad subject 2", `{"policy":{"issuer":{"name":"Self"},"x509_props":{"subject":"CN=a,"}}}`, 400, "BadParameter"},
@@ -275,7 +278,10 @@ func TestCertificate_LifeCycle(t *testing.T) {
 	if err := p.box.Drain(t.Context(), shardOf(res.GUID)); err != nil {
 		t.Fatal(err)
 	}
-	if rows := p.rows(shardOf(res.GUID)); len(rows) != 0 {
+	if err := p.s.Sweep(t.Context()); err != nil { // takes the timer
+		t.Fatal(err)
+	}
+	if rows := p.objectRows(shardOf(res.GUID)); len(rows) != 0 {
 		t.Errorf("a purged certificate leaves %d rows", len(rows))
 	}
 }

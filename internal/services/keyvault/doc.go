@@ -7,7 +7,11 @@
 // changed access policy or firewall rule at once.
 //
 // Objects are secrets, certificates and keys. A certificate is three objects of one name and version, as on Azure: the certificate, the key (public part
-// readable) and the secret that holds key and chain as PFX or PEM. Keys cannot be created or used by themselves yet.
+// usable) and the secret that holds key and chain as PFX or PEM. Keys of their own are RSA or EC and protected by software; what is done with them is in
+// keyops.go, the algorithms in algorithms.go.
+//
+// A worker purges what was deleted long ago, rotates keys, renews self-signed certificates and tells of versions near their expiry. What it has to look at,
+// and when, are timers in the vault's shard (due.go); what happened are events there (events.go).
 //
 // # Invariants
 //
@@ -15,12 +19,14 @@
 //     and body, to be challenged.
 //   - A token counts only if it is for Key Vault and of the vault's own tenant.
 //   - A name is stored nowhere in clear but in audit records, a value nowhere at all: records are sealed whole, keys carry an HMAC of the folded name.
-//   - All writes of one operation, its audit record included, are one transaction.
+//   - All writes of one operation, its audit record and its events included, are one transaction.
+//   - Keys are made outside transactions, a bounded number at a time (heavy.go). A private part never leaves but inside a backup or a certificate's secret.
+//   - Who does not know what a worker did can read it: a rotation or renewal is in the audit trail as the vault's own deed.
 //
 // # What it leaves out
 //
-// Key operations, issuers other than Self, pending certificates that wait for a merge, contacts, storage accounts and virtual network rules are refused
-// with an error that names them. See docs/divergences/keyvault.md.
+// Hardware modules and what needs one (symmetric keys, release), certificates from authorities, storage accounts and virtual network rules are refused with
+// an error that names them. See docs/divergences/keyvault.md.
 //
 // # One exchange
 //

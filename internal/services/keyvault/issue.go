@@ -3,9 +3,7 @@ package keyvault
 import (
 	"bytes"
 	"crypto"
-	"crypto/ecdsa"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/sha1" //nolint:gosec // a thumbprint is SHA-1 by definition
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -14,7 +12,6 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
-	"strings"
 	"time"
 
 	"software.sslmate.com/src/go-pkcs12"
@@ -26,33 +23,17 @@ type material struct {
 	leaf   *x509.Certificate
 	chain  []*x509.Certificate // above leaf, may be empty
 	csr    []byte              // DER; of a certificate made here
+	issued bool                // made elsewhere by a request of ours
 }
 
 // backdated is how long before its making a certificate begins to be valid, for clocks that are behind.
 const backdated = 10 * time.Minute
 
-// newKey makes a key pair as the policy wants it.
-func newKey(p *keyProps) (crypto.Signer, error) {
-	if p.Type == "EC" {
-		return ecdsa.GenerateKey(curve(p.Curve), rand.Reader)
-	}
-	return rsa.GenerateKey(rand.Reader, p.Size)
-}
-
-// selfSign makes a certificate by a settled policy, with signer or, if nil, a new key.
+// selfSign makes a certificate of signer by a settled policy.
 func selfSign(p *policy, signer crypto.Signer, now time.Time) (*material, error) {
-	subject, err := parseSubject(p.X509.Subject)
+	raw, err := p.rawSubject()
 	if err != nil {
 		return nil, err
-	}
-	raw, err := asn1.Marshal(subject)
-	if err != nil {
-		return nil, policyFault("x509_props.subject '%s' cannot be encoded.", clip(p.X509.Subject))
-	}
-	if signer == nil {
-		if signer, err = newKey(p.Key); err != nil {
-			return nil, fmt.Errorf("make key: %w", err)
-		}
 	}
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	if err != nil {
@@ -63,15 +44,10 @@ func selfSign(p *policy, signer crypto.Signer, now time.Time) (*material, error)
 		NotBefore: now.Add(-backdated).Truncate(time.Second), NotAfter: now.AddDate(0, p.X509.Months, 0).Truncate(time.Second),
 		SubjectKeyId: keyID(signer.Public()), AuthorityKeyId: keyID(signer.Public()),
 	}
-	request := &x509.CertificateRequest{RawSubject: raw}
 	if s := p.X509.SANs; s != nil {
 		template.DNSNames, template.EmailAddresses = s.DNSNames, s.Emails
-		request.DNSNames, request.EmailAddresses = s.DNSNames, s.Emails
 	}
-	known := usages()
-	for _, u := range p.X509.KeyUsage {
-		template.KeyUsage |= known[strings.ToLower(u)]
-	}
+	template.KeyUsage = p.X509.usage()
 	if len(p.X509.EKUs) > 0 {
 		ext, err := ekuExtension(p.X509.EKUs)
 		if err != nil {
@@ -87,24 +63,11 @@ func selfSign(p *policy, signer crypto.Signer, now time.Time) (*material, error)
 	if err != nil {
 		return nil, badParameter("The certificate made by this policy is not valid: %s.", err)
 	}
-	csr, err := x509.CreateCertificateRequest(rand.Reader, request, signer)
+	csr, err := signingRequest(p, signer)
 	if err != nil {
-		return nil, fmt.Errorf("make signing request: %w", err)
+		return nil, err
 	}
 	return &material{signer: signer, leaf: leaf, csr: csr}, nil
-}
-
-func ekuExtension(list []string) (pkix.Extension, error) {
-	oids := make([]asn1.ObjectIdentifier, 0, len(list))
-	for _, text := range list {
-		oid, err := parseOID(text)
-		if err != nil {
-			return pkix.Extension{}, fmt.Errorf("extended key usage %s: %w", text, err)
-		}
-		oids = append(oids, oid)
-	}
-	value, err := asn1.Marshal(oids)
-	return pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 37}, Value: value}, err
 }
 
 // keyID is the SHA-1 of the public key's bits (RFC 5280 section 4.2.1.2, method 1).

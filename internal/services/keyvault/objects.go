@@ -29,14 +29,25 @@ func retry(fn func() error) error {
 func (s *Service) commit(ctx context.Context, r *wire.Request, v *vault, status int, fn func(tx store.Tx) error) error {
 	rec := audit.FromRequest(r)
 	rec.Time, rec.Status = r.Time, status
+	err := s.commitAs(ctx, v, rec, fn)
+	if err == nil {
+		r.Audited = true
+	}
+	return err
+}
+
+// commitAs is commit for work that nobody asked for at this moment.
+func (s *Service) commitAs(ctx context.Context, v *vault, rec audit.Record, fn func(tx store.Tx) error) error {
 	_, err := s.deps.Store.Update(ctx, v.shard, func(tx store.Tx) error {
 		if err := fn(tx); err != nil {
+			return err
+		}
+		if err := v.sign(tx); err != nil {
 			return err
 		}
 		return s.deps.Audit.InTx(tx, rec)
 	})
 	if err == nil {
-		r.Audited = true
 		s.moveOn(v.shard)
 	}
 	return err
@@ -106,8 +117,21 @@ func (s *Service) sealBoth(v *vault, k *kind, mac []byte, rec *record, newest bo
 			return nil, err
 		}
 		rows = append(rows, head)
+		if k.timed(rec) {
+			rows = append(rows, sealed{timeKey(tagTimer, rec.Updated, k.tag, mac), []byte{}})
+		}
 	}
 	return rows, nil
+}
+
+// newVersionRows are the rows of a version that becomes the newest, with the event that tells it.
+func (s *Service) newVersionRows(v *vault, k *kind, mac []byte, rec *record) ([]sealed, error) {
+	rows, err := s.sealBoth(v, k, mac, rec, true)
+	if err != nil {
+		return nil, err
+	}
+	event, err := s.eventRow(v, k, rec, eventNewVersion)
+	return append(rows, event), err
 }
 
 // update changes one version ("" for the newest) of an object, and the same version of its family.
@@ -213,7 +237,7 @@ func (s *Service) remove(ctx context.Context, r *wire.Request, v *vault, k *kind
 					if err := erase(tx, member.tag, mac); err != nil {
 						return err
 					}
-				} else if err := tx.Put(purgeKey(head.PurgeAt, member.tag, mac), []byte{}); err != nil {
+				} else if err := tx.Put(timeKey(tagPurge, head.PurgeAt, member.tag, mac), []byte{}); err != nil {
 					return err
 				}
 			}
@@ -223,10 +247,13 @@ func (s *Service) remove(ctx context.Context, r *wire.Request, v *vault, k *kind
 	return result, err
 }
 
-// erase removes all versions and the last operation of an object.
+// erase removes all versions of an object and what belongs to it.
 func erase(tx store.Tx, kind byte, mac []byte) error {
 	span := store.Prefix(append(key(tagVersion, kind, mac), '|'))
 	if err := tx.DeleteRange(span.Start, span.End); err != nil {
+		return err
+	}
+	if err := tx.Delete(key(tagRotation, kind, mac)); err != nil {
 		return err
 	}
 	return tx.Delete(key(tagPending, kind, mac))
@@ -305,7 +332,7 @@ func expunge(tx store.Tx, kind byte, mac []byte, at int64) error {
 	if err := tx.Delete(key(tagDeleted, kind, mac)); err != nil {
 		return err
 	}
-	if err := tx.Delete(purgeKey(at, kind, mac)); err != nil {
+	if err := tx.Delete(timeKey(tagPurge, at, kind, mac)); err != nil {
 		return err
 	}
 	return erase(tx, kind, mac)
@@ -333,6 +360,9 @@ func (s *Service) recover(ctx context.Context, r *wire.Request, v *vault, k *kin
 				return err
 			}
 			rows, gone[member] = append(rows, row), l
+			if member.timed(&live) {
+				rows = append(rows, sealed{timeKey(tagTimer, live.Updated, member.tag, mac), []byte{}})
+			}
 			if member == k {
 				result = &live
 			}
@@ -346,7 +376,7 @@ func (s *Service) recover(ctx context.Context, r *wire.Request, v *vault, k *kin
 				if err := tx.Delete(dk); err != nil {
 					return err
 				}
-				if err := tx.Delete(purgeKey(l.PurgeAt, member.tag, mac)); err != nil {
+				if err := tx.Delete(timeKey(tagPurge, l.PurgeAt, member.tag, mac)); err != nil {
 					return err
 				}
 			}

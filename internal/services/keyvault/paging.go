@@ -66,13 +66,31 @@ func (s *Service) listVersions(k *kind) handler {
 	}
 }
 
-// page reads one page of records below prefix; what follows prefix in a key is size bytes, and is what a skip token holds.
+// page renders one page of records below prefix.
 func (s *Service) page(ctx context.Context, r *wire.Request, v *vault, k *kind, guard, prefix []byte, size int, versions bool) (*listing, error) {
-	limit, span, err := pageOf(r, prefix, size)
+	rows, next, err := s.rows(ctx, r, v, guard, prefix, size)
 	if err != nil {
 		return nil, err
 	}
-	var rows []sealed
+	base := baseURL(r, v)
+	out := &listing{Value: make([]any, 0, len(rows)), NextLink: next}
+	for _, row := range rows {
+		rec, err := s.open(v.shard, row.key, row.value)
+		if err != nil {
+			return nil, err
+		}
+		out.Value = append(out.Value, k.item(base, v, rec, versions))
+	}
+	return out, nil
+}
+
+// rows reads one page of rows below prefix, none unless the key guard (nil: none) exists; what follows prefix in a key is size bytes, and is what a skip
+// token holds.
+func (s *Service) rows(ctx context.Context, r *wire.Request, v *vault, guard, prefix []byte, size int) (rows []sealed, next *string, err error) {
+	limit, span, err := pageOf(r, prefix, size)
+	if err != nil {
+		return nil, nil, err
+	}
 	more := false
 	err = s.deps.Store.View(ctx, v.shard, func(sn store.Snapshot) error {
 		rows, more = nil, false
@@ -90,23 +108,11 @@ func (s *Service) page(ctx context.Context, r *wire.Request, v *vault, k *kind, 
 			return true
 		})
 	})
-	if err != nil {
-		return nil, err
+	if err == nil && more {
+		link := r.NextLink(rows[len(rows)-1].key[len(prefix):])
+		next = &link
 	}
-	base := baseURL(r, v)
-	out := &listing{Value: make([]any, 0, len(rows))}
-	for _, row := range rows {
-		rec, err := s.open(v.shard, row.key, row.value)
-		if err != nil {
-			return nil, err
-		}
-		out.Value = append(out.Value, k.item(base, v, rec, versions))
-	}
-	if more {
-		next := r.NextLink(rows[len(rows)-1].key[len(prefix):])
-		out.NextLink = &next
-	}
-	return out, nil
+	return rows, next, err
 }
 
 // item renders a record as a list shows it, with its version or without.

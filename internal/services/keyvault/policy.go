@@ -77,6 +77,9 @@ const (
 	issuerSelf    = "Self"
 	issuerUnknown = "Unknown" // on Azure: signed elsewhere and merged, or imported
 
+	actionRenew = "AutoRenew"
+	actionEmail = "EmailContacts"
+
 	maxMonths = 1200
 )
 
@@ -140,15 +143,16 @@ func (p *policy) settle(forIssue bool) error {
 	case strings.EqualFold(p.Issuer.Name, issuerSelf):
 		p.Issuer.Name = issuerSelf
 	case strings.EqualFold(p.Issuer.Name, issuerUnknown):
-		return notImplemented("Issuing a certificate with the issuer 'Unknown' (a signing request that waits for a merge)")
-	case p.Issuer.Name == "":
-		return policyFault("issuer.name is required; use '%s'.", issuerSelf)
-	default:
-		return badParameter("Issuer '%s' is not known to this vault. Bulkhead has only the issuer '%s' so far.", clip(p.Issuer.Name), issuerSelf)
+		p.Issuer.Name = issuerUnknown
+	case !validName(p.Issuer.Name):
+		return policyFault("issuer.name is required; use '%s', '%s' or an issuer of this vault.", issuerSelf, issuerUnknown)
+	}
+	if err := p.checkLifetime(); err != nil {
+		return err
 	}
 	if len(p.Lifetime) == 0 {
 		var a lifetimeAction
-		a.Trigger.Percentage, a.Action.Type = 80, "EmailContacts"
+		a.Trigger.Percentage, a.Action.Type = 80, actionEmail
 		p.Lifetime = []lifetimeAction{a}
 	}
 	return nil
@@ -165,36 +169,7 @@ func (p *policy) settleKey() error {
 	if k.Reuse == nil {
 		k.Reuse = no()
 	}
-	switch k.Type {
-	case "", "RSA":
-		k.Type, k.Curve = "RSA", ""
-		if k.Size == 0 {
-			k.Size = 2048
-		}
-		if k.Size != 2048 && k.Size != 3072 && k.Size != 4096 {
-			return policyFault("key_props.key_size is %d; it must be 2048, 3072 or 4096.", k.Size)
-		}
-	case "EC":
-		if k.Curve == "" {
-			k.Curve = "P-256"
-		}
-		c := curve(k.Curve)
-		if c == nil {
-			if k.Curve == "P-256K" {
-				return notImplemented("The curve P-256K")
-			}
-			return policyFault("key_props.crv is '%s'; it must be P-256, P-384 or P-521.", clip(k.Curve))
-		}
-		if k.Size != 0 && k.Size != c.Params().BitSize {
-			return policyFault("key_props.key_size is %d, but the curve %s has %d bits.", k.Size, k.Curve, c.Params().BitSize)
-		}
-		k.Size = c.Params().BitSize
-	case "RSA-HSM", "EC-HSM", "oct", "oct-HSM":
-		return notImplemented("The key type " + k.Type)
-	default:
-		return policyFault("key_props.kty is '%s'; it must be RSA or EC.", clip(k.Type))
-	}
-	return nil
+	return k.settle("policy.key_props.", 0)
 }
 
 func (a *lifetimeAction) check() error {
@@ -204,13 +179,42 @@ func (a *lifetimeAction) check() error {
 		return policyFault("a lifetime action needs either lifetime_percentage or days_before_expiry.")
 	case t.Percentage < 0 || t.Percentage > 99 || t.Days < 0:
 		return policyFault("the trigger of a lifetime action is out of range.")
-	case a.Action.Type == "AutoRenew":
-		return notImplemented("The lifetime action AutoRenew (create a new version instead)")
-	case a.Action.Type != "EmailContacts":
+	case strings.EqualFold(a.Action.Type, actionRenew):
+		a.Action.Type = actionRenew
+	case strings.EqualFold(a.Action.Type, actionEmail):
+		a.Action.Type = actionEmail
+	default:
 		return policyFault("action_type is '%s'; it must be EmailContacts or AutoRenew.", clip(a.Action.Type))
 	}
 	return nil
 }
+
+// checkLifetime keeps a renewal from being due the moment it is done, by Key Vault's own rule.
+func (p *policy) checkLifetime() error {
+	for _, a := range p.Lifetime {
+		if most := p.X509.Months * 27; a.Trigger.Days > most {
+			return policyFault("days_before_expiry is %d; with a validity of %d months it must be from 1 to %d.", a.Trigger.Days, p.X509.Months, most)
+		}
+		if a.Action.Type == actionRenew && p.Issuer.Name == issuerUnknown {
+			return policyFault("AutoRenew needs an issuer that issues; with '%s' use EmailContacts.", issuerUnknown)
+		}
+	}
+	return nil
+}
+
+// due is when the action is to be taken for a version.
+func (a *lifetimeAction) due(rec *record) (at int64, ok bool) {
+	switch {
+	case rec.Expires == nil || rec.NotBefore == nil:
+		return 0, false
+	case a.Trigger.Days > 0:
+		return *rec.Expires - int64(a.Trigger.Days)*day, true
+	}
+	return *rec.NotBefore + (*rec.Expires-*rec.NotBefore)/100*int64(a.Trigger.Percentage), true
+}
+
+// renewable tells whether the vault itself can make the next version.
+func (p *policy) renewable() bool { return p.Issuer != nil && p.Issuer.Name == issuerSelf }
 
 func (x *x509Props) settle(forIssue bool) error {
 	if x.Months == 0 {

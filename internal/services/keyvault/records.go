@@ -19,15 +19,27 @@ import (
 //	v|<kind>|mac|version    each version (16 raw bytes), also while the object is deleted
 //	d|<kind>|mac            the soft-deleted object: its newest version and when it goes
 //	q|c|mac                 the last operation of a certificate
+//	i|c|mac                 a certificate issuer, by the MAC of its name
+//	g|c|contacts            the certificate contacts
+//	r|k|mac                 the rotation policy of a key, also while it is deleted
 //	p|time|<kind>|mac       what is to be purged at that time (big-endian seconds); no value
+//	t|time|<kind>|mac       which live object is to be looked at then: it may be near its expiry or due for renewal; no value
+//	e|time|id               what happened, for event subscribers (big-endian nanoseconds, 16 bytes)
+//	m|v                     the vault's name, for workers that find the shard first; not sealed
+//	m|t                     that every object of this shard has its timer; not sealed
 //
-// Values but those of p are sealed, bound to their own key.
+// Values but those of p, t and m are sealed, bound to their own key.
 const (
 	tagHead    = 'h'
 	tagVersion = 'v'
 	tagDeleted = 'd'
 	tagPending = 'q'
 	tagPurge   = 'p'
+
+	tagIssuer   = 'i'
+	tagRotation = 'r'
+	tagTimer    = 't'
+	tagEvent    = 'e'
 )
 
 const macSize = 32
@@ -45,19 +57,23 @@ type record struct {
 	ContentType string            `json:"ct,omitempty"`
 	Managed     bool              `json:"m,omitempty"` // belongs to the certificate of the same name
 
+	Told notice `json:"told,omitempty"`
+
 	Value string `json:"val,omitempty"` // a secret's
 
 	Certificate []byte  `json:"cer,omitempty"` // a certificate's, DER
 	Policy      *policy `json:"pol,omitempty"`
+	Issued      bool    `json:"iss,omitempty"` // by a merge
 
-	PrivateKey []byte `json:"key,omitempty"` // a key's, PKCS #8
+	PrivateKey []byte   `json:"key,omitempty"` // a key's, PKCS #8
+	Operations []string `json:"ops,omitzero"`  // a key's; nil (as of a certificate's key): all of its type
 
 	// Of a soft-deleted object.
 	DeletedAt int64 `json:"del,omitempty"`
 	PurgeAt   int64 `json:"pur,omitempty"`
 }
 
-// operation is the last pending operation of a certificate.
+// operation is the last operation of a certificate: what made its newest version, or what will make its next one.
 type operation struct {
 	Name       string    `json:"n"`
 	CSR        []byte    `json:"csr"`
@@ -65,6 +81,15 @@ type operation struct {
 	Status     string    `json:"st"`
 	Issuer     issuerRef `json:"iss"`
 	TargetName string    `json:"tn"`
+
+	// Of one that waits for its merge.
+	PrivateKey []byte            `json:"key,omitempty"` // PKCS #8
+	Policy     *policy           `json:"pol,omitempty"`
+	Tags       map[string]string `json:"t,omitempty"`
+	Enabled    *bool             `json:"e,omitempty"`
+
+	Cancelled bool   `json:"can,omitempty"`
+	Failure   string `json:"f,omitempty"` // of one that failed
 }
 
 var (
@@ -102,16 +127,17 @@ func versionKey(kind byte, mac []byte, version string) []byte {
 	return append(k, raw...)
 }
 
-func purgeKey(at int64, kind byte, mac []byte) []byte {
+// timeKey is the key of an entry of p or t.
+func timeKey(tag byte, at int64, kind byte, mac []byte) []byte {
 	k := make([]byte, 0, 13+macSize)
-	k = append(k, tagPurge, '|')
-	k = binary.BigEndian.AppendUint64(k, uint64(at))
+	k = append(k, tag, '|')
+	k = binary.BigEndian.AppendUint64(k, uint64(max(at, 0)))
 	k = append(k, '|', kind, '|')
 	return append(k, mac...)
 }
 
-// parsePurgeKey undoes purgeKey.
-func parsePurgeKey(k []byte) (at int64, kind byte, mac []byte, ok bool) {
+// parseTimeKey undoes timeKey.
+func parseTimeKey(k []byte) (at int64, kind byte, mac []byte, ok bool) {
 	if len(k) != 13+macSize {
 		return 0, 0, nil, false
 	}
@@ -127,7 +153,16 @@ func (s *Service) mac(v *vault, name string) []byte {
 type sealed struct{ key, value []byte }
 
 func (s *Service) seal(shard string, key []byte, r *record) (sealed, error) {
-	raw, err := recordCodec.Encode(*r)
+	return sealRow(s, shard, key, recordCodec, *r)
+}
+
+func (s *Service) open(shard string, key, value []byte) (*record, error) {
+	return openRow(s, shard, key, value, recordCodec)
+}
+
+// sealRow seals a value of any kind of record under its key.
+func sealRow[T any](s *Service, shard string, key []byte, codec store.Codec[T], v T) (sealed, error) {
+	raw, err := codec.Encode(v)
 	if err != nil {
 		return sealed{}, err
 	}
@@ -138,17 +173,43 @@ func (s *Service) seal(shard string, key []byte, r *record) (sealed, error) {
 	return sealed{key, value}, nil
 }
 
-func (s *Service) open(shard string, key, value []byte) (*record, error) {
+// openRow undoes sealRow.
+func openRow[T any](s *Service, shard string, key, value []byte, codec store.Codec[T]) (*T, error) {
 	raw, err := s.deps.Sealer.Open(shard, key, value)
 	if err != nil {
 		return nil, fmt.Errorf("open record of %s: %w", shard, err)
 	}
-	r, err := recordCodec.Decode(raw)
+	v, err := codec.Decode(raw)
 	if err != nil {
 		return nil, fmt.Errorf("decode record of %s: %w", shard, err)
 	}
-	return &r, nil
+	return &v, nil
 }
+
+// loadSealed reads what sealRow made, and the bytes it was read as; nil when there is none.
+func loadSealed[T any](ctx context.Context, s *Service, shard string, key []byte, codec store.Codec[T]) (*T, []byte, error) {
+	var raw []byte
+	err := s.deps.Store.View(ctx, shard, func(sn store.Snapshot) error {
+		b, err := sn.Get(key)
+		raw = bytes.Clone(b)
+		return err
+	})
+	if err != nil || raw == nil {
+		return nil, nil, err
+	}
+	v, err := openRow(s, shard, key, raw, codec)
+	return v, raw, err
+}
+
+// mark is what a vault's shard says of itself.
+type mark struct {
+	Name string `json:"name,omitempty"`
+}
+
+var markCodec = store.Codec[mark]{Kind: 'M', Version: 1}
+
+func keyOfVault() []byte  { return []byte("m|v") }
+func keyOfTimers() []byte { return []byte("m|t") }
 
 // loaded is a record together with the bytes it was read as: a later transaction that finds the same bytes knows it is unchanged.
 type loaded struct {

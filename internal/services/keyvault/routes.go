@@ -47,7 +47,8 @@ func (s *Service) routes() []wire.Route {
 	var all []wire.Route
 	all = append(all, s.secretRoutes()...)
 	all = append(all, s.certificateRoutes()...)
-	return append(all, s.keyRoutes()...)
+	all = append(all, s.keyRoutes()...)
+	return append(all, s.adminRoutes()...)
 }
 
 // deletedRoutes are those soft delete gives each kind; render gives an object's wire form.
@@ -121,6 +122,9 @@ func (rec *record) change(a *attributes, tags *map[string]string, contentType *s
 			rec.NotBefore = a.NotBefore
 		}
 		if a.Expires != nil {
+			if rec.Expires == nil || *rec.Expires != *a.Expires {
+				rec.Told = 0
+			}
 			rec.Expires = a.Expires
 		}
 	}

@@ -40,8 +40,10 @@ func (s *Service) secretRoutes() []wire.Route {
 		s.route("DELETE", "/secrets/{name}", "SecretDelete", right{secrets, "delete", "secrets/delete"}, s.deleteSecret),
 		s.route("GET", "/secrets", "SecretList", list, s.list(secrets, tagHead)),
 		s.route("GET", "/secrets/{name}/versions", "SecretListVersions", list, s.listVersions(secrets)),
-		s.route("POST", "/secrets/{name}/backup", "SecretBackup", right{secrets, "backup", "secrets/backup/action"}, s.backupSecret),
-		s.route("POST", "/secrets/restore", "SecretRestore", right{secrets, "restore", "secrets/restore/action"}, s.restoreSecret),
+		s.route("POST", "/secrets/{name}/backup", "SecretBackup", right{secrets, "backup", "secrets/backup/action"}, s.backup(secrets)),
+		s.route("POST", "/secrets/restore", "SecretRestore", right{secrets, "restore", "secrets/restore/action"}, s.restore(secrets, func(r *wire.Request, v *vault, rec *record) (any, error) {
+			return secretMetadata(r, v, rec), nil
+		})),
 	}
 	restore := &routes[len(routes)-1]
 	restore.BodyLimit = restoreLimit
@@ -89,6 +91,15 @@ func (s *Service) setSecret(ctx context.Context, r *wire.Request, v *vault) (any
 	if err := wire.Bind(r, &in); err != nil {
 		return nil, err
 	}
+	rec, err := s.putSecret(ctx, r, v, name, &in)
+	if err != nil {
+		return nil, err
+	}
+	return secretWithValue(r, v, rec), nil
+}
+
+// putSecret makes a new version of a secret.
+func (s *Service) putSecret(ctx context.Context, r *wire.Request, v *vault, name string, in *secretInput) (*record, error) {
 	if in.Value == nil {
 		return nil, badParameter("Property value has invalid value: it is required.")
 	}
@@ -105,7 +116,7 @@ func (s *Service) setSecret(ctx context.Context, r *wire.Request, v *vault) (any
 		return nil, err
 	}
 	mac := s.mac(v, name)
-	rows, err := s.sealBoth(v, secrets, mac, rec, true)
+	rows, err := s.newVersionRows(v, secrets, mac, rec)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +132,7 @@ func (s *Service) setSecret(ctx context.Context, r *wire.Request, v *vault) (any
 	if err != nil {
 		return nil, err
 	}
-	return secretWithValue(r, v, rec), nil
+	return rec, nil
 }
 
 // orFault prefers a store's error to the fault that would be answered without it.
@@ -140,16 +151,21 @@ func (s *Service) updateSecret(ctx context.Context, r *wire.Request, v *vault) (
 	if err := wire.Bind(r, &in); err != nil {
 		return nil, err
 	}
-	rec, err := s.update(ctx, r, v, secrets, r.Param("name"), r.Param("version"), func(_ *kind, rec *record) error {
+	rec, err := s.changeSecret(ctx, r, v, r.Param("name"), r.Param("version"), &in)
+	if err != nil {
+		return nil, err
+	}
+	return secretMetadata(r, v, rec), nil
+}
+
+// changeSecret changes what is not the value of a version, "" for the newest.
+func (s *Service) changeSecret(ctx context.Context, r *wire.Request, v *vault, name, version string, in *secretInput) (*record, error) {
+	return s.update(ctx, r, v, secrets, name, version, func(_ *kind, rec *record) error {
 		if rec.Managed {
 			return managed(secrets, rec.Name)
 		}
 		return rec.change(in.Attributes, in.Tags, in.ContentType)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return secretMetadata(r, v, rec), nil
 }
 
 func (s *Service) deleteSecret(ctx context.Context, r *wire.Request, v *vault) (any, error) {

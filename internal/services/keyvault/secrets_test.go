@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -141,7 +142,6 @@ func TestSecret_Refusals(t *testing.T) {
 		{"bad api-version", "GET", "/secrets/s?api-version=x", "", 400, "BadParameter"},
 		{"method", "POST", "/secrets/s", "", 405, ""},
 		{"path", "GET", "/nothing", "", 404, ""},
-		{"key operation", "POST", "/keys/k/create", `{"kty":"RSA"}`, 501, "NotImplemented"},
 	} {
 		a := p.as(alice, c.method, c.url, c.body)
 		if a.status != c.status || c.code != "" && a.errorCode() != c.code {
@@ -274,7 +274,7 @@ func TestSecret_ScheduledPurge(t *testing.T) {
 	if err := p.box.Drain(context.Background(), shardOf(res.GUID)); err != nil {
 		t.Fatal(err)
 	}
-	if rows := p.rows(shardOf(res.GUID)); len(rows) != 0 {
+	if rows := p.objectRows(shardOf(res.GUID)); len(rows) != 0 {
 		t.Errorf("%d rows are left: %q", len(rows), rows)
 	}
 }
@@ -341,6 +341,11 @@ func (p *platform) rows(shard string) []string {
 	return out
 }
 
+// objectRows are the rows of objects: without what the shard says of itself, and without events, which outlive them.
+func (p *platform) objectRows(shard string) []string {
+	return slices.DeleteFunc(p.rows(shard), func(row string) bool { return strings.HasPrefix(row, "m|") || strings.HasPrefix(row, "e|") })
+}
+
 func TestSecret_Sealed(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t)
@@ -352,8 +357,8 @@ func TestSecret_Sealed(t *testing.T) {
 		t.Fatal(err)
 	}
 	rows := p.rows(shardOf(res.GUID))
-	if len(rows) != 5 { // deleted head, its version, its purge entry; head and version of the other
-		t.Errorf("%d rows, want 5", len(rows))
+	if n := len(p.objectRows(shardOf(res.GUID))); n != 5 { // deleted head, its version, its purge entry; head and version of the other
+		t.Errorf("%d rows, want 5", n)
 	}
 	for _, row := range rows {
 		if low := strings.ToLower(row); strings.Contains(low, "to-hide") {

@@ -51,11 +51,12 @@ type Service struct {
 	deps   Deps
 	vaults sync.Map // folded resource id -> *vault, replaced when the resource's etag changed
 	drain  chan string
+	bounds bounds
 }
 
 // New makes the service.
 func New(d Deps) *Service {
-	return &Service{deps: d, drain: make(chan string, 256)}
+	return &Service{deps: d, drain: make(chan string, 256), bounds: newBounds()}
 }
 
 // Service is what the platform mounts.

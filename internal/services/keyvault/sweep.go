@@ -19,7 +19,8 @@ const (
 	sweepObjects = 200 // in one transaction
 )
 
-// Sweep purges every soft-deleted object whose scheduled purge date has passed. It runs by itself in the background; tests that move the clock call it.
+// Sweep purges every soft-deleted object whose scheduled purge date has passed, rotates keys and renews certificates that are due, and tells of those near
+// their expiry. It runs by itself in the background; tests that move the clock call it.
 func (s *Service) Sweep(ctx context.Context) error {
 	now := s.deps.Clock.Now().Unix()
 	after := ""
@@ -29,8 +30,10 @@ func (s *Service) Sweep(ctx context.Context) error {
 			return fmt.Errorf("list vault shards: %w", err)
 		}
 		for _, shard := range shards {
-			if err := s.sweepShard(ctx, shard, now); err != nil {
-				return fmt.Errorf("sweep %s: %w", shard, err)
+			for _, work := range []func(context.Context, string, int64) error{s.sweepShard, s.setTimers, s.dueTimers, s.pruneEvents} {
+				if err := work(ctx, shard, now); err != nil {
+					return fmt.Errorf("sweep %s: %w", shard, err)
+				}
 			}
 		}
 		if len(shards) < sweepShards {
@@ -45,8 +48,8 @@ func (s *Service) sweepShard(ctx context.Context, shard string, now int64) error
 		var found []due
 		err := s.deps.Store.View(ctx, shard, func(sn store.Snapshot) error {
 			found = nil
-			return sn.Scan(store.Range{Start: []byte{tagPurge, '|'}, End: purgeKey(now+1, 0, nil)}, func(k, _ []byte) bool {
-				if at, kind, mac, ok := parsePurgeKey(k); ok {
+			return sn.Scan(store.Range{Start: []byte{tagPurge, '|'}, End: timeKey(tagPurge, now+1, 0, nil)}, func(k, _ []byte) bool {
+				if at, kind, mac, ok := parseTimeKey(k); ok {
 					found = append(found, due{at, kind, clone(mac)})
 				}
 				return len(found) < sweepObjects
@@ -58,7 +61,7 @@ func (s *Service) sweepShard(ctx context.Context, shard string, now int64) error
 		_, err = s.deps.Store.Update(ctx, shard, func(tx store.Tx) error {
 			for _, d := range found {
 				// Recovered or purged meanwhile: the entry is gone, and a new deletion has one of its own.
-				if there, err := exists(tx, purgeKey(d.at, d.kind, d.mac)); err != nil {
+				if there, err := exists(tx, timeKey(tagPurge, d.at, d.kind, d.mac)); err != nil {
 					return err
 				} else if !there {
 					continue

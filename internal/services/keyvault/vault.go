@@ -1,6 +1,7 @@
 package keyvault
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/bulkheadhq/bulkhead/internal/arm"
 	"github.com/bulkheadhq/bulkhead/internal/fault"
+	"github.com/bulkheadhq/bulkhead/internal/store"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
 
@@ -30,6 +32,7 @@ type vault struct {
 	allowed    []netip.Prefix
 
 	level string // recoveryLevel of its objects
+	mark  []byte // what stands in its shard at keyOfVault
 }
 
 // grant is one access policy.
@@ -40,19 +43,24 @@ type grant struct {
 
 // vaultFor finds the vault behind a request's host.
 func (s *Service) vaultFor(ctx context.Context, r *wire.Request) (*vault, error) {
-	e, err := s.deps.Names.Lookup(ctx, wire.HostVault, r.Host.Name)
+	return s.vaultNamed(ctx, r.Host.Name)
+}
+
+// vaultNamed finds a live vault by its name.
+func (s *Service) vaultNamed(ctx context.Context, name string) (*vault, error) {
+	e, err := s.deps.Names.Lookup(ctx, wire.HostVault, name)
 	if err != nil {
-		return nil, fmt.Errorf("look up vault %s: %w", r.Host.Name, err)
+		return nil, fmt.Errorf("look up vault %s: %w", name, err)
 	}
 	if e == nil || e.Deleted || !e.Confirmed {
-		return nil, noVault(r.Host.Name)
+		return nil, noVault(name)
 	}
 	res, _, err := s.deps.Reader.Resource(ctx, e.ResourceID)
 	if err != nil {
-		return nil, fmt.Errorf("read vault %s: %w", r.Host.Name, err)
+		return nil, fmt.Errorf("read vault %s: %w", name, err)
 	}
 	if res == nil || res.GUID != e.GUID {
-		return nil, noVault(r.Host.Name)
+		return nil, noVault(name)
 	}
 	if v, ok := s.vaults.Load(e.GUID); ok && v.(*vault).etag == res.ETag {
 		return v.(*vault), nil
@@ -103,7 +111,18 @@ func parseVault(res *arm.Resource) (*vault, error) {
 		}
 	}
 	v.level = v.recoveryLevel()
-	return v, nil
+	var err error
+	v.mark, err = markCodec.Encode(mark{Name: res.Name})
+	return v, err
+}
+
+// sign leaves the vault's name in its shard if it is not there.
+func (v *vault) sign(tx store.Tx) error {
+	b, err := tx.Get(keyOfVault())
+	if err != nil || bytes.Equal(b, v.mark) {
+		return err
+	}
+	return tx.Put(keyOfVault(), v.mark)
 }
 
 func (v *vault) recoveryLevel() string {

@@ -27,6 +27,9 @@ func TestRoutes(t *testing.T) {
 	}
 	var done, missing []wire.Route
 	for _, r := range p.s.routes() {
+		if r.Host == wire.HostAdmin {
+			continue
+		}
 		// What is not implemented answers 501 whatever the body.
 		req := &wire.Request{HTTP: httptest.NewRequest(r.Method, "https://kv1.vault.azure.net/", nil), State: &vault{}}
 		if _, err := r.Handler(t.Context(), req); err != nil && isNotImplemented(err) {
