@@ -60,21 +60,28 @@ func environment(ctx context.Context, data, as string) (reach.Environment, error
 
 func newExec() *cobra.Command {
 	var as, identity string
+	var isolated bool
 	cmd := &cobra.Command{
 		Use:   "exec [flags] -- COMMAND [ARG...]",
 		Short: "Run a command whose Azure clients reach the platform, with Azure's own host names",
 		Long: `Run a command with the proxy, CA and sign-in variables of the platform. The command has proxy credentials of its
-own; they end with it. Its exit code is exec's.`,
+own; they end with it. Its exit code is exec's.
+
+With --isolate (Linux) it gets no proxy variables: it runs in namespaces of its own in which Azure's host names lead to
+the platform and nothing else is reachable. For clients that ignore proxies, such as @azure/cosmos on Node. What the command
+started ends with it.`,
 		Example: `  bulkhead exec -- az group list
-  bulkhead exec --as CLIENT_ID -- python app.py`,
+  bulkhead exec --as CLIENT_ID -- python app.py
+  bulkhead exec --isolate -- node app.mjs`,
 		Args: cobra.MinimumNArgs(1),
 	}
 	cmd.Flags().SetInterspersed(false)
 	data := addDataFlag(cmd.Flags())
 	cmd.Flags().StringVar(&as, "as", "", "client id of an application, instead of the administrator")
 	cmd.Flags().StringVar(&identity, "identity", "", "resource id whose managed identity the command runs as")
+	cmd.Flags().BoolVar(&isolated, "isolate", false, "run it in a network of its own where Azure's names lead to the platform (Linux)")
 	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
-		return execute(cmd, *data, processRequest{As: as, Identity: identity}, args)
+		return execute(cmd, *data, processRequest{As: as, Identity: identity}, isolated, args)
 	})
 	return cmd
 }
@@ -85,7 +92,7 @@ type processRequest struct {
 	Identity string `json:"identity"`
 }
 
-func execute(cmd *cobra.Command, data string, req processRequest, args []string) error {
+func execute(cmd *cobra.Command, data string, req processRequest, isolated bool, args []string) error {
 	a, err := openAdmin(cmd.Context(), data, true)
 	if err != nil {
 		return err
@@ -99,6 +106,9 @@ func execute(cmd *cobra.Command, data string, req processRequest, args []string)
 	defer func() {
 		_ = a.call(context.WithoutCancel(cmd.Context()), "DELETE", "/processes/"+env.Credential.User, nil, nil)
 	}()
+	if isolated {
+		return executeIsolated(cmd, a.data, env, args)
+	}
 	child := exec.Command(args[0], args[1:]...)
 	child.Env = append(inherited(req), env.Environ()...)
 	child.Stdin, child.Stdout, child.Stderr = os.Stdin, cmd.OutOrStdout(), cmd.ErrOrStderr()
