@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"strconv"
@@ -49,6 +50,7 @@ func executeIsolated(cmd *cobra.Command, data string, env reach.Environment, arg
 	o := isolate.Options{
 		Command: args, Inside: inside, Hosts: hosts, Proxy: env.Proxy, Credential: env.Credential, Bundle: env.Bundle,
 		Stdin: os.Stdin, Stdout: cmd.OutOrStdout(), Stderr: cmd.ErrOrStderr(),
+		Failed: func(err error) { fmt.Fprintln(cmd.ErrOrStderr(), "bulkhead:", err) },
 	}
 	env.Proxy, env.Credential = "", reach.Credential{}
 	o.Env = append(isolate.Environ(os.Environ()), env.Environ()...)

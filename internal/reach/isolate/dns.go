@@ -44,10 +44,8 @@ func (n names) answer(query []byte) []byte {
 		return build(head, nil, false)
 	}
 	q, err := p.Question()
-	if err == nil {
-		_, err = p.Question()
-	}
-	if !errors.Is(err, dnsmessage.ErrSectionDone) { // malformed, or not exactly one question
+	_, more := p.Question()
+	if err != nil || !errors.Is(more, dnsmessage.ErrSectionDone) { // malformed, or not exactly one question
 		head.RCode = dnsmessage.RCodeFormatError
 		return build(head, nil, false)
 	}

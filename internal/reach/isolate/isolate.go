@@ -23,6 +23,9 @@ type Options struct {
 	Credential reach.Credential
 	Bundle     string // file: the system's roots and the platform's
 
+	// Failed is told once, when a first connection could not be forwarded: the platform has stopped. May be nil.
+	Failed func(error)
+
 	// Inside is the program and arguments that call Inside; what is to run is appended.
 	Inside []string
 }

@@ -61,7 +61,9 @@ func Run(o Options) (int, error) {
 
 	var once sync.Once
 	relay := newRelay(o.Proxy, o.Credential, func(err error) {
-		once.Do(func() { fmt.Fprintln(o.Stderr, "bulkhead:", err) })
+		if o.Failed != nil {
+			once.Do(func() { o.Failed(err) })
+		}
 	})
 	stop, err := serve(files, len(ports), relay, names{o.Hosts})
 	if err != nil {
