@@ -2,14 +2,11 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"os"
-	"strconv"
 
 	"github.com/bulkheadhq/bulkhead/internal/app"
 	"github.com/bulkheadhq/bulkhead/internal/reach"
 	"github.com/bulkheadhq/bulkhead/internal/reach/isolate"
-	"github.com/bulkheadhq/bulkhead/internal/wire"
 	"github.com/spf13/cobra"
 )
 
@@ -43,12 +40,8 @@ func executeIsolated(cmd *cobra.Command, data string, env reach.Environment, arg
 	if err != nil {
 		return err
 	}
-	hosts := wire.Hosts{Suffix: r.Suffix}
-	if _, port, err := net.SplitHostPort(r.FrontDoor); err == nil {
-		hosts.Port, _ = strconv.Atoi(port)
-	}
 	o := isolate.Options{
-		Command: args, Inside: inside, Hosts: hosts, Proxy: env.Proxy, Credential: env.Credential, Bundle: env.Bundle,
+		Command: args, Inside: inside, Hosts: runHosts(r), Proxy: env.Proxy, Credential: env.Credential, Bundle: env.Bundle,
 		Stdin: os.Stdin, Stdout: cmd.OutOrStdout(), Stderr: cmd.ErrOrStderr(),
 		Failed: func(err error) { fmt.Fprintln(cmd.ErrOrStderr(), "bulkhead:", err) },
 	}
