@@ -66,7 +66,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(newMasterKey(), newStoreKey(), newEncrypt())
 	root.AddCommand(newUser())
 	root.AddCommand(newBackup(), newRestore(), newVerify(), newExport(), newConfig())
-	root.AddCommand(newARMClient(), newDoctor(), newInside())
+	root.AddCommand(newARMClient(), newDoctor(), newTrust(), newInside())
 	return root
 }
 
