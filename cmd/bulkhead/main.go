@@ -61,12 +61,11 @@ func newRoot() *cobra.Command {
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newUp(), newExec(), newEnv(), newTenant(), newSubscription(), newApp(), newTrace())
 	root.AddCommand(newMasterKey(), newStoreKey(), newEncrypt())
 	root.AddCommand(newUser())
 	root.AddCommand(newBackup(), newRestore(), newVerify(), newExport(), newConfig())
-	root.AddCommand(newARMClient(), newDoctor(), newTrust(), newInside())
+	root.AddCommand(newARMClient(), newDoctor(), newTrust(), newLogLevel(), newMan(), newInside())
 	return root
 }
 
