@@ -28,7 +28,7 @@ type Machine struct {
 // Step is one change.
 type Step struct {
 	What string // word for word
-	do   func() error
+	Do   func() error
 }
 
 // Plan is what Do will do.
@@ -114,7 +114,7 @@ func (p Plan) String() string {
 // Do takes the steps in order and stops at the first that fails.
 func (p Plan) Do() error {
 	for _, s := range p.Steps {
-		if err := s.do(); err != nil {
+		if err := s.Do(); err != nil {
 			return fmt.Errorf("%s: %w", s.What, err)
 		}
 	}
