@@ -19,12 +19,13 @@ type Environment struct {
 // Var is one environment variable.
 type Var struct{ Name, Value string }
 
-// Vars are the variables in a fixed order. The proxy's are set in both cases, since curl and wget read the lower-case ones only.
+// Vars are the variables in a fixed order. The proxy's are set in both cases, since curl and wget read the lower-case ones only. NO_PROXY does not name localhost:
+// clients read that as *.localhost too and would ask a resolver, which seldom knows such names, for those under the default suffix. The proxy relays localhost.
 func (e Environment) Vars() []Var {
 	var proxy, local string
 	if e.Proxy != "" {
 		proxy = (&url.URL{Scheme: "http", User: url.UserPassword(e.Credential.User, e.Credential.Secret), Host: e.Proxy}).String()
-		local = "localhost,127.0.0.1,::1"
+		local = "127.0.0.1,::1"
 	}
 	vars := []Var{
 		{"HTTPS_PROXY", proxy},
