@@ -215,6 +215,34 @@ func TestIsolate_Ends(t *testing.T) {
 	})
 }
 
+// Where namespaces are not allowed the command does not run, and is told why and what else works. A user namespace with a limit of none stands for such a system.
+func TestIsolate_Refused(t *testing.T) {
+	unshare, err := exec.LookPath("unshare")
+	if err != nil {
+		t.Skip(err)
+	}
+	const limit = "echo 0 >/proc/sys/user/max_net_namespaces"
+	if out, err := exec.Command(unshare, "-Ur", "sh", "-c", limit).CombinedOutput(); err != nil {
+		t.Skipf("no user namespaces here to test in: %v %s", err, out)
+	}
+	p := shared.Platform(t)
+	limited := func(command ...string) *exec.Cmd {
+		c := p.Command(command...)
+		c.Args = append([]string{"unshare", "-Ur", "sh", "-c", limit + ` && exec "$0" "$@"`, c.Path}, c.Args[1:]...)
+		c.Path = unshare
+		return c
+	}
+	out, err := limited("exec", "--isolate", "--", "echo", "it ran").CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(string(out), "max_net_namespaces") || !strings.Contains(string(out), "Without --isolate") ||
+		strings.Contains(string(out), "it ran") {
+		t.Errorf("got %v, printed %s", err, out)
+	}
+	if out, _ := limited("doctor").CombinedOutput(); !strings.Contains(string(out), "note  namespaces   this system does not allow") {
+		t.Errorf("doctor printed %s", out)
+	}
+}
+
 // watched is an output that one can wait for.
 type watched struct {
 	mu  sync.Mutex

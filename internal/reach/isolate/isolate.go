@@ -1,10 +1,12 @@
 package isolate
 
 import (
+	"errors"
 	"io"
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/bulkheadhq/bulkhead/internal/reach"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
@@ -35,7 +37,7 @@ type Refused struct{ Err error }
 
 // Error implements error.
 func (e *Refused) Error() string {
-	return "this system does not allow the namespaces that --isolate needs (" + e.Err.Error() + "). " + hint() +
+	return "this system does not allow the namespaces that --isolate needs (" + e.Err.Error() + "). " + hint(e.Err) +
 		"Without --isolate the command runs with proxy variables instead, which most Azure clients honour."
 }
 
@@ -50,7 +52,10 @@ var limits = []struct{ file, bad, say string }{
 }
 
 // hint names the setting that forbids it, if one does.
-func hint() string {
+func hint(err error) string {
+	if errors.Is(err, syscall.ENOSPC) {
+		return "As many as allowed exist, or none is allowed: as root, see sysctl user.max_user_namespaces, user.max_net_namespaces and their like. "
+	}
 	for _, l := range limits {
 		if b, err := os.ReadFile(l.file); err == nil && strings.TrimSpace(string(b)) == l.bad {
 			return l.say

@@ -153,9 +153,19 @@ func start(o Options, userNamespace bool) (*inner, error) {
 	cmd.SysProcAttr = attributes(userNamespace)
 	if err := cmd.Start(); err != nil {
 		conn.Close()
-		return nil, &Refused{err}
+		return nil, refusal(err)
 	}
 	return &inner{cmd: cmd, conn: conn.(*net.UnixConn)}, nil
+}
+
+// refusal tells the kernel's refusal to make namespaces from other failures of a program's start.
+func refusal(err error) error {
+	for _, e := range []error{unix.EPERM, unix.ENOSPC, unix.EUSERS, unix.EINVAL, unix.ENOSYS} {
+		if errors.Is(err, e) {
+			return &Refused{e}
+		}
+	}
+	return err
 }
 
 func attributes(userNamespace bool) *syscall.SysProcAttr {

@@ -283,4 +283,11 @@ func TestRefused_SaysWhatToDo(t *testing.T) {
 	if !errors.Is(err, syscall.EPERM) || !strings.Contains(err.Error(), "Without --isolate") || !strings.Contains(err.Error(), "operation not permitted") {
 		t.Errorf("error is %q", err)
 	}
+	if err := refusal(&os.PathError{Op: "fork/exec", Path: "/x", Err: syscall.ENOSPC}); !strings.Contains(err.Error(), "user.max_net_namespaces") || strings.Contains(err.Error(), "/x") {
+		t.Errorf("a limit reached: %q", err)
+	}
+	var refused *Refused
+	if err := refusal(&os.PathError{Op: "fork/exec", Path: "/x", Err: syscall.ENOENT}); errors.As(err, &refused) {
+		t.Errorf("a missing program counts as a refusal: %v", err)
+	}
 }
