@@ -34,6 +34,7 @@ func TestDocs_ExamplesOfReach(t *testing.T) {
 		t.Fatalf("%d examples with their output in %d blocks", len(examples), blocks)
 	}
 	p := shared.Platform(t)
+	allowed(t, p)
 	bin := t.TempDir()
 	real, err := harness.Binary()
 	if err != nil {

@@ -70,10 +70,13 @@ func Run(o Options) (int, error) {
 		return 0, err
 	}
 	defer stop()
+	signals := make(chan os.Signal, 8) // caught before the command runs: none may end us and leave it unasked
+	signal.Notify(signals, passed()...)
+	defer signal.Stop(signals)
 	if err := in.begin(); err != nil {
 		return 0, err
 	}
-	return in.wait()
+	return in.wait(signals)
 }
 
 // serve answers on the sockets from inside: front doors, metadata service, DNS.
@@ -250,10 +253,7 @@ func receivedFiles(oob []byte) ([]*os.File, error) {
 }
 
 // wait passes signals on until the command ended.
-func (in *inner) wait() (int, error) {
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, passed()...)
-	defer signal.Stop(signals)
+func (in *inner) wait(signals <-chan os.Signal) (int, error) {
 	done := make(chan struct{})
 	defer close(done)
 	go func() {

@@ -159,6 +159,7 @@ func TestRun_NamesLeadToThePlatform(t *testing.T) {
 
 // Nothing of the outside is reachable, not even this machine's own loopback, and nothing outside is changed.
 func TestRun_Hermetic(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
 	before, err := os.ReadFile(resolvPath)
 	if err != nil && !os.IsNotExist(err) {
 		t.Fatal(err)

@@ -167,6 +167,12 @@ func (m Machine) system(p *Plan, c certificate, remove bool) error {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
+		others, _ := filepath.Glob(filepath.Join(m.path(s.folder), "bulkhead-*.crt"))
+		for _, o := range others {
+			if o != file {
+				p.Notes = append(p.Notes, o+" is of another platform, or of this one before its authority was made anew: delete it if that is gone")
+			}
+		}
 		args := s.args(m, remove)
 		update := Step{"run " + strings.Join(append([]string{tool}, args...), " "), func() error { return m.Run(tool, args...) }}
 		switch {

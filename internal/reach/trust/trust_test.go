@@ -140,6 +140,29 @@ func TestSystem_NotReachable(t *testing.T) {
 	}
 }
 
+// A root that another platform, or an earlier authority of this one, left is named and not touched.
+func TestSystem_OtherRoots(t *testing.T) {
+	m := machine(t, &calls{}, "update-ca-trust")
+	dir := mkdir(t, m.Root, "/etc/pki/ca-trust/source/anchors")
+	other := filepath.Join(dir, "bulkhead-01234567.crt")
+	if err := os.WriteFile(other, []byte("x"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	file := root(t)
+	for _, plan := range []func(string) (Plan, error){m.Add, m.Remove} {
+		p, err := plan(file)
+		if err != nil || !strings.Contains(p.String(), other) {
+			t.Errorf("the plan is %v, %v; want %s named", p, err, other)
+		}
+		if err := p.Do(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if left, _ := os.ReadDir(dir); len(left) != 1 || left[0].Name() != filepath.Base(other) {
+		t.Errorf("left are %v, want the other root alone", left)
+	}
+}
+
 func TestDatabases_WithoutTool(t *testing.T) {
 	m := machine(t, &calls{})
 	m.Home = t.TempDir()
