@@ -177,6 +177,23 @@ func TestIsolate_GoAndPython(t *testing.T) {
 	})
 }
 
+// az signs in and makes a group with nothing but Azure's names around it.
+func TestIsolate_Az(t *testing.T) {
+	p := shared.Platform(t)
+	allowed(t, p)
+	az := os.Getenv("BULKHEAD_AZ")
+	if az == "" {
+		az = filepath.Join(folder(t, "az"), "bin", "az")
+	}
+	const script = `"$AZ" login --service-principal -u "$AZURE_CLIENT_ID" -p "$AZURE_CLIENT_SECRET" --tenant "$AZURE_TENANT_ID" -o none
+"$AZ" group create -n isolated-az -l westeurope -o none
+"$AZ" group show -n isolated-az --query location -o tsv`
+	out, err := isolated(p, "", []string{"AZ=" + az}, "sh", "-eu", "-c", script)
+	if err != nil || strings.TrimSpace(out) != "westeurope" {
+		t.Errorf("printed %s, %v", out, err)
+	}
+}
+
 // curl without a variable of its own: the system's roots, the system's resolver. Names under the own suffix work as well as Azure's.
 func TestIsolate_Curl(t *testing.T) {
 	if _, err := exec.LookPath("curl"); err != nil {
