@@ -6,9 +6,11 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"os/signal"
 	"slices"
 	"strings"
 
+	"github.com/bulkheadhq/bulkhead/internal/proc"
 	"github.com/bulkheadhq/bulkhead/internal/reach"
 	"github.com/spf13/cobra"
 )
@@ -107,12 +109,12 @@ func execute(cmd *cobra.Command, data string, req processRequest, isolated bool,
 		_ = a.call(context.WithoutCancel(cmd.Context()), "DELETE", "/processes/"+env.Credential.User, nil, nil)
 	}()
 	if isolated {
-		return executeIsolated(cmd, a.data, env, args)
+		return executeIsolated(cmd, a.data, inherited(req), env, args)
 	}
 	child := exec.Command(args[0], args[1:]...)
 	child.Env = append(inherited(req), env.Environ()...)
 	child.Stdin, child.Stdout, child.Stderr = os.Stdin, cmd.OutOrStdout(), cmd.ErrOrStderr()
-	return runChild(cmd.Context(), child)
+	return runChild(child)
 }
 
 // inherited is this process's environment. What runs as an identity gets none of the shell's own ways to sign in: clients would take them first.
@@ -132,18 +134,26 @@ func inherited(req processRequest) []string {
 	})
 }
 
-// runChild runs c to its end. The terminal sends an interrupt to both of us; a SIGTERM is passed on.
-func runChild(ctx context.Context, c *exec.Cmd) error {
+// runChild runs c to its end and passes signals on to it. The terminal sends an interrupt to both of us: what it means is for the command to say.
+func runChild(c *exec.Cmd) error {
+	signals := make(chan os.Signal, 8)
+	if passed := proc.Passed(); len(passed) > 0 { // none would mean all
+		signal.Notify(signals, passed...)
+		defer signal.Stop(signals)
+	}
 	if err := c.Start(); err != nil {
 		return err
 	}
 	done := make(chan struct{})
 	defer close(done)
 	go func() {
-		select {
-		case <-ctx.Done():
-			terminate(c.Process)
-		case <-done:
+		for {
+			select {
+			case s := <-signals:
+				_ = c.Process.Signal(s)
+			case <-done:
+				return
+			}
 		}
 	}()
 	err := c.Wait()

@@ -31,7 +31,7 @@ func insideCommand() ([]string, error) {
 	return []string{self, insideName}, err
 }
 
-func executeIsolated(cmd *cobra.Command, data string, env reach.Environment, args []string) error {
+func executeIsolated(cmd *cobra.Command, data string, inherited []string, env reach.Environment, args []string) error {
 	r, err := app.ReadRun(data)
 	if err != nil {
 		return err
@@ -46,7 +46,7 @@ func executeIsolated(cmd *cobra.Command, data string, env reach.Environment, arg
 		Failed: func(err error) { fmt.Fprintln(cmd.ErrOrStderr(), "bulkhead:", err) },
 	}
 	env.Proxy, env.Credential = "", reach.Credential{}
-	o.Env = append(isolate.Environ(os.Environ()), env.Environ()...)
+	o.Env = append(isolate.Environ(inherited), env.Environ()...)
 	code, err := isolate.Run(o)
 	if err == nil && code != 0 {
 		err = &childError{code: code}

@@ -287,6 +287,34 @@ func TestIsolate_Refused(t *testing.T) {
 	}
 }
 
+// The command decides what a signal means, by every way: exec passes it on and waits, be it an interrupt or the request to end.
+func TestExec_PassesSignals(t *testing.T) {
+	p := shared.Platform(t)
+	for _, tt := range []struct {
+		signal syscall.Signal
+		name   string
+	}{{syscall.SIGINT, "INT"}, {syscall.SIGTERM, "TERM"}, {syscall.SIGHUP, "HUP"}, {syscall.SIGUSR1, "USR1"}} {
+		c := p.Command("exec", "--", "sh", "-c", `trap 'sleep 0.3; exit 42' `+tt.name+`; echo up; while :; do sleep 0.05; done`)
+		out := &watched{}
+		c.Stdout, c.Stderr, c.WaitDelay = out, out, 10*time.Second
+		if c.SysProcAttr == nil {
+			c.SysProcAttr = &syscall.SysProcAttr{}
+		}
+		c.SysProcAttr.Setsid = true // no terminal, whose interrupt the command would get by itself
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		out.wait(t, "up")
+		if err := c.Process.Signal(tt.signal); err != nil {
+			t.Fatal(err)
+		}
+		_ = c.Wait()
+		if got := c.ProcessState.ExitCode(); got != 42 {
+			t.Errorf("after SIG%s: exit code %d, want the trap's 42", tt.name, got)
+		}
+	}
+}
+
 // watched is an output that one can wait for.
 type watched struct {
 	mu  sync.Mutex

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/bulkheadhq/bulkhead/internal/proc"
 	"golang.org/x/sys/unix"
 )
 
@@ -71,7 +72,7 @@ func Run(o Options) (int, error) {
 	}
 	defer stop()
 	signals := make(chan os.Signal, 8) // caught before the command runs: none may end us and leave it unasked
-	signal.Notify(signals, passed()...)
+	signal.Notify(signals, proc.Passed()...)
 	defer signal.Stop(signals)
 	if err := in.begin(); err != nil {
 		return 0, err
@@ -275,23 +276,6 @@ func (in *inner) wait(signals <-chan os.Signal) (int, error) {
 		return 128 + int(ws.Signal()), nil
 	}
 	return in.cmd.ProcessState.ExitCode(), nil
-}
-
-// passed are the signals meant for the command. Those of the keyboard reach it without us where there is a terminal.
-func passed() []os.Signal {
-	out := []os.Signal{syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2}
-	more := []os.Signal{syscall.SIGHUP}
-	if tty, err := os.Open("/dev/tty"); err == nil {
-		tty.Close()
-	} else {
-		more = append(more, syscall.SIGINT, syscall.SIGQUIT)
-	}
-	for _, s := range more {
-		if !signal.Ignored(s) { // as under nohup
-			out = append(out, s)
-		}
-	}
-	return out
 }
 
 // close ends what is left of it.
