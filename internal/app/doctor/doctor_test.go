@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -15,18 +16,62 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/app"
 )
 
-// patient is healthy: a data folder that a platform made and closed, free ports, a quiet machine.
+// healthy is a data folder that a platform made and closed.
+var healthy string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "doctor-test-")
+		if err != nil {
+			panic(err)
+		}
+		defer os.RemoveAll(dir)
+		cfg := app.Defaults()
+		cfg.Data = filepath.Join(dir, "data")
+		p, err := app.Open(context.Background(), cfg, slog.New(slog.DiscardHandler), app.Addresses{})
+		if err != nil {
+			panic(err)
+		}
+		if err := p.Close(); err != nil {
+			panic(err)
+		}
+		healthy = cfg.Data
+		return m.Run()
+	}())
+}
+
+// duplicate copies a folder with its modes, which os.CopyFS does not keep.
+func duplicate(t *testing.T, from, to string) {
+	t.Helper()
+	err := filepath.WalkDir(from, func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, _ := filepath.Rel(from, p)
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			return os.Mkdir(filepath.Join(to, rel), info.Mode().Perm())
+		}
+		b, err := os.ReadFile(p)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(to, rel), b, info.Mode().Perm())
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// patient has a healthy data folder of its own, free ports, a quiet machine.
 func patient(t *testing.T) Patient {
 	t.Helper()
 	cfg := app.Defaults()
 	cfg.Data = filepath.Join(t.TempDir(), "data")
-	p, err := app.Open(t.Context(), cfg, slog.New(slog.DiscardHandler), app.Addresses{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := p.Close(); err != nil {
-		t.Fatal(err)
-	}
+	duplicate(t, healthy, cfg.Data)
 	cfg.Listen, cfg.Proxy, cfg.Identity = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
 	return Patient{
 		Config: cfg, Now: time.Now,

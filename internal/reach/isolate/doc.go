@@ -4,6 +4,7 @@
 // What the command sees there:
 //
 //	127.0.0.1:443         the front door, under every served name (resolv.conf names 127.0.0.1, which answers for served names and no others)
+//	127.0.0.1:80          sites by plain HTTP
 //	127.0.0.1:PORT        the front door again, for names under the own suffix
 //	169.254.169.254:80    the instance metadata service
 //	the system's CA file  the same roots and the platform's

@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
-	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -109,7 +108,7 @@ func (p *first) furnish() (step string, err error) {
 	if err := addresses(); err != nil {
 		return "loopback addresses", err
 	}
-	fds, closeAll, err := listen(o.Ports)
+	fds, closeAll, err := listen(o.Listen)
 	if err != nil {
 		return "listen inside", err
 	}
@@ -146,8 +145,8 @@ func addresses() error {
 	return unix.IoctlIfreq(s, unix.SIOCSIFADDR, alias)
 }
 
-// listen opens the sockets in the order serve expects: front doors, metadata service, DNS.
-func listen(ports []int) (fds []int, closeAll func(), err error) {
+// listen opens the sockets in the order serve expects them: those told, then the resolver's.
+func listen(addresses []string) (fds []int, closeAll func(), err error) {
 	var files []*os.File
 	closeAll = func() {
 		for _, f := range files {
@@ -160,12 +159,8 @@ func listen(ports []int) (fds []int, closeAll func(), err error) {
 		}
 		return err
 	}
-	hosts := []string{}
-	for _, p := range ports {
-		hosts = append(hosts, net.JoinHostPort("127.0.0.1", strconv.Itoa(p)))
-	}
-	for _, h := range append(hosts, metadataAddress+":80") {
-		l, e := net.Listen("tcp4", h)
+	for _, a := range addresses {
+		l, e := net.Listen("tcp4", a)
 		if e != nil {
 			closeAll()
 			return nil, nil, e

@@ -14,9 +14,11 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/reach"
 )
 
-// What the proxy is asked for: the front door, by any name it serves (the name that counts is in the client's TLS hello), and the metadata service.
+// What the proxy is asked for: the front door and sites by plain HTTP, by any name they serve (the name that counts is in the client's TLS hello or Host
+// header), and the metadata service.
 const (
 	doorTarget    = "management.azure.com:443"
+	siteTarget    = "site.azurewebsites.net:80"
 	machineTarget = "169.254.169.254:80"
 
 	proxyTimeout = 10 * time.Second

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"strconv"
 	"sync"
 	"syscall"
 
@@ -19,8 +20,8 @@ import (
 
 // order is what the process inside is told. The command is in its arguments, the environment its own.
 type order struct {
-	Binds []bind
-	Ports []int // of the front door, on 127.0.0.1
+	Binds  []bind
+	Listen []string // host:port by TCP; a socket for each is passed out, and behind them the resolver's
 }
 
 // report is what the process inside answers: once with the sockets, once when the command runs.
@@ -42,10 +43,7 @@ func Run(o Options) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	ports := []int{443}
-	if o.Hosts.Port != 0 && o.Hosts.Port != 443 {
-		ports = append(ports, o.Hosts.Port)
-	}
+	addresses, targets := listeners(o.Hosts.Port)
 	// The kernel sends the death signal when the thread that started the process ends.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -54,7 +52,7 @@ func Run(o Options) (int, error) {
 		return 0, err
 	}
 	defer in.close()
-	files, err := in.setUp(order{binds, ports})
+	files, err := in.setUp(order{binds, addresses})
 	if err != nil {
 		return 0, err
 	}
@@ -66,7 +64,7 @@ func Run(o Options) (int, error) {
 			once.Do(func() { o.Failed(err) })
 		}
 	})
-	stop, err := serve(files, len(ports), relay, names{o.Hosts})
+	stop, err := serve(files, targets, relay, names{o.Hosts})
 	if err != nil {
 		return 0, err
 	}
@@ -80,8 +78,18 @@ func Run(o Options) (int, error) {
 	return in.wait(signals)
 }
 
-// serve answers on the sockets from inside: front doors, metadata service, DNS.
-func serve(files []*os.File, doors int, r *relay, n names) (stop func(), err error) {
+// listeners are the addresses inside, and what the proxy is asked for at each; port is the front door's own.
+func listeners(port int) (addresses, targets []string) {
+	addresses = []string{"127.0.0.1:443", "127.0.0.1:80", metadataAddress + ":80"}
+	targets = []string{doorTarget, siteTarget, machineTarget}
+	if port != 0 && port != 443 && port != 80 {
+		addresses, targets = append(addresses, net.JoinHostPort("127.0.0.1", strconv.Itoa(port))), append(targets, doorTarget)
+	}
+	return addresses, targets
+}
+
+// serve answers on the sockets from inside: one for each target, and the resolver's.
+func serve(files []*os.File, targets []string, r *relay, n names) (stop func(), err error) {
 	var closers []func() error
 	var serving sync.WaitGroup
 	stop = func() {
@@ -91,25 +99,22 @@ func serve(files []*os.File, doors int, r *relay, n names) (stop func(), err err
 		serving.Wait()
 		r.close()
 	}
-	if len(files) != doors+2 {
-		return nil, fmt.Errorf("the process inside passed %d sockets, want %d", len(files), doors+2)
+	last := len(targets)
+	if len(files) != last+1 {
+		return nil, fmt.Errorf("the process inside passed %d sockets, want %d", len(files), last+1)
 	}
-	for i, f := range files[:doors+1] {
+	for i, f := range files[:last] {
 		l, err := net.FileListener(f)
 		f.Close()
 		if err != nil {
 			stop()
 			return nil, err
 		}
-		target := doorTarget
-		if i == doors {
-			target = machineTarget
-		}
 		closers = append(closers, l.Close)
-		serving.Go(func() { r.serve(l, target) })
+		serving.Go(func() { r.serve(l, targets[i]) })
 	}
-	c, err := net.FilePacketConn(files[doors+1])
-	files[doors+1].Close()
+	c, err := net.FilePacketConn(files[last])
+	files[last].Close()
 	if err != nil {
 		stop()
 		return nil, err
@@ -296,6 +301,6 @@ func Probe(inside []string) error {
 		return err
 	}
 	defer in.close()
-	_, err = in.setUp(order{Ports: []int{443}})
+	_, err = in.setUp(order{Listen: []string{"127.0.0.1:443"}})
 	return err
 }

@@ -88,7 +88,7 @@ func platform(t *testing.T) (Options, *bytes.Buffer) {
 	log := slog.New(slog.DiscardHandler)
 	door := reach.NewFrontDoor(echo, ca.TLS(func(n string) bool { _, ok := testHosts.Resolve(n); return ok }), log)
 	processes := reach.NewProcesses(testMAC{})
-	proxy := (&reach.Proxy{Hosts: testHosts, Processes: processes, Door: door, Plain: echo, Log: log}).Prepare()
+	proxy := (&reach.Proxy{Hosts: testHosts, Processes: processes, Door: door, Plain: echo, Sites: echo, Log: log}).Prepare()
 	doorL, proxyL := loopback(t), loopback(t)
 	done := make(chan error, 2)
 	go func() { done <- door.Serve(doorL) }()
@@ -137,14 +137,16 @@ func TestRun_NamesLeadToThePlatform(t *testing.T) {
 		t.Skip("this system has no file of roots to mount over")
 	}
 	o, out := platform(t)
-	code := run(t, o, o.Inside[0], "get", "https://kv1.vault.azure.net/x", "https://kv1.vault.own.test:8443/", "http://169.254.169.254/metadata", "https://example.com/")
+	code := run(t, o, o.Inside[0], "get", "https://kv1.vault.azure.net/x", "https://kv1.vault.own.test:8443/", "http://169.254.169.254/metadata",
+		"http://app1.azurewebsites.net/", "https://example.com/")
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	want := []string{
 		`host=kv1.vault.azure.net process=/subscriptions/s/site1 proxyauth=""`,
 		`host=kv1.vault.own.test:8443 process=/subscriptions/s/site1 proxyauth=""`,
 		`host=169.254.169.254 process=/subscriptions/s/site1 proxyauth=""`,
+		`host=app1.azurewebsites.net process=/subscriptions/s/site1 proxyauth=""`,
 	}
-	if code != 3 || len(lines) != 4 {
+	if code != 3 || len(lines) != 5 {
 		t.Fatalf("code %d, printed\n%s", code, out)
 	}
 	for i := range want {
@@ -152,8 +154,8 @@ func TestRun_NamesLeadToThePlatform(t *testing.T) {
 			t.Errorf("line %d is %s, want %s", i, lines[i], want[i])
 		}
 	}
-	if !strings.Contains(lines[3], "no such host") {
-		t.Errorf("a foreign host: %s, want no such host", lines[3])
+	if !strings.Contains(lines[4], "no such host") {
+		t.Errorf("a foreign host: %s, want no such host", lines[4])
 	}
 }
 
