@@ -216,6 +216,28 @@ func TestIsolate_Curl(t *testing.T) {
 	})
 }
 
+// The metadata service at its one address gives a token of the identity that exec was told, with no proxy and no secret in between.
+func TestIsolate_ManagedIdentity(t *testing.T) {
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip(err)
+	}
+	eachUser(t, func(t *testing.T, p *harness.Platform, _ int) {
+		identity := p.PutIdentity(t, p.PutGroup(t))
+		const url = "http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net"
+		out, err := p.Command("exec", "--isolate", "--identity", identity.ID, "--", "curl", "-sS", "-H", "Metadata: true", url).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v %s", err, out)
+		}
+		var token struct {
+			Token    string `json:"access_token"`
+			ClientID string `json:"client_id"`
+		}
+		if err := json.Unmarshal(out, &token); err != nil || token.Token == "" || token.ClientID != identity.ClientID {
+			t.Errorf("got %s, %v; want a token of client %s", out, err, identity.ClientID)
+		}
+	})
+}
+
 // The platform's own commands work inside too: the front door is on its port there, the admin socket where it was.
 func TestIsolate_OwnCommands(t *testing.T) {
 	eachUser(t, func(t *testing.T, p *harness.Platform, _ int) {
