@@ -6,9 +6,11 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"os/signal"
 	"slices"
 	"strings"
 
+	"github.com/bulkheadhq/bulkhead/internal/proc"
 	"github.com/bulkheadhq/bulkhead/internal/reach"
 	"github.com/spf13/cobra"
 )
@@ -60,21 +62,28 @@ func environment(ctx context.Context, data, as string) (reach.Environment, error
 
 func newExec() *cobra.Command {
 	var as, identity string
+	var isolated bool
 	cmd := &cobra.Command{
 		Use:   "exec [flags] -- COMMAND [ARG...]",
 		Short: "Run a command whose Azure clients reach the platform, with Azure's own host names",
 		Long: `Run a command with the proxy, CA and sign-in variables of the platform. The command has proxy credentials of its
-own; they end with it. Its exit code is exec's.`,
+own; they end with it. Its exit code is exec's.
+
+With --isolate (Linux) it gets no proxy variables: it runs in namespaces of its own in which Azure's host names lead to
+the platform and nothing else is reachable. For clients that ignore proxies, such as @azure/cosmos on Node. What the command
+started ends with it.`,
 		Example: `  bulkhead exec -- az group list
-  bulkhead exec --as CLIENT_ID -- python app.py`,
+  bulkhead exec --as CLIENT_ID -- python app.py
+  bulkhead exec --isolate -- node app.mjs`,
 		Args: cobra.MinimumNArgs(1),
 	}
 	cmd.Flags().SetInterspersed(false)
 	data := addDataFlag(cmd.Flags())
 	cmd.Flags().StringVar(&as, "as", "", "client id of an application, instead of the administrator")
 	cmd.Flags().StringVar(&identity, "identity", "", "resource id whose managed identity the command runs as")
+	cmd.Flags().BoolVar(&isolated, "isolate", false, "run it in a network of its own where Azure's names lead to the platform (Linux)")
 	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
-		return execute(cmd, *data, processRequest{As: as, Identity: identity}, args)
+		return execute(cmd, *data, processRequest{As: as, Identity: identity}, isolated, args)
 	})
 	return cmd
 }
@@ -85,7 +94,7 @@ type processRequest struct {
 	Identity string `json:"identity"`
 }
 
-func execute(cmd *cobra.Command, data string, req processRequest, args []string) error {
+func execute(cmd *cobra.Command, data string, req processRequest, isolated bool, args []string) error {
 	a, err := openAdmin(cmd.Context(), data, true)
 	if err != nil {
 		return err
@@ -99,10 +108,13 @@ func execute(cmd *cobra.Command, data string, req processRequest, args []string)
 	defer func() {
 		_ = a.call(context.WithoutCancel(cmd.Context()), "DELETE", "/processes/"+env.Credential.User, nil, nil)
 	}()
+	if isolated {
+		return executeIsolated(cmd, a.data, inherited(req), env, args)
+	}
 	child := exec.Command(args[0], args[1:]...)
 	child.Env = append(inherited(req), env.Environ()...)
 	child.Stdin, child.Stdout, child.Stderr = os.Stdin, cmd.OutOrStdout(), cmd.ErrOrStderr()
-	return runChild(cmd.Context(), child)
+	return runChild(child)
 }
 
 // inherited is this process's environment. What runs as an identity gets none of the shell's own ways to sign in: clients would take them first.
@@ -122,18 +134,26 @@ func inherited(req processRequest) []string {
 	})
 }
 
-// runChild runs c to its end. The terminal sends an interrupt to both of us; a SIGTERM is passed on.
-func runChild(ctx context.Context, c *exec.Cmd) error {
+// runChild runs c to its end and passes signals on to it. The terminal sends an interrupt to both of us: what it means is for the command to say.
+func runChild(c *exec.Cmd) error {
+	signals := make(chan os.Signal, 8)
+	if passed := proc.Passed(); len(passed) > 0 { // none would mean all
+		signal.Notify(signals, passed...)
+		defer signal.Stop(signals)
+	}
 	if err := c.Start(); err != nil {
 		return err
 	}
 	done := make(chan struct{})
 	defer close(done)
 	go func() {
-		select {
-		case <-ctx.Done():
-			terminate(c.Process)
-		case <-done:
+		for {
+			select {
+			case s := <-signals:
+				_ = c.Process.Signal(s)
+			case <-done:
+				return
+			}
 		}
 	}()
 	err := c.Wait()

@@ -61,12 +61,9 @@ func newRoot() *cobra.Command {
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newUp(), newExec(), newEnv(), newTenant(), newSubscription(), newApp(), newTrace())
-	root.AddCommand(newMasterKey(), newStoreKey(), newEncrypt())
-	root.AddCommand(newUser())
-	root.AddCommand(newBackup(), newRestore(), newVerify(), newExport(), newConfig())
-	root.AddCommand(newAudit())
+	root.AddCommand(newUp(), newExec(), newEnv(), newTrust(), newDoctor(), newLogLevel())
+	root.AddCommand(newTenant(), newSubscription(), newApp(), newUser(), newARMClient(), newTrace(), newAudit())
+	root.AddCommand(newBackup(), newRestore(), newVerify(), newExport(), newConfig(), newMasterKey(), newStoreKey(), newEncrypt(), newMan(), newInside())
 	return root
 }
 

@@ -7,8 +7,6 @@ import (
 	"syscall"
 )
 
-func terminate(p *os.Process) { _ = p.Signal(syscall.SIGTERM) }
-
 // exitCode is the code a shell would show: 128 + n for a command ended by signal n.
 func exitCode(s *os.ProcessState) int {
 	if ws, ok := s.Sys().(syscall.WaitStatus); ok && ws.Signaled() {

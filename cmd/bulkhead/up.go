@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/bulkheadhq/bulkhead/internal/app"
+	"github.com/bulkheadhq/bulkhead/internal/app/notify"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -45,11 +47,21 @@ line is printed ("ready ...") and DIR/run.json says the same.`,
 		}
 		var level slog.Level
 		_ = level.UnmarshalText([]byte(cfg.LogLevel)) // settle has checked it
-		log := slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
+		cfg.Level = new(slog.LevelVar)
+		cfg.Level.Set(level)
+		log := slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: cfg.Level}))
 		tuneCollector()
 		return action(func(cmd *cobra.Command, _ []string) error {
+			manager := notify.FromEnvironment()
+			tell := func(err error) {
+				if err != nil {
+					log.Warn("the service manager was not told", "error", err)
+				}
+			}
+			defer context.AfterFunc(cmd.Context(), func() { tell(manager.Stopping()) })()
 			return app.Up(cmd.Context(), cfg, log, func(r app.Run, first *app.FirstStart) {
 				announce(cmd, cfg, r, first)
+				tell(manager.Ready("front door on " + r.FrontDoor + ", proxy on " + r.Proxy))
 			})
 		})(cmd, nil)
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -23,6 +24,9 @@ func (p *Platform) Command(args ...string) *exec.Cmd {
 	words = append(words[:at:at], append([]string{"--data", p.Data}, words[at:]...)...)
 	c := exec.Command(p.bin, words...)
 	c.Env = cleanEnv()
+	if cred := p.credential(); cred != nil {
+		c.SysProcAttr = &syscall.SysProcAttr{Credential: cred}
+	}
 	return c
 }
 

@@ -24,6 +24,7 @@ type Options struct {
 	Suffix       string   // own host name suffix; default the binary's own
 	PackageRoots []string // folders sites may run from
 	Data         string   // data folder, which may hold data already; default one of the test's own
+	User         int      // user and group id the platform and its commands run as; 0: the test's own. Only root may set it
 }
 
 // Run is what DIR/run.json says.
@@ -92,6 +93,11 @@ func open(dir string, o Options) (*Platform, error) {
 	if o.Data != "" {
 		p.Data = o.Data
 	}
+	if o.User != 0 {
+		if err := p.giveTo(dir, o.User); err != nil {
+			return nil, err
+		}
+	}
 	return p, p.up("127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0")
 }
 
@@ -113,7 +119,7 @@ func (p *Platform) up(listen, proxy, identity string) error {
 	c.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Dir(p.Data)}
 	c.Stderr = log
 	// The platform dies with the test process, however that ends, and its own group keeps a terminal's interrupt from it.
-	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true, Credential: p.credential()}
 	out, err := c.StdoutPipe()
 	if err != nil {
 		return err

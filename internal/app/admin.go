@@ -30,6 +30,8 @@ func (p *Platform) adminService() wire.Service {
 			return err
 		}),
 		p.stream("/export", "Export", func(w io.Writer, r *wire.Request) error { return p.ExportKeys(r.HTTP.Context(), w) }),
+		route("GET", "/log-level", "GetLogLevel", p.getLogLevel),
+		route("PUT", "/log-level", "PutLogLevel", p.putLogLevel),
 	}}
 }
 

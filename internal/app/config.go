@@ -28,6 +28,8 @@ type Config struct {
 	PackageRoots []string `yaml:"packageRoots"` // folders a site's WEBSITE_RUN_FROM_PACKAGE may name
 	LogLevel     string   `yaml:"logLevel"`     // debug, info, warn, error
 	MasterKey    string   `yaml:"masterKey"`    // where the master key comes from; see seal.ParseSource
+
+	Level *slog.LevelVar `yaml:"-"` // of the log given to Up, to be changed at run time; nil if it can't be
 }
 
 // Defaults are loopback addresses and a data folder beside the caller.

@@ -16,6 +16,17 @@ var systemBundles = []string{
 	"/etc/ssl/cert.pem",
 }
 
+// SystemBundles are the files of this system that hold its roots, most preferred first.
+func SystemBundles() []string {
+	var found []string
+	for _, p := range systemBundles {
+		if info, err := os.Stat(p); err == nil && info.Mode().IsRegular() {
+			found = append(found, p)
+		}
+	}
+	return found
+}
+
 // WriteBundle writes dir's bundle file, the system's roots followed by ours, and returns its path. Without a system list it holds our root alone.
 func (a *Authority) WriteBundle(dir string) (string, error) {
 	var data []byte

@@ -10,6 +10,9 @@
 //	HTTP/1.1 200 Connection established
 //
 // Inside the tunnel the client speaks TLS with the front door itself; nothing is copied between sockets. By plain HTTP the proxy serves the instance metadata service
-// (169.254.169.254) and sites. A host that is not Azure's is refused (403) unless
-// the operator allowed passing through.
+// (169.254.169.254) and sites. This machine's own loopback is relayed, since clients send localhost to a proxy too. Any other host that is not Azure's is refused
+// (403) unless the operator allowed passing through.
+//
+// Package isolate below it serves clients that ignore proxies; package armclient the command lines of the tool of that name; package trust the stores of roots
+// that browsers read. docs/reach.md tells the four ways with an example each.
 package reach

@@ -4,7 +4,7 @@ import "net/url"
 
 // Environment is what a client process needs to know. Its Vars point every client family of the field at the platform.
 type Environment struct {
-	Proxy      string // host:port of the proxy
+	Proxy      string // host:port of the proxy; "" where Azure's names lead to the platform without one (package isolate)
 	Credential Credential
 	Root       string // file with our root alone, for clients that add to their own list
 	Bundle     string // file with the system's roots and ours, for clients whose list is replaced
@@ -19,10 +19,14 @@ type Environment struct {
 // Var is one environment variable.
 type Var struct{ Name, Value string }
 
-// Vars are the variables in a fixed order. The proxy's are set in both cases, since curl and wget read the lower-case ones only.
+// Vars are the variables in a fixed order. The proxy's are set in both cases, since curl and wget read the lower-case ones only. NO_PROXY does not name localhost:
+// clients read that as *.localhost too and would ask a resolver, which seldom knows such names, for those under the default suffix. The proxy relays localhost.
 func (e Environment) Vars() []Var {
-	proxy := (&url.URL{Scheme: "http", User: url.UserPassword(e.Credential.User, e.Credential.Secret), Host: e.Proxy}).String()
-	const local = "localhost,127.0.0.1,::1"
+	var proxy, local string
+	if e.Proxy != "" {
+		proxy = (&url.URL{Scheme: "http", User: url.UserPassword(e.Credential.User, e.Credential.Secret), Host: e.Proxy}).String()
+		local = "127.0.0.1,::1"
+	}
 	vars := []Var{
 		{"HTTPS_PROXY", proxy},
 		{"HTTP_PROXY", proxy},

@@ -160,50 +160,7 @@ func (p *Proxy) plain(w http.ResponseWriter, r *http.Request, identity string) {
 		p.refuse(w, http.StatusForbidden, "Use https for this host")
 		return
 	}
-	if !p.Pass || r.URL.Host == "" {
-		p.refuse(w, http.StatusForbidden, "Host is not served here and passing through is off")
-		return
-	}
-	r.RequestURI = ""
-	resp, err := http.DefaultTransport.RoundTrip(r)
-	if err != nil {
-		p.refuse(w, http.StatusBadGateway, "Host behind the proxy did not answer")
-		return
-	}
-	defer resp.Body.Close()
-	for k, v := range resp.Header {
-		w.Header()[k] = v
-	}
-	w.WriteHeader(resp.StatusCode)
-	_, _ = io.Copy(w, resp.Body)
-}
-
-// foreign refuses a tunnel to a host that is not ours or, if the operator allowed it, passes it through.
-func (p *Proxy) foreign(w http.ResponseWriter, r *http.Request) {
-	if !p.Pass {
-		p.refuse(w, http.StatusForbidden, "Host is not served here and passing through is off")
-		return
-	}
-	var d net.Dialer
-	far, err := d.DialContext(r.Context(), "tcp", r.Host)
-	if err != nil {
-		p.refuse(w, http.StatusBadGateway, "Host behind the proxy did not answer")
-		return
-	}
-	near, buffered, err := hijack(w)
-	if err != nil {
-		far.Close()
-		return
-	}
-	_, _ = io.WriteString(near, "HTTP/1.1 200 Connection established\r\n\r\n")
-	go func() {
-		_, _ = io.Copy(far, buffered)
-		far.Close()
-		near.Close()
-	}()
-	_, _ = io.Copy(near, far)
-	far.Close()
-	near.Close()
+	p.forward(w, r)
 }
 
 // refuse answers on the raw connection, since several clients show their user only the reason phrase.

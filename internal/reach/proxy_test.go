@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -61,7 +62,7 @@ func newStand(t *testing.T, pass bool) stand {
 	door := NewFrontDoor(echo, ca.TLS(func(n string) bool { _, ok := hosts.Resolve(n); return ok }), log)
 	processes := NewProcesses(fixedMAC{})
 	proxy := (&Proxy{Hosts: hosts, Processes: processes, Door: door, Plain: echo, Sites: sites, Pass: pass, Log: log}).Prepare()
-	doorL, proxyL := loopback(t), loopback(t)
+	doorL, proxyL := loopbackListener(t), loopbackListener(t)
 	done := make(chan error, 2)
 	go func() { done <- door.Serve(doorL) }()
 	go func() { done <- proxy.Serve(proxyL) }()
@@ -81,7 +82,7 @@ func newStand(t *testing.T, pass bool) stand {
 	return stand{proxyL.Addr().String(), processes, roots}
 }
 
-func loopback(t *testing.T) net.Listener {
+func loopbackListener(t *testing.T) net.Listener {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -239,7 +240,7 @@ func TestProxy_SitesByPlainHTTP(t *testing.T) {
 func TestProxy_PassThrough(t *testing.T) {
 	s := newStand(t, true)
 	far := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "far") })}
-	l := loopback(t)
+	l := loopbackListener(t)
 	go func() { _ = far.Serve(l) }()
 	defer far.Close()
 	_, port, _ := net.SplitHostPort(l.Addr().String())
@@ -247,6 +248,65 @@ func TestProxy_PassThrough(t *testing.T) {
 	status, body, err := get(t, s.client(t, s.processes.Environment()), "http://127.0.0.1:"+port+"/")
 	if err != nil || status != 200 || body != "far" {
 		t.Errorf("pass-through = %d %q, %v", status, body, err)
+	}
+}
+
+// Clients send localhost to a proxy too, and mean their own machine: it is reached without passing through being allowed.
+func TestProxy_RelaysLoopback(t *testing.T) {
+	s := newStand(t, false)
+	near := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "host=%s auth=%q first\n", r.Host, r.Header.Get("Proxy-Authorization"))
+		w.(http.Flusher).Flush()
+		if r.URL.Path == "/events" {
+			<-r.Context().Done() // the first event must arrive although the answer has no end
+		}
+	})}
+	l := loopbackListener(t)
+	go func() { _ = near.Serve(l) }()
+	defer near.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	c := s.client(t, s.processes.Environment())
+	for _, host := range []string{"localhost:" + port, "app.localhost:" + port, "127.0.0.1:" + port} {
+		status, body, err := get(t, c, "http://"+host+"/")
+		if want := "host=" + host + ` auth="" first` + "\n"; err != nil || status != 200 || body != want {
+			t.Errorf("http://%s = %d %q, %v; want %q", host, status, body, err, want)
+		}
+	}
+	resp, err := c.Get("http://localhost:" + port + "/events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(resp.Body).ReadString('\n'); err != nil || !strings.Contains(line, "first") {
+		t.Errorf("the first event: %q, %v", line, err)
+	}
+	resp.Body.Close()
+
+	secure := httptest.NewTLSServer(near.Handler)
+	defer secure.Close()
+	_, port, _ = net.SplitHostPort(secure.Listener.Addr().String())
+	c.Transport.(*http.Transport).TLSClientConfig.InsecureSkipVerify = true // its certificate is httptest's
+	if status, _, err := get(t, c, "https://localhost:"+port+"/"); err != nil || status != 200 {
+		t.Errorf("https through a tunnel = %d, %v", status, err)
+	}
+	if _, _, err := get(t, c, "https://localhost:1/"); err == nil || !strings.Contains(err.Error(), "did not answer") {
+		t.Errorf("a port where nothing listens: %v", err)
+	}
+	for _, u := range []string{"http://localhost.example.com:" + port + "/", "http://192.0.2.1:" + port + "/", "http://notlocalhost:" + port + "/"} {
+		if status, _, err := get(t, c, u); err != nil || status != http.StatusForbidden {
+			t.Errorf("%s = %d, %v; want 403", u, status, err)
+		}
+	}
+}
+
+func TestEnvironment_WithoutProxy(t *testing.T) {
+	env := Environment{Root: "/r", Bundle: "/b", ClientID: "c"}
+	for _, v := range env.Vars() {
+		if strings.HasSuffix(strings.ToLower(v.Name), "_proxy") {
+			t.Errorf("%s=%s without a proxy", v.Name, v.Value)
+		}
+	}
+	if got := strings.Join(env.Environ(), "\n"); !strings.Contains(got, "SSL_CERT_FILE=/b\n") {
+		t.Errorf("the CA variables are gone:\n%s", got)
 	}
 }
 
