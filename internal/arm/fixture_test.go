@@ -83,9 +83,8 @@ func (d *fakeDirectory) FindPrincipal(_ context.Context, objectID string) (strin
 	return "", "", false, nil
 }
 
-type lateDrainer struct{ d *outbox.Drainer }
-
-func (l *lateDrainer) Drain(ctx context.Context, shard string) error { return l.d.Drain(ctx, shard) }
+// lateDrainer is the Drainer, which is made after the Pipeline.
+type lateDrainer struct{ *outbox.Drainer }
 
 // plane is a control plane with one tracked type, Test.Things/things, that has children, an identity, a host name and an action.
 type plane struct {
@@ -129,8 +128,8 @@ func newPlane(t testing.TB, more ...Type) *plane {
 	for k, h := range f.audit.OutboxHandlers() {
 		handlers[k] = h
 	}
-	f.drain = outbox.NewDrainer(st, log, handlers)
-	late.d = f.drain
+	f.drain = outbox.NewDrainer(st, log, handlers).WithClock(f.clk)
+	late.Drainer = f.drain
 	if f.mux, err = wire.NewMux([]wire.Service{f.p.Service()}, wire.Options{Clock: f.clk, Audit: f.audit}); err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/authn"
 	"github.com/bulkheadhq/bulkhead/internal/clock"
 	"github.com/bulkheadhq/bulkhead/internal/names"
+	"github.com/bulkheadhq/bulkhead/internal/outbox"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
@@ -38,6 +39,10 @@ type Directory interface {
 // Outbox moves on what a transaction left in its shard.
 type Outbox interface {
 	Drain(ctx context.Context, shard string) error
+	// DrainThrough fails only if a row of transaction lsn is still there.
+	DrainThrough(ctx context.Context, shard string, lsn store.LSN) error
+	// Parked lists rows that failed and wait.
+	Parked(ctx context.Context, shard string) ([]outbox.Parked, error)
 }
 
 // Audit takes the audit record of a write into the write's own transaction.
