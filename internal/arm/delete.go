@@ -56,7 +56,7 @@ func (p *Pipeline) deleteOnce(ctx context.Context, c *Call) (any, error) {
 	if err := p.removeOne(ctx, c); err != nil {
 		return nil, err
 	}
-	if c.Type.Name == typeAssignment { // its clients expect to be shown what is gone
+	if c.Type.Name == typeAssignment || c.Type.Name == typeDefinition { // its clients expect to be shown what is gone
 		return p.reply(ctx, c, c.Old, http.StatusOK)
 	}
 	status := c.Type.OnDelete
@@ -184,7 +184,7 @@ func (p *Pipeline) childCall(ctx context.Context, c *Call, r *Resource) (*Call, 
 	}
 	cc := &Call{
 		Request: c.Request, Type: t, ID: id, TenantID: c.TenantID, Version: t.nearest(c.Version), Auth: c.Auth,
-		run: &run{p: p, e: c.run.e, shard: c.run.shard, scope: id.Fold(), judged: c.run.judged, version: c.run.version, op: t.action("delete")},
+		run: &run{p: p, e: c.run.e, home: c.run.home, shard: c.run.shard, scope: id.Fold(), judged: c.run.judged, version: c.run.version, op: t.action("delete")},
 	}
 	if err := cc.run.load(ctx, cc); err != nil {
 		return nil, err

@@ -322,6 +322,9 @@ func TestPut_Concurrent(t *testing.T) {
 
 func TestRoutes(t *testing.T) {
 	f := newPlane(t)
+	if err := f.p.AssignRoot(t.Context(), tenantA, people["owner"].ObjectID, rbac.OwnerID); err != nil {
+		t.Fatal(err)
+	}
 	check := wiretest.Check{
 		Params: map[string]string{paramSub: f.sub, paramGroup: "rg1", "name0": "x1", paramScope: f.group("rg1"), "path": "nowhere", namespaceParam: "Test.Things"},
 		Sign:   func(r *http.Request) { r.Header.Set("Authorization", "Bearer owner") },
@@ -337,6 +340,7 @@ func TestRoutes(t *testing.T) {
 		f.do("owner", "PUT", f.group("rg1"), `{"location":"westeurope"}`)
 		f.do("owner", "PUT", f.thing("x1"), `{"location":"westeurope"}`)
 		f.do("owner", "PUT", f.thing("x1")+"/parts/x1", `{}`)
+		f.do("owner", "PUT", managementGroupPath+"x1", `{}`)
 		wiretest.CheckRoutes(t, f.mux, []wire.Route{r}, check)
 	}
 }

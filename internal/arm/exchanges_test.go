@@ -21,7 +21,7 @@ func TestExchanges(t *testing.T) {
 		})
 		return wiretest.Target{Handler: f.mux, Vars: map[string]string{
 			"sub": f.sub, "tenant": tenantA, "owner": people["owner"].ObjectID, "reader": people["reader"].ObjectID, "foreign": people["foreign"].ObjectID,
-			"readerRole": rbac.ReaderID, "id": ids.New(),
+			"readerRole": rbac.ReaderID, "id": ids.New(), "id2": ids.New(),
 		}}
 	})
 }

@@ -63,6 +63,8 @@ type Deps struct {
 	Hosts     wire.Hosts
 	// TenantExists tells whether a directory tenant is there.
 	TenantExists func(ctx context.Context, tenantID string) (bool, error)
+	// Administrator tells whether a principal manages its tenant's directory, and so may take the root of its resources. nil: nobody does.
+	Administrator func(ctx context.Context, tenantID, objectID string) (bool, error)
 }
 
 // Pipeline is the control plane. It implements Access and Reader. Safe for concurrent use once every type is registered.
@@ -86,7 +88,7 @@ func New(d Deps) *Pipeline {
 	p := &Pipeline{deps: d, roles: rbac.BuiltIn(), byName: map[string]*Type{}}
 	p.policies = store.NewCached(d.Store, cachedPolicies, loadPolicy(p.roles))
 	p.resources = store.NewCached(d.Store, cachedResources, loadResource)
-	for _, t := range []Type{p.groupType(), p.roleAssignmentType(), p.roleDefinitionType(), p.denyAssignmentType(), p.lockType()} {
+	for _, t := range []Type{p.groupType(), p.roleAssignmentType(), p.roleDefinitionType(), p.denyAssignmentType(), p.lockType(), p.managementGroupType(), p.groupMemberType()} {
 		p.types = append(p.types, &t)
 		p.byName[strings.ToLower(t.Name)] = &t
 	}

@@ -38,7 +38,11 @@ func (p *Pipeline) put(ctx context.Context, c *Call, patch bool) (any, error) {
 }
 
 func (p *Pipeline) putOnce(ctx context.Context, c *Call, patch bool) (any, error) {
-	if err := readBody(c); err != nil {
+	read := readBody
+	if c.Type.bodyless() {
+		read = readOptionalBody
+	}
+	if err := read(c); err != nil {
 		return nil, err
 	}
 	if err := precondition(c); err != nil {

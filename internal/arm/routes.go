@@ -54,6 +54,7 @@ func (p *Pipeline) routes() []wire.Route {
 	out = append(out, p.providerRoutes()...)
 	out = append(out, p.listRoutes()...)
 	out = append(out, p.activityLogRoutes()...)
+	out = append(out, p.managementRoutes()...)
 	out = append(out, p.adminRoutes()...)
 	return append(out, p.unknownRoutes()...)
 }
@@ -89,7 +90,11 @@ func (p *Pipeline) typeRoutes(t *Type) []wire.Route {
 		}
 		if a.Collection {
 			e.kind = onCollectionAction
-			add(subPath+"/providers/"+ns+"/"+a.Verb, e)
+			prefix := subPath
+			if t.Scope == InTenant {
+				prefix = ""
+			}
+			add(prefix+"/providers/"+ns+"/"+a.Verb, e)
 			continue
 		}
 		add(instance+"/"+a.Verb, e)
@@ -119,6 +124,8 @@ func (t *Type) patterns() (instance string, collections []string) {
 	case InSubscription:
 		c := subPath + tail.String()
 		return c + last, []string{c}
+	case InTenant:
+		return tail.String() + last, []string{tail.String()}
 	}
 	collections = []string{groupPath + tail.String()}
 	if len(types) == 1 {
@@ -154,7 +161,7 @@ func (e *endpoint) id(r *wire.Request) (ID, error) {
 		if id.Scope = scope.String(); id.Scope == "/" {
 			id.Scope = ""
 		}
-	} else {
+	} else if e.typ.Scope != InTenant {
 		if err := id.setSubscription(r.Param(paramSub)); err != nil {
 			return id, err
 		}

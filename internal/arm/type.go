@@ -91,6 +91,9 @@ type Type struct {
 	// List likewise for collections below a parent. nil: list by prefix.
 	List    func(ctx context.Context, c *Call) ([]*Resource, error)
 	Actions []Action
+
+	inTenant bool                 // its rows are in the tenant's shard, whatever the scope of the call
+	open     func(c *Call) string // allows what no role does, saying why; "" = no
 }
 
 // HostName is a globally unique name.
