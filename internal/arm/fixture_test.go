@@ -119,8 +119,10 @@ func newPlane(t testing.TB, more ...Type) *plane {
 	late := &lateDrainer{}
 	f.p = New(Deps{
 		Store: st, Clock: f.clk, Log: log, Names: names.New(st, f.clk), Outbox: late, Verifier: fakeVerifier{}, Audit: f.audit, Directory: f.dir,
-		TenantExists:  func(context.Context, string) (bool, error) { return true, nil },
-		Administrator: func(_ context.Context, _, objectID string) (bool, error) { return objectID == people["owner"].ObjectID, nil },
+		TenantExists: func(context.Context, string) (bool, error) { return true, nil },
+		Administrator: func(_ context.Context, _, objectID string) (bool, error) {
+			return objectID == people["owner"].ObjectID, nil
+		},
 	})
 	if err := f.p.Register(append(f.types(), more...)...); err != nil {
 		t.Fatal(err)

@@ -88,7 +88,7 @@ func New(d Deps) *Pipeline {
 	p := &Pipeline{deps: d, roles: rbac.BuiltIn(), byName: map[string]*Type{}}
 	p.policies = store.NewCached(d.Store, cachedPolicies, loadPolicy(p.roles))
 	p.resources = store.NewCached(d.Store, cachedResources, loadResource)
-	for _, t := range []Type{p.groupType(), p.roleAssignmentType(), p.roleDefinitionType(), p.denyAssignmentType(), p.lockType(), p.managementGroupType(), p.groupMemberType()} {
+	for _, t := range []Type{p.groupType(), p.roleAssignmentType(), p.roleDefinitionType(), p.denyAssignmentType(), p.lockType(), p.managementGroupType(), p.groupMemberType(), p.tagsType()} {
 		p.types = append(p.types, &t)
 		p.byName[strings.ToLower(t.Name)] = &t
 	}

@@ -16,6 +16,7 @@ type policy struct {
 	version     uint64
 	tenantID    string // of the subscription; "" for a tenant's root or a subscription that does not exist
 	subName     string
+	subTags     map[string]string
 	set         *rbac.Set
 	assignments []assignment
 	denials     []DenyAssignment
@@ -42,6 +43,16 @@ func loadPolicy(roles *rbac.Roles) func(store.Snapshot, string) (*policy, error)
 		if id, ok := strings.CutPrefix(shard, "sub/"); ok {
 			if err := p.loadSubscription(s, id); err != nil {
 				return nil, err
+			}
+			states, err := scanAll(s, tagProvider, providerCodec)
+			if err != nil {
+				return nil, err
+			}
+			p.withdrawn = map[string]bool{}
+			for _, st := range states {
+				if !st.Registered {
+					p.withdrawn[strings.ToLower(st.Namespace)] = true
+				}
 			}
 		}
 		if id, ok := strings.CutPrefix(shard, "tenant/"); ok {
@@ -79,7 +90,7 @@ func (p *policy) loadSubscription(s store.Snapshot, id string) error {
 	if err := json.Unmarshal(r.Private, &sub); err != nil {
 		return fmt.Errorf("subscription %s: %w", id, err)
 	}
-	p.tenantID, p.subName = sub.TenantID, r.Name
+	p.tenantID, p.subName, p.subTags = sub.TenantID, r.Name, r.Tags
 	return nil
 }
 

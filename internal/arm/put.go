@@ -51,6 +51,9 @@ func (p *Pipeline) putOnce(ctx context.Context, c *Call, patch bool) (any, error
 	if c.run.deletingGroup() {
 		return nil, fault.New(fault.Conflict, "ResourceGroupBeingDeleted", "The resource group '%s' is in deprovisioning state and cannot perform this operation.", c.ID.ResourceGroup)
 	}
+	if err := c.run.registered(c); err != nil {
+		return nil, err
+	}
 	if err := p.prepare(ctx, c, patch); err != nil {
 		return nil, err
 	}
@@ -155,6 +158,11 @@ func (p *Pipeline) act(ctx context.Context, c *Call, a *Action) (any, error) {
 		}
 		if a.Writes && c.run.deletingGroup() {
 			return nil, fault.New(fault.Conflict, "ResourceGroupBeingDeleted", "The resource group '%s' is in deprovisioning state and cannot perform this operation.", c.ID.ResourceGroup)
+		}
+		if a.Writes {
+			if err := c.run.registered(c); err != nil {
+				return nil, err
+			}
 		}
 		v, err := a.Handler(ctx, c)
 		if err == nil && v == nil {

@@ -19,7 +19,9 @@ import (
 //	d|<scope>|<name>    deny assignment
 //	k|<scope>|<name>    lock
 //	l|<time><lsn>       activity log, by time (8 bytes, big-endian nanoseconds) and transaction (8 bytes)
-//	v|                  8 bytes that change with every change of a, d or k
+//	p|<namespace>       state of a resource provider in the subscription
+//	t|<name>            predefined tag
+//	v|                  8 bytes that change with every change of a, d, k, c, m, n or p
 const (
 	tagResource   = "r|"
 	tagAssignment = "a|"
@@ -30,6 +32,8 @@ const (
 	tagRole       = "c|"
 	tagManaged    = "m|"
 	tagMember     = "n|"
+	tagProvider   = "p|"
+	tagTagName    = "t|"
 )
 
 var (
@@ -40,6 +44,8 @@ var (
 	roleCodec       = store.Codec[customRole]{Kind: 'c', Version: 1}
 	managedCodec    = store.Codec[managementGroup]{Kind: 'm', Version: 1}
 	memberCodec     = store.Codec[membership]{Kind: 'n', Version: 1}
+	providerCodec   = store.Codec[providerState]{Kind: 'p', Version: 1}
+	tagNameCodec    = store.Codec[tagName]{Kind: 't', Version: 1}
 	eventCodec      = store.Codec[event]{Kind: 'l', Version: 1}
 )
 
@@ -116,6 +122,12 @@ type managementGroup struct {
 type membership struct {
 	Subscription string `json:"subscription"`
 	Group        string `json:"group"` // folded name
+}
+
+// providerState is a namespace a subscription was once unregistered from.
+type providerState struct {
+	Namespace  string `json:"namespace"`
+	Registered bool   `json:"registered"`
 }
 
 // lock is a stored management lock.

@@ -55,6 +55,8 @@ func (p *Pipeline) routes() []wire.Route {
 	out = append(out, p.listRoutes()...)
 	out = append(out, p.activityLogRoutes()...)
 	out = append(out, p.managementRoutes()...)
+	out = append(out, p.tagNameRoutes()...)
+	out = append(out, p.operationRoutes()...)
 	out = append(out, p.adminRoutes()...)
 	return append(out, p.unknownRoutes()...)
 }
@@ -81,12 +83,9 @@ func (p *Pipeline) typeRoutes(t *Type) []wire.Route {
 	ns, _ := t.split()
 	for i := range t.Actions {
 		a := &t.Actions[i]
-		e := endpoint{kind: onAction, method: a.Method, act: a, operation: a.Operation}
+		e := endpoint{kind: onAction, method: a.Method, act: a, operation: a.operation(t)}
 		if e.method == "" {
 			e.method = http.MethodPost
-		}
-		if e.operation == "" {
-			e.operation = t.action(a.Verb + "/action")
 		}
 		if a.Collection {
 			e.kind = onCollectionAction

@@ -76,13 +76,14 @@ type shownSubscription struct {
 	Policies            map[string]string   `json:"subscriptionPolicies"`
 	AuthorizationSource string              `json:"authorizationSource"`
 	ManagedByTenants    []map[string]string `json:"managedByTenants"`
+	Tags                map[string]string   `json:"tags,omitempty"`
 }
 
 func showSubscription(r *wire.Request, id string, pol *policy) shownSubscription {
 	s := shownSubscription{
 		ID: "/subscriptions/" + id, SubscriptionID: id, TenantID: pol.tenantID, DisplayName: pol.subName, State: "Enabled",
 		Policies:            map[string]string{"locationPlacementId": "Public_2014-09-01", "quotaId": "PayAsYouGo_2014-09-01", "spendingLimit": "Off"},
-		AuthorizationSource: "RoleBased", ManagedByTenants: []map[string]string{},
+		AuthorizationSource: "RoleBased", ManagedByTenants: []map[string]string{}, Tags: pol.subTags,
 	}
 	if home := r.Principal.TenantID; home != pol.tenantID {
 		s.ManagedByTenants = append(s.ManagedByTenants, map[string]string{"tenantId": home})
