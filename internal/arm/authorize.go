@@ -30,7 +30,6 @@ type run struct {
 	version   *uint64 // of the policy it was judged by; shared with the deletions that are part of this one
 	committed bool
 	lsn       store.LSN // of the last commit
-	closed    bool      // the group was marked as on its way out
 	removes   bool      // a deletion
 	op        string    // RBAC action of what is removed with something else; "" = the endpoint's
 }

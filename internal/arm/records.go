@@ -19,6 +19,7 @@ import (
 //	d|<scope>|<name>    deny assignment
 //	k|<scope>|<name>    lock
 //	l|<time><lsn>       activity log, by time (8 bytes, big-endian nanoseconds) and transaction (8 bytes)
+//	o|<guid>            long operation
 //	p|<namespace>       state of a resource provider in the subscription
 //	t|<name>            predefined tag
 //	v|                  8 bytes that change with every change of a, d, k, c, m, n or p
@@ -33,6 +34,7 @@ const (
 	tagManaged    = "m|"
 	tagMember     = "n|"
 	tagProvider   = "p|"
+	tagOperation  = "o|"
 	tagTagName    = "t|"
 )
 
@@ -45,6 +47,7 @@ var (
 	managedCodec    = store.Codec[managementGroup]{Kind: 'm', Version: 1}
 	memberCodec     = store.Codec[membership]{Kind: 'n', Version: 1}
 	providerCodec   = store.Codec[providerState]{Kind: 'p', Version: 1}
+	operationCodec  = store.Codec[operation]{Kind: 'o', Version: 1}
 	tagNameCodec    = store.Codec[tagName]{Kind: 't', Version: 1}
 	eventCodec      = store.Codec[event]{Kind: 'l', Version: 1}
 )
@@ -149,6 +152,3 @@ const (
 type subscription struct {
 	TenantID string `json:"tenantId"`
 }
-
-// Values of Resource.Private of a group.
-const groupDeleting = `{"deleting":true}`
