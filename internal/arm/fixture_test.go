@@ -101,6 +101,7 @@ type plane struct {
 	applied   []string
 	refuseDel bool
 
+	onDelete     func(context.Context) error
 	onDeletePart func() // called when a part's deletion is decided on
 	failCommit   error
 	failDelete   error
@@ -166,7 +167,12 @@ func (f *plane) types() []Type {
 			}
 			return tx.Delete([]byte("s|test|" + c.Old.GUID))
 		},
-		Delete: func(context.Context, *Call) error {
+		Delete: func(ctx context.Context, _ *Call) error {
+			if f.onDelete != nil {
+				if err := f.onDelete(ctx); err != nil {
+					return err
+				}
+			}
 			if f.refuseDel {
 				return errors.New("not now")
 			}
@@ -199,8 +205,8 @@ func (f *plane) thing(name string) string {
 	return f.group("rg1") + "/providers/Test.Things/things/" + name
 }
 
-// do sends a request as who ("" sends no token). A path without a query gets the tests' api-version.
-func (f *plane) do(who, method, path, body string, header ...string) (int, map[string]any) {
+// answer is do with the headers of the answer.
+func (f *plane) answer(who, method, path, body string, header ...string) *httptest.ResponseRecorder {
 	f.t.Helper()
 	if !strings.Contains(path, "?") {
 		path += version
@@ -214,6 +220,13 @@ func (f *plane) do(who, method, path, body string, header ...string) (int, map[s
 	}
 	w := httptest.NewRecorder()
 	f.mux.ServeHTTP(w, r)
+	return w
+}
+
+// do sends a request as who ("" sends no token). A path without a query gets the tests' api-version.
+func (f *plane) do(who, method, path, body string, header ...string) (int, map[string]any) {
+	f.t.Helper()
+	w := f.answer(who, method, path, body, header...)
 	b, _ := io.ReadAll(w.Body)
 	var out map[string]any
 	if len(b) > 0 {
