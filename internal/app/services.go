@@ -36,6 +36,7 @@ func (p *Platform) wireServices(ctx context.Context) error {
 	p.arm = arm.New(arm.Deps{
 		Store: p.store, Clock: p.clock, Log: p.log, Names: p.names, Outbox: drainer{p}, Verifier: valid, Audit: p.audit,
 		Directory: armDirectory{p.directory}, Hosts: p.hosts, TenantExists: p.tenants.Exists,
+		Administrator: armDirectory{p.directory}.administrator,
 	})
 	ids := identity.New(identity.Deps{
 		Store: p.store, Clock: p.clock, Resources: p.arm, Directory: armDirectory{p.directory}, Tokens: p.directory,
@@ -114,4 +115,10 @@ func (a armDirectory) FindPrincipal(ctx context.Context, objectID string) (tenan
 	}
 	kinds := map[directory.ObjectKind]authn.Kind{directory.KindUser: authn.User, directory.KindGroup: authn.Group, directory.KindSP: authn.ServicePrincipal}
 	return o.TenantID, kinds[o.Kind], true, nil
+}
+
+// administrator tells whether a service principal manages its tenant's directory.
+func (a armDirectory) administrator(ctx context.Context, tenantID, objectID string) (bool, error) {
+	sp, err := a.d.PrincipalByObjectID(ctx, tenantID, objectID)
+	return sp != nil && sp.Administrator, err
 }

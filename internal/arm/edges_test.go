@@ -342,6 +342,7 @@ func TestRoutes(t *testing.T) {
 		f.do("owner", "PUT", f.thing("x1"), `{"location":"westeurope"}`)
 		f.do("owner", "PUT", f.thing("x1")+"/parts/x1", `{}`)
 		f.do("owner", "PUT", managementGroupPath+"x1", `{}`)
+		f.do("owner", "PUT", f.group("rg1")+"/providers/Test.Things/fixed/x1", `{"location":"westeurope"}`)
 		own := check
 		if strings.Contains(r.Pattern, typeTags+"/") { // their one name
 			own.Params = maps.Clone(check.Params)

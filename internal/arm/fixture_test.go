@@ -146,7 +146,7 @@ func newPlane(t testing.TB, more ...Type) *plane {
 
 func (f *plane) types() []Type {
 	things := Type{
-		Name: "Test.Things/things", Versions: []string{"2020-01-01", "2022-01-01"}, Identity: true,
+		Name: "Test.Things/things", Versions: []string{"2020-01-01", "2022-01-01"}, Identity: true, Movable: true,
 		Put: func(_ context.Context, c *Call) error {
 			if f.onPut != nil {
 				f.onPut()
@@ -194,7 +194,11 @@ func (f *plane) types() []Type {
 			return nil
 		},
 	}
-	return []Type{things, parts}
+	fixed := Type{
+		Name: "Test.Things/fixed", Versions: []string{"2020-01-01"},
+		Put: func(_ context.Context, c *Call) error { c.New.Properties = c.Body.Get("properties"); return nil },
+	}
+	return []Type{things, parts, fixed}
 }
 
 func (f *plane) group(name string) string {

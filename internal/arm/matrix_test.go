@@ -64,6 +64,7 @@ func allows(role, needs string) bool {
 // whatever is locked; a lock holds at its scope and below, and keeps what is above it from being deleted; CanNotDelete is about deletions, ReadOnly
 // about everything but reads.
 func TestLocksHold(t *testing.T) {
+	t.Parallel()
 	f := newPlane(t)
 	f.stock()
 	places := map[string]string{
@@ -103,6 +104,7 @@ func TestLocksHold(t *testing.T) {
 
 // TestDenyMatrix: operation x place of the deny assignment x role x exclusion, with and without a lock: denied beats granted, and is told before a lock.
 func TestDenyMatrix(t *testing.T) {
+	t.Parallel()
 	for _, place := range []string{"group", "resource", "group only", "other group"} {
 		f := newPlane(t)
 		f.stock()
@@ -146,6 +148,7 @@ func TestDenyMatrix(t *testing.T) {
 
 // TestLockRace: a deletion that begins after a lock was answered is refused, whatever runs at the same time; and a lock that is there has something to lock.
 func TestLockRace(t *testing.T) {
+	t.Parallel()
 	f := newPlane(t)
 	refused := 0
 	for round := range 30 {

@@ -58,6 +58,7 @@ func (p *Pipeline) routes() []wire.Route {
 	out = append(out, p.tagNameRoutes()...)
 	out = append(out, p.operationRoutes()...)
 	out = append(out, p.asyncRoutes()...)
+	out = append(out, p.moveRoutes()...)
 	out = append(out, p.adminRoutes()...)
 	return append(out, p.unknownRoutes()...)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/arm/rbac"
 	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/ids"
+	"github.com/bulkheadhq/bulkhead/internal/outbox"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
@@ -282,5 +283,24 @@ func (p *Pipeline) adminRoutes() []wire.Route {
 			}
 			return wire.Created(map[string]string{"subscriptionId": id, "tenantId": in.Tenant, "displayName": in.Name}), nil
 		},
+	}, {
+		Host: wire.HostAdmin, Method: http.MethodGet, Pattern: "/outbox", Operation: "OutboxParked", Auth: wire.Anonymous,
+		Handler: func(ctx context.Context, _ *wire.Request) (any, error) { return p.parked(ctx) },
 	}}
+}
+
+// parked lists the effects that failed and wait to be tried again, of every subscription and tenant.
+func (p *Pipeline) parked(ctx context.Context) (any, error) {
+	out := []outbox.Parked{}
+	for _, prefix := range []string{"sub/", "tenant/"} {
+		err := p.eachShard(ctx, prefix, func(shard string) error {
+			list, err := p.deps.Outbox.Parked(ctx, shard)
+			out = append(out, list...)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return map[string]any{"parked": out}, nil
 }

@@ -274,6 +274,13 @@ func (p *Pipeline) makeEffect(ctx context.Context, shard string, payload []byte)
 // settleNames confirms the names the resource has now and gives up those it had.
 func (p *Pipeline) settleNames(ctx context.Context, t *Type, e effectRow) error {
 	now := t.hostNames(e.New)
+	if e.Old != nil && e.New != nil && e.Old.ID != e.New.ID { // moved
+		for _, n := range now {
+			if err := p.deps.Names.Rebind(ctx, n.Kind, n.Name, e.New.GUID, e.New.ID); err != nil {
+				return err
+			}
+		}
+	}
 	for _, n := range now {
 		if err := p.deps.Names.Confirm(ctx, n.Kind, n.Name, e.New.GUID); err != nil {
 			return err
