@@ -33,7 +33,7 @@ var managementVersions = []string{
 // every principal of a tenant may make a group below the root, and becomes its Owner.
 func (p *Pipeline) managementGroupType() Type {
 	return Type{
-		Name: typeManagementGroup, Scope: InTenant, Untracked: true, Versions: managementVersions, OnCreate: http.StatusOK, inTenant: true,
+		Name: typeManagementGroup, Scope: InTenant, Untracked: true, Versions: managementVersions, OnCreate: http.StatusOK, OnDelete: http.StatusNoContent, inTenant: true,
 		open: func(c *Call) string {
 			if c.run.e.method == http.MethodPut && !c.run.judged.root.hasGroup(strings.ToLower(c.ID.Name())) {
 				return "every principal of a tenant may create a management group"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -26,7 +27,7 @@ const (
 // made at. What the caller may do is read right before the transaction, since assignments live elsewhere.
 func (p *Pipeline) roleDefinitionType() Type {
 	return Type{
-		Name: typeDefinition, Scope: AtAnyScope, Untracked: true, Versions: authorizationVersions, inTenant: true,
+		Name: typeDefinition, Scope: AtAnyScope, Untracked: true, Versions: authorizationVersions, inTenant: true, onUpdate: http.StatusCreated,
 		Put:    p.putRole,
 		Delete: p.deleteRole,
 		Commit: func(tx store.Tx, c *Call) error {

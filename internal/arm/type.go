@@ -93,6 +93,7 @@ type Type struct {
 	List    func(ctx context.Context, c *Call) ([]*Resource, error)
 	Actions []Action
 
+	onUpdate int                  // status of a PUT of what is there; 0 = 200 (role definitions: 201, their clients take no other)
 	inTenant bool                 // its rows are in the tenant's shard, whatever the scope of the call
 	open     func(c *Call) string // allows what no role does, saying why; "" = no
 }

@@ -30,7 +30,7 @@ func TestCustomRole_Prompt(t *testing.T) {
 	path := f.assign(f.group("rg1"), id, "reader")
 	f.ok("reader", "GET", f.thing("t1"), "", 200)
 	f.ok("reader", "POST", f.thing("t1")+"/listKeys", "", 403)
-	f.defineRole("owner", id, "Things", 200, "Test.Things/things/listKeys/action", sub)
+	f.defineRole("owner", id, "Things", 201, "Test.Things/things/listKeys/action", sub)
 	f.ok("reader", "GET", f.thing("t1"), "", 403)
 	f.ok("reader", "POST", f.thing("t1")+"/listKeys", "", 200)
 	f.ok("owner", "DELETE", sub+"/providers/Microsoft.Authorization/roleDefinitions/"+id, "", 400)
@@ -82,7 +82,7 @@ func TestCustomRole_Scopes(t *testing.T) {
 	}
 	f.assign(f.thing("t1")[:len(f.group("rg1"))], id, "stranger")
 	// Its scopes can't be widened, nor the role be changed, by who may not at each.
-	f.defineRole("owner", id, "Narrow", 200, "*/read", f.group("rg1"), f.group("rg2"))
+	f.defineRole("owner", id, "Narrow", 201, "*/read", f.group("rg1"), f.group("rg2"))
 	f.defineRole("reader", id, "Narrow", 403, "*", f.group("rg1"))
 	other, err := f.p.CreateSubscription(t.Context(), tenantB, "Other", people["foreign"].ObjectID)
 	if err != nil {
