@@ -44,7 +44,21 @@ func (p *policy) loadTenant(s store.Snapshot, id string) error {
 	for _, m := range members {
 		p.members[m.Subscription] = m.Group
 	}
+	p.chain()
 	return err
+}
+
+// chain works out what is above each group, once for all questions.
+func (p *policy) chain() {
+	root := managementGroupFold + p.rootGroup
+	p.chains = map[string][]string{p.rootGroup: {root}}
+	for name := range p.groups {
+		var out []string
+		for at := name; p.groups[at] != nil && len(out) <= maxGroupDepth; at = p.groups[at].Parent {
+			out = append(out, managementGroupFold+at)
+		}
+		p.chains[name] = append(out, root)
+	}
 }
 
 // hasGroup tells whether the tenant has a management group of that folded name.
@@ -58,31 +72,19 @@ func (p *policy) groupFor(subscription string) string {
 	return p.rootGroup
 }
 
-// above gives the folded management groups above a folded scope, nearest first. They are not told by the scope's own text. p is the tenant's policy.
+// above gives the folded management groups above a folded scope, nearest first. They are not told by the scope's own text. p is the tenant's policy; the
+// result is shared.
 func (p *policy) above(scope string) []string {
-	if p.rootGroup == "" {
-		return nil
-	}
-	name := ""
 	if sub, ok := subscriptionOf(scope); ok {
-		name = p.groupFor(sub)
-	} else if group, ok := managementGroupOf(scope); ok && group != p.rootGroup {
-		if name = p.rootGroup; p.groups[group] != nil {
-			name = p.groups[group].Parent
+		return p.chains[p.groupFor(sub)]
+	}
+	if group, ok := managementGroupOf(scope); ok {
+		if chain := p.chains[group]; len(chain) > 0 {
+			return chain[1:]
 		}
+		return p.chains[p.rootGroup] // a group that is not there yet
 	}
-	if name == "" {
-		return nil
-	}
-	var out []string
-	for range maxGroupDepth + 2 {
-		if p.groups[name] == nil {
-			break
-		}
-		out = append(out, managementGroupFold+name)
-		name = p.groups[name].Parent
-	}
-	return append(out, managementGroupFold+p.rootGroup)
+	return nil
 }
 
 // depth is the number of groups from the one of that name up to the root, which has 0.

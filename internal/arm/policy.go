@@ -29,6 +29,7 @@ type policy struct {
 	roles     []customRole
 	groups    map[string]*managementGroup // by folded name, without the root group
 	members   map[string]string           // subscription -> folded name of its group
+	chains    map[string][]string         // folded name -> folded scopes of the group and those above it, nearest first
 	rootGroup string                      // folded name
 }
 
