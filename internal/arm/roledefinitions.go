@@ -202,9 +202,9 @@ func (p *Pipeline) readRole(c *Call, r *customRole) error {
 			return err
 		}
 		id = p.canonical(id)
-		if _, isGroup := managementGroupOf(id.Fold()); isGroup {
+		if group, ok := managementGroupOf(id.Fold()); ok && id.Fold() == managementGroupFold+group {
 			groups++
-		} else if id.Subscription == "" || id.Collection() || id.Extension {
+		} else if id.Subscription == "" || id.Namespace != "" {
 			return fault.New(fault.Invalid, "InvalidAssignableScopes", "The assignable scope '%s' is not a subscription, a resource group or a management group.", clip(s))
 		}
 		if shown := id.String(); !slices.ContainsFunc(r.Scopes, func(o string) bool { return strings.EqualFold(o, shown) }) {

@@ -312,3 +312,63 @@ func TestDenyAssignments_Filters(t *testing.T) {
 	f.ok("owner", "GET", f.group("rg1")+"/providers/Microsoft.Authorization/denyAssignments/"+one, "", 200)
 	f.ok("owner", "GET", f.group("rg1")+"/providers/Microsoft.Authorization/denyAssignments/"+two, "", 404)
 }
+
+// A custom role for a management group is assignable in what is below it, and is listed there.
+func TestCustomRole_ManagementGroup(t *testing.T) {
+	f := newPlane(t)
+	f.ok("owner", "PUT", managementGroupPath+"corp", `{}`, 200)
+	f.ok("owner", "PUT", managementGroupPath+"corp/subscriptions/"+f.sub, "", 200)
+	f.ok("owner", "PUT", managementGroupPath+"other", `{}`, 200)
+	id := ids.New()
+	f.defineRole("owner", id, "Corporate", 201, "*/read", managementGroupPath+"corp")
+	path := f.assign(f.group("rg1"), id, "reader")
+	f.ok("reader", "GET", f.group("rg1"), "", 200)
+	listed := func(scope string) int {
+		return len(values(f.ok("owner", "GET", scope+"/providers/Microsoft.Authorization/roleDefinitions?api-version=2022-04-01&$filter=type%20eq%20'CustomRole'", "", 200)))
+	}
+	if here, there := listed(f.group("rg1")), listed(managementGroupPath+"other"); here != 1 || there != 0 {
+		t.Errorf("listed %d times below its scope and %d elsewhere, want 1 and 0", here, there)
+	}
+	for scopes, want := range map[string]string{
+		managementGroupPath + "corp|" + managementGroupPath + "other": "InvalidAssignableScopes",
+		managementGroupPath + "nowhere":                               "AuthorizationFailed",
+		f.thing("t1"):                                                 "InvalidAssignableScopes",
+		f.group("rg1") + "/providers/Test.Things/things":              "InvalidResourceId",
+	} {
+		list := strings.Split(scopes, "|")
+		status, out := f.do("owner", "PUT", list[0]+"/providers/Microsoft.Authorization/roleDefinitions/"+ids.New(),
+			fmt.Sprintf(`{"properties":{"roleName":"x","permissions":[{"actions":["*"]}],"assignableScopes":["%s"]}}`, strings.Join(list, `","`)))
+		if code(out) != want {
+			t.Errorf("assignable scopes %s: got %d %v, want %s", scopes, status, out, want)
+		}
+	}
+	// A subscription that leaves the group takes the assignment along, as on Azure: it was made where it is.
+	f.ok("owner", "DELETE", managementGroupPath+"corp/subscriptions/"+f.sub, "", 200)
+	f.ok("reader", "GET", f.group("rg1"), "", 200)
+	f.ok("owner", "DELETE", path, "", 200)
+}
+
+// Two creators of one management group: one makes it and owns it, the other is refused as a stranger to it.
+func TestManagementGroups_Race(t *testing.T) {
+	f := newPlane(t)
+	for i := range 5 {
+		path := fmt.Sprintf("%srace%d", managementGroupPath, i)
+		results := make(chan int, 2)
+		for _, who := range []string{"reader", "stranger"} {
+			go func() { results <- f.answer(who, "PUT", path, `{}`).Code }()
+		}
+		a, b := <-results, <-results
+		if min(a, b) != 200 || max(a, b) != 403 {
+			t.Fatalf("two creators got %d and %d, want 200 and 403", a, b)
+		}
+		owners := 0
+		for _, who := range []string{"reader", "stranger"} {
+			if f.answer(who, "GET", path, "").Code == 200 {
+				owners++
+			}
+		}
+		if owners != 1 {
+			t.Fatalf("%d owners of one group", owners)
+		}
+	}
+}
