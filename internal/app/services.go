@@ -16,6 +16,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/services/identity"
 	"github.com/bulkheadhq/bulkhead/internal/services/keyvault"
 	"github.com/bulkheadhq/bulkhead/internal/services/web"
+	"github.com/bulkheadhq/bulkhead/internal/store"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
 
@@ -35,6 +36,7 @@ func (p *Platform) wireServices(ctx context.Context) error {
 	p.arm = arm.New(arm.Deps{
 		Store: p.store, Clock: p.clock, Log: p.log, Names: p.names, Outbox: drainer{p}, Verifier: valid, Audit: p.audit,
 		Directory: armDirectory{p.directory}, Hosts: p.hosts, TenantExists: p.tenants.Exists,
+		Administrator: armDirectory{p.directory}.administrator,
 	})
 	ids := identity.New(identity.Deps{
 		Store: p.store, Clock: p.clock, Resources: p.arm, Directory: armDirectory{p.directory}, Tokens: p.directory,
@@ -62,7 +64,7 @@ func (p *Platform) wireServices(ctx context.Context) error {
 	maps.Copy(handlers, p.audit.OutboxHandlers())
 	maps.Copy(handlers, vaults.OutboxHandlers())
 	maps.Copy(handlers, accounts.OutboxHandlers())
-	p.outbox = outbox.NewDrainer(p.store, p.log, handlers)
+	p.outbox = outbox.NewDrainer(p.store, p.log, handlers).WithClock(p.clock)
 	p.services = []wire.Service{
 		p.directory.Service(), p.arm.Service(), p.audit.Service(), ids.Service(), vaults.Service(), accounts.Service(), sites.Service(),
 		reach.Metadata(), p.adminService(), p.keyService(), p.healthService(),
@@ -82,6 +84,16 @@ type drainer struct{ p *Platform }
 
 // Drain runs what is in the shard's outbox.
 func (d drainer) Drain(ctx context.Context, shard string) error { return d.p.outbox.Drain(ctx, shard) }
+
+// DrainThrough is Drain for the writer of transaction lsn.
+func (d drainer) DrainThrough(ctx context.Context, shard string, lsn store.LSN) error {
+	return d.p.outbox.DrainThrough(ctx, shard, lsn)
+}
+
+// Parked lists what waits in the shard's outbox.
+func (d drainer) Parked(ctx context.Context, shard string) ([]outbox.Parked, error) {
+	return d.p.outbox.Parked(ctx, shard)
+}
 
 // armDirectory gives ARM what it needs of the directory.
 type armDirectory struct{ d *directory.Service }
@@ -103,4 +115,10 @@ func (a armDirectory) FindPrincipal(ctx context.Context, objectID string) (tenan
 	}
 	kinds := map[directory.ObjectKind]authn.Kind{directory.KindUser: authn.User, directory.KindGroup: authn.Group, directory.KindSP: authn.ServicePrincipal}
 	return o.TenantID, kinds[o.Kind], true, nil
+}
+
+// administrator tells whether a service principal manages its tenant's directory.
+func (a armDirectory) administrator(ctx context.Context, tenantID, objectID string) (bool, error) {
+	sp, err := a.d.PrincipalByObjectID(ctx, tenantID, objectID)
+	return sp != nil && sp.Administrator, err
 }

@@ -46,7 +46,7 @@ func (p *Pipeline) authenticate(ctx context.Context, r *wire.Request) error {
 			"'. It should exactly match with one of the allowed audiences '"+strings.Join(audiences(r), "','")+"'.")
 	}
 	r.Principal = who
-	return nil
+	return p.auxiliary(ctx, r)
 }
 
 func wordVerifyError(e *authn.VerifyError) (code, text string) {

@@ -3,6 +3,7 @@ package arm
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,9 +66,6 @@ func (c *Call) scopeShown() string {
 func (c *Call) scopeOf() string { return strings.ToLower(c.scopeShown()) }
 
 func (p *Pipeline) putAssignment(ctx context.Context, c *Call) error {
-	if c.ID.Subscription == "" {
-		return fault.New(fault.NotImplemented, "NotImplemented", "Role assignments at the tenant's root scope can't be written through the API of this platform; assign at a subscription or below.")
-	}
 	if !ids.IsGUID(c.ID.Name()) {
 		return fault.New(fault.Invalid, "InvalidRoleAssignmentId", "The role assignment ID '%s' is not valid. The role assignment ID must be a GUID.", clip(c.ID.Name()))
 	}
@@ -79,9 +77,16 @@ func (p *Pipeline) putAssignment(ctx context.Context, c *Call) error {
 		return fault.New(fault.NotImplemented, "NotImplemented", "Conditions on role assignments are not implemented by this platform.")
 	}
 	defID := props.String("roleDefinitionId")
-	role := p.roles.ByID(defID[strings.LastIndexByte(defID, '/')+1:])
+	root := c.run.judged.root
+	role := p.role(root, defID[strings.LastIndexByte(defID, '/')+1:])
 	if role == nil {
 		return fault.New(fault.NotFound, "RoleDefinitionDoesNotExist", "The specified role definition with ID '%s' does not exist.", clip(defID))
+	}
+	if group, ok := managementGroupOf(c.scopeOf()); ok && !root.hasGroup(group) {
+		return noManagementGroup(group)
+	}
+	if role.Key != "" && !root.customRole(role.ID).assignableAt(root, c.scopeOf()) {
+		return fault.New(fault.Invalid, "RoleDefinitionNotAssignableAtScope", "The role '%s' can't be assigned at '%s': it is not within its assignable scopes.", role.Name, c.scopeShown())
 	}
 	principal := strings.ToLower(props.String("principalId"))
 	if !ids.IsGUID(principal) {
@@ -96,7 +101,7 @@ func (p *Pipeline) putAssignment(ctx context.Context, c *Call) error {
 	}
 	now := p.deps.Clock.Now()
 	a := assignment{
-		ID: c.ID.String(), Name: c.ID.Name(), Scope: c.scopeShown(), RoleID: role.ID, PrincipalID: principal, PrincipalType: principalType(kind),
+		ID: c.ID.String(), Name: c.ID.Name(), Scope: c.scopeShown(), RoleID: role.ID, RoleKey: role.Key, PrincipalID: principal, PrincipalType: principalType(kind),
 		PrincipalTenant: tenant, Description: props.String("description"), Created: now, Updated: now, By: c.Principal.ObjectID,
 	}
 	if c.Old != nil {
@@ -130,7 +135,7 @@ func (a *assignment) taken(all []assignment) error {
 		if !strings.EqualFold(o.Scope, a.Scope) {
 			continue
 		}
-		named, same := strings.EqualFold(o.Name, a.Name), o.PrincipalID == a.PrincipalID && o.RoleID == a.RoleID
+		named, same := strings.EqualFold(o.Name, a.Name), o.PrincipalID == a.PrincipalID && o.RoleID == a.RoleID && o.RoleKey == a.RoleKey
 		switch {
 		case named && !same:
 			return fault.New(fault.Conflict, "RoleAssignmentUpdateNotPermitted", "Tenant ID, application ID, principal ID, and scope are not allowed to be updated.")
@@ -161,11 +166,10 @@ func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.0000
 
 // listAssignments answers those at the scope, above it and, unless the filter says atScope(), below it.
 func (p *Pipeline) listAssignments(_ context.Context, c *Call) ([]*Resource, error) {
-	f, err := scopeFilter(c.Query("$filter"))
+	f, err := scopeFilter(c.Query("$filter"), "principalid")
 	if err != nil {
 		return nil, err
 	}
-	scope := c.scopeOf()
 	var out []*Resource
 	policies := []*policy{c.run.judged.own}
 	if c.run.judged.root != c.run.judged.own {
@@ -174,42 +178,56 @@ func (p *Pipeline) listAssignments(_ context.Context, c *Call) ([]*Resource, err
 	for _, pol := range policies {
 		for i := range pol.assignments {
 			a := &pol.assignments[i]
-			at := strings.ToLower(a.Scope)
-			if !rbac.Within(scope, at) && (f.atScope || !rbac.Within(at, scope)) || f.principal != "" && a.PrincipalID != f.principal {
-				continue
+			if c.run.listed(c, f, a.Scope) && (f.principal == "" || a.PrincipalID == f.principal) {
+				out = append(out, a.resource(c))
 			}
-			out = append(out, a.resource(c))
 		}
 	}
 	return out, nil
 }
 
-// listFilter is what the $filter of assignments may say.
-type listFilter struct {
-	atScope   bool
-	principal string
-	roleName  string
+// listed tells whether what hangs on scope is in the list a call asks for.
+func (u *run) listed(c *Call, f listFilter, scope string) bool {
+	at, here := strings.ToLower(scope), c.scopeOf()
+	if rbac.Within(here, at) || !f.atScope && rbac.Within(at, here) {
+		return true
+	}
+	root := u.judged.root
+	if slices.Contains(root.above(here), at) {
+		return true
+	}
+	return !f.atScope && slices.Contains(root.above(at), here)
 }
 
-func scopeFilter(text string) (f listFilter, err error) {
+// listFilter is what the $filter of assignments, definitions and denials may say.
+type listFilter struct {
+	atScope   bool
+	principal string // lower case
+	name      string
+	kind      string // of role definitions, lower case
+}
+
+// scopeFilter reads a filter: terms joined by "and". names are the properties that may be compared, in lower case.
+func scopeFilter(text string, names ...string) (f listFilter, err error) {
 	for _, part := range strings.Split(text, " and ") {
 		part = strings.TrimSpace(part)
 		name, value, _ := strings.Cut(part, " eq ")
-		value = strings.ToLower(strings.Trim(strings.TrimSpace(value), "'"))
+		name, value = strings.ToLower(strings.TrimSpace(name)), strings.Trim(strings.TrimSpace(value), "'")
 		arg, isCall := strings.CutPrefix(part, "assignedTo('")
 		switch {
-		case part == "":
+		case part == "", strings.EqualFold(part, "atScopeAndBelow()"):
 		case strings.EqualFold(part, "atScope()"):
 			f.atScope = true
-		case isCall:
+		case isCall && slices.Contains(names, "principalid"):
 			f.principal = strings.ToLower(strings.TrimSuffix(arg, "')"))
-		case strings.EqualFold(name, "principalId"):
-			f.principal = value
-		case strings.EqualFold(name, "roleName"):
-			f.roleName = value
-		case strings.EqualFold(name, "type") && value == "builtinrole":
-		default:
+		case !slices.Contains(names, name):
 			return f, badFilter(part)
+		case name == "principalid":
+			f.principal = strings.ToLower(value)
+		case name == "type":
+			f.kind = strings.ToLower(value)
+		default:
+			f.name = value
 		}
 	}
 	return f, nil
@@ -217,48 +235,4 @@ func scopeFilter(text string) (f listFilter, err error) {
 
 func badFilter(part string) error {
 	return fault.New(fault.Invalid, "InvalidFilterInQueryString", "Invalid $filter: '%s' is not supported here.", clip(part))
-}
-
-// roleDefinitionType shows the built-in roles.
-func (p *Pipeline) roleDefinitionType() Type {
-	show := func(c *Call, r *rbac.Role) *Resource {
-		prefix := ""
-		if c.ID.Subscription != "" {
-			prefix = "/subscriptions/" + c.ID.Subscription
-		}
-		return &Resource{
-			ID: prefix + "/providers/" + typeDefinition + "/" + r.ID, Name: r.ID, Type: typeDefinition,
-			Properties: raw(map[string]any{
-				"roleName": r.Name, "type": "BuiltInRole", "description": r.Description, "assignableScopes": []string{"/"}, "permissions": r.Permissions,
-			}),
-		}
-	}
-	return Type{
-		Name: typeDefinition, Scope: AtAnyScope, Untracked: true, Versions: authorizationVersions,
-		Put: func(context.Context, *Call) error {
-			return fault.New(fault.NotImplemented, "NotImplemented", "Custom role definitions are not implemented by this platform yet; use a built-in role.")
-		},
-		Delete: func(context.Context, *Call) error {
-			return fault.New(fault.Conflict, "RoleDefinitionCannotBeDeleted", "A built-in role can't be deleted.")
-		},
-		Get: func(_ context.Context, c *Call) (*Resource, error) {
-			if r := p.roles.ByID(c.ID.Name()); r != nil {
-				return show(c, r), nil
-			}
-			return nil, nil
-		},
-		List: func(_ context.Context, c *Call) ([]*Resource, error) {
-			f, err := scopeFilter(c.Query("$filter"))
-			if err != nil {
-				return nil, err
-			}
-			var out []*Resource
-			for _, r := range p.roles.All() {
-				if f.roleName == "" || strings.EqualFold(r.Name, f.roleName) {
-					out = append(out, show(c, r))
-				}
-			}
-			return out, nil
-		},
-	}
 }

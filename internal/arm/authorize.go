@@ -17,7 +17,8 @@ import (
 type run struct {
 	p      *Pipeline
 	e      *endpoint
-	shard  string
+	home   string // shard of what the action is judged by
+	shard  string // shard of what is written: the same, but for types whose rows are in the tenant
 	scope  string // folded: what the action is judged at
 	filter bool   // a list that shows only what the caller may read
 
@@ -28,9 +29,9 @@ type run struct {
 	group     *Resource
 	version   *uint64 // of the policy it was judged by; shared with the deletions that are part of this one
 	committed bool
-	closed    bool   // the group was marked as on its way out
-	removes   bool   // a deletion
-	op        string // RBAC action of what is removed with something else; "" = the endpoint's
+	lsn       store.LSN // of the last commit
+	removes   bool      // a deletion
+	op        string    // RBAC action of what is removed with something else; "" = the endpoint's
 }
 
 // authorize is the stage between token and body: who may do it, does it exist, is it locked.
@@ -47,6 +48,7 @@ func (e endpoint) authorize(ctx context.Context, r *wire.Request) error {
 	if id.Subscription != "" {
 		c.run.shard = subShard(id.Subscription)
 	}
+	c.run.home = c.run.shard
 	return c.run.check(ctx, c)
 }
 
@@ -67,15 +69,23 @@ func (u *run) check(ctx context.Context, c *Call) error {
 // allow makes sure that the caller may do it.
 func (u *run) allow(ctx context.Context, c *Call) error {
 	var err error
-	if u.judged, err = u.p.judge(ctx, c.Principal, u.e.operation, false, u.scope, u.shard); err != nil {
+	if u.judged, err = u.p.judge(ctx, c.Principal, u.e.operation, false, u.scope, u.home); err != nil {
 		return err
 	}
 	if u.judged.own.tenantID != "" {
 		c.TenantID = u.judged.own.tenantID
 	}
 	version := u.judged.own.version
+	if c.Type.inTenant && u.judged.root != u.judged.own {
+		version, u.shard = u.judged.root.version, tenantShard(c.TenantID)
+	}
 	u.version = &version
 	c.Auth = u.judged.decision()
+	if !c.Auth.Allowed && !c.Auth.Denied && c.Type.open != nil {
+		if by := c.Type.open(c); by != "" {
+			c.Auth = Decision{Allowed: true, By: by}
+		}
+	}
 	switch {
 	case c.Auth.Allowed:
 		c.AllowedBy = c.Auth.By
@@ -163,6 +173,9 @@ func (u *run) missing(key, row []byte) bool { return key != nil && row == nil }
 // keys gives the rows a call depends on; nil where there is none. The parent of a resource right below its group is the group.
 func (u *run) keys(c *Call) (group, parent, own []byte) {
 	id := c.ID
+	if c.Type.inTenant {
+		return nil, nil, nil
+	}
 	if id.ResourceGroup != "" && id.Namespace != "" {
 		group = resourceKey(ID{Subscription: id.Subscription, ResourceGroup: id.ResourceGroup}.Fold())
 	}

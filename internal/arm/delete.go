@@ -3,25 +3,90 @@ package arm
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"net/http"
 	"sort"
 	"strings"
 
+	"github.com/bulkheadhq/bulkhead/internal/ids"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
 
-// delete removes a resource and what is below it, in steps: the deepest first, each in a transaction of its own with its own activity-log record. A group refuses
-// new members from the first step on. If a step fails the rest stays, and the group is open again; after a crash it stays closed until it is deleted anew.
+// delete removes a resource and what is below it, in steps: the deepest first, each in a transaction of its own with its own activity-log record. A group's
+// deletion is a long operation: see beginGroup.
 func (p *Pipeline) delete(ctx context.Context, c *Call) (any, error) {
-	v, err := p.again(ctx, c, func() (any, error) { return p.deleteOnce(ctx, c) })
-	if err != nil && c.Type.Name == typeGroup && c.run.closed && !c.run.committed {
-		if failed := p.openGroup(context.WithoutCancel(ctx), c); failed != nil {
-			p.deps.Log.Error("resource group stays closed", "group", c.ID.String(), "error", failed)
+	if c.Type.Name != typeGroup {
+		return p.again(ctx, c, func() (any, error) { return p.deleteOnce(ctx, c) })
+	}
+	var op *operation
+	v, err := p.again(ctx, c, func() (any, error) {
+		var err error
+		op, err = p.beginGroup(ctx, c)
+		return wire.Reply{Status: http.StatusNoContent}, err
+	})
+	if err != nil || op == nil {
+		return v, err
+	}
+	return p.deleteGroup(ctx, c, *op)
+}
+
+// beginGroup asks everything in a group whether it may go and marks the group as on its way out, with the operation that deletes it: from here on it refuses new
+// members. If a step fails later, what is left stays and the group is open again; after a crash the operation goes on at the next start. nil: there is no
+// such group.
+func (p *Pipeline) beginGroup(ctx context.Context, c *Call) (*operation, error) {
+	if c.Old == nil {
+		return nil, nil
+	}
+	if err := precondition(c); err != nil {
+		return nil, err
+	}
+	if m := c.Old.mark(); m.Operation != "" { // under way
+		op, err := p.loadOperation(ctx, c.run.shard, m.Operation)
+		if err != nil {
+			return nil, err
+		}
+		if op != nil && op.Status == opRunning {
+			return op, nil
 		}
 	}
-	return v, err
+	if _, err := p.agree(ctx, c); err != nil {
+		return nil, err
+	}
+	op := p.newOperation(c, ids.New())
+	row, err := operationCodec.Encode(op)
+	if err != nil {
+		return nil, err
+	}
+	closing := *c.Old
+	closing.Private = raw(groupMark{Deleting: true, Operation: op.ID})
+	group, err := resourceCodec.Encode(closing)
+	if err != nil {
+		return nil, err
+	}
+	_, err = p.deps.Store.Update(ctx, c.run.shard, func(tx store.Tx) error {
+		if err := c.run.unchanged(tx, c); err != nil {
+			return err
+		}
+		if err := tx.Put(operationKey(op.ID), row); err != nil {
+			return err
+		}
+		return tx.Put(resourceKey(c.ID.Fold()), group)
+	})
+	return &op, err
+}
+
+func (p *Pipeline) loadOperation(ctx context.Context, shard, id string) (*operation, error) {
+	var row []byte
+	err := p.deps.Store.View(ctx, shard, func(s store.Snapshot) error {
+		b, err := s.Get(operationKey(id))
+		row = bytes.Clone(b)
+		return err
+	})
+	if err != nil || row == nil {
+		return nil, err
+	}
+	op, err := operationCodec.Decode(row)
+	return &op, err
 }
 
 func (p *Pipeline) deleteOnce(ctx context.Context, c *Call) (any, error) {
@@ -40,14 +105,6 @@ func (p *Pipeline) deleteOnce(ctx context.Context, c *Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Type.Name == typeGroup {
-		if err := p.closeGroup(ctx, c); err != nil {
-			return nil, err
-		}
-		if below, err = p.agree(ctx, c); err != nil { // what came into the group before it was closed
-			return nil, err
-		}
-	}
 	for _, cc := range below {
 		if err := p.removeOne(ctx, cc); err != nil {
 			return nil, err // stale: somebody else removed or changed it, so look again from the top
@@ -56,7 +113,7 @@ func (p *Pipeline) deleteOnce(ctx context.Context, c *Call) (any, error) {
 	if err := p.removeOne(ctx, c); err != nil {
 		return nil, err
 	}
-	if c.Type.Name == typeAssignment { // its clients expect to be shown what is gone
+	if c.Type.Name == typeAssignment || c.Type.Name == typeDefinition { // its clients expect to be shown what is gone
 		return p.reply(ctx, c, c.Old, http.StatusOK)
 	}
 	status := c.Type.OnDelete
@@ -64,30 +121,6 @@ func (p *Pipeline) deleteOnce(ctx context.Context, c *Call) (any, error) {
 		status = http.StatusOK
 	}
 	return wire.Reply{Status: status}, nil
-}
-
-// closeGroup marks a group as on its way out.
-func (p *Pipeline) closeGroup(ctx context.Context, c *Call) error {
-	c.run.closed = true
-	if c.Old.deleting() {
-		return nil
-	}
-	closing := *c.Old
-	closing.Private = json.RawMessage(groupDeleting)
-	row, err := resourceCodec.Encode(closing)
-	if err != nil {
-		return err
-	}
-	_, err = p.deps.Store.Update(ctx, c.run.shard, func(tx store.Tx) error {
-		if err := c.run.unchanged(tx, c); err != nil {
-			return err
-		}
-		return tx.Put(resourceKey(c.ID.Fold()), row)
-	})
-	if err == nil {
-		c.run.ownRow, c.Old = row, &closing
-	}
-	return err
 }
 
 // openGroup takes the mark off a group that could not be deleted.
@@ -122,7 +155,7 @@ func (p *Pipeline) openGroup(ctx context.Context, c *Call) error {
 }
 
 // deleting tells whether a group is on its way out.
-func (r *Resource) deleting() bool { return bytes.Equal(r.Private, []byte(groupDeleting)) }
+func (r *Resource) deleting() bool { return r.mark().Deleting }
 
 // agree gives the deletions of every resource below the call's, deepest first, having asked each type.
 func (p *Pipeline) agree(ctx context.Context, c *Call) ([]*Call, error) {
@@ -184,7 +217,7 @@ func (p *Pipeline) childCall(ctx context.Context, c *Call, r *Resource) (*Call, 
 	}
 	cc := &Call{
 		Request: c.Request, Type: t, ID: id, TenantID: c.TenantID, Version: t.nearest(c.Version), Auth: c.Auth,
-		run: &run{p: p, e: c.run.e, shard: c.run.shard, scope: id.Fold(), judged: c.run.judged, version: c.run.version, op: t.action("delete")},
+		run: &run{p: p, e: c.run.e, home: c.run.home, shard: c.run.shard, scope: id.Fold(), judged: c.run.judged, version: c.run.version, op: t.action("delete")},
 	}
 	if err := cc.run.load(ctx, cc); err != nil {
 		return nil, err

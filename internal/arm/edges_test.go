@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -322,6 +323,9 @@ func TestPut_Concurrent(t *testing.T) {
 
 func TestRoutes(t *testing.T) {
 	f := newPlane(t)
+	if err := f.p.AssignRoot(t.Context(), tenantA, people["owner"].ObjectID, rbac.OwnerID); err != nil {
+		t.Fatal(err)
+	}
 	check := wiretest.Check{
 		Params: map[string]string{paramSub: f.sub, paramGroup: "rg1", "name0": "x1", paramScope: f.group("rg1"), "path": "nowhere", namespaceParam: "Test.Things"},
 		Sign:   func(r *http.Request) { r.Header.Set("Authorization", "Bearer owner") },
@@ -337,7 +341,14 @@ func TestRoutes(t *testing.T) {
 		f.do("owner", "PUT", f.group("rg1"), `{"location":"westeurope"}`)
 		f.do("owner", "PUT", f.thing("x1"), `{"location":"westeurope"}`)
 		f.do("owner", "PUT", f.thing("x1")+"/parts/x1", `{}`)
-		wiretest.CheckRoutes(t, f.mux, []wire.Route{r}, check)
+		f.do("owner", "PUT", managementGroupPath+"x1", `{}`)
+		f.do("owner", "PUT", f.group("rg1")+"/providers/Test.Things/fixed/x1", `{"location":"westeurope"}`)
+		own := check
+		if strings.Contains(r.Pattern, typeTags+"/") { // their one name
+			own.Params = maps.Clone(check.Params)
+			own.Params["name0"] = "default"
+		}
+		wiretest.CheckRoutes(t, f.mux, []wire.Route{r}, own)
 	}
 }
 
@@ -347,7 +358,23 @@ func TestUnregister(t *testing.T) {
 	f.ok("owner", "POST", sub+"/providers/test.things/register", "", 200)
 	f.ok("owner", "POST", sub+"/providers/no.such/register", "", 404)
 	f.ok("stranger", "POST", sub+"/providers/test.things/register", "", 403)
+	f.ok("owner", "PUT", sub+"/providers/Microsoft.Authorization/locks/l1", `{"properties":{"level":"ReadOnly"}}`, 201)
 	f.ok("owner", "POST", sub+"/providers/test.things/unregister", "", 409)
+	f.ok("owner", "DELETE", sub+"/providers/Microsoft.Authorization/locks/l1", "", 200)
+	f.ok("owner", "POST", sub+"/providers/test.things/unregister", "", 200)
+	// Another subscription is not concerned.
+	other, err := f.p.CreateSubscription(t.Context(), tenantA, "Other", people["owner"].ObjectID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range map[string]string{f.sub: "Unregistered", other: "Registered"} {
+		if got := f.ok("owner", "GET", "/subscriptions/"+id+"/providers/Test.Things", "", 200)["registrationState"]; got != want {
+			t.Errorf("state in %s: got %v, want %s", id, got, want)
+		}
+	}
+	if status, out := f.do("owner", "PUT", f.thing("t1"), `{"location":"westeurope"}`); status != 409 || code(out) != "MissingSubscriptionRegistration" {
+		t.Errorf("PUT without registration: %d %v", status, out)
+	}
 }
 
 func TestCheck(t *testing.T) {

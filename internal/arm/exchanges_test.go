@@ -21,7 +21,7 @@ func TestExchanges(t *testing.T) {
 		})
 		return wiretest.Target{Handler: f.mux, Vars: map[string]string{
 			"sub": f.sub, "tenant": tenantA, "owner": people["owner"].ObjectID, "reader": people["reader"].ObjectID, "foreign": people["foreign"].ObjectID,
-			"readerRole": rbac.ReaderID, "id": ids.New(),
+			"readerRole": rbac.ReaderID, "id": ids.New(), "id2": ids.New(),
 		}}
 	})
 }
@@ -34,8 +34,14 @@ func (f *plane) deny(d DenyAssignment) {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	_, err = f.st.Update(f.t.Context(), subShard(f.sub), func(tx store.Tx) error {
-		if err := tx.Put(scopedKey(tagDenial, strings.ToLower(d.Scope), d.Name), row); err != nil {
+	f.put(subShard(f.sub), scopedKey(tagDenial, strings.ToLower(d.Scope), d.Name), row)
+}
+
+// put writes a row of a policy past the API.
+func (f *plane) put(shard string, key, row []byte) {
+	f.t.Helper()
+	_, err := f.st.Update(f.t.Context(), shard, func(tx store.Tx) error {
+		if err := tx.Put(key, row); err != nil {
 			return err
 		}
 		return bumpVersion(tx)

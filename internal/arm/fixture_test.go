@@ -83,9 +83,8 @@ func (d *fakeDirectory) FindPrincipal(_ context.Context, objectID string) (strin
 	return "", "", false, nil
 }
 
-type lateDrainer struct{ d *outbox.Drainer }
-
-func (l *lateDrainer) Drain(ctx context.Context, shard string) error { return l.d.Drain(ctx, shard) }
+// lateDrainer is the Drainer, which is made after the Pipeline.
+type lateDrainer struct{ *outbox.Drainer }
 
 // plane is a control plane with one tracked type, Test.Things/things, that has children, an identity, a host name and an action.
 type plane struct {
@@ -102,6 +101,7 @@ type plane struct {
 	applied   []string
 	refuseDel bool
 
+	onDelete     func(context.Context) error
 	onDeletePart func() // called when a part's deletion is decided on
 	failCommit   error
 	failDelete   error
@@ -121,6 +121,9 @@ func newPlane(t testing.TB, more ...Type) *plane {
 	f.p = New(Deps{
 		Store: st, Clock: f.clk, Log: log, Names: names.New(st, f.clk), Outbox: late, Verifier: fakeVerifier{}, Audit: f.audit, Directory: f.dir,
 		TenantExists: func(context.Context, string) (bool, error) { return true, nil },
+		Administrator: func(_ context.Context, _, objectID string) (bool, error) {
+			return objectID == people["owner"].ObjectID, nil
+		},
 	})
 	if err := f.p.Register(append(f.types(), more...)...); err != nil {
 		t.Fatal(err)
@@ -129,8 +132,8 @@ func newPlane(t testing.TB, more ...Type) *plane {
 	for k, h := range f.audit.OutboxHandlers() {
 		handlers[k] = h
 	}
-	f.drain = outbox.NewDrainer(st, log, handlers)
-	late.d = f.drain
+	f.drain = outbox.NewDrainer(st, log, handlers).WithClock(f.clk)
+	late.Drainer = f.drain
 	if f.mux, err = wire.NewMux([]wire.Service{f.p.Service()}, wire.Options{Clock: f.clk, Audit: f.audit}); err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +146,7 @@ func newPlane(t testing.TB, more ...Type) *plane {
 
 func (f *plane) types() []Type {
 	things := Type{
-		Name: "Test.Things/things", Versions: []string{"2020-01-01", "2022-01-01"}, Identity: true,
+		Name: "Test.Things/things", Versions: []string{"2020-01-01", "2022-01-01"}, Identity: true, Movable: true,
 		Put: func(_ context.Context, c *Call) error {
 			if f.onPut != nil {
 				f.onPut()
@@ -164,7 +167,12 @@ func (f *plane) types() []Type {
 			}
 			return tx.Delete([]byte("s|test|" + c.Old.GUID))
 		},
-		Delete: func(context.Context, *Call) error {
+		Delete: func(ctx context.Context, _ *Call) error {
+			if f.onDelete != nil {
+				if err := f.onDelete(ctx); err != nil {
+					return err
+				}
+			}
 			if f.refuseDel {
 				return errors.New("not now")
 			}
@@ -186,7 +194,11 @@ func (f *plane) types() []Type {
 			return nil
 		},
 	}
-	return []Type{things, parts}
+	fixed := Type{
+		Name: "Test.Things/fixed", Versions: []string{"2020-01-01"},
+		Put: func(_ context.Context, c *Call) error { c.New.Properties = c.Body.Get("properties"); return nil },
+	}
+	return []Type{things, parts, fixed}
 }
 
 func (f *plane) group(name string) string {
@@ -197,8 +209,8 @@ func (f *plane) thing(name string) string {
 	return f.group("rg1") + "/providers/Test.Things/things/" + name
 }
 
-// do sends a request as who ("" sends no token). A path without a query gets the tests' api-version.
-func (f *plane) do(who, method, path, body string, header ...string) (int, map[string]any) {
+// answer is do with the headers of the answer.
+func (f *plane) answer(who, method, path, body string, header ...string) *httptest.ResponseRecorder {
 	f.t.Helper()
 	if !strings.Contains(path, "?") {
 		path += version
@@ -212,6 +224,13 @@ func (f *plane) do(who, method, path, body string, header ...string) (int, map[s
 	}
 	w := httptest.NewRecorder()
 	f.mux.ServeHTTP(w, r)
+	return w
+}
+
+// do sends a request as who ("" sends no token). A path without a query gets the tests' api-version.
+func (f *plane) do(who, method, path, body string, header ...string) (int, map[string]any) {
+	f.t.Helper()
+	w := f.answer(who, method, path, body, header...)
 	b, _ := io.ReadAll(w.Body)
 	var out map[string]any
 	if len(b) > 0 {

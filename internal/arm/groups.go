@@ -3,6 +3,8 @@ package arm
 import (
 	"context"
 	"encoding/json"
+
+	"github.com/bulkheadhq/bulkhead/internal/fault"
 )
 
 const typeGroup = "Microsoft.Resources/subscriptions/resourceGroups"
@@ -16,6 +18,9 @@ func (p *Pipeline) groupType() Type {
 			"2020-06-01", "2020-10-01", "2021-01-01", "2021-04-01", "2022-09-01", "2023-07-01", "2024-03-01", "2024-11-01", "2025-04-01",
 		},
 		Put: func(_ context.Context, c *Call) error {
+			if c.Old != nil && c.Old.deleting() {
+				return fault.New(fault.Conflict, "ResourceGroupBeingDeleted", "The resource group '%s' is in deprovisioning state and cannot perform this operation.", c.ID.ResourceGroup)
+			}
 			c.New.Properties, c.New.Private = json.RawMessage(`{"provisioningState":"Succeeded"}`), nil
 			return nil
 		},

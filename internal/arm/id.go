@@ -69,3 +69,11 @@ func (id ID) String() string {
 
 // Fold is the form ids are compared and stored by: String in lower case.
 func (id ID) Fold() string { return strings.ToLower(id.String()) }
+
+// top is the folded id of the resource right below the group (or subscription) the id belongs to.
+func (id ID) top() string {
+	if len(id.Types) > 1 && len(id.Names) > 0 {
+		id.Types, id.Names = id.Types[:1], id.Names[:1]
+	}
+	return id.Fold()
+}

@@ -2,6 +2,7 @@ package arm
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/bulkheadhq/bulkhead/internal/arm/rbac"
@@ -94,6 +95,12 @@ func (d *DenyAssignment) denial() rbac.Denial {
 	}
 }
 
+// about tells whether the deny assignment takes something from the principal.
+func (d *DenyAssignment) about(principal string) bool {
+	return slices.Contains(lowerAll(d.Principals), principal) ||
+		slices.Contains(d.Principals, rbac.Everyone) && !slices.Contains(lowerAll(d.Excluded), principal)
+}
+
 func lowerAll(list []string) []string {
 	out := make([]string, len(list))
 	for i, s := range list {
@@ -133,10 +140,13 @@ func (p *Pipeline) denyAssignmentType() Type {
 			return nil, nil
 		},
 		List: func(_ context.Context, c *Call) ([]*Resource, error) {
+			f, err := scopeFilter(c.Query("$filter"), "principalid", "denyassignmentname")
+			if err != nil {
+				return nil, err
+			}
 			var out []*Resource
 			for _, d := range c.run.judged.own.denials {
-				at := strings.ToLower(d.Scope)
-				if rbac.Within(c.scopeOf(), at) || rbac.Within(at, c.scopeOf()) {
+				if c.run.listed(c, f, d.Scope) && (f.name == "" || strings.EqualFold(d.DisplayName, f.name)) && (f.principal == "" || d.about(f.principal)) {
 					out = append(out, d.resource())
 				}
 			}

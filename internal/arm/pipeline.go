@@ -14,6 +14,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/authn"
 	"github.com/bulkheadhq/bulkhead/internal/clock"
 	"github.com/bulkheadhq/bulkhead/internal/names"
+	"github.com/bulkheadhq/bulkhead/internal/outbox"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
@@ -38,6 +39,10 @@ type Directory interface {
 // Outbox moves on what a transaction left in its shard.
 type Outbox interface {
 	Drain(ctx context.Context, shard string) error
+	// DrainThrough fails only if a row of transaction lsn is still there.
+	DrainThrough(ctx context.Context, shard string, lsn store.LSN) error
+	// Parked lists rows that failed and wait.
+	Parked(ctx context.Context, shard string) ([]outbox.Parked, error)
 }
 
 // Audit takes the audit record of a write into the write's own transaction.
@@ -58,6 +63,8 @@ type Deps struct {
 	Hosts     wire.Hosts
 	// TenantExists tells whether a directory tenant is there.
 	TenantExists func(ctx context.Context, tenantID string) (bool, error)
+	// Administrator tells whether a principal manages its tenant's directory, and so may take the root of its resources. nil: nobody does.
+	Administrator func(ctx context.Context, tenantID, objectID string) (bool, error)
 }
 
 // Pipeline is the control plane. It implements Access and Reader. Safe for concurrent use once every type is registered.
@@ -68,6 +75,8 @@ type Pipeline struct {
 	resources *store.Cached[found]
 	types     []*Type          // in order of registration
 	byName    map[string]*Type // by lower-case name
+	ops       *background
+	syncWait  time.Duration
 }
 
 // Bounds of what is kept in memory.
@@ -78,10 +87,10 @@ const (
 
 // New makes the control plane with its own types: groups, role assignments, locks and deny assignments.
 func New(d Deps) *Pipeline {
-	p := &Pipeline{deps: d, roles: rbac.BuiltIn(), byName: map[string]*Type{}}
+	p := &Pipeline{deps: d, roles: rbac.BuiltIn(), byName: map[string]*Type{}, ops: newBackground(), syncWait: syncWait}
 	p.policies = store.NewCached(d.Store, cachedPolicies, loadPolicy(p.roles))
 	p.resources = store.NewCached(d.Store, cachedResources, loadResource)
-	for _, t := range []Type{p.groupType(), p.roleAssignmentType(), p.roleDefinitionType(), p.denyAssignmentType(), p.lockType()} {
+	for _, t := range []Type{p.groupType(), p.roleAssignmentType(), p.roleDefinitionType(), p.denyAssignmentType(), p.lockType(), p.managementGroupType(), p.groupMemberType(), p.tagsType()} {
 		p.types = append(p.types, &t)
 		p.byName[strings.ToLower(t.Name)] = &t
 	}
@@ -126,15 +135,24 @@ const (
 func (p *Pipeline) run(ctx context.Context) error {
 	tick := time.NewTicker(redrainEvery)
 	defer tick.Stop()
-	for n := 1; ; n++ {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
+	defer p.ops.stop()
+	for n := 0; ; n++ {
+		if n > 0 {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-tick.C:
+			}
+			if err := p.drainTenants(ctx); err != nil && ctx.Err() == nil {
+				p.deps.Log.Error("control plane upkeep failed", "error", err)
+			}
 		}
 		err := p.eachSubscription(ctx, func(shard string) error {
 			if err := p.deps.Outbox.Drain(ctx, shard); err != nil {
 				p.deps.Log.Error("outbox not drained", "shard", shard, "error", err)
+			}
+			if err := p.upkeepOperations(ctx, shard); err != nil {
+				return err
 			}
 			if n%120 == 0 {
 				return p.pruneLog(ctx, shard)
@@ -147,12 +165,26 @@ func (p *Pipeline) run(ctx context.Context) error {
 	}
 }
 
+// drainTenants moves on what is in the outboxes of tenants: custom roles and management groups are written there.
+func (p *Pipeline) drainTenants(ctx context.Context) error {
+	return p.eachShard(ctx, "tenant/", func(shard string) error {
+		if err := p.deps.Outbox.Drain(ctx, shard); err != nil {
+			p.deps.Log.Error("outbox not drained", "shard", shard, "error", err)
+		}
+		return nil
+	})
+}
+
 // eachSubscription calls fn with the shard of each subscription, in order of id.
 func (p *Pipeline) eachSubscription(ctx context.Context, fn func(shard string) error) error {
+	return p.eachShard(ctx, "sub/", fn)
+}
+
+func (p *Pipeline) eachShard(ctx context.Context, prefix string, fn func(shard string) error) error {
 	for after := ""; ; {
-		shards, err := p.deps.Store.Shards(ctx, "sub/", after, shardsAtOnce)
+		shards, err := p.deps.Store.Shards(ctx, prefix, after, shardsAtOnce)
 		if err != nil {
-			return fmt.Errorf("list subscriptions: %w", err)
+			return fmt.Errorf("list shards %s: %w", prefix, err)
 		}
 		for _, s := range shards {
 			if err := fn(s); err != nil {

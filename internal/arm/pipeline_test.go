@@ -355,7 +355,7 @@ func TestLists(t *testing.T) {
 		{base + "/resources?api-version=2021-04-01&$filter=substringof('2',name)", 1},
 		{f.group("rg1") + "/resources?api-version=2021-04-01", 2},
 		{base + "/resourcegroups?api-version=2021-04-01", 1},
-		{base + "/providers?api-version=2021-04-01", 3},
+		{base + "/providers?api-version=2021-04-01", 4},
 		{base + "/locations?api-version=2021-04-01", len(locations)},
 		{base + "/providers/Microsoft.Authorization/roleDefinitions?api-version=2022-04-01&$filter=roleName%20eq%20'Reader'", 1},
 	} {

@@ -16,11 +16,21 @@ type policy struct {
 	version     uint64
 	tenantID    string // of the subscription; "" for a tenant's root or a subscription that does not exist
 	subName     string
+	subTags     map[string]string
 	set         *rbac.Set
 	assignments []assignment
 	denials     []DenyAssignment
 	locks       []lock
-	lockScopes  []string // folded, beside locks
+	lockScopes  []string        // folded, beside locks
+	withdrawn   map[string]bool // namespaces, in lower case, that the subscription is not registered for
+
+	// Of a tenant.
+	custom    rbac.Custom
+	roles     []customRole
+	groups    map[string]*managementGroup // by folded name, without the root group
+	members   map[string]string           // subscription -> folded name of its group
+	chains    map[string][]string         // folded name -> folded scopes of the group and those above it, nearest first
+	rootGroup string                      // folded name
 }
 
 // loadPolicy reads a shard's policy. It runs once after each change of the shard.
@@ -33,6 +43,21 @@ func loadPolicy(roles *rbac.Roles) func(store.Snapshot, string) (*policy, error)
 		}
 		if id, ok := strings.CutPrefix(shard, "sub/"); ok {
 			if err := p.loadSubscription(s, id); err != nil {
+				return nil, err
+			}
+			states, err := scanAll(s, tagProvider, providerCodec)
+			if err != nil {
+				return nil, err
+			}
+			p.withdrawn = map[string]bool{}
+			for _, st := range states {
+				if !st.Registered {
+					p.withdrawn[strings.ToLower(st.Namespace)] = true
+				}
+			}
+		}
+		if id, ok := strings.CutPrefix(shard, "tenant/"); ok {
+			if err := p.loadTenant(s, id); err != nil {
 				return nil, err
 			}
 		}
@@ -66,7 +91,7 @@ func (p *policy) loadSubscription(s store.Snapshot, id string) error {
 	if err := json.Unmarshal(r.Private, &sub); err != nil {
 		return fmt.Errorf("subscription %s: %w", id, err)
 	}
-	p.tenantID, p.subName = sub.TenantID, r.Name
+	p.tenantID, p.subName, p.subTags = sub.TenantID, r.Name, r.Tags
 	return nil
 }
 
@@ -90,9 +115,9 @@ func scanAll[T any](s store.Snapshot, tag string, codec store.Codec[T]) ([]T, er
 func (p *policy) compile(roles *rbac.Roles) *rbac.Set {
 	var as []rbac.Assignment
 	for _, a := range p.assignments {
-		if role := roles.ByID(a.RoleID); role != nil { // a role this program lacks grants nothing
-			as = append(as, rbac.Assignment{ID: a.ID, Scope: strings.ToLower(a.Scope), PrincipalID: strings.ToLower(a.PrincipalID), Role: role})
-		}
+		as = append(as, rbac.Assignment{
+			ID: a.ID, Scope: strings.ToLower(a.Scope), PrincipalID: strings.ToLower(a.PrincipalID), Role: roles.ByID(a.RoleID), RoleID: strings.ToLower(a.RoleID), RoleKey: a.RoleKey,
+		})
 	}
 	var ds []rbac.Denial
 	for _, d := range p.denials {
@@ -118,9 +143,23 @@ type judgement struct {
 	root *policy // of the tenant's root; the same as own at tenant scope
 }
 
-// known tells whether the caller has any role in the shard or at the root.
+// known tells whether the caller has any role at the scope, above it or below it.
 func (j *judgement) known(principals []string, scope string) bool {
-	return j.own.set.Known(principals, scope) || j.root.set.Known(principals, scope)
+	for _, p := range j.places(scope) {
+		if p.Known(principals) {
+			return true
+		}
+	}
+	return false
+}
+
+// places are where a question about the scope is asked.
+func (j *judgement) places(scope string) []rbac.Place {
+	above := j.root.above(scope)
+	if j.root == j.own {
+		return []rbac.Place{{Set: j.own.set, Scope: scope, Above: above}}
+	}
+	return []rbac.Place{{Set: j.own.set, Scope: scope, Above: above}, {Set: j.root.set, Scope: scope, Above: above}}
 }
 
 // judge decides an action at a folded scope. tenantID is where a tenant scope belongs; a subscription has its own.
@@ -139,12 +178,7 @@ func (p *Pipeline) judge(ctx context.Context, who *authn.Principal, action strin
 			return judgement{}, err
 		}
 	}
-	principals := principalsOf(who)
-	if j.root == j.own {
-		j.Decision = rbac.Decide(principals, action, data, scope, j.own.set)
-	} else {
-		j.Decision = rbac.Decide(principals, action, data, scope, j.own.set, j.root.set)
-	}
+	j.Decision = rbac.Decide(principalsOf(who), action, data, j.root.custom, j.places(scope)...)
 	return j, nil
 }
 
@@ -154,7 +188,7 @@ func (j *judgement) text() string {
 	case j.Denial != nil:
 		return "deny assignment " + j.Denial.ID
 	case j.Assignment != nil:
-		return "role " + j.Assignment.Role.Name + ", assignment " + j.Assignment.ID
+		return "role " + j.Role.Name + ", assignment " + j.Assignment.ID
 	}
 	return ""
 }
@@ -166,15 +200,19 @@ func (j *judgement) decision() Decision {
 // Check implements Access.
 func (p *Pipeline) Check(ctx context.Context, who *authn.Principal, action string, data bool, scope string) (Decision, error) {
 	folded := strings.ToLower(scope)
-	sub, ok := subscriptionOf(folded)
-	if !ok {
-		return Decision{}, nil
-	}
-	j, err := p.judge(ctx, who, action, data, folded, "sub/"+sub)
+	j, err := p.judge(ctx, who, action, data, folded, shardOf(folded, who))
 	if err != nil {
 		return Decision{}, fmt.Errorf("check access: %w", err)
 	}
 	return j.decision(), nil
+}
+
+// shardOf is where the rows of a folded scope are: those of tenant scope in the caller's own tenant.
+func shardOf(folded string, who *authn.Principal) string {
+	if sub, ok := subscriptionOf(folded); ok {
+		return "sub/" + sub
+	}
+	return tenantShard(who.TenantID)
 }
 
 // subscriptionOf gives the subscription's GUID of a folded id.

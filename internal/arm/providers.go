@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/bulkheadhq/bulkhead/internal/fault"
+	"github.com/bulkheadhq/bulkhead/internal/store"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
 
@@ -27,8 +28,8 @@ type shownType struct {
 	Capabilities string   `json:"capabilities"`
 }
 
-// providers lists what is registered, by namespace. Every namespace is registered in every subscription.
-func (p *Pipeline) providers(sub string) []shownProvider {
+// providers lists what is served, by namespace. A subscription is registered for all but those it was unregistered from.
+func (p *Pipeline) providers(sub string, withdrawn map[string]bool) []shownProvider {
 	by := map[string]*shownProvider{}
 	for _, t := range p.types {
 		ns, types := t.split()
@@ -37,6 +38,12 @@ func (p *Pipeline) providers(sub string) []shownProvider {
 			s = &shownProvider{ID: "/subscriptions/" + sub + "/providers/" + ns, Namespace: ns, RegistrationState: "Registered", RegistrationRule: "RegistrationRequired"}
 			if sub == "" {
 				s.ID = "/providers/" + ns
+			}
+			if withdrawn[strings.ToLower(ns)] {
+				s.RegistrationState = "Unregistered"
+			}
+			if free(ns) {
+				s.RegistrationRule = "RegistrationFree"
 			}
 			by[ns] = s
 		}
@@ -61,49 +68,115 @@ func (p *Pipeline) providers(sub string) []shownProvider {
 
 const namespaceParam = "namespace"
 
+// free tells whether a namespace needs no registration: what ARM itself consists of.
+func free(ns string) bool {
+	return strings.EqualFold(ns, "Microsoft.Resources") || strings.EqualFold(ns, "Microsoft.Authorization") || strings.EqualFold(ns, "Microsoft.Management")
+}
+
 func (p *Pipeline) providerRoutes() []wire.Route {
-	const first, namespace = "2014-04-01", namespaceParam
-	read := "Microsoft.Resources/subscriptions/providers/read"
-	one := func(ctx context.Context, r *wire.Request) (any, error) {
-		if _, err := p.knownIn(ctx, r, read); err != nil {
-			return nil, err
-		}
-		for _, s := range p.providers(strings.ToLower(r.Param(paramSub))) {
-			if strings.EqualFold(s.Namespace, r.Param(namespace)) {
-				return s, nil
-			}
-		}
-		return nil, noNamespace(r.Param(namespace))
-	}
+	const first, one = "2014-04-01", subPath + "/providers/{" + namespaceParam + "}"
+	const read = "Microsoft.Resources/subscriptions/providers/read"
 	return []wire.Route{
 		p.plain("GET", subPath+"/providers", read, first, func(ctx context.Context, r *wire.Request) (any, error) {
-			if _, err := p.knownIn(ctx, r, read); err != nil {
+			pol, err := p.knownIn(ctx, r, read)
+			if err != nil {
 				return nil, err
 			}
-			return wire.NewPage(p.providers(strings.ToLower(r.Param(paramSub))), ""), nil
+			return wire.NewPage(p.providers(strings.ToLower(r.Param(paramSub)), pol.withdrawn), ""), nil
 		}),
-		p.plain("GET", subPath+"/providers/{"+namespace+"}", read, first, one),
-		p.plain("POST", subPath+"/providers/{"+namespace+"}/register", "Microsoft.Resources/subscriptions/providers/register/action", first, func(ctx context.Context, r *wire.Request) (any, error) {
-			if _, err := p.mayRead(ctx, r, r.Param(namespace)+"/register/action"); err != nil {
+		p.plain("GET", one, read, first, func(ctx context.Context, r *wire.Request) (any, error) {
+			pol, err := p.knownIn(ctx, r, read)
+			if err != nil {
 				return nil, err
 			}
-			if len(r.Body) > 0 { // asks for consent to others' providers; there are none
-				if _, err := ParseObject(r.Body); err != nil {
-					return nil, err
-				}
-			}
-			return one(ctx, r)
+			return p.provider(r, pol.withdrawn)
 		}),
-		p.plain("POST", subPath+"/providers/{"+namespace+"}/unregister", "Microsoft.Resources/subscriptions/providers/unregister/action", first, func(ctx context.Context, r *wire.Request) (any, error) {
-			if _, err := p.mayRead(ctx, r, r.Route.Operation); err != nil {
-				return nil, err
-			}
-			return nil, fault.New(fault.Conflict, "CannotUnregister", "The namespaces this platform serves are registered in every subscription and can't be unregistered.")
+		p.plain("POST", one+"/register", "Microsoft.Resources/subscriptions/providers/register/action", first, func(ctx context.Context, r *wire.Request) (any, error) {
+			return p.register(ctx, r, r.Param(namespaceParam)+"/register/action", true)
+		}),
+		p.plain("POST", one+"/unregister", "Microsoft.Resources/subscriptions/providers/unregister/action", first, func(ctx context.Context, r *wire.Request) (any, error) {
+			return p.register(ctx, r, r.Param(namespaceParam)+"/unregister/action", false)
 		}),
 		p.plain("GET", "/providers", "Microsoft.Resources/providers/read", first, func(context.Context, *wire.Request) (any, error) {
-			return wire.NewPage(p.providers(""), ""), nil
+			return wire.NewPage(p.providers("", nil), ""), nil
+		}),
+		p.plain("GET", "/providers/{"+namespaceParam+"}", "Microsoft.Resources/providers/read", first, func(_ context.Context, r *wire.Request) (any, error) {
+			return p.provider(r, nil)
 		}),
 	}
+}
+
+func (p *Pipeline) provider(r *wire.Request, withdrawn map[string]bool) (any, error) {
+	for _, s := range p.providers(strings.ToLower(r.Param(paramSub)), withdrawn) {
+		if strings.EqualFold(s.Namespace, r.Param(namespaceParam)) {
+			return s, nil
+		}
+	}
+	return nil, noNamespace(r.Param(namespaceParam))
+}
+
+// register changes whether a subscription is registered for a namespace. One that has resources of it stays so.
+func (p *Pipeline) register(ctx context.Context, r *wire.Request, operation string, registered bool) (any, error) {
+	c, err := p.scopeCall(ctx, r, operation)
+	if err != nil {
+		return nil, err
+	}
+	if err := readOptionalBody(c); err != nil { // may ask for consent to others' providers; there are none
+		return nil, err
+	}
+	if _, err := p.provider(r, nil); err != nil {
+		return nil, err
+	}
+	ns := strings.ToLower(r.Param(namespaceParam))
+	if free(ns) && !registered {
+		return nil, fault.New(fault.Conflict, "CannotUnregister", "The namespace '%s' needs no registration and can't be unregistered.", r.Param(namespaceParam))
+	}
+	row, err := providerCodec.Encode(providerState{ns, registered})
+	if err != nil {
+		return nil, err
+	}
+	_, err = p.again(ctx, c, func() (any, error) {
+		if c.run.judged.own.withdrawn[ns] != registered {
+			return nil, nil
+		}
+		return nil, c.run.commitTx(ctx, c, http.StatusOK, func(tx store.Tx) error {
+			used := ""
+			err := tx.Scan(store.Prefix([]byte(tagResource)), func(k, _ []byte) bool {
+				if strings.Contains(string(k), "/providers/"+ns+"/") {
+					used = string(k[len(tagResource):])
+				}
+				return used == ""
+			})
+			switch {
+			case err != nil:
+				return err
+			case used != "" && !registered:
+				return fault.New(fault.Conflict, "CannotUnregisterProviderWithResources", "The namespace '%s' can't be unregistered: the subscription has resources of it, such as '%s'.", ns, used)
+			}
+			if err := tx.Put([]byte(tagProvider+ns), row); err != nil {
+				return err
+			}
+			return bumpVersion(tx)
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	withdrawn := map[string]bool{}
+	if !registered {
+		withdrawn[ns] = true
+	}
+	return p.provider(r, withdrawn)
+}
+
+// registered refuses to write what the subscription is not registered for.
+func (u *run) registered(c *Call) error {
+	ns, _, _ := strings.Cut(c.Type.Name, "/")
+	if !u.judged.own.withdrawn[strings.ToLower(ns)] {
+		return nil
+	}
+	return fault.New(fault.Conflict, "MissingSubscriptionRegistration",
+		"The subscription is not registered to use namespace '%s'. See https://aka.ms/rps-not-found for how to register subscriptions.", ns)
 }
 
 func noNamespace(ns string) error {

@@ -38,7 +38,11 @@ func (p *Pipeline) put(ctx context.Context, c *Call, patch bool) (any, error) {
 }
 
 func (p *Pipeline) putOnce(ctx context.Context, c *Call, patch bool) (any, error) {
-	if err := readBody(c); err != nil {
+	read := readBody
+	if c.Type.bodyless() {
+		read = readOptionalBody
+	}
+	if err := read(c); err != nil {
 		return nil, err
 	}
 	if err := precondition(c); err != nil {
@@ -47,10 +51,13 @@ func (p *Pipeline) putOnce(ctx context.Context, c *Call, patch bool) (any, error
 	if c.run.deletingGroup() {
 		return nil, fault.New(fault.Conflict, "ResourceGroupBeingDeleted", "The resource group '%s' is in deprovisioning state and cannot perform this operation.", c.ID.ResourceGroup)
 	}
+	if err := c.run.registered(c); err != nil {
+		return nil, err
+	}
 	if err := p.prepare(ctx, c, patch); err != nil {
 		return nil, err
 	}
-	status := http.StatusOK
+	status := max(c.Type.onUpdate, http.StatusOK)
 	if c.Old == nil {
 		if status = c.Type.OnCreate; status == 0 {
 			status = http.StatusCreated
@@ -151,6 +158,11 @@ func (p *Pipeline) act(ctx context.Context, c *Call, a *Action) (any, error) {
 		}
 		if a.Writes && c.run.deletingGroup() {
 			return nil, fault.New(fault.Conflict, "ResourceGroupBeingDeleted", "The resource group '%s' is in deprovisioning state and cannot perform this operation.", c.ID.ResourceGroup)
+		}
+		if a.Writes {
+			if err := c.run.registered(c); err != nil {
+				return nil, err
+			}
 		}
 		v, err := a.Handler(ctx, c)
 		if err == nil && v == nil {

@@ -5,17 +5,24 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bulkheadhq/bulkhead/internal/arm/rbac"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 )
 
 // Keys of a subscription's shard; a tenant's shard has the rows a, v and l for its root scope. Scopes and ids are folded.
 //
+//	c|<guid>            custom role                     (tenant)
+//	m|<name>            management group                (tenant)
+//	n|<subscription>    its management group            (tenant)
 //	r|<id>              Resource: also the subscription itself and its groups
 //	a|<scope>|<name>    role assignment
 //	d|<scope>|<name>    deny assignment
 //	k|<scope>|<name>    lock
 //	l|<time><lsn>       activity log, by time (8 bytes, big-endian nanoseconds) and transaction (8 bytes)
-//	v|                  8 bytes that change with every change of a, d or k
+//	o|<guid>            long operation
+//	p|<namespace>       state of a resource provider in the subscription
+//	t|<name>            predefined tag
+//	v|                  8 bytes that change with every change of a, d, k, c, m, n or p
 const (
 	tagResource   = "r|"
 	tagAssignment = "a|"
@@ -23,6 +30,12 @@ const (
 	tagLock       = "k|"
 	tagLog        = "l|"
 	tagVersion    = "v|"
+	tagRole       = "c|"
+	tagManaged    = "m|"
+	tagMember     = "n|"
+	tagProvider   = "p|"
+	tagOperation  = "o|"
+	tagTagName    = "t|"
 )
 
 var (
@@ -30,6 +43,12 @@ var (
 	assignmentCodec = store.Codec[assignment]{Kind: 'a', Version: 1}
 	denialCodec     = store.Codec[DenyAssignment]{Kind: 'd', Version: 1}
 	lockCodec       = store.Codec[lock]{Kind: 'k', Version: 1}
+	roleCodec       = store.Codec[customRole]{Kind: 'c', Version: 1}
+	managedCodec    = store.Codec[managementGroup]{Kind: 'm', Version: 1}
+	memberCodec     = store.Codec[membership]{Kind: 'n', Version: 1}
+	providerCodec   = store.Codec[providerState]{Kind: 'p', Version: 1}
+	operationCodec  = store.Codec[operation]{Kind: 'o', Version: 1}
+	tagNameCodec    = store.Codec[tagName]{Kind: 't', Version: 1}
 	eventCodec      = store.Codec[event]{Kind: 'l', Version: 1}
 )
 
@@ -67,6 +86,7 @@ type assignment struct {
 	Name            string    `json:"name"`
 	Scope           string    `json:"scope"` // canonical
 	RoleID          string    `json:"roleId"`
+	RoleKey         string    `json:"roleKey,omitempty"` // of a custom role, see customRole
 	PrincipalID     string    `json:"principalId"`
 	PrincipalType   string    `json:"principalType"`
 	PrincipalTenant string    `json:"principalTenant,omitempty"`
@@ -74,6 +94,43 @@ type assignment struct {
 	Created         time.Time `json:"created"`
 	Updated         time.Time `json:"updated"`
 	By              string    `json:"by,omitempty"`
+}
+
+// customRole is a stored custom role.
+type customRole struct {
+	ID          string            `json:"id"`  // GUID
+	Key         string            `json:"key"` // GUID, chosen when it was made: an assignment means this role, not another that gets its id later
+	Name        string            `json:"name"`
+	Description string            `json:"description,omitempty"`
+	Permissions []rbac.Permission `json:"permissions"`
+	Scopes      []string          `json:"assignableScopes"` // canonical
+	Created     time.Time         `json:"created"`
+	Updated     time.Time         `json:"updated"`
+	CreatedBy   string            `json:"createdBy,omitempty"`
+	By          string            `json:"by,omitempty"`
+}
+
+// managementGroup is a stored management group. The root group has no record: its name is the tenant's id.
+type managementGroup struct {
+	Name        string    `json:"name"`
+	DisplayName string    `json:"displayName"`
+	Parent      string    `json:"parent"` // folded name
+	Version     int       `json:"version"`
+	Created     time.Time `json:"created"`
+	Updated     time.Time `json:"updated"`
+	By          string    `json:"by,omitempty"`
+}
+
+// membership says which management group a subscription is in; without one, it is in the root group.
+type membership struct {
+	Subscription string `json:"subscription"`
+	Group        string `json:"group"` // folded name
+}
+
+// providerState is a namespace a subscription was once unregistered from.
+type providerState struct {
+	Namespace  string `json:"namespace"`
+	Registered bool   `json:"registered"`
 }
 
 // lock is a stored management lock.
@@ -95,6 +152,3 @@ const (
 type subscription struct {
 	TenantID string `json:"tenantId"`
 }
-
-// Values of Resource.Private of a group.
-const groupDeleting = `{"deleting":true}`

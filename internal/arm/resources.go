@@ -2,8 +2,10 @@ package arm
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 
+	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
 
@@ -14,61 +16,6 @@ func (p *Pipeline) listRoutes() []wire.Route {
 		p.plain("GET", subPath+"/resources", "Microsoft.Resources/subscriptions/resources/read", first, p.listResources),
 		p.plain("GET", groupPath+"/resources", "Microsoft.Resources/subscriptions/resourceGroups/resources/read", first, p.listResources),
 	}
-}
-
-// resourceFilter is the $filter of a list of resources: terms joined by "and".
-type resourceFilter struct {
-	name, kind, group, location string
-	tag, tagValue               string
-	contains                    string // substringof('x', name)
-}
-
-func parseResourceFilter(text string) (f resourceFilter, err error) {
-	for _, part := range strings.Split(text, " and ") {
-		part = strings.TrimSpace(part)
-		if part == "" {
-			continue
-		}
-		if arg, ok := strings.CutPrefix(part, "substringof('"); ok {
-			value, rest, _ := strings.Cut(arg, "'")
-			if !strings.EqualFold(strings.Trim(rest, " ,)"), "name") {
-				return f, badFilter(part)
-			}
-			f.contains = strings.ToLower(value)
-			continue
-		}
-		name, value, ok := strings.Cut(part, " eq ")
-		value = strings.Trim(strings.TrimSpace(value), "'")
-		to := map[string]*string{
-			"name": &f.name, "resourcetype": &f.kind, "resourcegroup": &f.group, "location": &f.location, "tagname": &f.tag, "tagvalue": &f.tagValue,
-		}[strings.ToLower(strings.TrimSpace(name))]
-		if !ok || to == nil {
-			return f, badFilter(part)
-		}
-		*to = value
-	}
-	return f, nil
-}
-
-func (f *resourceFilter) keeps(r *Resource) bool {
-	same := func(want, have string) bool { return want == "" || strings.EqualFold(want, have) }
-	if !same(f.name, r.Name) || !same(f.kind, r.Type) || !same(normalLocation(f.location), r.Location) || !strings.Contains(strings.ToLower(r.Name), f.contains) {
-		return false
-	}
-	if f.group != "" {
-		if id, err := ParseID(r.ID); err != nil || !strings.EqualFold(id.ResourceGroup, f.group) {
-			return false
-		}
-	}
-	if f.tag == "" {
-		return true
-	}
-	for k, v := range r.Tags {
-		if strings.EqualFold(k, f.tag) && same(f.tagValue, v) {
-			return true
-		}
-	}
-	return false
 }
 
 // listResources shows the tracked resources of a subscription or group that the caller may read.
@@ -95,6 +42,10 @@ func (p *Pipeline) listResources(ctx context.Context, r *wire.Request) (any, err
 	if err != nil {
 		return nil, err
 	}
+	x, err := parseExpansion(r.Query("$expand"))
+	if err != nil {
+		return nil, err
+	}
 	c := &Call{Request: r, ID: id, TenantID: pol.tenantID, run: &run{p: p, shard: subShard(id.Subscription), scope: id.Fold()}}
 	found, next, err := p.stored(ctx, c, func(res *Resource) bool {
 		t := p.byName[strings.ToLower(res.Type)]
@@ -103,7 +54,7 @@ func (p *Pipeline) listResources(ctx context.Context, r *wire.Request) (any, err
 	if err != nil {
 		return nil, err
 	}
-	out := make([]answer, 0, len(found))
+	out := make([]listed, 0, len(found))
 	for _, res := range found {
 		d, err := p.Check(ctx, r.Principal, res.Type+"/read", false, res.ID)
 		if err != nil {
@@ -114,13 +65,61 @@ func (p *Pipeline) listResources(ctx context.Context, r *wire.Request) (any, err
 		}
 		a := answer{ID: res.ID, Name: res.Name, Type: res.Type, Location: res.Location, Kind: res.Kind, ManagedBy: res.ManagedBy, Tags: res.Tags, SKU: res.SKU}
 		a.Identity = res.Identity.shown()
-		out = append(out, a)
+		out = append(out, x.expand(a, res))
 	}
 	link := ""
 	if next != nil {
 		link = r.NextLink(next)
 	}
 	return wire.NewPage(out, link), nil
+}
+
+// expansion is what $expand asks to be shown of listed resources.
+type expansion struct{ created, changed, state bool }
+
+func parseExpansion(text string) (x expansion, err error) {
+	for _, part := range strings.Split(text, ",") {
+		switch part = strings.ToLower(strings.TrimSpace(part)); part {
+		case "":
+		case "createdtime":
+			x.created = true
+		case "changedtime":
+			x.changed = true
+		case "provisioningstate":
+			x.state = true
+		default:
+			return x, fault.New(fault.Invalid, "InvalidExpandInQueryString", "Invalid $expand: '%s' is not one of createdTime, changedTime and provisioningState.", clip(part))
+		}
+	}
+	return x, nil
+}
+
+// listed is a resource of a list with what $expand asked for.
+type listed struct {
+	answer
+	CreatedTime       string `json:"createdTime,omitempty"`
+	ChangedTime       string `json:"changedTime,omitempty"`
+	ProvisioningState string `json:"provisioningState,omitempty"`
+}
+
+func (x expansion) expand(a answer, r *Resource) listed {
+	l := listed{answer: a}
+	if x.created {
+		l.CreatedTime = stamp(r.Created)
+	}
+	if x.changed {
+		l.ChangedTime = stamp(r.Changed)
+	}
+	if x.state {
+		var props struct {
+			State string `json:"provisioningState"`
+		}
+		if json.Unmarshal(r.Properties, &props) != nil || props.State == "" {
+			props.State = "Succeeded"
+		}
+		l.ProvisioningState = props.State
+	}
+	return l
 }
 
 func orNoGroup(err error, name string) error {

@@ -54,6 +54,11 @@ func (p *Pipeline) routes() []wire.Route {
 	out = append(out, p.providerRoutes()...)
 	out = append(out, p.listRoutes()...)
 	out = append(out, p.activityLogRoutes()...)
+	out = append(out, p.managementRoutes()...)
+	out = append(out, p.tagNameRoutes()...)
+	out = append(out, p.operationRoutes()...)
+	out = append(out, p.asyncRoutes()...)
+	out = append(out, p.moveRoutes()...)
 	out = append(out, p.adminRoutes()...)
 	return append(out, p.unknownRoutes()...)
 }
@@ -80,16 +85,17 @@ func (p *Pipeline) typeRoutes(t *Type) []wire.Route {
 	ns, _ := t.split()
 	for i := range t.Actions {
 		a := &t.Actions[i]
-		e := endpoint{kind: onAction, method: a.Method, act: a, operation: a.Operation}
+		e := endpoint{kind: onAction, method: a.Method, act: a, operation: a.operation(t)}
 		if e.method == "" {
 			e.method = http.MethodPost
 		}
-		if e.operation == "" {
-			e.operation = t.action(a.Verb + "/action")
-		}
 		if a.Collection {
 			e.kind = onCollectionAction
-			add(subPath+"/providers/"+ns+"/"+a.Verb, e)
+			prefix := subPath
+			if t.Scope == InTenant {
+				prefix = ""
+			}
+			add(prefix+"/providers/"+ns+"/"+a.Verb, e)
 			continue
 		}
 		add(instance+"/"+a.Verb, e)
@@ -119,6 +125,8 @@ func (t *Type) patterns() (instance string, collections []string) {
 	case InSubscription:
 		c := subPath + tail.String()
 		return c + last, []string{c}
+	case InTenant:
+		return tail.String() + last, []string{tail.String()}
 	}
 	collections = []string{groupPath + tail.String()}
 	if len(types) == 1 {
@@ -154,7 +162,7 @@ func (e *endpoint) id(r *wire.Request) (ID, error) {
 		if id.Scope = scope.String(); id.Scope == "/" {
 			id.Scope = ""
 		}
-	} else {
+	} else if e.typ.Scope != InTenant {
 		if err := id.setSubscription(r.Param(paramSub)); err != nil {
 			return id, err
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/arm/rbac"
 	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/ids"
+	"github.com/bulkheadhq/bulkhead/internal/outbox"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
@@ -76,13 +77,14 @@ type shownSubscription struct {
 	Policies            map[string]string   `json:"subscriptionPolicies"`
 	AuthorizationSource string              `json:"authorizationSource"`
 	ManagedByTenants    []map[string]string `json:"managedByTenants"`
+	Tags                map[string]string   `json:"tags,omitempty"`
 }
 
 func showSubscription(r *wire.Request, id string, pol *policy) shownSubscription {
 	s := shownSubscription{
 		ID: "/subscriptions/" + id, SubscriptionID: id, TenantID: pol.tenantID, DisplayName: pol.subName, State: "Enabled",
 		Policies:            map[string]string{"locationPlacementId": "Public_2014-09-01", "quotaId": "PayAsYouGo_2014-09-01", "spendingLimit": "Off"},
-		AuthorizationSource: "RoleBased", ManagedByTenants: []map[string]string{},
+		AuthorizationSource: "RoleBased", ManagedByTenants: []map[string]string{}, Tags: pol.subTags,
 	}
 	if home := r.Principal.TenantID; home != pol.tenantID {
 		s.ManagedByTenants = append(s.ManagedByTenants, map[string]string{"tenantId": home})
@@ -281,5 +283,24 @@ func (p *Pipeline) adminRoutes() []wire.Route {
 			}
 			return wire.Created(map[string]string{"subscriptionId": id, "tenantId": in.Tenant, "displayName": in.Name}), nil
 		},
+	}, {
+		Host: wire.HostAdmin, Method: http.MethodGet, Pattern: "/outbox", Operation: "OutboxParked", Auth: wire.Anonymous,
+		Handler: func(ctx context.Context, _ *wire.Request) (any, error) { return p.parked(ctx) },
 	}}
+}
+
+// parked lists the effects that failed and wait to be tried again, of every subscription and tenant.
+func (p *Pipeline) parked(ctx context.Context) (any, error) {
+	out := []outbox.Parked{}
+	for _, prefix := range []string{"sub/", "tenant/"} {
+		err := p.eachShard(ctx, prefix, func(shard string) error {
+			list, err := p.deps.Outbox.Parked(ctx, shard)
+			out = append(out, list...)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return map[string]any{"parked": out}, nil
 }

@@ -67,6 +67,7 @@ type Type struct {
 	Scope     Scope
 	Untracked bool // has no location and tags of its own (child and extension types)
 	Identity  bool // may carry a managed identity
+	Movable   bool // may get another id, by a move to another group: nothing but names.Registry knows the id. Applied is called with both resources
 	OnCreate  int  // status of a creating PUT; 0 = 201 (App Service and Cosmos DB answer 200)
 	OnDelete  int  // status of a deletion; 0 = 200 (clients of Cosmos DB take 202 and 204 only)
 
@@ -91,6 +92,10 @@ type Type struct {
 	// List likewise for collections below a parent. nil: list by prefix.
 	List    func(ctx context.Context, c *Call) ([]*Resource, error)
 	Actions []Action
+
+	onUpdate int                  // status of a PUT of what is there; 0 = 200 (role definitions: 201, their clients take no other)
+	inTenant bool                 // its rows are in the tenant's shard, whatever the scope of the call
+	open     func(c *Call) string // allows what no role does, saying why; "" = no
 }
 
 // HostName is a globally unique name.

@@ -24,7 +24,7 @@ func (u *run) write(ctx context.Context, c *Call, status int, fn func(tx store.T
 		return err
 	}
 	// A client that hangs up now must not leave the effects to the next drain.
-	if err := u.p.deps.Outbox.Drain(context.WithoutCancel(ctx), u.shard); err != nil {
+	if err := u.p.deps.Outbox.DrainThrough(context.WithoutCancel(ctx), u.shard, u.lsn); err != nil {
 		f := fault.New(fault.Unavailable, "ChangeNotYetEffective",
 			"The change of '%s' is stored, but what follows from it could not be done yet. It is tried again in the background.", c.ID)
 		f.RetryAfter = redrainEvery
@@ -58,7 +58,7 @@ func (u *run) commitTx(ctx context.Context, c *Call, status int, fn func(tx stor
 		return w.put(tx, u)
 	})
 	if err == nil {
-		u.committed = true
+		u.committed, u.lsn = true, lsn
 		if u.op == "" { // what is removed with something else does not stand for the whole request
 			c.Audited = true
 		}
@@ -77,6 +77,7 @@ type pending struct {
 	event      []byte
 	record     audit.Record
 	effect     []byte // outbox payload; nil: none
+	order      string // of the effect: what belongs to one resource happens in turn
 	ownsNoRow  bool
 	bumped     bool // the version row was written
 	recordInTx func(tx store.Tx, rec audit.Record) error
@@ -101,6 +102,7 @@ func (u *run) prepareWrite(c *Call, status int) (*pending, error) {
 	w.record = audit.FromRequest(c.Request)
 	w.record.Operation, w.record.Resource, w.record.AllowedBy = u.operation(), c.ID.String(), c.AllowedBy
 	w.record.Time, w.record.Duration, w.record.Status = c.Time, ev.Time.Sub(c.Time), status
+	w.order = c.ID.top()
 	w.effect, err = u.effect(c)
 	return w, err
 }
@@ -126,7 +128,7 @@ func (w *pending) put(tx store.Tx, u *run) error {
 	if w.effect == nil {
 		return nil
 	}
-	return outbox.Put(tx, effectKind, w.effect)
+	return outbox.PutOrdered(tx, effectKind, w.order, w.effect)
 }
 
 // remove deletes the resource and what hangs on it; not what is below it, which must have gone before.
@@ -272,6 +274,13 @@ func (p *Pipeline) makeEffect(ctx context.Context, shard string, payload []byte)
 // settleNames confirms the names the resource has now and gives up those it had.
 func (p *Pipeline) settleNames(ctx context.Context, t *Type, e effectRow) error {
 	now := t.hostNames(e.New)
+	if e.Old != nil && e.New != nil && e.Old.ID != e.New.ID { // moved
+		for _, n := range now {
+			if err := p.deps.Names.Rebind(ctx, n.Kind, n.Name, e.New.GUID, e.New.ID); err != nil {
+				return err
+			}
+		}
+	}
 	for _, n := range now {
 		if err := p.deps.Names.Confirm(ctx, n.Kind, n.Name, e.New.GUID); err != nil {
 			return err

@@ -108,7 +108,7 @@ func (l *Log) InTx(tx store.Tx, rec Record) error {
 	if err != nil {
 		return err
 	}
-	return outbox.Put(tx, outboxKind, payload)
+	return outbox.PutOrdered(tx, outboxKind, rec.CorrelationID, payload)
 }
 
 // OutboxHandlers are the handlers of the rows InTx writes.

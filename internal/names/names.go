@@ -98,6 +98,11 @@ func (g *Registry) Confirm(ctx context.Context, kind wire.HostKind, name, guid s
 	return g.change(ctx, "confirm", kind, name, guid, func(r *record) { r.Confirmed, r.Deleted = true, false })
 }
 
+// Rebind gives the name to the same resource under another id. It is a Conflict fault if the name is not guid's.
+func (g *Registry) Rebind(ctx context.Context, kind wire.HostKind, name, guid, resourceID string) error {
+	return g.change(ctx, "rebind", kind, name, guid, func(r *record) { r.ResourceID = resourceID })
+}
+
 // MarkDeleted keeps the name of a soft-deleted resource taken but not served. It is a Conflict fault if the name is not guid's.
 func (g *Registry) MarkDeleted(ctx context.Context, kind wire.HostKind, name, guid string) error {
 	return g.change(ctx, "mark deleted", kind, name, guid, func(r *record) { r.Confirmed, r.Deleted = true, true })

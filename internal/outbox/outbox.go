@@ -6,14 +6,19 @@
 // effect is there when the caller looks; after a crash DrainAll runs what was left.
 //
 // A handler runs at least once: the process may end between its effect and the deletion of the row. It must therefore be
-// idempotent, which needs every id chosen before Put and carried in the payload. Rows of one shard run one after the
-// other, in the order of their transactions and, within one, in the order they were put. A handler that fails stops its shard, with
-// the row kept, until the next Drain.
+// idempotent, which needs every id chosen before Put and carried in the payload. Rows of one order (PutOrdered; else all of
+// their kind) in one shard run one after the other, in the order of their transactions and, within one, in the order they
+// were put.
 //
-// Layout: key "O|" + LSN (8 bytes, big endian) + sequence (4 bytes), value a store.Codec record.
+// A row that fails is parked: it and those of its order that come after it wait, everything else goes on. A parked row is
+// tried again by the next drains; from the third failure on only after a pause that doubles with each, up to a quarter of an hour. A
+// start of the process (DrainAll) tries it whatever the pause. Parked lists what waits, for the operator.
+//
+// Layout: key "O|" + LSN (8 bytes, big endian) + sequence (4 bytes), value a store.Codec record; parked: "Q|" + the same.
 package outbox
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -23,11 +28,13 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/bulkheadhq/bulkhead/internal/clock"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 )
 
 const (
 	prefix  = "O|"
+	parkTag = "Q|"
 	atOnce  = 64 // rows read and deleted in one step
 	perList = 256
 )
@@ -36,12 +43,20 @@ var codec = store.Codec[row]{Kind: 'O', Version: 1}
 
 type row struct {
 	Kind    string `json:"kind"`
+	Order   string `json:"order,omitempty"`
 	Payload []byte `json:"payload"`
 }
 
+// order names the rows that must not overtake each other.
+func (r *row) order() string { return r.Kind + "|" + r.Order }
+
 // Put adds a row that is committed with tx. The payload may hold a secret only in sealed form.
-func Put(tx store.Tx, kind string, payload []byte) error {
-	value, err := codec.Encode(row{kind, payload})
+func Put(tx store.Tx, kind string, payload []byte) error { return PutOrdered(tx, kind, "", payload) }
+
+// PutOrdered is Put for a kind whose rows depend only on those of the same order, such as the id of what they are about: a row
+// that fails then keeps back only those.
+func PutOrdered(tx store.Tx, kind, order string, payload []byte) error {
+	value, err := codec.Encode(row{kind, order, payload})
 	if err != nil {
 		return err
 	}
@@ -65,6 +80,7 @@ type Handler func(ctx context.Context, shard string, payload []byte) error
 // Drainer runs what Put wrote. Safe for concurrent use.
 type Drainer struct {
 	st       store.Store
+	clock    clock.Clock
 	log      *slog.Logger
 	handlers map[string]Handler
 
@@ -72,7 +88,7 @@ type Drainer struct {
 
 	mu      sync.Mutex
 	locks   map[string]*shardLock
-	failing map[string]int // shards whose last drain failed, and how many rows it saw left
+	failing map[string]int // shards that have rows left by a drain, and how many
 }
 
 // shardLock makes a shard's drains take turns; it is a channel so that a waiting one can give up.
@@ -90,43 +106,83 @@ func NewDrainer(st store.Store, log *slog.Logger, handlers map[string]Handler) *
 	for kind, h := range handlers {
 		own[kind] = h
 	}
-	return &Drainer{st: st, log: log, handlers: own, locks: map[string]*shardLock{}, failing: map[string]int{}}
+	return &Drainer{st: st, clock: clock.System{}, log: log, handlers: own, locks: map[string]*shardLock{}, failing: map[string]int{}}
 }
 
-// Pending tells whether the shard has rows; it costs one short View.
+// WithClock sets where the pauses of parked rows are measured; without it the machine's clock. Before the first use.
+func (d *Drainer) WithClock(c clock.Clock) *Drainer {
+	d.clock = c
+	return d
+}
+
+// Pending tells whether the shard has rows, parked ones too; it costs one short View.
 func (d *Drainer) Pending(ctx context.Context, shard string) (bool, error) {
-	rows, err := d.read(ctx, shard, 1)
-	return len(rows) > 0, err
+	for _, tag := range []string{prefix, parkTag} {
+		rows, err := d.read(ctx, shard, tag, 1)
+		if len(rows) > 0 || err != nil {
+			return len(rows) > 0, err
+		}
+	}
+	return false, nil
 }
 
-// Drain runs and deletes the shard's rows, in order, until none is left. It returns the first failure; the row that
-// failed, and those after it, stay.
-func (d *Drainer) Drain(ctx context.Context, shard string) error {
+// Drain runs and deletes the shard's rows, in order, until none is left that may run now. It returns the first failure; rows that
+// failed, and those that wait for them, stay.
+func (d *Drainer) Drain(ctx context.Context, shard string) error { return d.drain(ctx, shard, false) }
+
+// DrainThrough is Drain for who wrote the rows of transaction lsn: it fails only if one of those is still there.
+func (d *Drainer) DrainThrough(ctx context.Context, shard string, lsn store.LSN) error {
+	failure := d.drain(ctx, shard, false)
+	for _, tag := range []string{prefix, parkTag} {
+		rows, err := d.read(ctx, shard, string(binary.BigEndian.AppendUint64([]byte(tag), uint64(lsn))), 1)
+		switch {
+		case err != nil:
+			return errors.Join(failure, err)
+		case len(rows) > 0 && failure == nil:
+			return fmt.Errorf("outbox: row %x of %s waits for an earlier one", rows[0].key[len(prefix):], shard)
+		case len(rows) > 0:
+			return failure
+		}
+	}
+	return nil
+}
+
+func (d *Drainer) drain(ctx context.Context, shard string, force bool) error {
 	unlock, err := d.lock(ctx, shard)
 	if err != nil {
 		return err
 	}
 	defer unlock()
+	stuck, left, failure, err := d.retry(ctx, shard, force)
+	if err != nil {
+		d.failed(shard, max(left, 1))
+		return err
+	}
 	for {
-		rows, err := d.read(ctx, shard, atOnce)
+		rows, err := d.read(ctx, shard, prefix, atOnce)
 		if err == nil && len(rows) == 0 {
-			d.failed(shard, 0)
+			d.failed(shard, left)
 		}
 		if err != nil || len(rows) == 0 {
-			return err
+			return cmp.Or(err, failure)
 		}
 		d.inHand.Add(int64(len(rows)))
-		done, failure := d.runAll(ctx, shard, rows)
+		steps, failed := d.runAll(ctx, shard, rows, stuck)
 		d.inHand.Add(-int64(len(rows)))
+		failure = cmp.Or(failure, failed)
 		// Even when ctx ended meanwhile: what is done should not be done again.
-		if err := d.remove(context.WithoutCancel(ctx), shard, rows[:done]); err != nil {
-			d.failed(shard, len(rows))
+		if err := d.settle(context.WithoutCancel(ctx), shard, steps); err != nil {
+			d.failed(shard, left+len(rows))
 			return errors.Join(failure, err)
 		}
-		if failure != nil {
-			d.failed(shard, len(rows)-done)
-			d.log.Error("outbox row failed", "shard", shard, "error", failure)
-			return failure
+		for _, s := range steps {
+			if s.parked != nil {
+				left++
+			}
+		}
+		if ctx.Err() != nil {
+			d.failed(shard, max(left, 1))
+			return cmp.Or(failure, ctx.Err())
 		}
 	}
 }
@@ -145,7 +201,7 @@ func (d *Drainer) DrainAll(ctx context.Context, prefixes ...string) error {
 				return errors.Join(append(failures, fmt.Errorf("outbox: list shards: %w", err))...)
 			}
 			for _, name := range names {
-				if err := d.Drain(ctx, name); err != nil {
+				if err := d.drain(ctx, name, true); err != nil {
 					failures = append(failures, err)
 				}
 				after = name
@@ -160,13 +216,13 @@ func (d *Drainer) DrainAll(ctx context.Context, prefixes ...string) error {
 
 type stored struct{ key, value []byte }
 
-func (d *Drainer) read(ctx context.Context, shard string, limit int) ([]stored, error) {
+func (d *Drainer) read(ctx context.Context, shard, tag string, limit int) ([]stored, error) {
 	var rows []stored
 	err := d.st.View(ctx, shard, func(s store.Snapshot) error {
 		rows = rows[:0]
-		return s.Scan(store.Prefix([]byte(prefix)), func(k, v []byte) bool {
+		return s.Scan(store.Prefix([]byte(tag)), func(k, v []byte) bool {
 			rows = append(rows, stored{append([]byte(nil), k...), append([]byte(nil), v...)})
-			return len(rows) < limit
+			return limit == 0 || len(rows) < limit
 		})
 	})
 	if err != nil {
@@ -175,25 +231,43 @@ func (d *Drainer) read(ctx context.Context, shard string, limit int) ([]stored, 
 	return rows, nil
 }
 
-// runAll runs rows up to the first failure and tells how many were done.
-func (d *Drainer) runAll(ctx context.Context, shard string, rows []stored) (done int, err error) {
-	for _, r := range rows {
-		if err := ctx.Err(); err != nil {
-			return done, err
-		}
-		if err := d.run(ctx, shard, r); err != nil {
-			return done, fmt.Errorf("outbox: row %x of %s: %w", r.key[len(prefix):], shard, err)
-		}
-		done++
-	}
-	return done, nil
+// step is what became of a row: it goes, and if it has to wait, is parked.
+type step struct {
+	key    []byte
+	parked *parked
 }
 
-func (d *Drainer) run(ctx context.Context, shard string, s stored) (err error) {
-	r, err := codec.Decode(s.value)
-	if err != nil {
-		return err
+// runAll runs rows and tells what became of each it came to.
+func (d *Drainer) runAll(ctx context.Context, shard string, rows []stored, stuck map[string]bool) (steps []step, failure error) {
+	for _, s := range rows {
+		r, err := codec.Decode(s.value)
+		if err != nil {
+			r = row{Kind: "unreadable", Payload: s.value}
+		} else if stuck[r.order()] {
+			failure = cmp.Or(failure, fmt.Errorf("outbox: row %x of %s waits for an earlier one", s.key[len(prefix):], shard))
+			steps = append(steps, step{s.key, &parked{Row: r, Error: "waits for an earlier row"}})
+			continue
+		} else {
+			err = d.run(ctx, shard, r)
+		}
+		if ctx.Err() != nil && err != nil {
+			return steps, cmp.Or(failure, err) // not the row's fault
+		}
+		if err == nil {
+			steps = append(steps, step{key: s.key})
+			continue
+		}
+		err = fmt.Errorf("outbox: row %x of %s: %w", s.key[len(prefix):], shard, err)
+		failure = cmp.Or(failure, err)
+		stuck[r.order()] = true
+		p := &parked{Row: r}
+		d.note(shard, p, err)
+		steps = append(steps, step{s.key, p})
 	}
+	return steps, failure
+}
+
+func (d *Drainer) run(ctx context.Context, shard string, r row) (err error) {
 	h := d.handlers[r.Kind]
 	if h == nil {
 		return fmt.Errorf("no handler for kind %q", r.Kind)
@@ -205,24 +279,6 @@ func (d *Drainer) run(ctx context.Context, shard string, s stored) (err error) {
 		}
 	}()
 	return h(ctx, shard, r.Payload)
-}
-
-func (d *Drainer) remove(ctx context.Context, shard string, rows []stored) error {
-	if len(rows) == 0 {
-		return nil
-	}
-	_, err := d.st.Update(ctx, shard, func(tx store.Tx) error {
-		for _, r := range rows {
-			if err := tx.Delete(r.key); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("outbox: delete rows of %s: %w", shard, err)
-	}
-	return nil
 }
 
 // lock waits for the shard's turn.

@@ -24,9 +24,10 @@ type Request struct {
 	ClientRequestID string    // the caller's own id, echoed
 	APIVersion      string    // well-formed, or ""
 
-	Body      []byte           // read whole, within the route's limit
-	Principal *authn.Principal // set by the route's Authenticator
-	Process   string           // identity resource id of the child process that sent it through the proxy; "" otherwise
+	Body      []byte             // read whole, within the route's limit
+	Principal *authn.Principal   // set by the route's Authenticator
+	Auxiliary []*authn.Principal // further principals the caller proved to be, for what a request is linked to; ARM alone sets it
+	Process   string             // identity resource id of the child process that sent it through the proxy; "" otherwise
 
 	// For the audit record: what was touched and why it was allowed ("policy ...", "assignment ..."). Handlers and stages set them.
 	Resource  string

@@ -10,7 +10,23 @@ type Assignment struct {
 	ID          string
 	Scope       string // folded resource id, "/" for a whole tenant
 	PrincipalID string // lower case
-	Role        *Role
+	Role        *Role  // nil for a custom role, which is looked up when the question is asked: it changes without the assignment
+	RoleID      string // lower case, of a custom role
+	RoleKey     string // of a custom role, as it was when the assignment was made
+}
+
+// Custom are the custom roles of a tenant by lower-case id.
+type Custom map[string]*Role
+
+// role is the assignment's role, nil if there is none any more. A role made anew with the id of an earlier one is another role.
+func (a *Assignment) role(custom Custom) *Role {
+	if a.Role != nil {
+		return a.Role
+	}
+	if r := custom[a.RoleID]; r != nil && r.Key == a.RoleKey {
+		return r
+	}
+	return nil
 }
 
 // Denial takes permissions away from principals, whatever roles they have.
@@ -26,6 +42,7 @@ type Denial struct {
 // Decision is the outcome: at most one of Assignment and Denial tells why. Neither means that no role grants the action.
 type Decision struct {
 	Assignment *Assignment // the one that grants it
+	Role       *Role       // its role
 	Denial     *Denial     // the one that refuses what a role grants
 }
 
@@ -47,11 +64,21 @@ func NewSet(assignments []Assignment, denials []Denial) *Set {
 	return s
 }
 
-// Known tells whether one of the principals has any assignment at the scope, above it or below it.
-func (s *Set) Known(principals []string, scope string) bool {
-	for _, p := range principals {
-		for i := range s.byPrincipal[p] {
-			if a := s.byPrincipal[p][i].Scope; Within(scope, a) || Within(a, scope) {
+// Place is where a set is asked.
+type Place struct {
+	Set   *Set
+	Scope string   // folded
+	Above []string // scopes above that the text of Scope does not tell: its management groups, folded
+}
+
+// at tells whether what hangs on a scope counts at the place.
+func (p *Place) at(scope string) bool { return Within(p.Scope, scope) || contains(p.Above, scope) }
+
+// Known tells whether one of the principals has any assignment at the place, above it or below it.
+func (p *Place) Known(principals []string) bool {
+	for _, who := range principals {
+		for i := range p.Set.byPrincipal[who] {
+			if a := p.Set.byPrincipal[who][i].Scope; p.at(a) || Within(a, p.Scope) {
 				return true
 			}
 		}
@@ -59,24 +86,27 @@ func (s *Set) Known(principals []string, scope string) bool {
 	return false
 }
 
-// Grant returns the assignment that lets one of the principals do the action at the scope, nil if there is none. Ids are in lower case, the scope is folded.
-func (s *Set) Grant(principals []string, action string, data bool, scope string) *Assignment {
-	for _, p := range principals {
-		as := s.byPrincipal[p]
+// grant returns the assignment, and its role, that lets one of the principals do the action.
+func (p *Place) grant(principals []string, action string, data bool, custom Custom) (*Assignment, *Role) {
+	for _, who := range principals {
+		as := p.Set.byPrincipal[who]
 		for i := range as {
-			if Within(scope, as[i].Scope) && covers(as[i].Role.Permissions, action, data) {
-				return &as[i]
+			if !p.at(as[i].Scope) {
+				continue
+			}
+			if r := as[i].role(custom); r != nil && covers(r.Permissions, action, data) {
+				return &as[i], r
 			}
 		}
 	}
-	return nil
+	return nil, nil
 }
 
-// Deny returns the denial that refuses the action to the principals, nil if there is none. Excluding any of a caller's ids excludes the caller.
-func (s *Set) Deny(principals []string, action string, data bool, scope string) *Denial {
-	for i := range s.denials {
-		d := &s.denials[i]
-		if d.OnlyHere && scope != d.Scope || !Within(scope, d.Scope) || !covers(d.Permissions, action, data) {
+// deny returns the denial that refuses the action to the principals, nil if there is none. Excluding any of a caller's ids excludes the caller.
+func (p *Place) deny(principals []string, action string, data bool) *Denial {
+	for i := range p.Set.denials {
+		d := &p.Set.denials[i]
+		if d.OnlyHere && p.Scope != d.Scope || !p.at(d.Scope) || !covers(d.Permissions, action, data) {
 			continue
 		}
 		if (contains(d.Principals, Everyone) || overlap(d.Principals, principals)) && !overlap(d.Excluded, principals) {
@@ -86,19 +116,19 @@ func (s *Set) Deny(principals []string, action string, data bool, scope string) 
 	return nil
 }
 
-// Decide asks several sets about one action: a grant in any of them, then a denial in any of them.
-func Decide(principals []string, action string, data bool, scope string, sets ...*Set) Decision {
+// Decide asks several sets about one action: a grant in any of them, then a denial in any of them. Ids of principals are in lower case.
+func Decide(principals []string, action string, data bool, custom Custom, places ...Place) Decision {
 	var d Decision
-	for _, s := range sets {
-		if d.Assignment == nil {
-			d.Assignment = s.Grant(principals, action, data, scope)
+	for i := range places {
+		if d.Assignment, d.Role = places[i].grant(principals, action, data, custom); d.Assignment != nil {
+			break
 		}
 	}
 	if d.Assignment == nil {
 		return d
 	}
-	for _, s := range sets {
-		if d.Denial = s.Deny(principals, action, data, scope); d.Denial != nil {
+	for i := range places {
+		if d.Denial = places[i].deny(principals, action, data); d.Denial != nil {
 			return d
 		}
 	}

@@ -59,7 +59,7 @@ func TestBuiltInRoles(t *testing.T) {
 			continue
 		}
 		set := NewSet([]Assignment{{ID: "a", Scope: "/", PrincipalID: "p", Role: r}}, nil)
-		if got := Decide([]string{"p"}, tt.action, tt.data, "/subscriptions/s", set).Allowed(); got != tt.want {
+		if got := Decide([]string{"p"}, tt.action, tt.data, nil, Place{Set: set, Scope: "/subscriptions/s"}).Allowed(); got != tt.want {
 			t.Errorf("%s allows %s (data %v) = %v, want %v", tt.role, tt.action, tt.data, got, tt.want)
 		}
 	}
@@ -89,7 +89,7 @@ func TestDecide_DenialBeatsGrant(t *testing.T) {
 		{"publisher outside its group", []string{"publisher"}, "a/b/read", "/subscriptions/s", false, false},
 		{"stranger", []string{"stranger"}, "a/b/read", rg, false, false},
 	} {
-		d := Decide(tt.callers, tt.action, false, tt.target, set)
+		d := Decide(tt.callers, tt.action, false, nil, Place{Set: set, Scope: tt.target})
 		if d.Allowed() != tt.allowed || (d.Denial != nil) != tt.denied {
 			t.Errorf("%s: allowed %v denied %v, want %v %v", tt.name, d.Allowed(), d.Denial != nil, tt.allowed, tt.denied)
 		}

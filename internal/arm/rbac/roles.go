@@ -8,6 +8,7 @@ type Role struct {
 	Name        string
 	Description string
 	Permissions []Permission
+	Key         string // of a custom role: chosen when it was made; "" for a built-in one
 }
 
 // Ids of the roles the platform itself assigns.
@@ -53,7 +54,7 @@ func builtIn() []Role {
 	}, around...)
 	join := []string{"Microsoft.Network/virtualNetworks/subnets/joinViaServiceEndpoint/action"}
 	role := func(id, name, description string, actions, notActions, dataActions []string) Role {
-		return Role{id, name, description, []Permission{{some(actions), some(notActions), some(dataActions), []string{}}}}
+		return Role{ID: id, Name: name, Description: description, Permissions: []Permission{{some(actions), some(notActions), some(dataActions), []string{}}}}
 	}
 	return []Role{
 		role("a97b65f3-24c7-4388-baec-2e87135dc908", "Cognitive Services User", "Lets you read and list keys of Cognitive Services.", []string{
@@ -111,10 +112,16 @@ func builtIn() []Role {
 		role("4633458b-17de-408a-b874-0445c86b69e6", "Key Vault Secrets User", "Read secret contents.", nil, nil, []string{
 			"Microsoft.KeyVault/vaults/secrets/getSecret/action", "Microsoft.KeyVault/vaults/secrets/readMetadata/action",
 		}),
+		role("e147488a-f6f5-4113-8e2d-b22465e65bf6", "Key Vault Crypto Service Encryption User",
+			"Read metadata of keys and perform wrap/unwrap operations.", []string{
+				"Microsoft.EventGrid/eventSubscriptions/write", "Microsoft.EventGrid/eventSubscriptions/read", "Microsoft.EventGrid/eventSubscriptions/delete",
+			}, nil, []string{"Microsoft.KeyVault/vaults/keys/read", "Microsoft.KeyVault/vaults/keys/wrap/action", "Microsoft.KeyVault/vaults/keys/unwrap/action"}),
 		role("641177b8-a67a-45b9-a033-47bc880bb21e", "Managed Application Contributor Role", "Allows for creating managed application resources.",
 			[]string{"*/read", "Microsoft.Solutions/applications/*", "Microsoft.Solutions/register/action", "Microsoft.Resources/subscriptions/resourceGroups/*", "Microsoft.Resources/deployments/*"}, nil, nil),
 		role("c7393b34-138c-406f-901b-d8cf2b17e6ae", "Managed Application Operator Role", "Lets you read and perform actions on Managed Application resources",
 			[]string{"*/read", "Microsoft.Solutions/applications/read", "Microsoft.Solutions/*/action"}, nil, nil),
+		role("b9331d33-8a36-4f8c-b097-4f54124fdb44", "Managed Applications Reader", "Lets you read resources in a managed app and request JIT access.",
+			[]string{"*/read", "Microsoft.Resources/deployments/*", "Microsoft.Solutions/jitRequests/*"}, nil, nil),
 		role("e40ec5ca-96e0-45a2-b4ff-59039f2c2b59", "Managed Identity Contributor", "Create, Read, Update, and Delete User Assigned Identity",
 			append([]string{
 				"Microsoft.ManagedIdentity/userAssignedIdentities/read", "Microsoft.ManagedIdentity/userAssignedIdentities/write",
@@ -122,6 +129,23 @@ func builtIn() []Role {
 			}, around...), nil, nil),
 		role("f1a07417-d97a-45cb-824c-7a7467783830", "Managed Identity Operator", "Read and Assign User Assigned Identity",
 			append([]string{"Microsoft.ManagedIdentity/userAssignedIdentities/*/read", "Microsoft.ManagedIdentity/userAssignedIdentities/*/assign/action"}, around...), nil, nil),
+		role("5d58bcaf-24a5-4b20-bdb6-eed9f69fbe4c", "Management Group Contributor", "Management Group Contributor Role", []string{
+			"Microsoft.Management/managementGroups/delete", "Microsoft.Management/managementGroups/read", "Microsoft.Management/managementGroups/subscriptions/delete",
+			"Microsoft.Management/managementGroups/subscriptions/write", "Microsoft.Management/managementGroups/write", "Microsoft.Management/managementGroups/subscriptions/read",
+			"Microsoft.Authorization/*/read",
+		}, nil, nil),
+		role("ac63b705-f282-497d-ac71-919bf39d939d", "Management Group Reader", "Management Group Reader Role", []string{
+			"Microsoft.Management/managementGroups/read", "Microsoft.Management/managementGroups/subscriptions/read", "Microsoft.Authorization/*/read",
+		}, nil, nil),
+		role("749f88d5-cbae-40b8-bcfc-e573ddc772fa", "Monitoring Contributor", "Can read all monitoring data and update monitoring settings.", []string{
+			"*/read", "Microsoft.AlertsManagement/alerts/*", "Microsoft.AlertsManagement/alertsSummary/*", "Microsoft.AlertsManagement/smartDetectorAlertRules/*",
+			"Microsoft.AlertsManagement/smartGroups/*", "Microsoft.AlertsManagement/actionRules/*", "Microsoft.Insights/actionGroups/*",
+			"Microsoft.Insights/activityLogAlerts/*", "Microsoft.Insights/AlertRules/*", "Microsoft.Insights/components/*", "Microsoft.Insights/DiagnosticSettings/*",
+			"Microsoft.Insights/eventtypes/*", "Microsoft.Insights/LogDefinitions/*", "Microsoft.Insights/metricalerts/*", "Microsoft.Insights/MetricDefinitions/*",
+			"Microsoft.Insights/Metrics/*", "Microsoft.Insights/Register/Action", "Microsoft.Insights/scheduledqueryrules/*", "Microsoft.Insights/webtests/*",
+			"Microsoft.OperationalInsights/workspaces/search/action", "Microsoft.OperationalInsights/workspaces/sharedKeys/action", "Microsoft.Support/*",
+			"Microsoft.WorkloadMonitor/monitors/*",
+		}, nil, nil),
 		role("43d0d8ad-25c7-4714-9337-8ba259a9fe05", "Monitoring Reader", "Can read all monitoring data.",
 			[]string{"*/read", "Microsoft.OperationalInsights/workspaces/search/action", "Microsoft.Support/*"}, nil, nil),
 		role(OwnerID, "Owner", "Grants full access to manage all resources, including the ability to assign roles in Azure RBAC.", []string{"*"}, nil, nil),
@@ -129,6 +153,22 @@ func builtIn() []Role {
 		role("f58310d9-a9f6-439a-9e8d-f62e7b41a168", "Role Based Access Control Administrator",
 			"Manage access to Azure resources by assigning roles using Azure RBAC. This role does not allow you to manage access using other ways, such as Azure Policy.",
 			[]string{"Microsoft.Authorization/roleAssignments/write", "Microsoft.Authorization/roleAssignments/delete", "*/read", "Microsoft.Support/*"}, nil, nil),
+		role("fb1c8493-542b-48eb-b624-b4c8fea62acd", "Security Admin", "Security Admin Role", []string{
+			"Microsoft.Authorization/*/read", "Microsoft.Authorization/policyAssignments/*", "Microsoft.Authorization/policyDefinitions/*",
+			"Microsoft.Authorization/policyExemptions/*", "Microsoft.Authorization/policySetDefinitions/*", "Microsoft.Insights/alertRules/*",
+			"Microsoft.Management/managementGroups/read", "Microsoft.OperationalInsights/workspaces/*/read", "Microsoft.Resources/deployments/*",
+			"Microsoft.Resources/subscriptions/resourceGroups/read", "Microsoft.Security/*", "Microsoft.IoTSecurity/*", "Microsoft.Support/*",
+		}, nil, nil),
+		role("39bc4728-0917-49c7-9d2c-d95423bc2eb4", "Security Reader", "Security Reader Role", []string{
+			"Microsoft.Authorization/*/read", "Microsoft.Insights/alertRules/read", "Microsoft.OperationalInsights/workspaces/*/read",
+			"Microsoft.Resources/deployments/*/read", "Microsoft.Resources/subscriptions/resourceGroups/read", "Microsoft.Security/*/read",
+			"Microsoft.IoTSecurity/*/read", "Microsoft.Support/*/read", "Microsoft.Management/managementGroups/read",
+		}, nil, nil),
+		role("4a9ae827-6dc8-4573-8ac7-8239d42aa03f", "Tag Contributor", "Lets you manage tags on entities, without providing access to the entities themselves.", []string{
+			"Microsoft.Authorization/*/read", "Microsoft.Insights/alertRules/*", "Microsoft.Resources/subscriptions/resourceGroups/read",
+			"Microsoft.Resources/subscriptions/resourceGroups/resources/read", "Microsoft.Resources/subscriptions/resources/read",
+			"Microsoft.Resources/deployments/*", "Microsoft.Support/*", "Microsoft.Resources/tags/*",
+		}, nil, nil),
 		role(UserAccessAdministratorID, "User Access Administrator", "Lets you manage user access to Azure resources.",
 			[]string{"*/read", "Microsoft.Authorization/*", "Microsoft.Support/*"}, nil, nil),
 		role("2cc479cb-7b4d-49a8-b449-8c00fd0f0a4b", "Web Plan Contributor", "Lets you manage the web plans for websites, but not access to them.",

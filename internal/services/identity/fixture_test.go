@@ -66,9 +66,7 @@ func (p *people) IssueManagedIdentity(_ context.Context, _, objectID, resource s
 	return authn.Token{Raw: "token of " + objectID, NotBefore: start, Expires: start.Add(24 * time.Hour)}, nil
 }
 
-type lateOutbox struct{ d *outbox.Drainer }
-
-func (l *lateOutbox) Drain(ctx context.Context, shard string) error { return l.d.Drain(ctx, shard) }
+type lateOutbox struct{ *outbox.Drainer }
 
 // control is the service behind the real control plane, with a type that carries identities.
 type control struct {
@@ -105,7 +103,7 @@ func newControl(t *testing.T) *control {
 	for kind, h := range trail.OutboxHandlers() {
 		handlers[kind] = h
 	}
-	box.d = outbox.NewDrainer(st, log, handlers)
+	box.Drainer = outbox.NewDrainer(st, log, handlers)
 	if c.mux, err = wire.NewMux([]wire.Service{plane.Service(), c.service.Service()}, wire.Options{Clock: clk}); err != nil {
 		t.Fatal(err)
 	}

@@ -50,9 +50,7 @@ func (people) Register(string) (path, secret string, release func()) {
 	return "/msi/token", "secret", func() {}
 }
 
-type lateOutbox struct{ d *outbox.Drainer }
-
-func (l *lateOutbox) Drain(ctx context.Context, shard string) error { return l.d.Drain(ctx, shard) }
+type lateOutbox struct{ *outbox.Drainer }
 
 // openControl is App Service behind the real control plane.
 func openControl(t *testing.T) (http.Handler, []wire.Route, map[string]string) {
@@ -83,7 +81,7 @@ func openControl(t *testing.T) (http.Handler, []wire.Route, map[string]string) {
 	for kind, h := range trail.OutboxHandlers() {
 		handlers[kind] = h
 	}
-	box.d = outbox.NewDrainer(st, testLog(t), handlers)
+	box.Drainer = outbox.NewDrainer(st, testLog(t), handlers)
 	mux, err := wire.NewMux([]wire.Service{control.Service(), sites.Service()}, wire.Options{Clock: clk, Hosts: testHosts})
 	if err != nil {
 		t.Fatal(err)
