@@ -92,3 +92,20 @@ func TestKeyVaultCertificate(t *testing.T) {
 	c.do(t, "keyvault certificate purge --vault-name $VAULT -n c")
 	c.fails(t, "keyvault certificate show --vault-name $VAULT -n c", "CertificateNotFound")
 }
+
+// A deleted vault is kept, recovered with all it held, and purged.
+func TestKeyVault_Deleted(t *testing.T) {
+	c := administrator(t)
+	c.do(t, "group create -n az-kvd -l westeurope")
+	c.do(t, "keyvault create -n az-deleted-kv -g az-kvd -l westeurope --enable-rbac-authorization false")
+	c.do(t, "keyvault set-policy -n az-deleted-kv --spn $APP --secret-permissions all")
+	c.do(t, "keyvault secret set --vault-name az-deleted-kv -n s --value kept")
+	c.do(t, "keyvault delete -n az-deleted-kv")
+	c.steps(t, step{"keyvault list-deleted --resource-type vault", "[?name==`az-deleted-kv`].name", "[\"az-deleted-kv\"]"})
+	c.do(t, "keyvault recover -n az-deleted-kv")
+	c.steps(t, step{"keyvault secret show --vault-name az-deleted-kv -n s", "value", `"kept"`})
+	c.do(t, "keyvault delete -n az-deleted-kv")
+	c.do(t, "keyvault purge -n az-deleted-kv")
+	c.steps(t, step{"keyvault list-deleted --resource-type vault", "[?name==`az-deleted-kv`].name", "[]"})
+	c.do(t, "group delete -n az-kvd -y")
+}

@@ -48,8 +48,14 @@ func main() {
 
 // clients are the columns, each with what its User-Agent holds; the first that fits counts.
 var clients = []struct{ name, sign string }{
-	{"az", "AZURECLI/"}, {"Go SDK", "azsdk-go-"}, {"Node SDK", "azsdk-js-"}, {"Python SDK", "azsdk-python-"},
-	{"@azure/cosmos", "azure-cosmos-js"}, {"msal, adal", "python-requests"}, {"armclient", "armclient"}, {"Chromium", "Chrome/"},
+	{"az", "AZURECLI/"},
+	{"Go SDK", "azsdk-go-"},
+	{"Node SDK", "azsdk-js-"},
+	{"Python SDK", "azsdk-python-"},
+	{"@azure/cosmos", "azure-cosmos-js"},
+	{"msal, adal", "python-requests"},
+	{"armclient", "armclient"},
+	{"Chromium", "Chrome/"},
 }
 
 func clientOf(agent string) string {
