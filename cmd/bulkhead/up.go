@@ -86,6 +86,9 @@ func upFlags(cfg *app.Config, file *string) *pflag.FlagSet {
 	f.StringVar(&cfg.Suffix, "suffix", cfg.Suffix, "own host name suffix, as in kv1.vault.SUFFIX")
 	f.BoolVar(&cfg.PassThrough, "pass-through", cfg.PassThrough, "let the proxy pass other hosts through instead of refusing them")
 	f.StringSliceVar(&cfg.PackageRoots, "package-root", cfg.PackageRoots, "folder that WEBSITE_RUN_FROM_PACKAGE may point into; may be repeated")
+	f.BoolVar(&cfg.PasswordGrant, "password-grant", cfg.PasswordGrant, "let clients send users' passwords to the token endpoint (ROPC)")
+	f.StringSliceVar(&cfg.FederatedIssuers, "federated-issuer", cfg.FederatedIssuers,
+		"issuer whose keys may be fetched for federated credentials, as its tokens spell it; may be repeated")
 	f.StringVar(&cfg.LogLevel, "log-level", cfg.LogLevel, "debug, info, warn or error")
 	f.StringVar(&cfg.MasterKey, "master-key", cfg.MasterKey, "where the master key comes from: file, file:PATH, credential (systemd), passphrase-file:PATH or passphrase-fd:N")
 	f.StringVar(file, "config", os.Getenv("BULKHEAD_CONFIG"), "YAML file with the same names")
@@ -96,7 +99,7 @@ func upFlags(cfg *app.Config, file *string) *pflag.FlagSet {
 func settle(cfg *app.Config, f *pflag.FlagSet, file string) error {
 	given := map[string]string{}
 	f.Visit(func(fl *pflag.Flag) { given[fl.Name] = fl.Value.String() })
-	roots := cfg.PackageRoots
+	roots, issuers := cfg.PackageRoots, cfg.FederatedIssuers
 	if file != "" {
 		if err := cfg.LoadFile(file); err != nil {
 			return err
@@ -116,8 +119,12 @@ func settle(cfg *app.Config, f *pflag.FlagSet, file string) error {
 		return err
 	}
 	for name, v := range given {
-		if name == "package-root" {
+		switch name { // setting a list again would add to it
+		case "package-root":
 			cfg.PackageRoots = roots
+			continue
+		case "federated-issuer":
+			cfg.FederatedIssuers = issuers
 			continue
 		}
 		if err := f.Lookup(name).Value.Set(v); err != nil {

@@ -23,6 +23,7 @@ import (
 type Options struct {
 	Suffix       string   // own host name suffix; default the binary's own
 	PackageRoots []string // folders sites may run from
+	Flags        []string // further flags of `bulkhead up`
 	Data         string   // data folder, which may hold data already; default one of the test's own
 	User         int      // user and group id the platform and its commands run as; 0: the test's own. Only root may set it
 }
@@ -110,6 +111,7 @@ func (p *Platform) up(listen, proxy, identity string) error {
 	for _, r := range p.options.PackageRoots {
 		args = append(args, "--package-root", r)
 	}
+	args = append(args, p.options.Flags...)
 	log, err := os.OpenFile(p.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err

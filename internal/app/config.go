@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -28,6 +29,9 @@ type Config struct {
 	PackageRoots []string `yaml:"packageRoots"` // folders a site's WEBSITE_RUN_FROM_PACKAGE may name
 	LogLevel     string   `yaml:"logLevel"`     // debug, info, warn, error
 	MasterKey    string   `yaml:"masterKey"`    // where the master key comes from; see seal.ParseSource
+
+	PasswordGrant    bool     `yaml:"passwordGrant"`    // clients may send users' passwords to the token endpoint
+	FederatedIssuers []string `yaml:"federatedIssuers"` // foreign issuers whose keys may be fetched for federated credentials
 
 	Level *slog.LevelVar `yaml:"-"` // of the log given to Up, to be changed at run time; nil if it can't be
 }
@@ -94,6 +98,11 @@ func (c *Config) Check() error {
 		}
 		if err != nil {
 			return fmt.Errorf("%s %q: want HOST:PORT, such as 127.0.0.1:8443", name, addr)
+		}
+	}
+	for _, issuer := range c.FederatedIssuers {
+		if u, err := url.Parse(issuer); err != nil || u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+			return fmt.Errorf("federatedIssuers %q: want an https URL, as tokens spell iss", issuer)
 		}
 	}
 	for i, root := range c.PackageRoots {

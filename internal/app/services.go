@@ -29,8 +29,13 @@ func (p *Platform) wireServices(ctx context.Context) error {
 	if p.tokens, err = authn.NewTokens(ctx, p.store, p.sealer, p.clock, p.tenants.Exists); err != nil {
 		return err
 	}
+	var ids *identity.Service // made after ARM, which is made after the directory
 	p.directory = directory.New(directory.Deps{
 		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Tokens: p.tokens, Tenants: p.tenants, Hosts: p.hosts,
+		PasswordGrant: p.cfg.PasswordGrant, FederatedIssuers: p.cfg.FederatedIssuers,
+		IdentityCredentials: func(ctx context.Context, resourceID string) ([]directory.Federated, error) {
+			return identityCredentials(ctx, ids, resourceID)
+		},
 	})
 	valid := verifier{p.tokens, p.directory}
 	p.arm = arm.New(arm.Deps{
@@ -38,7 +43,7 @@ func (p *Platform) wireServices(ctx context.Context) error {
 		Directory: armDirectory{p.directory}, Hosts: p.hosts, TenantExists: p.tenants.Exists,
 		Administrator: armDirectory{p.directory}.administrator,
 	})
-	ids := identity.New(identity.Deps{
+	ids = identity.New(identity.Deps{
 		Store: p.store, Clock: p.clock, Resources: p.arm, Directory: armDirectory{p.directory}, Tokens: p.directory,
 	})
 	vaults := keyvault.New(keyvault.Deps{
@@ -93,6 +98,19 @@ func (d drainer) DrainThrough(ctx context.Context, shard string, lsn store.LSN) 
 // Parked lists what waits in the shard's outbox.
 func (d drainer) Parked(ctx context.Context, shard string) ([]outbox.Parked, error) {
 	return d.p.outbox.Parked(ctx, shard)
+}
+
+// identityCredentials gives the token service the federated credentials of a user-assigned identity.
+func identityCredentials(ctx context.Context, ids *identity.Service, resourceID string) ([]directory.Federated, error) {
+	have, err := ids.FederatedCredentials(ctx, resourceID)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]directory.Federated, 0, len(have))
+	for _, c := range have {
+		out = append(out, directory.Federated{ID: c.Name, Name: c.Name, Issuer: c.Issuer, Subject: c.Subject, Audiences: c.Audiences})
+	}
+	return out, nil
 }
 
 // armDirectory gives ARM what it needs of the directory.

@@ -58,11 +58,16 @@ func NewTokens(ctx context.Context, st store.Store, sealer Sealer, c clock.Clock
 // TrustIssuerHosts makes tokens acceptable whose issuer has a login host of the platform's own besides Azure's names. own gets "host[:port]".
 func (t *Tokens) TrustIssuerHosts(own func(hostport string) bool) { t.ownHost.Store(&own) }
 
-// Rotate adds a signing key and signs with it from now on. Tokens of the older keys stay valid until they expire; those keys stay in JWKS.
+// Rotate adds a signing key and signs with it from now on. Tokens of the older keys stay valid until they expire, and so long those keys stay in JWKS;
+// keys whose last token has expired are removed for good.
 func (t *Tokens) Rotate(ctx context.Context) error {
 	t.rotation.Lock()
 	defer t.rotation.Unlock()
-	if err := addKey(ctx, t.store, t.sealer, t.clock, false); err != nil {
+	now, newest := t.clock.Now(), (*t.keys.Load())[0].created
+	if !now.After(newest) {
+		now = newest.Add(time.Nanosecond) // the order of keys is that of their times, whatever the clock does
+	}
+	if err := addKey(ctx, t.store, t.sealer, now, false); err != nil {
 		return err
 	}
 	keys, err := loadRing(ctx, t.store, t.sealer, t.clock, false)
@@ -70,7 +75,25 @@ func (t *Tokens) Rotate(ctx context.Context) error {
 		return err
 	}
 	t.keys.Store(&keys)
-	return nil
+	return dropKeys(ctx, t.store, keys[len(keys.usable(t.clock.Now())):])
+}
+
+// SigningKey describes a key of the ring, without its private part.
+type SigningKey struct {
+	ID      string
+	Created time.Time
+	// Until is when the last token signed with it has expired; zero for the key that signs now.
+	Until time.Time
+}
+
+// SigningKeys lists the keys whose tokens may still be about, newest first; the first one signs.
+func (t *Tokens) SigningKeys() []SigningKey {
+	keys := t.keys.Load().usable(t.clock.Now())
+	out := make([]SigningKey, len(keys))
+	for i, k := range keys {
+		out[i] = SigningKey{ID: k.id, Created: k.created, Until: keys.until(i)}
+	}
+	return out
 }
 
 // StandardIssuer is the iss of a tenant's tokens as Azure's public cloud writes it.
@@ -92,6 +115,9 @@ func (t *Tokens) Issue(_ context.Context, c Claims) (Token, error) {
 	life := c.Lifetime
 	if life == 0 {
 		life = time.Hour
+	}
+	if life > MaxLifetime {
+		return Token{}, fmt.Errorf("issue token: a lifetime of %v is above %v", life, MaxLifetime)
 	}
 	now := t.clock.Now().Truncate(time.Second)
 	from, until := now.Add(-backdate), now.Add(life)
@@ -143,6 +169,12 @@ func claimSet(c Claims, from, until time.Time) map[string]any {
 	m["iat"], m["nbf"], m["exp"] = from.Unix(), from.Unix(), until.Unix()
 	m["tid"], m["oid"], m["sub"] = p.TenantID, p.ObjectID, subject(p, c.Audience)
 	m["uti"], m["aio"], m["rh"] = opaque(16), opaque(60), "1."+opaque(36)+"."
+	if c.ID {
+		put(m, "name", p.Name)
+		putUserName(m, c.Version, p.UserName)
+		setLists(m, p)
+		return m
+	}
 	if c.Version == "2.0" {
 		put(m, "azp", p.AppID)
 		put(m, "azpacr", p.ClientAuth)
@@ -153,6 +185,7 @@ func claimSet(c Claims, from, until time.Time) map[string]any {
 	if p.Kind == User {
 		m["idtyp"] = "user"
 		put(m, "name", p.Name)
+		putUserName(m, c.Version, p.UserName)
 	} else {
 		m["idtyp"], m["idp"] = "app", issuer
 		put(m, "app_displayname", p.Name)
@@ -160,13 +193,27 @@ func claimSet(c Claims, from, until time.Time) map[string]any {
 	put(m, "scp", p.Scopes)
 	// Entra ID prints the group segment of a managed identity's resource in lower case.
 	put(m, "xms_mirid", strings.Replace(p.Resource, "/resourceGroups/", "/resourcegroups/", 1))
+	setLists(m, p)
+	return m
+}
+
+func setLists(m map[string]any, p Principal) {
 	if len(p.Roles) > 0 {
 		m["roles"] = p.Roles
 	}
 	if len(p.Groups) > 0 {
 		m["groups"] = p.Groups
 	}
-	return m
+}
+
+// putUserName writes a user's principal name under the names that each version has for it.
+func putUserName(m map[string]any, version, name string) {
+	if version == "2.0" {
+		put(m, "preferred_username", name)
+		return
+	}
+	put(m, "unique_name", name)
+	put(m, "upn", name)
 }
 
 func put(m map[string]any, name, value string) {

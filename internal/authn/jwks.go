@@ -24,7 +24,7 @@ type JWK struct {
 
 // JWKS lists every key whose tokens may still be about, newest first. Set Issuer on the entries where the document calls for it.
 func (t *Tokens) JWKS() JWKS {
-	keys := *t.keys.Load()
+	keys := t.keys.Load().usable(t.clock.Now())
 	out := JWKS{Keys: make([]JWK, 0, len(keys))}
 	for _, k := range keys {
 		public := k.private.PublicKey

@@ -121,6 +121,24 @@ func (rec *keyRecord) open(s Sealer) (*signingKey, error) {
 // ring is an immutable set of keys, newest first.
 type ring []*signingKey
 
+// until is when the last token signed with key i has expired at every verifier; zero for the key that signs.
+func (r ring) until(i int) time.Time {
+	if i == 0 {
+		return time.Time{}
+	}
+	return r[i-1].created.Add(MaxLifetime + skew)
+}
+
+// usable are the keys whose tokens may still be about.
+func (r ring) usable(now time.Time) ring {
+	for i := 1; i < len(r); i++ {
+		if now.After(r.until(i)) {
+			return r[:i] // those behind it are older still
+		}
+	}
+	return r
+}
+
 func (r ring) find(id string) *signingKey {
 	for _, k := range r {
 		if k.id == id {
@@ -141,7 +159,7 @@ func loadRing(ctx context.Context, st store.Store, s Sealer, c clock.Clock, crea
 		return nil, fmt.Errorf("read signing keys: %w", err)
 	}
 	if len(records) == 0 && create {
-		if err := addKey(ctx, st, s, c, true); err != nil {
+		if err := addKey(ctx, st, s, c.Now(), true); err != nil {
 			return nil, err
 		}
 		return loadRing(ctx, st, s, c, false)
@@ -162,8 +180,8 @@ func loadRing(ctx context.Context, st store.Store, s Sealer, c clock.Clock, crea
 }
 
 // addKey stores a new key; with first, only if there is none yet.
-func addKey(ctx context.Context, st store.Store, s Sealer, c clock.Clock, first bool) error {
-	rec, err := newKey(s, c.Now())
+func addKey(ctx context.Context, st store.Store, s Sealer, now time.Time, first bool) error {
+	rec, err := newKey(s, now)
 	if err != nil {
 		return err
 	}
@@ -185,6 +203,25 @@ func addKey(ctx context.Context, st store.Store, s Sealer, c clock.Clock, first 
 	})
 	if err != nil {
 		return fmt.Errorf("store signing key: %w", err)
+	}
+	return nil
+}
+
+// dropKeys removes keys for good.
+func dropKeys(ctx context.Context, st store.Store, old ring) error {
+	if len(old) == 0 {
+		return nil
+	}
+	_, err := st.Update(ctx, keyShard, func(tx store.Tx) error {
+		for _, k := range old {
+			if err := tx.Delete([]byte(keyPrefix + k.id)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("remove expired signing keys: %w", err)
 	}
 	return nil
 }

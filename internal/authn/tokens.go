@@ -11,9 +11,14 @@ type Claims struct {
 	Issuer    string // "" = the version's standard issuer of the tenant
 	Audience  string // as requested: "https://vault.azure.net", "https://management.core.windows.net/", a client id
 	Principal Principal
-	Lifetime  time.Duration // 0 = 1 hour
-	Extra     map[string]any
+	Lifetime  time.Duration // 0 = 1 hour; at most MaxLifetime
+	// ID makes an id_token: it tells the client (its Audience) who signed in and opens nothing. Verify refuses it.
+	ID    bool
+	Extra map[string]any // further claims; those that Issue writes itself win
 }
+
+// MaxLifetime is the longest a token may live. A signing key stays known for so long after the next one took over.
+const MaxLifetime = 24 * time.Hour
 
 // Token is an issued token.
 type Token struct {

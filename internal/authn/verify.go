@@ -49,6 +49,8 @@ type received struct {
 	Groups    []string `json:"groups"`
 	Name      string   `json:"name"`
 	AppName   string   `json:"app_displayname"`
+	UPN       string   `json:"upn"`
+	Preferred string   `json:"preferred_username"`
 }
 
 // Verify implements Verifier. Verified tokens are remembered by their SHA-256, so that a client's second request costs no RSA; lifetime and tenant are
@@ -94,7 +96,7 @@ func (t *Tokens) open(raw string) (*verified, error) {
 		return nil, &VerifyError{Malformed, "not a compact JWS signed with RS256"}
 	}
 	id := jws.Signatures[0].Protected.KeyID
-	key := t.keys.Load().find(id)
+	key := t.keys.Load().usable(t.clock.Now()).find(id)
 	if key == nil {
 		return nil, &VerifyError{BadSignature, fmt.Sprintf("no signing key %.60q", id)}
 	}
@@ -108,6 +110,10 @@ func (t *Tokens) open(raw string) (*verified, error) {
 	}
 	if !ids.IsGUID(c.Tenant) || !ids.IsGUID(c.Object) || c.Audience == "" || c.Expires == nil {
 		return nil, &VerifyError{Malformed, "it lacks tid, oid, aud or exp"}
+	}
+	if c.Type != "app" && c.Type != "user" {
+		// An id_token is signed with the same key, for the client alone.
+		return nil, &VerifyError{Malformed, "it is not an access token (no idtyp)"}
 	}
 	if !t.issuedBy(c.Issuer, c.Tenant) {
 		return nil, &VerifyError{BadIssuer, fmt.Sprintf("%.200q is not an issuer of tenant %s", c.Issuer, c.Tenant)}
@@ -146,8 +152,11 @@ func (c *received) principal() Principal {
 		p.AppID, p.ClientAuth = c.AZP, c.AZPAuth
 	}
 	switch {
-	case c.Type != "app":
-		p.Kind, p.Name = User, c.Name
+	case c.Type == "user":
+		p.Kind, p.Name, p.UserName = User, c.Name, c.UPN
+		if p.UserName == "" {
+			p.UserName = c.Preferred
+		}
 	case c.Resource != "":
 		p.Kind = ManagedIdentity
 	}

@@ -13,6 +13,7 @@
 //	platform          signing keys, settings of this installation
 //	names             host name -> resource id
 //	tenant/<guid>     a directory tenant
+//	signin/<guid>     its sign-ins: codes, sessions, refresh tokens, the log; "signin": device codes
 //	sub/<guid>        a subscription: resources, role assignments, account keys, activity log
 //	vault/<guid>      one key vault's objects
 //	range/<guid>      one Cosmos DB partition key range

@@ -59,6 +59,11 @@ func (r *Request) ShareHeader(canonical string, values []string) {
 	r.answer[canonical] = values
 }
 
+// AddHeader is SetHeader that keeps earlier values: for Set-Cookie.
+func (r *Request) AddHeader(canonical, value string) {
+	r.ShareHeader(canonical, append(r.answer[canonical][:len(r.answer[canonical]):len(r.answer[canonical])], value))
+}
+
 // one is []string{v}, out of the request's own room while there is some.
 func (r *Request) one(v string) []string {
 	i := r.headersUsed

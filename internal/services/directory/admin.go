@@ -23,6 +23,9 @@ func (s *Service) adminRoutes() []wire.Route {
 		route("DELETE", "/apps/{appId}/credentials/{keyId}", "AppCredentialDelete", s.deleteCredential),
 		route("POST", "/users", "UserCreate", wire.HandleBody(s.createUser)),
 		route("POST", "/serviceprincipals", "ServicePrincipalCreate", wire.HandleBody(s.createPrincipal)),
+		route("GET", "/keys", "SigningKeyList", s.listKeys),
+		route("POST", "/keys/rotate", "SigningKeyRotate", s.rotateKeys),
+		route("GET", "/signins", "SignInList", s.listSignIns),
 	}
 }
 

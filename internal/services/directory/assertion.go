@@ -49,11 +49,6 @@ func (s *Service) checkAssertion(r *wire.Request, tenant *Tenant, app *Applicati
 	if err := json.Unmarshal(jws.UnsafePayloadWithoutVerification(), &claims); err != nil {
 		return "", badAssertion("JWT token is invalid or malformed. Its claims are not what is expected.")
 	}
-	if strings.HasPrefix(claims.Issuer, "https://") {
-		return "", oauth(fault.Unauthenticated, 70021, "invalid_client",
-			"No matching federated identity record found for presented assertion. Assertion Issuer: '%s'. Assertion Subject: '%s'.",
-			clip(claims.Issuer), clip(claims.Subject))
-	}
 	if header.names() == 0 {
 		return "", badAssertion("Invalid JWT token. No certificate thumbprint (x5t, x5t#S256), kid or x5c specified in token header.")
 	}

@@ -13,30 +13,38 @@ import (
 // client is an application that proved who it is.
 type client struct {
 	sp     *SP
-	method string // appidacr: "1" secret, "2" certificate
+	app    *Application
+	method string // appidacr: "0" none, "1" secret, "2" certificate
 	by     string // which credential, for the audit record
 }
 
-// authenticate finds the client in the tenant and checks its one credential.
-func (s *Service) authenticate(ctx context.Context, r *wire.Request, tenant *Tenant, f *tokenForm) (*client, error) {
+// authenticate finds the client in the tenant and checks its one credential. With public, a client that is registered as one may come without.
+func (s *Service) authenticate(ctx context.Context, r *wire.Request, tenant *Tenant, f *tokenForm, public bool) (*client, error) {
 	if f.clientID == "" {
 		return nil, missing("client_id")
+	}
+	if c, err := s.federatedIdentity(ctx, tenant, f); c != nil || err != nil {
+		return c, err
 	}
 	sp, app, err := s.registered(ctx, tenant, f.clientID)
 	if err != nil {
 		return nil, err
 	}
-	c := &client{sp: sp}
+	c := &client{sp: sp, app: app}
 	switch {
+	case (f.assertion != "" || f.clientSecret != "") && findFirstClient(sp.AppID) != nil:
+		err = oauth(fault.Unauthenticated, 700025, "invalid_client", "Client is public so neither 'client_assertion' nor 'client_secret' should be presented.")
 	case f.assertion != "":
 		if f.assertionType != assertionType {
 			return nil, malformed("The parameter 'client_assertion_type' must be '%s'.", assertionType)
 		}
 		c.method = "2"
-		c.by, err = s.checkAssertion(r, tenant, app, f.assertion)
+		c.by, err = s.checkAnyAssertion(ctx, r, tenant, app, f.assertion)
 	case f.clientSecret != "":
 		c.method = "1"
 		c.by, err = s.checkSecret(app, f.clientSecret)
+	case public:
+		c.method = "0"
 	default:
 		err = oauth(fault.Unauthenticated, 7000218, "invalid_client",
 			"The request body must contain the following parameter: 'client_assertion' or 'client_secret'.")
@@ -50,9 +58,27 @@ func (s *Service) authenticate(ctx context.Context, r *wire.Request, tenant *Ten
 	return c, nil
 }
 
-// registered finds the service principal with that client id in the tenant, and the application behind it, wherever that lives.
+// checkAnyAssertion verifies a client assertion: one the client signed itself, or another issuer's token that a federated credential names.
+func (s *Service) checkAnyAssertion(ctx context.Context, r *wire.Request, tenant *Tenant, app *Application, raw string) (by string, err error) {
+	claims, foreign := foreignAssertion(raw)
+	if !foreign {
+		return s.checkAssertion(r, tenant, app, raw)
+	}
+	credentials, err := s.FederatedCredentials(ctx, app)
+	if err != nil {
+		return "", err
+	}
+	return s.checkFederated(ctx, credentials, claims, raw)
+}
+
+// registered finds the service principal with that client id in the tenant, and the application behind it, wherever that lives. Azure's own clients are
+// everywhere.
 func (s *Service) registered(ctx context.Context, tenant *Tenant, clientID string) (*SP, *Application, error) {
 	id := strings.ToLower(clientID)
+	if first := findFirstClient(id); first != nil {
+		sp, app := first.in(tenant)
+		return sp, app, nil
+	}
 	sp, err := s.spAt(ctx, tenant.ID, keySPAppID+id)
 	if err != nil {
 		return nil, nil, err
@@ -111,4 +137,9 @@ func (s *Service) checkSecret(app *Application, secret string) (by string, err e
 // secretMAC is how a secret is recognised. The MAC names application and key, so that a row moved elsewhere opens nothing.
 func (s *Service) secretMAC(app *Application, keyID, secret string) []byte {
 	return s.Sealer.MAC(tenantShard(app.TenantID), "client secret", app.ObjectID, keyID, secret)
+}
+
+// publicClient tells whether the application may sign users in without a credential of its own, by grants that name no redirect URI.
+func publicClient(app *Application) bool {
+	return app.PublicClient || findFirstClient(app.AppID) != nil
 }

@@ -13,10 +13,15 @@ import (
 
 func (s *Service) discoveryRoutes() []wire.Route {
 	get := func(pattern, operation string, h wire.Handler) wire.Route {
-		return wire.Route{Host: wire.HostLogin, Method: "GET", Pattern: pattern, Operation: operation, Auth: wire.Anonymous, Handler: h, Quiet: true}
+		public := func(ctx context.Context, r *wire.Request) (any, error) {
+			anyOrigin(r)
+			return h(ctx, r)
+		}
+		return wire.Route{Host: wire.HostLogin, Method: "GET", Pattern: pattern, Operation: operation, Auth: wire.Anonymous, Handler: public, Quiet: true}
 	}
 	return []wire.Route{
 		get("/common/discovery/instance", "InstanceDiscovery", s.instances),
+		get("/common/userrealm/{upn}", "UserRealm", s.realm),
 		get("/{tenant}/.well-known/openid-configuration", "OpenIDConfigurationV1", s.configuration(false)),
 		get("/{tenant}/v2.0/.well-known/openid-configuration", "OpenIDConfigurationV2", s.configuration(true)),
 		get("/{tenant}/discovery/keys", "KeysV1", s.keys(false)),
@@ -24,8 +29,7 @@ func (s *Service) discoveryRoutes() []wire.Route {
 	}
 }
 
-// configuration is an OpenID provider's discovery document. It names an authorization endpoint, though none is served yet, because MSAL refuses a
-// document without one.
+// configuration is an OpenID provider's discovery document.
 type configuration struct {
 	TokenEndpoint         string   `json:"token_endpoint"`
 	TokenAuthMethods      []string `json:"token_endpoint_auth_methods_supported"`
@@ -38,6 +42,9 @@ type configuration struct {
 	Scopes                []string `json:"scopes_supported"`
 	Issuer                string   `json:"issuer"`
 	AuthorizationEndpoint string   `json:"authorization_endpoint"`
+	DeviceEndpoint        string   `json:"device_authorization_endpoint"`
+	EndSessionEndpoint    string   `json:"end_session_endpoint"`
+	PKCE                  []string `json:"code_challenge_methods_supported"`
 	Claims                []string `json:"claims_supported"`
 	Region                *string  `json:"tenant_region_scope"`
 	Cloud                 string   `json:"cloud_instance_name"`
@@ -70,13 +77,23 @@ func (s *Service) configuration(v2 bool) wire.Handler {
 			TokenEndpoint:    oauth2 + "/token",
 			TokenAuthMethods: []string{"client_secret_post", "private_key_jwt", "client_secret_basic"},
 			KeysURI:          keys, ResponseModes: []string{"query", "fragment", "form_post"}, SubjectTypes: []string{"pairwise"},
-			SigningAlgorithms: []string{"RS256"}, ResponseTypes: []string{"code", "id_token", "code id_token", "id_token token"},
-			GrantTypes: []string{"client_credentials"}, Scopes: []string{"openid", "profile", "email", "offline_access"}, Issuer: iss,
-			AuthorizationEndpoint: oauth2 + "/authorize",
-			Claims:                []string{"sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "nonce", "name", "tid", "ver"},
-			Cloud:                 "microsoftonline.com", GraphHost: "graph.windows.net", MSGraphHost: r.Hosts.Authority(r.Host, wire.HostGraph, ""), RBAC: "https://pas.windows.net",
+			SigningAlgorithms: []string{"RS256"}, ResponseTypes: []string{"code", "id_token", "code id_token"},
+			GrantTypes: s.grantTypes(), Scopes: []string{"openid", "profile", "email", "offline_access"}, Issuer: iss,
+			AuthorizationEndpoint: oauth2 + "/authorize", DeviceEndpoint: oauth2 + "/devicecode", EndSessionEndpoint: oauth2 + "/logout", PKCE: []string{"S256"},
+			Claims: []string{"sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "nonce", "name", "tid", "ver"},
+			Cloud:  "microsoftonline.com", GraphHost: "graph.windows.net", MSGraphHost: r.Hosts.Authority(r.Host, wire.HostGraph, ""), RBAC: "https://pas.windows.net",
 		}, nil
 	}
+}
+
+func (s *Service) grantTypes() []string {
+	types := []string{
+		"client_credentials", "authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code", "urn:ietf:params:oauth:grant-type:jwt-bearer",
+	}
+	if s.PasswordGrant {
+		types = append(types, "password")
+	}
+	return types
 }
 
 // templated is the tenant in an issuer: for authorities of many tenants clients put the token's own in its place.

@@ -26,6 +26,14 @@ type tokenForm struct {
 	scope         string
 	claims        string
 	hasSecret     bool // client_secret is there, if only empty
+
+	code, redirectURI, verifier string // authorization_code
+	refreshToken                string
+	deviceCode                  string
+	username, password          string
+	onBehalf                    string // the user's token, of on-behalf-of
+	tokenUse                    string // requested_token_use
+	clientInfo                  bool
 }
 
 // parseForm reads a token request: the form, and HTTP Basic for the client's credentials.
@@ -44,9 +52,14 @@ func parseForm(r *wire.Request) (*tokenForm, error) {
 		assertion: strings.TrimSpace(values.Get("client_assertion")), assertionType: values.Get("client_assertion_type"),
 		resource: strings.TrimSpace(values.Get("resource")), scope: values.Get("scope"), claims: values.Get("claims"), hasSecret: values.Has("client_secret"),
 	}
-	for _, name := range []string{"grant_type", "client_id", "client_secret", "client_assertion", "resource", "scope"} {
-		if len(values[name]) > 1 {
-			return nil, malformed("The parameter '%s' is given more than once.", name)
+	f.code, f.redirectURI, f.verifier = values.Get("code"), values.Get("redirect_uri"), values.Get("code_verifier")
+	f.refreshToken, f.deviceCode = values.Get("refresh_token"), values.Get("device_code")
+	f.username, f.password = strings.TrimSpace(values.Get("username")), values.Get("password")
+	f.onBehalf, f.tokenUse = strings.TrimSpace(values.Get("assertion")), values.Get("requested_token_use")
+	f.clientInfo = values.Get("client_info") == "1"
+	for name, v := range values {
+		if len(v) > 1 {
+			return nil, malformed("The parameter '%s' is given more than once.", clip(name))
 		}
 	}
 	if err := f.basic(r.HTTP.Header.Get("Authorization")); err != nil {

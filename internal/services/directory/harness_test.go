@@ -65,18 +65,23 @@ func (a *recorder) Record(_ context.Context, e *wire.Event) error {
 	return nil
 }
 
-func newPlatform(t testing.TB) *platform {
+func newPlatform(t testing.TB, options ...func(*directory.Deps)) *platform {
 	t.Helper()
 	st, err := pebble.Open("db", pebble.Options{FS: vfs.NewMem()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = st.Close() })
+	return openPlatform(t, st, clock.NewFake(start), options...)
+}
+
+// openPlatform opens a directory on a store that may have one already.
+func openPlatform(t testing.TB, st store.Store, c *clock.Fake, options ...func(*directory.Deps)) *platform {
+	t.Helper()
 	sealer, err := seal.New([]byte("0123456789abcdef0123456789abcdef"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := clock.NewFake(start)
 	tenants := directory.NewTenants(st, c)
 	tokens, err := authn.NewTokens(t.Context(), st, sealer, c, tenants.Exists)
 	if err != nil {
@@ -84,7 +89,11 @@ func newPlatform(t testing.TB) *platform {
 	}
 	hosts := wire.Hosts{Suffix: "bulkhead.localhost", Port: 8443}
 	log := slog.New(slog.DiscardHandler)
-	dir := directory.New(directory.Deps{Store: st, Sealer: sealer, Clock: c, Log: log, Tokens: tokens, Tenants: tenants, Hosts: hosts})
+	deps := directory.Deps{Store: st, Sealer: sealer, Clock: c, Log: log, Tokens: tokens, Tenants: tenants, Hosts: hosts}
+	for _, option := range options {
+		option(&deps)
+	}
+	dir := directory.New(deps)
 	audit := &recorder{}
 	mux, err := wire.NewMux([]wire.Service{dir.Service()}, wire.Options{Hosts: hosts, Clock: c, Log: log, Audit: audit})
 	if err != nil {
@@ -151,7 +160,7 @@ func (p *platform) send(handler http.Handler, method, target, contentType, body 
 	w := httptest.NewRecorder()
 	handler.ServeHTTP(w, r)
 	a := answer{status: w.Code, header: w.Header(), raw: w.Body.String()}
-	if w.Body.Len() > 0 {
+	if w.Body.Len() > 0 && strings.HasPrefix(w.Header().Get("Content-Type"), "application/json") {
 		if err := json.Unmarshal(w.Body.Bytes(), &a.body); err != nil {
 			p.t.Fatalf("%s %s: body %q: %v", method, target, w.Body, err)
 		}

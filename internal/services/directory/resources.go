@@ -23,11 +23,13 @@ type firstParty struct {
 	uris  []string // without a trailing slash, lower case; accepted with one too
 	// host, if set, is the kind whose URLs are audiences too: https://management.SUFFIX, https://{account}.documents.azure.com.
 	host wire.HostKind
+	// version of tokens for it; "" = 1.0.
+	version string
 	// bare: under the own suffix the plane's name without a label in front is the audience (https://vault.SUFFIX, as vaults' challenges say).
 	bare bool
 }
 
-// firstParties is the table of audiences. All of them take version 1.0 tokens.
+// firstParties is the table of audiences.
 var firstParties = []firstParty{
 	{
 		name: "Windows Azure Service Management API", appID: "797f4846-ba00-4fd7-ba43-dac1f8f63013",
@@ -46,7 +48,14 @@ var firstParties = []firstParty{
 		name: "Azure Cosmos DB", appID: "a232010e-820c-4083-83bb-3ace5fc29d0b",
 		uris: []string{"https://cosmos.azure.com"}, host: wire.HostCosmos,
 	},
+	{name: "AAD Token Exchange", appID: exchangeAppID, uris: []string{"api://azureadtokenexchange"}, version: "2.0"},
 }
+
+// A token for the token exchange is good for one thing: to be another application's assertion (federated.go).
+const (
+	exchangeAppID    = "fb60f99c-7a34-4190-8149-302f77469936"
+	exchangeAudience = "api://AzureADTokenExchange"
+)
 
 // matches tells whether resource (lower case) names f.
 func (f *firstParty) matches(hosts wire.Hosts, resource string) bool {
@@ -101,6 +110,13 @@ func firstPartyAt(tenantID, key string) *SP {
 			}
 		}
 	}
+	for i := range firstClients {
+		c := &firstClients[i]
+		sp := (&firstParty{name: c.name, appID: c.appID}).principal(strings.ToLower(tenantID))
+		if key == keySP+sp.ObjectID || key == keySPAppID+sp.AppID {
+			return sp
+		}
+	}
 	return nil
 }
 
@@ -109,6 +125,10 @@ type audience struct {
 	value   string // aud
 	version string
 	name    string
+	appID   string
+	first   *firstParty  // one of Azure's own; else
+	sp      *SP          // the service principal in the tenant and
+	app     *Application // what it stands for
 }
 
 // audience finds out what API resource names in the tenant: one of Azure's own, or a service principal by client id or identifier URI.
@@ -116,7 +136,11 @@ func (s *Service) audience(ctx context.Context, tenant *Tenant, hosts wire.Hosts
 	lower := strings.ToLower(resource)
 	for i := range firstParties {
 		if firstParties[i].matches(hosts, lower) {
-			return &audience{value: resource, version: "1.0", name: firstParties[i].name}, nil
+			f := &firstParties[i]
+			if f.version == "2.0" {
+				return &audience{value: f.appID, version: f.version, name: f.name, appID: f.appID, first: f}, nil
+			}
+			return &audience{value: resource, version: "1.0", name: f.name, appID: f.appID, first: f}, nil
 		}
 	}
 	sp, err := s.resourcePrincipal(ctx, tenant.ID, lower)
@@ -135,10 +159,11 @@ func (s *Service) audience(ctx context.Context, tenant *Tenant, hosts wire.Hosts
 				"administrator of the tenant or consented to by any user in the tenant. You might have sent your authentication request to the wrong tenant.",
 			clip(resource), tenant.DisplayName)
 	}
+	aud := &audience{value: resource, version: "1.0", name: app.DisplayName, appID: app.AppID, sp: sp, app: app}
 	if app.TokenVersion == 2 {
-		return &audience{value: app.AppID, version: "2.0", name: app.DisplayName}, nil
+		aud.value, aud.version = app.AppID, "2.0"
 	}
-	return &audience{value: resource, version: "1.0", name: app.DisplayName}, nil
+	return aud, nil
 }
 
 func (s *Service) resourcePrincipal(ctx context.Context, tenantID, resource string) (*SP, error) {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/bulkheadhq/bulkhead/internal/authn"
 	"github.com/bulkheadhq/bulkhead/internal/clock"
@@ -12,12 +14,14 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
 
-// Sealer recognises client secrets without keeping them. Implemented by *seal.Sealer.
+// Sealer recognises client secrets without keeping them, and seals what a browser carries for the platform. Implemented by *seal.Sealer.
 type Sealer interface {
 	MAC(shard string, parts ...string) []byte
+	Seal(shard string, key, plaintext []byte) ([]byte, error)
+	Open(shard string, key, sealed []byte) ([]byte, error)
 }
 
-// Deps is what the service stands on. All fields are required.
+// Deps is what the service stands on. The fields up to Hosts are required.
 type Deps struct {
 	Store   store.Store
 	Sealer  Sealer
@@ -26,6 +30,12 @@ type Deps struct {
 	Tokens  *authn.Tokens
 	Tenants *Tenants
 	Hosts   wire.Hosts // for tokens that are issued without a request, and for the issuers tokens may carry
+
+	PasswordGrant    bool         // clients may send users' passwords to the token endpoint
+	FederatedIssuers []string     // foreign issuers whose keys may be fetched, as their tokens spell iss
+	Fetch            *http.Client // to fetch them with; nil = a plain one
+	// IdentityCredentials are the federated credentials of a user-assigned managed identity, by its ARM id; nil = there are none.
+	IdentityCredentials func(ctx context.Context, resourceID string) ([]Federated, error)
 }
 
 // Service is the directory. Safe for concurrent use.
@@ -33,6 +43,9 @@ type Service struct {
 	Deps
 	rows      *store.Cached[row]
 	passwords chan struct{} // one entry for each password being worked on
+	issuers   *issuerCache
+	attempts  *attempts
+	signins   *signinLog
 }
 
 // rowsMax bounds the rows kept decoded: applications, users and service principals that signed in lately.
@@ -44,17 +57,31 @@ func New(d Deps) *Service {
 		h, ok := d.Hosts.Resolve(hostport)
 		return ok && h.Kind == wire.HostLogin && !h.Public
 	})
-	return &Service{Deps: d, rows: store.NewCached(d.Store, rowsMax, loadRow), passwords: make(chan struct{}, passwordSlots)}
+	return &Service{
+		Deps: d, rows: store.NewCached(d.Store, rowsMax, loadRow), passwords: make(chan struct{}, passwordSlots),
+		issuers: newIssuerCache(d.Fetch, d.Clock), attempts: newAttempts(), signins: newSigninLog(d.Store, d.Log),
+	}
 }
 
 // Service gives the routes.
 func (s *Service) Service() wire.Service {
 	var routes []wire.Route
 	routes = append(routes, s.tokenRoutes()...)
+	routes = append(routes, s.authorizeRoutes()...)
+	routes = append(routes, s.deviceRoutes()...)
 	routes = append(routes, s.discoveryRoutes()...)
 	routes = append(routes, s.adminRoutes()...)
 	routes = append(routes, s.graphRoutes()...)
-	return wire.Service{Name: "directory", Routes: routes, Run: s.Run}
+	return wire.Service{Name: "directory", Routes: routes, Run: s.background}
+}
+
+// background does what goes on beside requests until ctx ends: what was deleted ends for good, sign-in records are stored.
+func (s *Service) background(ctx context.Context) error {
+	var logging sync.WaitGroup
+	logging.Go(func() { s.signins.run(ctx) })
+	err := s.Run(ctx)
+	logging.Wait()
+	return err
 }
 
 // row is one decoded row of a tenant's shard, or several below one object; all fields are nil where there is none.
