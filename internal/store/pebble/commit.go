@@ -35,11 +35,6 @@ type leader struct {
 func (l *leader) run() {
 	l.functions()
 	b := l.apply()
-	l.sh.mu.Lock()
-	l.sh.leading = false
-	l.sh.inFlight++
-	l.sh.promote()
-	l.sh.mu.Unlock()
 	l.g.err = l.e.settle(l.sh, l.g, b)
 	l.e.answer(l.sh, l.g, l.own)
 }
@@ -72,14 +67,17 @@ func (l *leader) functions() {
 	}
 }
 
-// next takes another item into the group. When none waits it yields twice before it gives up: those whose group just
+// yields is how often a leader lets others run before it closes its group.
+const yields = 6
+
+// next takes another item into the group. When none waits it yields some times before it gives up: those whose group just
 // became durable are about to write again, and come along for free. (8 writers on one shard: half as much again.)
 func (l *leader) next() *item {
 	if l.o.bytes > groupBytes {
 		return nil
 	}
 	it := l.sh.more(l.g, l.e.maxGroup)
-	for i := 0; it == nil && i < 2 && len(l.g.items) < l.e.maxGroup; i++ {
+	for i := 0; it == nil && i < yields && len(l.g.items) < l.e.maxGroup; i++ {
 		runtime.Gosched()
 		it = l.sh.more(l.g, l.e.maxGroup)
 	}
@@ -176,18 +174,11 @@ func (e *Engine) build(sh *shard, now *state, head store.LSN, o *overlay) (*batc
 	return b, b.Set(lsnKey(id), encodeUint(uint64(head)), nil)
 }
 
-// settle waits until the group, and every one before it, is durable, and rings the bell.
+// settle waits until the group is durable, and rings the bell.
 func (e *Engine) settle(sh *shard, g *group, b *batch) error {
 	err := g.err
 	if b != nil && err == nil {
 		err = b.SyncWait()
-	}
-	if g.prev != nil {
-		<-g.prev.done
-		if err == nil {
-			err = g.prev.err
-		}
-		g.prev = nil
 	}
 	if err == nil {
 		err = e.err() // what these functions read may be lost
@@ -208,15 +199,8 @@ func (e *Engine) settle(sh *shard, g *group, b *batch) error {
 	return b.Close()
 }
 
-// drop removes the shard. Nothing else of it is under way but groups that wait to be durable.
-func (e *Engine) drop(g *group, sh *shard) error {
-	if g.prev != nil {
-		<-g.prev.done
-		if g.prev.err != nil {
-			return g.prev.err
-		}
-		g.prev = nil
-	}
+// drop removes the shard. No group of it is under way.
+func (e *Engine) drop(sh *shard) error {
 	now := sh.state.Load()
 	if now.id == 0 {
 		return nil

@@ -8,10 +8,9 @@
 // one that fails is undone and the others stand. What they wrote becomes one Pebble batch with one fsync. There is no
 // goroutine per shard: an idle one costs its entry in a map.
 //
-// A group is applied when Pebble shows it, and durable when the disk has it. Once a group is applied, the next may run
-// its functions on top, so two groups of a shard can be under way; they become durable in order, and nobody in a group
-// is answered before that, not even a caller whose function wrote nothing or failed, for what it read could be lost
-// yet.
+// A group is applied when Pebble shows it, and durable when the disk has it. A shard has one group under way at a time:
+// whoever comes meanwhile is in the next. Nobody in a group is answered before it is durable, not even a caller whose function wrote
+// nothing or failed, for what it read could be lost yet.
 //
 // # A read
 //

@@ -46,7 +46,6 @@ type Engine struct {
 	fs       vfs.FS
 	log      *slog.Logger
 	maxGroup int
-	inFlight int // how many groups of one shard may be between being applied and being durable
 	running  running
 	space    space
 	count    atomic.Int64 // shards that exist
@@ -93,9 +92,6 @@ func Open(dir string, o Options) (*Engine, error) {
 		dir: dir, fs: o.FS, log: o.Logger, maxGroup: o.MaxGroup, space: space{fs: o.FS, dir: dir, min: o.MinFree},
 		observe: o.Committed, shards: map[string]*shard{}, closed: make(chan struct{}), failed: make(chan struct{}),
 	}
-	if e.inFlight = 2; o.MaxGroup == 1 {
-		e.inFlight = 1
-	}
 	// Pebble charges its memory tables to the cache. Without room for them, nothing would be left for blocks, and each point read would go to the file.
 	e.cache = pebble.NewCache(o.CacheBytes + memTables*memTable)
 	db, err := pebble.Open(dir, e.pebbleOptions())
@@ -121,6 +117,7 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 		FormatMajorVersion:          pebble.FormatTableFormatV6,
 		MemTableSize:                memTable,
 		MemTableStopWritesThreshold: memTables,
+		L0CompactionThreshold:       10, // fewer, larger compactions of what was just written
 		MaxOpenFiles:                256,
 		Logger:                      pebbleLogger{e},
 		EventListener: &pebble.EventListener{

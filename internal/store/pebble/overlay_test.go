@@ -63,12 +63,12 @@ func TestOverlay_Rollback(t *testing.T) {
 // TestCancel_Promoted: a waiting caller that was told to lead, and gives up at that very moment, passes the lead on.
 func TestCancel_Promoted(t *testing.T) {
 	t.Parallel()
-	sh := &shard{maxInFlight: 1, inFlight: 1}
+	sh := &shard{leading: true}
 	first, second := &item{wake: make(chan bool, 1)}, &item{wake: make(chan bool, 1)}
 	if sh.enqueue(first) || sh.enqueue(second) {
-		t.Fatal("told to lead while a group is in flight")
+		t.Fatal("told to lead while a group is under way")
 	}
-	sh.inFlight = 0
+	sh.leading = false
 	sh.promote()
 	if !sh.cancel(first) {
 		t.Error("cancel of a waiting item: got false")

@@ -31,13 +31,10 @@ type shard struct {
 	durable  atomic.Uint64
 	drops    atomic.Uint64 // how often the shard was dropped, as LSNs begin anew then
 
-	mu          sync.Mutex
-	queue       []*item
-	leading     bool // somebody runs functions, or was told to
-	inFlight    int  // groups applied, not yet durable
-	maxInFlight int
-	last        *group // the latest group
-	bell        chan struct{}
+	mu      sync.Mutex
+	queue   []*item
+	leading bool // a group is under way, or somebody was told to begin one
+	bell    chan struct{}
 }
 
 // item is one Update (or Drop) in a shard's queue.
@@ -88,7 +85,7 @@ func (e *Engine) load(name string) (*shard, error) {
 		}
 		st.lsn = store.LSN(lsn)
 	}
-	sh := &shard{name: name, maxInFlight: e.inFlight}
+	sh := &shard{name: name}
 	sh.state.Store(st)
 	sh.durable.Store(uint64(st.lsn))
 	e.shards[name] = sh
@@ -184,7 +181,7 @@ func (sh *shard) enqueue(it *item) bool {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	sh.queue = append(sh.queue, it)
-	if sh.leading || sh.inFlight >= sh.maxInFlight {
+	if sh.leading {
 		return false
 	}
 	sh.leading = true
@@ -215,7 +212,7 @@ func (sh *shard) cancel(it *item) bool {
 
 // promote tells the first in the queue to lead, if that is due. sh.mu is held.
 func (sh *shard) promote() {
-	if sh.leading || len(sh.queue) == 0 || sh.inFlight >= sh.maxInFlight {
+	if sh.leading || len(sh.queue) == 0 {
 		return
 	}
 	sh.leading = true
@@ -226,8 +223,7 @@ func (sh *shard) promote() {
 func (sh *shard) take() (*group, *item) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	g := &group{done: make(chan struct{}), prev: sh.last}
-	sh.last = g
+	g := &group{}
 	it := sh.pop()
 	g.items = append(g.items, it)
 	return g, it
@@ -258,12 +254,12 @@ func (sh *shard) pop() *item {
 	return it
 }
 
-// lead runs one group: its functions, the batch, the wait until that is durable. The next group may run its functions
-// once this one is applied. The caller's item is the first of the group.
+// lead runs one group: its functions, the batch, the wait until that is durable. Whoever comes meanwhile is in the next group. (Two groups under way at a
+// time, the second running its functions while the first is synced, cost more syncs than they saved waiting.) The caller's item is the first of the group.
 func (e *Engine) lead(sh *shard) {
 	g, own := sh.take()
 	if own.drop {
-		g.err = e.drop(g, sh)
+		g.err = e.drop(sh)
 		e.answer(sh, g, own)
 		return
 	}
@@ -277,16 +273,8 @@ func (e *Engine) lead(sh *shard) {
 
 // answer ends the group and tells everybody in it, except the leader itself.
 func (e *Engine) answer(sh *shard, g *group, own *item) {
-	close(g.done)
 	sh.mu.Lock()
-	if own.drop {
-		sh.leading = false
-	} else {
-		sh.inFlight--
-	}
-	if sh.last == g {
-		sh.last = nil
-	}
+	sh.leading = false
 	sh.promote()
 	sh.mu.Unlock()
 	for _, it := range g.items {
