@@ -1,5 +1,7 @@
 package grants
 
+//lint:file-ignore SA1019 the credential for users with passwords is deprecated, and what is tested
+
 import (
 	"context"
 	"encoding/base64"
@@ -50,7 +52,6 @@ func claims(t *testing.T, raw string) map[string]any {
 
 func passwordCredential(t *testing.T, w harness.Way, p *harness.Platform, u user, pass string) *azidentity.UsernamePasswordCredential {
 	t.Helper()
-	//nolint:staticcheck // deprecated, and what is tested
 	cred, err := azidentity.NewUsernamePasswordCredential(p.Run.TenantID, cliID, u.UPN, pass, &azidentity.UsernamePasswordCredentialOptions{
 		ClientOptions: w.ClientOptions(), DisableInstanceDiscovery: !w.Public,
 	})
