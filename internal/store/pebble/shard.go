@@ -51,9 +51,7 @@ type item struct {
 type group struct {
 	items []*item
 	began time.Time // zero unless somebody wants to know
-	prev  *group    // until the group is done
-	done  chan struct{}
-	err   error // set before done is closed
+	err   error
 }
 
 // acquire returns the shard's entry; release must follow.
