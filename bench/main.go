@@ -104,7 +104,7 @@ func run(ctx context.Context, o options) error {
 		return nil
 	}
 	r.ratio("tokens against a bare RS256 signer", "RS256 tokens (8 connections)", "bare signing handler (8 connections)", 0.70)
-	r.ratio("item reads against a bare HTTPS handler", "item reads (8 connections)", "bare HTTPS handler, 1 KB (8 connections)", 0.50)
+	r.ratio("item reads against a bare HTTPS handler", "item reads (8 connections)", "bare HTTPS handler, 1 KB (8 connections)", 0.40)
 	r.print(os.Stdout)
 	if o.brief {
 		return r.judgeRatios()
