@@ -11,7 +11,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/e2e/harness"
 )
 
-// TestAzLogin: `az login --use-device-code` of an unmodified Azure CLI, installed as for e2e/az.
+// TestAzLogin: `az login --use-device-code` of an unmodified Azure CLI, installed as for e2e/az, approved in Chromium.
 func TestAzLogin(t *testing.T) {
 	t.Parallel()
 	if os.Getenv("BULKHEAD_SKIP_CLIENTS") == "1" {
@@ -49,7 +49,7 @@ func TestAzLogin(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	b := newBrowser(t, p.ProxyWay(t))
+	ctx := chromium(t, p)
 	asked := regexp.MustCompile(`open the page (\S+) and enter the code (\S+) to`)
 	type account struct {
 		ID   string
@@ -63,7 +63,7 @@ func TestAzLogin(t *testing.T) {
 	}()
 	for lines := bufio.NewScanner(messages); lines.Scan(); {
 		if m := asked.FindStringSubmatch(lines.Text()); m != nil {
-			if err := approve(b, m[1], m[2], u); err != nil {
+			if err := approveInChromium(ctx, m[1], m[2], u); err != nil {
 				t.Error(err)
 			}
 		}
