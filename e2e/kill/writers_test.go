@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/bulkheadhq/bulkhead/e2e/harness"
 )
@@ -145,7 +146,19 @@ func (w *world) groups() writer {
 	x.remove = func(ctx context.Context, id string) (answer, error) {
 		return w.send(ctx, "DELETE", url(id), w.arm, nil)
 	}
-	x.whole = func(t *testing.T, id string) bool { return w.get(t, "GET", url(id), w.arm, nil).ok() }
+	x.whole = func(t *testing.T, id string) bool {
+		// A deletion that was cut off goes on after the restart.
+		for until := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+			a := w.get(t, "GET", url(id), w.arm, nil)
+			if a.text("properties", "provisioningState") != "Deleting" {
+				return a.ok()
+			}
+			if time.Now().After(until) {
+				t.Errorf("group %s is still being deleted", id)
+				return false
+			}
+		}
+	}
 	return x
 }
 
