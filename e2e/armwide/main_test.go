@@ -9,7 +9,6 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
-	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/bulkheadhq/bulkhead/e2e/harness"
 )
 
@@ -26,22 +25,11 @@ func eachWay(t *testing.T, test func(t *testing.T, p *harness.Platform, w harnes
 	}
 }
 
-func credential(t *testing.T, w harness.Way, tenant, app, secret string) azcore.TokenCredential {
-	t.Helper()
-	cred, err := azidentity.NewClientSecretCredential(tenant, app, secret, &azidentity.ClientSecretCredentialOptions{
-		ClientOptions: w.ClientOptions(), DisableInstanceDiscovery: !w.Public,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cred
-}
-
 // operator signs in as the platform's first application.
 func operator(t *testing.T, p *harness.Platform, w harness.Way) azcore.TokenCredential {
 	t.Helper()
 	env := p.Env(t, "")
-	return credential(t, w, env["AZURE_TENANT_ID"], env["AZURE_CLIENT_ID"], env["AZURE_CLIENT_SECRET"])
+	return w.Credential(t, env["AZURE_TENANT_ID"], env["AZURE_CLIENT_ID"], env["AZURE_CLIENT_SECRET"])
 }
 
 func refused(t *testing.T, what string, err error, status int, code string) {

@@ -52,7 +52,7 @@ func TestCustomRoles(t *testing.T) {
 		}
 
 		app := p.CreateApp(t, "", harness.Name("app-"))
-		accounts, err := armcosmos.NewDatabaseAccountsClient(p.Run.SubscriptionID, credential(t, w, app.TenantID, app.AppID, app.Secret.SecretText), w.ARMOptions())
+		accounts, err := armcosmos.NewDatabaseAccountsClient(p.Run.SubscriptionID, w.Credential(t, app.TenantID, app.AppID, app.Secret.SecretText), w.ARMOptions())
 		check(t, "client", err)
 		groupName := group[len(sub+"/resourceGroups/"):]
 		_, err = accounts.ListReadOnlyKeys(ctx, groupName, account, nil)
@@ -125,7 +125,7 @@ func TestManagementGroups(t *testing.T) {
 		app := p.CreateApp(t, "", harness.Name("app-"))
 		rbac, err := armauthorization.NewClientFactory(p.Run.SubscriptionID, admin, w.ARMOptions())
 		check(t, "client", err)
-		rgs, err := armresources.NewResourceGroupsClient(p.Run.SubscriptionID, credential(t, w, app.TenantID, app.AppID, app.Secret.SecretText), w.ARMOptions())
+		rgs, err := armresources.NewResourceGroupsClient(p.Run.SubscriptionID, w.Credential(t, app.TenantID, app.AppID, app.Secret.SecretText), w.ARMOptions())
 		check(t, "client", err)
 		group := p.PutGroup(t)
 		name := group[len("/subscriptions/"+p.Run.SubscriptionID+"/resourceGroups/"):]

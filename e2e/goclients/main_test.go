@@ -29,13 +29,7 @@ func eachWay(t *testing.T, test func(t *testing.T, p *harness.Platform, w harnes
 // secretCredential signs in as an application made by the harness.
 func secretCredential(t *testing.T, w harness.Way, a harness.App) *azidentity.ClientSecretCredential {
 	t.Helper()
-	cred, err := azidentity.NewClientSecretCredential(a.TenantID, a.AppID, a.Secret.SecretText, &azidentity.ClientSecretCredentialOptions{
-		ClientOptions: w.ClientOptions(), DisableInstanceDiscovery: !w.Public,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cred
+	return w.Credential(t, a.TenantID, a.AppID, a.Secret.SecretText)
 }
 
 // administrator signs in as the platform's first application.

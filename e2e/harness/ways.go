@@ -11,6 +11,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 )
 
 // Way is one of the ways a client reaches the platform.
@@ -115,4 +116,16 @@ func (w Way) ClientOptions() azcore.ClientOptions {
 // ARMOptions are ClientOptions for clients of resource providers.
 func (w Way) ARMOptions() *arm.ClientOptions {
 	return &arm.ClientOptions{ClientOptions: w.ClientOptions()}
+}
+
+// Credential signs an application in with its secret, by this way.
+func (w Way) Credential(t testing.TB, tenant, app, secret string) *azidentity.ClientSecretCredential {
+	t.Helper()
+	cred, err := azidentity.NewClientSecretCredential(tenant, app, secret, &azidentity.ClientSecretCredentialOptions{
+		ClientOptions: w.ClientOptions(), DisableInstanceDiscovery: !w.Public,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cred
 }

@@ -54,7 +54,7 @@ var clients = []struct{ name, sign string }{
 	{"Python SDK", "azsdk-python-"},
 	{"@azure/cosmos", "azure-cosmos-js"},
 	{"msal, adal", "python-requests"},
-	{"armclient", "armclient"},
+	{"armclient", "ARMClient/"},
 	{"Chromium", "Chrome/"},
 }
 

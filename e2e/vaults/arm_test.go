@@ -17,7 +17,7 @@ func TestARM_SecretsAndKeys(t *testing.T) {
 	t.Parallel()
 	eachWay(t, func(t *testing.T, v vault) {
 		env := v.p.Env(t, "")
-		admin := credential(t, v.way, env["AZURE_TENANT_ID"], env["AZURE_CLIENT_ID"], env["AZURE_CLIENT_SECRET"])
+		admin := v.way.Credential(t, env["AZURE_TENANT_ID"], env["AZURE_CLIENT_ID"], env["AZURE_CLIENT_SECRET"])
 		ctx, group := t.Context(), v.groupName()
 		secrets := ok(armkeyvault.NewSecretsClient(v.p.Run.SubscriptionID, admin, v.way.ARMOptions()))(t, "secrets client")
 		made := ok(secrets.CreateOrUpdate(ctx, group, v.name, "s", armkeyvault.SecretCreateOrUpdateParameters{

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/bulkheadhq/bulkhead/e2e/harness"
 )
 
@@ -35,20 +34,9 @@ func eachWay(t *testing.T, test func(t *testing.T, v vault)) {
 			all := append([]string{"purge"}, harness.All...)
 			group := p.PutGroup(t)
 			name := p.PutVault(t, group, "", harness.Policy{ObjectID: app.Principal, Keys: all, Secrets: all, Certificates: all})
-			test(t, vault{p, w, group, name, credential(t, w, app.TenantID, app.AppID, app.Secret.SecretText)})
+			test(t, vault{p, w, group, name, w.Credential(t, app.TenantID, app.AppID, app.Secret.SecretText)})
 		})
 	}
-}
-
-func credential(t *testing.T, w harness.Way, tenant, app, secret string) azcore.TokenCredential {
-	t.Helper()
-	cred, err := azidentity.NewClientSecretCredential(tenant, app, secret, &azidentity.ClientSecretCredentialOptions{
-		ClientOptions: w.ClientOptions(), DisableInstanceDiscovery: !w.Public,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cred
 }
 
 // wantCode checks that err is the service's refusal with that status and code.

@@ -18,7 +18,7 @@ func TestRestart_AfterAKill(t *testing.T) {
 	name := p.PutVault(t, group, "", harness.Policy{ObjectID: app.Principal, Keys: harness.All, Certificates: harness.All})
 	now := func() vault {
 		w := p.ProxyWay(t)
-		return vault{p, w, group, name, credential(t, w, app.TenantID, app.AppID, app.Secret.SecretText)}
+		return vault{p, w, group, name, w.Credential(t, app.TenantID, app.AppID, app.Secret.SecretText)}
 	}
 	ctx, before := t.Context(), now()
 	made := ok(keysClient(t, before).CreateKey(ctx, "k", azkeys.CreateKeyParameters{Kty: to.Ptr(azkeys.KeyTypeEC)}, nil))(t, "create key")
