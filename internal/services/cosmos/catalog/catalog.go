@@ -162,8 +162,9 @@ func resolve(sn store.Snapshot, path string) (*found, error) {
 		return &found{database: db}, err
 	}
 	con, err := findContainer(sn, db, collName)
-	if con != nil {
+	if con != nil && err == nil {
 		con.derive(db)
+		err = con.provision(sn)
 	}
 	return &found{db, con}, err
 }

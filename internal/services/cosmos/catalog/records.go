@@ -46,6 +46,9 @@ type Derived struct {
 	ContentPath    []string // header values
 	AltContentPath []string
 	unique         []items.UniqueKey
+
+	Throughput       Throughput // zero: there is none, as in a serverless account
+	SharedThroughput bool       // it is the database's
 }
 
 func (c *Container) derive(db *Database) {
@@ -72,8 +75,9 @@ type Offer struct {
 	Database  uint32 `json:"database"`
 	Container uint32 `json:"container,omitempty"` // 0: the database's
 	Throughput
-	Time int64  `json:"time"`
-	ETag string `json:"etag"`
+	Highest int    `json:"highest,omitempty"` // ever provisioned; 0: what it is now
+	Time    int64  `json:"time"`
+	ETag    string `json:"etag"`
 }
 
 // RID is its resource id.
@@ -109,7 +113,7 @@ var (
 	countersCodec  = store.Codec[counters]{Kind: 'N', Version: 1}
 	databaseCodec  = store.Codec[Database]{Kind: 'b', Version: 1}
 	containerCodec = store.Codec[Container]{Kind: 'c', Version: 2, Upgrade: asItWas} // 2: time to live, unique keys
-	offerCodec     = store.Codec[Offer]{Kind: 'o', Version: 1}
+	offerCodec     = store.Codec[Offer]{Kind: 'o', Version: 2, Upgrade: asItWas}     // 2: the highest throughput
 )
 
 // asItWas upgrades a record to which a version only added fields whose zero value is right.

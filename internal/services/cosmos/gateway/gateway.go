@@ -50,6 +50,7 @@ type Account struct {
 	LocalAuthDisabled bool
 	KeyMetadataDenied bool // disableKeyBasedMetadataWriteAccess
 	Serverless        bool
+	Throttling        Throttling
 	Consistency       string // default level
 	Location          string // "West US"
 }
@@ -72,16 +73,22 @@ type Deps struct {
 	Items    *items.Store
 	Verifier authn.Verifier
 	Audit    Auditor // nil: the mux alone records
+
+	Throttling Throttling           // of accounts that do not choose; burst if not set
+	Monotonic  func() time.Duration // what throughput is measured by; nil: the machine's
 }
 
 // Gateway serves all accounts. Safe for concurrent use.
 type Gateway struct {
 	Deps
-	texts sync.Pool // of *[]byte, for signed texts
+	texts    sync.Pool // of *[]byte, for signed texts
+	throttle *throttle
 }
 
 // New makes a Gateway.
-func New(d Deps) *Gateway { return &Gateway{Deps: d} }
+func New(d Deps) *Gateway {
+	return &Gateway{Deps: d, throttle: newThrottle(d.Throttling, d.Monotonic)}
+}
 
 // call is a request with what the stages found out.
 type call struct {
@@ -89,6 +96,8 @@ type call struct {
 	account *Account
 	op      operation
 	now     time.Time
+	meter   meter   // what the charge goes to
+	charge  float64 // as answered
 }
 
 // operation is what the headers say a request does. It is read once, before the caller's key is judged.
@@ -119,7 +128,7 @@ func (g *Gateway) Routes() []wire.Route {
 			Host: wire.HostCosmos, Method: method, Pattern: pattern, Operation: operation, BodyLimit: maxBody,
 			Versions: wire.Versions{Header: "X-Ms-Version"}, Network: g.network,
 			Auth:    wire.Authenticator{Name: "cosmos authorization header", Check: g.authenticate},
-			Handler: func(ctx context.Context, r *wire.Request) (any, error) { return h(ctx, r.State.(*call)) },
+			Handler: g.metered(h),
 		})
 	}
 	add("GET", "/", "ReadDatabaseAccount", g.readAccount)
@@ -149,6 +158,19 @@ func (g *Gateway) Routes() []wire.Route {
 		}
 	}
 	return out
+}
+
+// metered charges a request, however it ended, to the range it was about.
+func (g *Gateway) metered(h handler) func(context.Context, *wire.Request) (any, error) {
+	return func(ctx context.Context, r *wire.Request) (any, error) {
+		c := r.State.(*call)
+		out, err := h(ctx, c)
+		if err != nil && c.charge == 0 && c.meter.bucket != nil {
+			c.setCharge(chargeMiss)
+		}
+		g.throttle.settle(c.meter, c.charge)
+		return out, err
+	}
 }
 
 // unsupportedPaths are parts of the protocol that this platform lacks.

@@ -20,6 +20,7 @@ var (
 
 // setCharge sets what every successful answer carries.
 func (c *call) setCharge(charge float64) {
+	c.charge = charge
 	c.SetHeader("X-Ms-Request-Charge", formatCharge(charge))
 	c.ShareHeader("X-Ms-Schemaversion", schemaVersion)
 	c.ShareHeader("X-Ms-Serviceversion", serviceVersion)
