@@ -103,6 +103,16 @@ func (c *call) refuseHeaders() error {
 	return nil
 }
 
+// checkDirective refuses an x-ms-indexing-directive that is none.
+func (c *call) checkDirective() error {
+	switch v := c.header("X-Ms-Indexing-Directive"); strings.ToLower(v) {
+	case "", "default", "include", "exclude":
+		return nil
+	default:
+		return invalid("The value '%s' of the header x-ms-indexing-directive is invalid; it is Default, Include or Exclude.", v)
+	}
+}
+
 // documentError words the errors of package items.
 func documentError(err error) error {
 	var failed *items.FailedWrite
@@ -142,6 +152,9 @@ func (g *Gateway) postDocuments(ctx context.Context, c *call) (any, error) {
 // write does one write and answers it.
 func (g *Gateway) write(ctx context.Context, c *call, con *catalog.Container, w items.Write) (any, error) {
 	if err := c.refuseHeaders(); err != nil {
+		return nil, err
+	}
+	if err := c.checkDirective(); err != nil {
 		return nil, err
 	}
 	key, err := c.wholeKey(con)
@@ -269,7 +282,7 @@ func (g *Gateway) replaceDocument(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return g.write(ctx, c, con, items.Write{Op: items.Replace, ID: c.Param("doc"), Doc: doc, IfMatch: c.header("If-Match")})
+	return g.write(ctx, c, con, items.Write{Op: items.Replace, ID: c.Param("doc"), Doc: doc, IfMatch: c.header("If-Match"), IfNoneMatch: c.header("If-None-Match")})
 }
 
 func (g *Gateway) deleteDocument(ctx context.Context, c *call) (any, error) {
@@ -277,5 +290,5 @@ func (g *Gateway) deleteDocument(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return g.write(ctx, c, con, items.Write{Op: items.Delete, ID: c.Param("doc"), IfMatch: c.header("If-Match")})
+	return g.write(ctx, c, con, items.Write{Op: items.Delete, ID: c.Param("doc"), IfMatch: c.header("If-Match"), IfNoneMatch: c.header("If-None-Match")})
 }

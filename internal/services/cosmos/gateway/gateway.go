@@ -83,11 +83,12 @@ type Gateway struct {
 	Deps
 	texts    sync.Pool // of *[]byte, for signed texts
 	throttle *throttle
+	patching *stripes // by EPK
 }
 
 // New makes a Gateway.
 func New(d Deps) *Gateway {
-	return &Gateway{Deps: d, throttle: newThrottle(d.Throttling, d.Monotonic)}
+	return &Gateway{Deps: d, throttle: newThrottle(d.Throttling, d.Monotonic), patching: newStripes()}
 }
 
 // call is a request with what the stages found out.

@@ -77,14 +77,21 @@ func (t *transaction) apply(p *prepared) (Outcome, error) {
 		return Outcome{}, ErrNotFound()
 	case p.IfMatch != "" && !MatchETag(p.IfMatch, quoteETag(old.header.etag)):
 		return Outcome{}, errPrecondition()
-	case p.Op == Upsert && p.IfNoneMatch == "*":
-		return Outcome{}, errPrecondition()
 	case p.Op == Read:
-		return Outcome{Item: old.item()}, nil
+		return t.read(p, old), nil
+	case p.IfNoneMatch != "" && MatchETag(p.IfNoneMatch, quoteETag(old.header.etag)):
+		return Outcome{}, errPrecondition()
 	case p.Op == Delete:
 		return t.remove(p, old, Requested)
 	}
 	return t.replace(p, old)
+}
+
+func (t *transaction) read(p *prepared, old *stored) Outcome {
+	if etag := quoteETag(old.header.etag); p.IfNoneMatch != "" && MatchETag(p.IfNoneMatch, etag) {
+		return Outcome{Item: Item{Number: old.number, LSN: old.header.lsn, ETag: etag, Time: old.header.time}, Unchanged: true}
+	}
+	return Outcome{Item: old.item()}
 }
 
 func (t *transaction) create(p *prepared) (Outcome, error) {

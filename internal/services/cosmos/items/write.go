@@ -45,7 +45,7 @@ type Write struct {
 	ID      string
 	Doc     Document
 	IfMatch string // an etag as the client sent it, "*", or ""
-	// IfNoneMatch "*" lets an Upsert only create.
+	// IfNoneMatch is an etag, "*", or "". What it matches is not written (so "*" lets an Upsert only create); a Read of it gives no text.
 	IfNoneMatch string
 	// Number addresses the document by resource id instead of ID, when not 0.
 	Number uint64
@@ -67,7 +67,8 @@ type Item struct {
 type Outcome struct {
 	Item
 	Created    bool
-	OldSize    int // bytes of the text that was replaced or deleted
+	Unchanged  bool // of a Read: IfNoneMatch names what there is
+	OldSize    int  // bytes of the text that was replaced or deleted
 	Properties int
 }
 
