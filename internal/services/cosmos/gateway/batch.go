@@ -110,7 +110,7 @@ func (g *Gateway) atomicBatch(ctx context.Context, c *call, con *catalog.Contain
 			}
 		}
 		writes = b.writes
-		outs, state, err = g.Items.Apply(ctx, con.Items(con.Ranges[0]), c.now, writes)
+		outs, state, err = g.Items.Apply(ctx, con.At(key.EPK(*con.PartitionKey)), c.now, writes)
 		var failed *items.FailedWrite
 		switch {
 		case !errors.As(err, &failed):
@@ -182,7 +182,7 @@ func (b *batchBuilder) patch(ctx context.Context, op *batchOperation, w *items.W
 		w.Doc, err = p.apply(w.ID, doc.Text)
 	} else {
 		var old *items.Item
-		old, _, err = b.g.Items.Get(ctx, b.con.Ranges[0].GUID, w.EPK, w.ID, 0)
+		old, _, err = b.g.Items.Get(ctx, b.con.At(w.EPK), w.EPK, w.ID, 0)
 		switch {
 		case err != nil:
 			return err
@@ -238,10 +238,14 @@ func failedResult(err error) batchResult {
 func (g *Gateway) bulk(ctx context.Context, c *call, con *catalog.Container, ops []batchOperation) (any, error) {
 	results := make([]batchResult, len(ops))
 	status, total := http.StatusOK, 0.0
-	var state items.State
+	touched := map[string]items.State{}
 	for i := range ops {
-		var err error
-		results[i], err = g.bulkOne(ctx, c, con, &ops[i], &state)
+		err := g.steadily(ctx, c, func() (err error) {
+			if con, err = g.container(ctx, c); err == nil {
+				results[i], err = g.bulkOne(ctx, c, con, &ops[i], touched)
+			}
+			return err
+		})
 		if err != nil {
 			if !isCallers(err) {
 				return nil, documentError(err)
@@ -251,11 +255,17 @@ func (g *Gateway) bulk(ctx context.Context, c *call, con *catalog.Container, ops
 		total += results[i].Charge
 	}
 	c.setCharge(total)
-	c.setRange(con, state)
+	states := make([]items.State, 0, len(touched))
+	for _, r := range con.Ranges {
+		if s, ok := touched[r.ID]; ok {
+			states = append(states, s)
+		}
+	}
+	c.setRanges(con, states)
 	return &wire.Reply{Status: status, Body: results}, nil
 }
 
-func (g *Gateway) bulkOne(ctx context.Context, c *call, con *catalog.Container, op *batchOperation, state *items.State) (batchResult, error) {
+func (g *Gateway) bulkOne(ctx context.Context, c *call, con *catalog.Container, op *batchOperation, touched map[string]items.State) (batchResult, error) {
 	key, err := pkey.ParseHeader(op.PartitionKey)
 	switch {
 	case err != nil:
@@ -270,14 +280,14 @@ func (g *Gateway) bulkOne(ctx context.Context, c *call, con *catalog.Container, 
 		if err := b.add(ctx, op); err != nil {
 			return batchResult{}, err
 		}
-		outs, s, err := g.Items.Apply(ctx, con.Items(con.Ranges[0]), c.now, b.writes)
+		outs, s, err := g.Items.Apply(ctx, con.At(b.writes[0].EPK), c.now, b.writes)
 		if op.isPatch() && op.IfMatch == "" && fault.Is(err, fault.Precondition) {
 			continue
 		}
 		if err != nil {
 			return batchResult{}, documentError(err)
 		}
-		*state = s
+		touched[s.Range.ID] = s
 		return c.result(b.writes[0].Op, outs[0]), nil
 	}
 	return batchResult{}, retryWith()

@@ -109,7 +109,7 @@ func documentError(err error) error {
 	if errors.As(err, &failed) {
 		err = failed.Err
 	}
-	if errors.Is(err, items.ErrNoRange) {
+	if items.Moved(err) {
 		return ownerGone().WithCause(err)
 	}
 	return err
@@ -155,12 +155,12 @@ func (g *Gateway) write(ctx context.Context, c *call, con *catalog.Container, w 
 	}
 	w.EPK = key.EPK(*con.PartitionKey)
 	ws := [1]items.Write{w}
-	outs, state, err := g.Items.Apply(ctx, con.Items(con.Ranges[0]), c.now, ws[:])
+	outs, state, err := g.Items.Apply(ctx, con.At(w.EPK), c.now, ws[:])
 	if err != nil && w.Number == 0 && w.Op != items.Create && w.Op != items.Upsert && fault.Is(err, fault.NotFound) {
 		// The path may name the document by resource id.
 		if number := documentNumber(con, w.ID); number != 0 {
 			ws[0].Number = number
-			outs, state, err = g.Items.Apply(ctx, con.Items(con.Ranges[0]), c.now, ws[:])
+			outs, state, err = g.Items.Apply(ctx, con.At(w.EPK), c.now, ws[:])
 		}
 	}
 	if err != nil {
@@ -230,14 +230,15 @@ func (g *Gateway) readDocument(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	guid, epk, id := con.Ranges[0].GUID, key.EPK(*con.PartitionKey), c.Param("doc")
-	item, state, err := g.Items.Get(ctx, guid, epk, id, 0)
+	epk, id := key.EPK(*con.PartitionKey), c.Param("doc")
+	r := con.At(epk)
+	item, state, err := g.Items.Get(ctx, r, epk, id, 0)
 	if err != nil {
 		return nil, err
 	}
 	if item == nil {
 		if number := documentNumber(con, id); number != 0 {
-			if item, state, err = g.Items.Get(ctx, guid, epk, "", number); err != nil {
+			if item, state, err = g.Items.Get(ctx, r, epk, "", number); err != nil {
 				return nil, err
 			}
 		}

@@ -82,7 +82,7 @@ func (g *Gateway) patchDocument(ctx context.Context, c *call) (any, error) {
 	}
 	epk, id, ifMatch := key.EPK(*con.PartitionKey), c.Param("doc"), c.header("If-Match")
 	for range patchRetries {
-		old, _, err := g.Items.Get(ctx, con.Ranges[0].GUID, epk, id, 0)
+		old, _, err := g.Items.Get(ctx, con.At(epk), epk, id, 0)
 		switch {
 		case err != nil:
 			return nil, err

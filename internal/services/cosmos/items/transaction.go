@@ -11,6 +11,7 @@ import (
 type transaction struct {
 	tx     store.Tx
 	r      Range
+	lsn    store.LSN // of the range, that it will commit as
 	record rangeRecord
 	time   int64
 	seq    uint8
@@ -76,7 +77,7 @@ func (t *transaction) create(p *prepared) (Outcome, error) {
 	} else if b != nil {
 		return Outcome{}, errConflict(p.Doc.ID)
 	}
-	number := documentNumber(t.record.number, t.tx.LSN(), t.seq)
+	number := documentNumber(t.record.number, t.lsn, t.seq)
 	text, err := t.put(p, number, p.Doc)
 	if err != nil {
 		return Outcome{}, err
@@ -133,7 +134,7 @@ func (t *transaction) remove(p *prepared, old *stored) (Outcome, error) {
 	t.wrote = true
 	t.record.documents--
 	t.record.bytes -= uint64(oldSize)
-	return Outcome{Item: Item{Number: old.number, LSN: uint64(t.tx.LSN())}, OldSize: oldSize}, nil
+	return Outcome{Item: Item{Number: old.number, LSN: uint64(t.lsn)}, OldSize: oldSize}, nil
 }
 
 // oldID is the present id of a document, which a request by resource id does not give.
@@ -160,7 +161,7 @@ func textID(text []byte) string {
 // put writes the document and its log row.
 func (t *transaction) put(p *prepared, number uint64, doc Document) ([]byte, error) {
 	t.wrote = true
-	h := header{lsn: uint64(t.tx.LSN()), seq: t.seq, time: t.time, etag: p.etag}
+	h := header{lsn: uint64(t.lsn), seq: t.seq, time: t.time, etag: p.etag}
 	b := make([]byte, 0, headerSize+len(doc.Text)+240)
 	b = h.append(b)
 	b = t.appendText(b, doc.Text, number, p.quoted)
@@ -186,7 +187,7 @@ func (t *transaction) appendText(b, text []byte, number uint64, quoted string) [
 }
 
 func (t *transaction) item(p *prepared, number uint64, text []byte) Item {
-	return Item{Number: number, LSN: uint64(t.tx.LSN()), ETag: p.quoted, Time: t.time, Text: text}
+	return Item{Number: number, LSN: uint64(t.lsn), ETag: p.quoted, Time: t.time, Text: text}
 }
 
 // item copies what was found.
