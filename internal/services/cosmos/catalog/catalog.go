@@ -72,13 +72,6 @@ func (c *Catalog) Handlers() map[string]outbox.Handler {
 	}
 }
 
-func itemRange(con *Container, r Range) items.Range {
-	return items.Range{GUID: r.GUID, Number: r.Number, Container: con.GUID, RID: con.RID(), Rules: con.rules()}
-}
-
-// Items is the range as package items needs it.
-func (c *Container) Items(r Range) items.Range { return itemRange(c, r) }
-
 // Init takes an account into use. It may run again.
 func (c *Catalog) Init(ctx context.Context, guid string) error {
 	_, err := c.st.Update(ctx, Shard(guid), func(tx store.Tx) error {

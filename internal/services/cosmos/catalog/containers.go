@@ -16,8 +16,9 @@ import (
 func (c *Catalog) CreateContainer(ctx context.Context, acct, db string, spec *Spec, t *Throughput, audit Audit) (*Container, error) {
 	con := &Container{
 		Name: spec.Name, GUID: ids.New(), PartitionKey: spec.PartitionKey, Properties: spec.Properties, Routing: 1,
-		Ranges: []Range{{ID: "0", GUID: ids.New(), Number: 0, Min: pkey.MinEPK, Max: pkey.MaxEPK}},
+		Ranges: newRanges(*spec.PartitionKey, rangesFor(t)),
 	}
+	con.NextRange = uint16(len(con.Ranges))
 	con.Time, con.ETag = c.stamp()
 	_, offerTag := c.stamp()
 	err := c.update(ctx, acct, audit, func(tx store.Tx) error {

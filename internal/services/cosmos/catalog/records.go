@@ -31,8 +31,10 @@ type Container struct {
 	ETag         string           `json:"etag"`
 	PartitionKey *pkey.Definition `json:"partitionKey"`
 	Properties   json.RawMessage  `json:"properties"` // as shown, without system properties and id
-	Ranges       []Range          `json:"ranges"`
-	Routing      uint64           `json:"routing"` // changes when Ranges do
+	Ranges       []Range          `json:"ranges"`     // in order of their EPKs, without gaps
+	Routing      uint64           `json:"routing"`    // changes when Ranges do
+	NextRange    uint16           `json:"nextRange,omitempty"`
+	Splits       []Split          `json:"splits,omitempty"` // under way
 	TTL          TTL              `json:"ttl"`
 	Unique       [][]string       `json:"unique,omitempty"` // paths of unique keys
 
@@ -59,15 +61,6 @@ func (c *Container) derive(db *Database) {
 
 // RID is its resource id.
 func (c *Container) RID() rid.ID { return rid.NewContainer(rid.NewDatabase(c.Database), c.Number) }
-
-// Range is one partition key range.
-type Range struct {
-	ID     string `json:"id"`
-	GUID   string `json:"guid"`
-	Number uint16 `json:"number"`
-	Min    string `json:"min"`
-	Max    string `json:"max"`
-}
 
 // Offer is the throughput of a database or container.
 type Offer struct {

@@ -106,6 +106,9 @@ func (g *Gateway) atomicBatch(ctx context.Context, c *call, con *catalog.Contain
 	if err != nil {
 		return nil, err
 	}
+	if err := g.admit(c, con, key.EPK(*con.PartitionKey)); err != nil {
+		return nil, err
+	}
 	var writes []items.Write
 	var outs []items.Outcome
 	var state items.State
@@ -124,7 +127,7 @@ func (g *Gateway) atomicBatch(ctx context.Context, c *call, con *catalog.Contain
 			}
 		}
 		writes = b.writes
-		outs, state, err = g.Items.Apply(ctx, con.Items(con.Ranges[0]), c.now, writes)
+		outs, state, err = g.Items.Apply(ctx, con.At(key.EPK(*con.PartitionKey)), c.now, writes)
 		var failed *items.FailedWrite
 		switch {
 		case !errors.As(err, &failed):
@@ -199,7 +202,7 @@ func (b *batchBuilder) patch(ctx context.Context, op *batchOperation, w *items.W
 		w.Doc, err = p.apply(doc.Text)
 	} else {
 		var old *items.Item
-		old, _, err = b.g.Items.Get(ctx, b.con.Ranges[0].GUID, w.EPK, w.ID, 0)
+		old, _, err = b.g.Items.Get(ctx, b.con.At(w.EPK), w.EPK, w.ID, 0)
 		switch {
 		case err != nil:
 			return err
@@ -259,10 +262,14 @@ func (g *Gateway) bulk(ctx context.Context, c *call, con *catalog.Container, ops
 	results := make([]batchResult, len(ops))
 	status, total := http.StatusOK, 0.0
 	stops := c.header("X-Ms-Cosmos-Batch-Continue-On-Error") != "" && !c.isTrue("X-Ms-Cosmos-Batch-Continue-On-Error")
-	var state items.State
+	touched := map[string]items.State{}
 	for i := range ops {
-		var err error
-		results[i], err = g.bulkOne(ctx, c, con, &ops[i], &state)
+		err := g.steadily(ctx, c, func() (err error) {
+			if con, err = g.container(ctx, c); err == nil {
+				results[i], err = g.bulkOne(ctx, c, con, &ops[i], touched)
+			}
+			return err
+		})
 		if err != nil {
 			if !isCallers(err) {
 				return nil, documentError(err)
@@ -278,13 +285,19 @@ func (g *Gateway) bulk(ctx context.Context, c *call, con *catalog.Container, ops
 		}
 	}
 	c.setCharge(total)
-	c.meter = meter{} // each operation was charged for
-	c.setRange(con, state)
+	c.meter, c.meters = meter{}, nil // each operation was charged for
+	states := make([]items.State, 0, len(touched))
+	for _, r := range con.Ranges {
+		if s, ok := touched[r.ID]; ok {
+			states = append(states, s)
+		}
+	}
+	c.setRanges(con, states)
 	return &wire.Reply{Status: status, Body: results}, nil
 }
 
 // bulkOne does one operation, if its range has throughput left.
-func (g *Gateway) bulkOne(ctx context.Context, c *call, con *catalog.Container, op *batchOperation, state *items.State) (batchResult, error) {
+func (g *Gateway) bulkOne(ctx context.Context, c *call, con *catalog.Container, op *batchOperation, touched map[string]items.State) (batchResult, error) {
 	key, err := pkey.ParseHeader(op.PartitionKey)
 	switch {
 	case err != nil:
@@ -294,11 +307,11 @@ func (g *Gateway) bulkOne(ctx context.Context, c *call, con *catalog.Container, 
 	case len(key) != len(con.PartitionKey.Paths):
 		return batchResult{}, keyMismatch()
 	}
-	m, refused := g.throttle.meter(c, con, con.Ranges[0])
+	m, refused := g.throttle.meter(c, con, con.RangeOf(key.EPK(*con.PartitionKey)).GUID)
 	if refused != nil {
 		return batchResult{}, refused
 	}
-	r, err := g.bulkWrite(ctx, c, con, op, key, state)
+	r, err := g.bulkWrite(ctx, c, con, op, key, touched)
 	if err != nil {
 		r.Charge = chargeMiss
 	}
@@ -306,7 +319,7 @@ func (g *Gateway) bulkOne(ctx context.Context, c *call, con *catalog.Container, 
 	return r, err
 }
 
-func (g *Gateway) bulkWrite(ctx context.Context, c *call, con *catalog.Container, op *batchOperation, key pkey.Key, state *items.State) (batchResult, error) {
+func (g *Gateway) bulkWrite(ctx context.Context, c *call, con *catalog.Container, op *batchOperation, key pkey.Key, touched map[string]items.State) (batchResult, error) {
 	for attempt := range patchRetries {
 		if attempt == 1 {
 			unlock, err := g.patching.lock(ctx, key.EPK(*con.PartitionKey))
@@ -319,14 +332,14 @@ func (g *Gateway) bulkWrite(ctx context.Context, c *call, con *catalog.Container
 		if err := b.add(ctx, op); err != nil {
 			return batchResult{}, err
 		}
-		outs, s, err := g.Items.Apply(ctx, con.Items(con.Ranges[0]), c.now, b.writes)
+		outs, s, err := g.Items.Apply(ctx, con.At(b.writes[0].EPK), c.now, b.writes)
 		if op.isPatch() && op.IfMatch == "" && fault.Is(err, fault.Precondition) {
 			continue
 		}
 		if err != nil {
 			return batchResult{}, documentError(err)
 		}
-		*state = s
+		touched[s.Range.ID] = s
 		return c.result(b.writes[0].Op, outs[0]), nil
 	}
 	return batchResult{}, retryWith()

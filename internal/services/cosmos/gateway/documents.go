@@ -24,7 +24,7 @@ func (g *Gateway) container(ctx context.Context, c *call) (*catalog.Container, e
 		return nil, err
 	}
 	c.Resource = c.account.ID + "/" + con.Derived.Path
-	return con, g.admit(c, con, con.Ranges[0])
+	return con, nil
 }
 
 // partitionKey reads the header; given is false when it is absent.
@@ -119,7 +119,7 @@ func documentError(err error) error {
 	if errors.As(err, &failed) {
 		err = failed.Err
 	}
-	if errors.Is(err, items.ErrNoRange) {
+	if items.Moved(err) {
 		return ownerGone().WithCause(err)
 	}
 	return err
@@ -167,13 +167,16 @@ func (g *Gateway) write(ctx context.Context, c *call, con *catalog.Container, w 
 		}
 	}
 	w.EPK = key.EPK(*con.PartitionKey)
+	if err := g.admit(c, con, w.EPK); err != nil {
+		return nil, err
+	}
 	ws := [1]items.Write{w}
-	outs, state, err := g.Items.Apply(ctx, con.Items(con.Ranges[0]), c.now, ws[:])
+	outs, state, err := g.Items.Apply(ctx, con.At(w.EPK), c.now, ws[:])
 	if err != nil && w.Number == 0 && w.Op != items.Create && w.Op != items.Upsert && fault.Is(err, fault.NotFound) {
 		// The path may name the document by resource id.
 		if number := documentNumber(con, w.ID); number != 0 {
 			ws[0].Number = number
-			outs, state, err = g.Items.Apply(ctx, con.Items(con.Ranges[0]), c.now, ws[:])
+			outs, state, err = g.Items.Apply(ctx, con.At(w.EPK), c.now, ws[:])
 		}
 	}
 	if err != nil {
@@ -243,14 +246,18 @@ func (g *Gateway) readDocument(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	guid, epk, id := con.Ranges[0].GUID, key.EPK(*con.PartitionKey), c.Param("doc")
-	item, state, err := g.Items.Get(ctx, guid, epk, id, 0)
+	epk, id := key.EPK(*con.PartitionKey), c.Param("doc")
+	r := con.At(epk)
+	if err := g.admit(c, con, epk); err != nil {
+		return nil, err
+	}
+	item, state, err := g.Items.Get(ctx, r, epk, id, 0)
 	if err != nil {
 		return nil, err
 	}
 	if item == nil {
 		if number := documentNumber(con, id); number != 0 {
-			if item, state, err = g.Items.Get(ctx, guid, epk, "", number); err != nil {
+			if item, state, err = g.Items.Get(ctx, r, epk, "", number); err != nil {
 				return nil, err
 			}
 		}

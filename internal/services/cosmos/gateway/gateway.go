@@ -98,6 +98,7 @@ type call struct {
 	op      operation
 	now     time.Time
 	meter   meter   // what the charge goes to
+	meters  []meter // and further ones, that share it
 	charge  float64 // as answered
 }
 
@@ -139,16 +140,16 @@ func (g *Gateway) Routes() []wire.Route {
 	add("DELETE", "/dbs/{db}", "DeleteDatabase", g.deleteDatabase)
 	add("GET", "/dbs/{db}/colls", "ListCollections", g.listContainers)
 	add("POST", "/dbs/{db}/colls", "CreateCollection", g.postContainers)
-	add("GET", coll, "ReadCollection", g.readContainer)
+	add("GET", coll, "ReadCollection", g.steady(g.readContainer))
 	add("PUT", coll, "ReplaceCollection", g.replaceContainer)
 	add("DELETE", coll, "DeleteCollection", g.deleteContainer)
 	add("GET", coll+"/pkranges", "ListPartitionKeyRanges", g.listRanges)
-	add("GET", docs, "ListDocuments", g.listDocuments)
-	add("POST", docs, "CreateDocument", g.postDocuments)
-	add("GET", docs+"/{doc}", "ReadDocument", g.readDocument)
-	add("PUT", docs+"/{doc}", "ReplaceDocument", g.replaceDocument)
-	add("PATCH", docs+"/{doc}", "PatchDocument", g.patchDocument)
-	add("DELETE", docs+"/{doc}", "DeleteDocument", g.deleteDocument)
+	add("GET", docs, "ListDocuments", g.steady(g.listDocuments))
+	add("POST", docs, "CreateDocument", g.steady(g.postDocuments))
+	add("GET", docs+"/{doc}", "ReadDocument", g.steady(g.readDocument))
+	add("PUT", docs+"/{doc}", "ReplaceDocument", g.steady(g.replaceDocument))
+	add("PATCH", docs+"/{doc}", "PatchDocument", g.steady(g.patchDocument))
+	add("DELETE", docs+"/{doc}", "DeleteDocument", g.steady(g.deleteDocument))
 	add("GET", "/offers", "ListOffers", g.listOffers)
 	add("POST", "/offers", "QueryOffers", g.postOffers)
 	add("GET", "/offers/{offer}", "ReadOffer", g.readOffer)
@@ -166,10 +167,10 @@ func (g *Gateway) metered(h handler) func(context.Context, *wire.Request) (any, 
 	return func(ctx context.Context, r *wire.Request) (any, error) {
 		c := r.State.(*call)
 		out, err := h(ctx, c)
-		if err != nil && c.charge == 0 && c.meter.bucket != nil {
+		if err != nil && c.charge == 0 {
 			c.setCharge(chargeMiss)
 		}
-		g.throttle.settle(c.meter, c.charge)
+		g.throttle.settleAll(c)
 		return out, err
 	}
 }

@@ -86,6 +86,9 @@ func (g *Gateway) patchDocument(ctx context.Context, c *call) (any, error) {
 		return nil, err
 	}
 	w := items.Write{Op: items.Replace, ID: c.Param("doc"), EPK: key.EPK(*con.PartitionKey), IfMatch: c.header("If-Match"), IfNoneMatch: c.header("If-None-Match")}
+	if err := g.admit(c, con, w.EPK); err != nil {
+		return nil, err
+	}
 	for attempt := range patchRetries {
 		if attempt == 1 { // others write it: one after the other from here on
 			unlock, err := g.patching.lock(ctx, w.EPK)
@@ -103,10 +106,10 @@ func (g *Gateway) patchDocument(ctx context.Context, c *call) (any, error) {
 
 // patchOnce reads, computes and commits. again: the document changed in between.
 func (g *Gateway) patchOnce(ctx context.Context, c *call, con *catalog.Container, patch *patch, w items.Write) (out any, again bool, err error) {
-	old, _, err := g.Items.Get(ctx, con.Ranges[0].GUID, w.EPK, w.ID, 0)
+	old, _, err := g.Items.Get(ctx, con.At(w.EPK), w.EPK, w.ID, 0)
 	if err == nil && old == nil {
 		if number := documentNumber(con, w.ID); number != 0 { // the path may name it by resource id
-			old, _, err = g.Items.Get(ctx, con.Ranges[0].GUID, w.EPK, "", number)
+			old, _, err = g.Items.Get(ctx, con.At(w.EPK), w.EPK, "", number)
 		}
 	}
 	switch {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/catalog"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/items"
 )
 
 // Throttling says how provisioned throughput is enforced.
@@ -116,16 +117,16 @@ type quota struct {
 }
 
 // quotaOf finds the throughput behind a range. rate 0: there is no limit.
-func (c *call) quotaOf(con *catalog.Container, r catalog.Range) quota {
+func (c *call) quotaOf(con *catalog.Container, guid string) quota {
 	t := con.Derived.Throughput
 	rate := float64(max(t.Manual, t.Max))
 	switch {
 	case c.account.Serverless:
-		return quota{bucketKey{owner: r.GUID}, serverlessRate}
+		return quota{bucketKey{owner: guid}, serverlessRate}
 	case con.Derived.SharedThroughput:
 		return quota{bucketKey{owner: c.account.GUID, database: con.Database}, rate}
 	}
-	return quota{bucketKey{owner: r.GUID}, rate / float64(max(len(con.Ranges), 1))}
+	return quota{bucketKey{owner: guid}, rate / float64(max(len(con.Ranges), 1))}
 }
 
 // meter is what a request is charged to.
@@ -134,17 +135,35 @@ type meter struct {
 	rate   float64
 }
 
-// admit refuses a request about a range whose throughput is used up; else its charge will go to that range.
-func (g *Gateway) admit(c *call, con *catalog.Container, r catalog.Range) error {
-	m, f := g.throttle.meter(c, con, r)
+// admit refuses a request about an EPK whose range's throughput is used up; else its charge will go to that range.
+func (g *Gateway) admit(c *call, con *catalog.Container, epk string) error {
+	m, f := g.throttle.meter(c, con, con.RangeOf(epk).GUID)
 	if f != nil {
 		return f
 	}
-	c.meter = m
+	c.meter, c.meters = m, nil
 	return nil
 }
 
-func (t *throttle) meter(c *call, con *catalog.Container, r catalog.Range) (meter, *fault.Error) {
+// admitAll is admit for a request about several ranges, which share its charge.
+func (g *Gateway) admitAll(c *call, con *catalog.Container, ranges []items.Range) error {
+	c.meter, c.meters = meter{}, nil
+	for i := range ranges {
+		m, f := g.throttle.meter(c, con, ranges[i].GUID)
+		switch {
+		case f != nil:
+			c.meter, c.meters = meter{}, nil
+			return f
+		case i == 0:
+			c.meter = m
+		default:
+			c.meters = append(c.meters, m)
+		}
+	}
+	return nil
+}
+
+func (t *throttle) meter(c *call, con *catalog.Container, guid string) (meter, *fault.Error) {
 	mode := c.account.Throttling
 	if mode == ThrottleDefault {
 		mode = t.mode
@@ -152,7 +171,7 @@ func (t *throttle) meter(c *call, con *catalog.Container, r catalog.Range) (mete
 	if mode == ThrottleOff {
 		return meter{}, nil
 	}
-	q := c.quotaOf(con, r)
+	q := c.quotaOf(con, guid)
 	if q.rate <= 0 {
 		return meter{}, nil
 	}
@@ -167,7 +186,16 @@ func (t *throttle) meter(c *call, con *catalog.Container, r catalog.Range) (mete
 	return meter{b, q.rate}, nil
 }
 
-// settle charges for the request.
+// settleAll charges for a request that has ended.
+func (t *throttle) settleAll(c *call) {
+	share := c.charge / float64(1+len(c.meters))
+	t.settle(c.meter, share)
+	for _, m := range c.meters {
+		t.settle(m, share)
+	}
+}
+
+// settle charges to one.
 func (t *throttle) settle(m meter, charge float64) {
 	if m.bucket != nil && charge > 0 {
 		m.bucket.take(int64(t.since()), int64(charge/m.rate*float64(time.Second)))

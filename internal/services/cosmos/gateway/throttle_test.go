@@ -21,7 +21,7 @@ func TestThrottle_Strict(t *testing.T) {
 	now := 100 * time.Hour
 	th, c, con := throttled(ThrottleStrict, &now, catalog.Throughput{Manual: 400}, 1)
 	take := func(charge float64) time.Duration {
-		m, f := th.meter(c, con, con.Ranges[0])
+		m, f := th.meter(c, con, con.Ranges[0].GUID)
 		if f != nil {
 			if f.Kind.Status() != 429 || f.Substatus != 3200 || f.RetryAfter <= 0 {
 				t.Errorf("%+v", f)
@@ -95,7 +95,7 @@ func TestThrottle_Modes(t *testing.T) {
 		c.account.Throttling, c.account.Serverless = tt.account, tt.serverless
 		got := 0.0
 		for got <= 5_000_000 {
-			m, f := th.meter(c, con, con.Ranges[0])
+			m, f := th.meter(c, con, con.Ranges[0].GUID)
 			if f != nil {
 				break
 			}
@@ -116,7 +116,7 @@ func TestThrottle_Shared(t *testing.T) {
 	_, _, two := throttled(ThrottleStrict, &now, catalog.Throughput{Manual: 400}, 1)
 	two.Ranges[0].GUID = "other"
 	empty := func(con *catalog.Container, r int) bool {
-		m, f := th.meter(c, con, con.Ranges[r])
+		m, f := th.meter(c, con, con.Ranges[r].GUID)
 		if f == nil {
 			th.settle(m, 1e6)
 		}
@@ -148,7 +148,7 @@ func TestThrottle_Concurrent(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	_, f := th.meter(c, con, con.Ranges[0])
+	_, f := th.meter(c, con, con.Ranges[0].GUID)
 	if f == nil || f.RetryAfter != 79*time.Second { // 32,000 units at 400, less the one second that is kept
 		t.Errorf("%+v", f)
 	}
@@ -158,7 +158,7 @@ func TestThrottle_NoAllocation(t *testing.T) {
 	now := time.Duration(0)
 	th, c, con := throttled(ThrottleStrict, &now, catalog.Throughput{Manual: 1_000_000}, 1)
 	if n := testing.AllocsPerRun(1000, func() {
-		m, _ := th.meter(c, con, con.Ranges[0])
+		m, _ := th.meter(c, con, con.Ranges[0].GUID)
 		th.settle(m, 0.01)
 	}); n != 0 {
 		t.Errorf("%v allocations a request", n)
@@ -171,7 +171,7 @@ func BenchmarkThrottle(b *testing.B) {
 	th := newThrottle(ThrottleStrict, nil)
 	b.ReportAllocs()
 	for b.Loop() {
-		m, _ := th.meter(c, con, con.Ranges[0])
+		m, _ := th.meter(c, con, con.Ranges[0].GUID)
 		th.settle(m, 0.0001)
 	}
 }

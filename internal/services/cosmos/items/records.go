@@ -66,8 +66,11 @@ func logValue(number uint64, epk []byte) []byte {
 
 func numberValue(n uint64) []byte { return binary.BigEndian.AppendUint64(make([]byte, 0, 8), n) }
 
+// numberSize is the size of a number in keys and values.
+const numberSize = 8
+
 func parseNumber(b []byte) (uint64, error) {
-	if len(b) != 8 {
+	if len(b) != numberSize {
 		return 0, fmt.Errorf("a document number of %d bytes", len(b))
 	}
 	return binary.BigEndian.Uint64(b), nil

@@ -11,6 +11,7 @@ import (
 type transaction struct {
 	tx     store.Tx
 	r      Range
+	lsn    store.LSN // of the range, that it will commit as
 	expiry expiry
 	record rangeRecord
 	time   int64
@@ -99,7 +100,7 @@ func (t *transaction) create(p *prepared) (Outcome, error) {
 	if err := t.free(p, p.Doc.ID); err != nil {
 		return Outcome{}, err
 	}
-	number := documentNumber(t.record.number, t.tx.LSN(), t.seq)
+	number := documentNumber(t.record.number, t.lsn, t.seq)
 	if err := t.claim(p, number, nil); err != nil {
 		return Outcome{}, err
 	}
@@ -190,7 +191,7 @@ func (t *transaction) remove(p *prepared, old *stored, _ Removal) (Outcome, erro
 	t.wrote = true
 	t.record.documents--
 	t.record.bytes -= uint64(oldSize)
-	return Outcome{Item: Item{Number: old.number, LSN: uint64(t.tx.LSN())}, OldSize: oldSize}, nil
+	return Outcome{Item: Item{Number: old.number, LSN: uint64(t.lsn)}, OldSize: oldSize}, nil
 }
 
 // oldID is the present id of a document, which a request by resource id does not give.
@@ -217,7 +218,7 @@ func textID(text []byte) string {
 // put writes the document and its log row.
 func (t *transaction) put(p *prepared, number uint64, doc Document) ([]byte, error) {
 	t.wrote = true
-	h := header{lsn: uint64(t.tx.LSN()), seq: t.seq, time: t.time, etag: p.etag, ttl: doc.TTL, unique: p.unique}
+	h := header{lsn: uint64(t.lsn), seq: t.seq, time: t.time, etag: p.etag, ttl: doc.TTL, unique: p.unique}
 	b := make([]byte, 0, h.size()+len(doc.Text)+240)
 	b = h.append(b)
 	b = t.appendText(b, doc.Text, number, p.quoted)
@@ -246,7 +247,7 @@ func (t *transaction) appendText(b, text []byte, number uint64, quoted string) [
 }
 
 func (t *transaction) item(p *prepared, number uint64, text []byte) Item {
-	return Item{Number: number, LSN: uint64(t.tx.LSN()), ETag: p.quoted, Time: t.time, Text: text}
+	return Item{Number: number, LSN: uint64(t.lsn), ETag: p.quoted, Time: t.time, Text: text}
 }
 
 // item copies what was found.

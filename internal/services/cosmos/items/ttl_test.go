@@ -74,7 +74,7 @@ func (v *timed) visible() string {
 	for _, sel := range []Selection{{}, {Low: "01", High: "01", Bounded: true}} {
 		var ids []string
 		for after, more := "", true; more; {
-			page, err := v.s.List(ctx, v.r.GUID, sel, after, 2, 1<<20)
+			page, err := v.s.List(ctx, v.r, sel, after, 2, 1<<20)
 			if err != nil {
 				v.t.Fatal(err)
 			}
@@ -90,7 +90,7 @@ func (v *timed) visible() string {
 		all = append(all, strings.Join(ids, ""))
 	}
 	for _, id := range strings.Split("abcdefgh", "") {
-		item, _, err := v.s.Get(ctx, v.r.GUID, "01", id, 0)
+		item, _, err := v.s.Get(ctx, v.r, "01", id, 0)
 		if err != nil {
 			v.t.Fatal(err)
 		}
@@ -198,7 +198,7 @@ func TestTTL_WorkerRemoves(t *testing.T) {
 	if d := cmp.Diff(map[string]int{"M": 1, "T": 1, "D": 1, "I": 1, "R": 1, "L": 1}, v.keys()); d != "" {
 		t.Errorf("keys (-want +got):\n%s", d)
 	}
-	state, err := v.s.Stat(context.Background(), v.r.GUID)
+	state, err := v.s.Stat(context.Background(), v.r)
 	if err != nil || state.Usage.Documents != 1 {
 		t.Errorf("%+v %v", state, err)
 	}

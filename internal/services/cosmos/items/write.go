@@ -17,11 +17,18 @@ import (
 // Range names one partition key range of one container.
 type Range struct {
 	GUID      string
-	Number    uint16 // in its container
-	Container string // guid of the container
-	RID       rid.ID // of the container
+	ID        string   // as clients know it
+	Number    uint16   // in its container
+	Min, Max  string   // its EPKs are in [Min, Max)
+	Parents   []string // ids of the ranges it came from by splits
+	Base      int64    // what its LSNs are ahead of its shard's
+	Container string   // guid of the container
+	RID       rid.ID   // of the container
 	Rules     Rules
 }
+
+// lsn is the range's LSN for one of its shard's. A range that came from a split goes on counting where its parent ended.
+func (r *Range) lsn(shard store.LSN) store.LSN { return shard + store.LSN(r.Base) }
 
 // Op is what a Write does.
 type Op uint8
@@ -77,12 +84,19 @@ type Usage struct{ Documents, Bytes uint64 }
 
 // State is what is known of the range after a call.
 type State struct {
+	Range Range
 	LSN   store.LSN
 	Usage Usage
 }
 
 // ErrNoRange: the range is not in use: its container was deleted, or is not ready yet.
 var ErrNoRange = errors.New("items: the partition key range is not in use")
+
+// ErrFenced: the range was split, and is not written any more. Its documents are in its children.
+var ErrFenced = errors.New("items: the partition key range was split")
+
+// Moved tells whether err says that the documents may be in other ranges by now.
+func Moved(err error) bool { return errors.Is(err, ErrNoRange) || errors.Is(err, ErrFenced) }
 
 // FailedWrite says which of several writes failed.
 type FailedWrite struct {
@@ -147,7 +161,7 @@ func (s *Store) Apply(ctx context.Context, r Range, now time.Time, writes []Writ
 		}
 	}
 	out := make([]Outcome, len(writes))
-	var state State
+	state := State{Range: r}
 	t := transaction{r: r, time: now.Unix(), expiry: expiry{now: now.Unix()}}
 	lsn, err := s.st.Update(ctx, Shard(r.GUID), func(tx store.Tx) error {
 		b, err := tx.Get(rangeKey)
@@ -163,7 +177,7 @@ func (s *Store) Apply(ctx context.Context, r Range, now time.Time, writes []Writ
 		if err := t.expiry.load(tx); err != nil {
 			return err
 		}
-		t.tx, t.wrote = tx, false
+		t.tx, t.wrote, t.lsn = tx, false, r.lsn(tx.LSN())
 		for i := range ps {
 			t.seq = uint8(i)
 			if out[i], err = t.apply(&ps[i]); err != nil {
@@ -179,7 +193,7 @@ func (s *Store) Apply(ctx context.Context, r Range, now time.Time, writes []Writ
 	if err != nil {
 		return nil, State{}, err
 	}
-	state.LSN = lsn
+	state.LSN = r.lsn(lsn)
 	return out, state, nil
 }
 
