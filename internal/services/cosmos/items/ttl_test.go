@@ -195,7 +195,7 @@ func TestTTL_WorkerRemoves(t *testing.T) {
 	}
 	v.clock.Advance(2 * time.Second)
 	v.expire()
-	if d := cmp.Diff(map[string]int{"M": 1, "T": 1, "D": 1, "I": 1, "R": 1, "L": 1}, v.keys()); d != "" {
+	if d := cmp.Diff(map[string]int{"M": 1, "E": 1, "D": 1, "I": 1, "R": 1, "L": 1}, v.keys()); d != "" {
 		t.Errorf("keys (-want +got):\n%s", d)
 	}
 	state, err := v.s.Stat(context.Background(), v.r)
@@ -245,7 +245,7 @@ func TestTTL_ChangeOfTheDefault(t *testing.T) {
 func TestTTL_TurnedOnLater(t *testing.T) {
 	t.Parallel()
 	v := openTimed(t, 0)
-	if got := v.keys(); got["T"] != 1 {
+	if got := v.keys(); got["E"] != 1 {
 		t.Fatalf("keys %v", got)
 	}
 	const n = fillStep + 20
@@ -265,7 +265,7 @@ func TestTTL_TurnedOnLater(t *testing.T) {
 	if got := v.expire(); got != n {
 		t.Errorf("%d removed, want %d", got, n)
 	}
-	if d := cmp.Diff(map[string]int{"M": 1, "T": 1, "D": 1, "I": 1, "R": 1, "L": 1}, v.keys()); d != "" {
+	if d := cmp.Diff(map[string]int{"M": 1, "E": 1, "D": 1, "I": 1, "R": 1, "L": 1}, v.keys()); d != "" {
 		t.Errorf("keys (-want +got):\n%s", d)
 	}
 	if err := v.do(Upsert, `{"id":"a","ttl":"never"}`); !fault.Is(err, fault.Invalid) {
