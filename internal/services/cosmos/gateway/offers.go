@@ -89,3 +89,7 @@ func (g *Gateway) replaceOffer(ctx context.Context, c *call) (any, error) {
 	g.committed(c)
 	return c.offerReply(o, chargeMetadataWrite), nil
 }
+
+func badOffer(context.Context, *call) (any, error) {
+	return nil, invalid("The path of an offer is offers/{id}.")
+}

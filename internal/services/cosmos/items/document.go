@@ -73,7 +73,7 @@ func Parse(body []byte) (Document, error) {
 
 // parseTTL reads the value of a document's property ttl. One that is not valid counts as none; a container with a time to live refuses it.
 func parseTTL(text []byte) (ttl int32, bad bool) {
-	if text == nil || string(text) == "null" {
+	if text == nil {
 		return 0, false
 	}
 	f, err := strconv.ParseFloat(string(text), 64)

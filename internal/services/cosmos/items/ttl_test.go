@@ -275,12 +275,12 @@ func TestTTL_TurnedOnLater(t *testing.T) {
 
 func TestParse_TTL(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]int32{"-1": -1, "1": 1, "2147483647": 2147483647, "5.0": 5, "1e2": 100, "null": 0} {
+	for text, want := range map[string]int32{"-1": -1, "1": 1, "2147483647": 2147483647, "5.0": 5, "1e2": 100} {
 		if d := doc(t, `{"id":"1","ttl":`+text+`}`); d.TTL != want || d.badTTL {
 			t.Errorf("%s: %d %v", text, d.TTL, d.badTTL)
 		}
 	}
-	for _, bad := range []string{"0", "-2", "2147483648", "1.5", `"5"`, "[]", "{}", "true", "1e400"} {
+	for _, bad := range []string{"0", "-2", "2147483648", "1.5", `"5"`, "[]", "{}", "true", "1e400", "null"} {
 		if d := doc(t, `{"id":"1","ttl":`+bad+`}`); !d.badTTL || d.TTL != 0 {
 			t.Errorf("%s: %d accepted", bad, d.TTL)
 		}
