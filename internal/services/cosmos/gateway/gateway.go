@@ -154,7 +154,7 @@ func (g *Gateway) Routes() []wire.Route {
 	add("POST", "/offers", "QueryOffers", g.postOffers)
 	add("GET", "/offers/{offer}", "ReadOffer", g.readOffer)
 	add("PUT", "/offers/{offer}", "ReplaceOffer", g.replaceOffer)
-	add("PUT", "/offers/{offer}/{rest*}", "ReplaceOffer", badOffer) // a link where an id belongs
+	out = append(out, badOfferPath())
 	for _, u := range unsupportedPaths {
 		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
 			add(method, u.pattern, "Unsupported", unsupported(u.what))

@@ -33,7 +33,7 @@ func (c *call) setCharge(charge float64) {
 func (c *call) setUsage(con *catalog.Container, u items.Usage) {
 	kb := strconv.FormatUint(u.Bytes>>10, 10)
 	quota := resourceQuota
-	if con.PartitionKey != nil && con.PartitionKey.SystemKey {
+	if con.PartitionKey.Paths[0] == catalog.SystemPartitionKey {
 		quota = fixedQuota
 	}
 	c.ShareHeader("X-Ms-Resource-Quota", quota)

@@ -90,6 +90,13 @@ func (g *Gateway) replaceOffer(ctx context.Context, c *call) (any, error) {
 	return c.offerReply(o, chargeMetadataWrite), nil
 }
 
-func badOffer(context.Context, *call) (any, error) {
-	return nil, invalid("The path of an offer is offers/{id}.")
+// badOfferPath answers a PUT to a link where an offer's id belongs: offers/offers/{id}. Such a path cannot be signed, so nobody is asked who they are.
+func badOfferPath() wire.Route {
+	return wire.Route{
+		Host: wire.HostCosmos, Method: http.MethodPut, Pattern: "/offers/{offer}/{rest*}", Operation: "ReplaceOffer", BodyLimit: maxBody,
+		Versions: wire.Versions{Header: "X-Ms-Version"}, Auth: wire.Anonymous,
+		Handler: func(context.Context, *wire.Request) (any, error) {
+			return nil, invalid("The path of an offer is offers/{id}.")
+		},
+	}
 }
