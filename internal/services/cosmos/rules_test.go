@@ -72,7 +72,7 @@ func TestTTL(t *testing.T) {
 	p.want(p.item("GET", "/1", `["a"]`, ""), 200)
 	p.want(p.do("PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"]}}`), 200)
 	p.want(p.item("POST", "", `["a"]`, `{"id":"5","pk":"a","ttl":1}`), 201)
-	p.want(p.item("POST", "", `["a"]`, `{"id":"6","pk":"a","ttl":"off"}`), 201)
+	p.wantFault(p.item("POST", "", `["a"]`, `{"id":"6","pk":"a","ttl":-10}`), 400, "BadRequest", "")
 	p.clock.Advance(time.Hour)
 	p.want(p.item("GET", "/5", `["a"]`, ""), 200)
 	if n, err := p.s.Expire(context.Background()); n != 0 || err != nil {

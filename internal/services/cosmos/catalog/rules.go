@@ -103,13 +103,13 @@ func uniqueKeys(paths [][]string) []items.UniqueKey {
 
 func (c *Container) rules() items.Rules {
 	if len(c.Unique) == 0 {
-		return items.Rules{DefaultTTL: c.TTL.Default}
+		return items.Rules{}
 	}
 	unique := c.Derived.unique
 	if unique == nil {
 		unique = uniqueKeys(c.Unique)
 	}
-	return items.Rules{DefaultTTL: c.TTL.Default, Unique: unique}
+	return items.Rules{Unique: unique}
 }
 
 // setTTL changes the setting of a container, and leaves it to the outbox to tell the ranges.

@@ -144,9 +144,9 @@ const (
 	maxWrites = 100
 )
 
-// checkTTL refuses a document whose ttl is none, in a container where it counts.
-func (r Range) checkTTL(d Document) error {
-	if r.Rules.DefaultTTL == 0 || !d.badTTL {
+// checkTTL refuses a document whose ttl is none, even where it does not count.
+func (d Document) checkTTL() error {
+	if !d.badTTL {
 		return nil
 	}
 	return fault.New(fault.Invalid, "BadRequest",

@@ -46,7 +46,6 @@ func openTimed(t testing.TB, ttl int32) *timed {
 
 func (v *timed) set(ttl int32, revision uint64) {
 	v.t.Helper()
-	v.r.Rules.DefaultTTL = ttl
 	if err := v.s.SetTTL(context.Background(), v.r.GUID, ttl, revision); err != nil {
 		v.t.Fatal(err)
 	}
@@ -252,7 +251,7 @@ func TestTTL_TurnedOnLater(t *testing.T) {
 	for i := range n {
 		v.must(Create, fmt.Sprintf(`{"id":"n%d","ttl":1}`, i))
 	}
-	v.must(Create, `{"id":"a","ttl":"never"}`) // says nothing as long as it is off
+	v.must(Create, `{"id":"a"}`)
 	v.clock.Advance(time.Minute)
 	v.set(30, 2)
 	if got := v.visible(); got != "" {
@@ -269,7 +268,7 @@ func TestTTL_TurnedOnLater(t *testing.T) {
 		t.Errorf("keys (-want +got):\n%s", d)
 	}
 	if err := v.do(Upsert, `{"id":"a","ttl":"never"}`); !fault.Is(err, fault.Invalid) {
-		t.Errorf("an invalid ttl while it is on: %v", err)
+		t.Errorf("an invalid ttl: %v", err)
 	}
 }
 

@@ -20,8 +20,7 @@ type UniqueKey [][]string
 
 // Rules are what a container asks of its documents.
 type Rules struct {
-	DefaultTTL int32 // of the container: 0 off, -1 on without a default
-	Unique     []UniqueKey
+	Unique []UniqueKey
 }
 
 // uniqueSize is the length of a hash of unique values.

@@ -199,7 +199,7 @@ func (s *Store) Apply(ctx context.Context, r Range, now time.Time, writes []Writ
 
 // prepare checks a document against the container's rules, and hashes its unique values.
 func (r Range) prepare(d Document) (unique []byte, err error) {
-	if err := r.checkTTL(d); err != nil {
+	if err := d.checkTTL(); err != nil {
 		return nil, err
 	}
 	return r.Rules.hash(d.Text)
