@@ -102,14 +102,16 @@ func uniqueKeys(paths [][]string) []items.UniqueKey {
 }
 
 func (c *Container) rules() items.Rules {
+	r := items.Rules{Timed: c.TTL.Revision != 0}
 	if len(c.Unique) == 0 {
-		return items.Rules{}
+		return r
 	}
 	unique := c.Derived.unique
 	if unique == nil {
 		unique = uniqueKeys(c.Unique)
 	}
-	return items.Rules{Unique: unique}
+	r.Unique = unique
+	return r
 }
 
 // setTTL changes the setting of a container, and leaves it to the outbox to tell the ranges.

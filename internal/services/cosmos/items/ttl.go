@@ -62,7 +62,15 @@ type expiry struct {
 	now  int64 // seconds
 }
 
-// load reads the range's setting.
+// seen reads the range's setting for a read, unless its container never had one.
+func (e *expiry) seen(r *Range, sn store.Snapshot) error {
+	if !r.Rules.Timed {
+		return nil
+	}
+	return e.load(sn)
+}
+
+// load reads the range's setting. Writes always do: one that began before the setting must not slip past the queue.
 func (e *expiry) load(sn store.Snapshot) error {
 	e.ttlRecord, e.kept = ttlRecord{}, false
 	b, err := sn.Get(ttlKey)

@@ -39,6 +39,7 @@ func openTimed(t testing.TB, ttl int32) *timed {
 	t.Helper()
 	s, st, r := open(t)
 	c := clock.NewFake(now)
+	r.Rules.Timed = true
 	v := &timed{t, s.WithClock(c), st, r, c}
 	v.set(ttl, 1)
 	return v

@@ -20,6 +20,7 @@ type UniqueKey [][]string
 
 // Rules are what a container asks of its documents.
 type Rules struct {
+	Timed  bool // there is a time to live, or was
 	Unique []UniqueKey
 }
 
