@@ -8,6 +8,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/audit"
 	"github.com/bulkheadhq/bulkhead/internal/authn"
 	"github.com/bulkheadhq/bulkhead/internal/clock"
+	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/names"
 	"github.com/bulkheadhq/bulkhead/internal/outbox"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/catalog"
@@ -70,11 +71,26 @@ func New(d Deps) *Service {
 
 // Service is what the platform mounts: the data plane.
 func (s *Service) Service() wire.Service {
-	return wire.Service{Name: "cosmos", Routes: s.gateway.Routes()}
+	return wire.Service{Name: "cosmos", Routes: s.gateway.Routes(), Run: s.run}
 }
 
 // OutboxHandlers carry out what a change of an account leaves to do elsewhere.
 func (s *Service) OutboxHandlers() map[string]outbox.Handler { return s.catalog.Handlers() }
+
+// run does the work that nobody waits for, until ctx ends.
+func (s *Service) run(ctx context.Context) error { return s.catalog.Run(ctx) }
+
+// SplitRange divides a partition key range of a container into two. The account is given by name.
+func (s *Service) SplitRange(ctx context.Context, account, db, coll, id string) error {
+	a, err := s.accounts.Account(ctx, account)
+	if err != nil {
+		return err
+	}
+	if a == nil {
+		return fault.New(fault.NotFound, "NotFound", "There is no Cosmos DB account '%s'.", account)
+	}
+	return s.catalog.Split(ctx, a.GUID, db, coll, id)
+}
 
 // committer puts a request's audit record into the transaction of its write.
 type committer struct {

@@ -34,6 +34,7 @@ type Container struct {
 	Routing      uint64           `json:"routing"`    // changes when Ranges do
 	NextRange    uint16           `json:"nextRange,omitempty"`
 	Splits       []Split          `json:"splits,omitempty"` // under way
+	Want         int              `json:"want,omitempty"`   // how many ranges the throughput needs
 
 	Derived Derived `json:"-"`
 }

@@ -45,8 +45,11 @@ func (t *transaction) find(epk []byte, id string, number uint64) (*stored, error
 }
 
 func (t *transaction) apply(p *prepared) (Outcome, error) {
-	if p.Op == Create {
+	switch p.Op {
+	case Create:
 		return t.create(p)
+	case adopt:
+		return t.adopt(p)
 	}
 	old, err := t.find(p.epk, p.ID, p.Number)
 	switch {
@@ -77,7 +80,7 @@ func (t *transaction) create(p *prepared) (Outcome, error) {
 	} else if b != nil {
 		return Outcome{}, errConflict(p.Doc.ID)
 	}
-	number := documentNumber(t.record.number, t.lsn, t.seq)
+	number := t.numberFor(p)
 	text, err := t.put(p, number, p.Doc)
 	if err != nil {
 		return Outcome{}, err
@@ -86,6 +89,9 @@ func (t *transaction) create(p *prepared) (Outcome, error) {
 		return Outcome{}, err
 	}
 	if err := t.tx.Put(orderKey(number), p.epk); err != nil {
+		return Outcome{}, err
+	}
+	if err := t.image(p, number, nil, text); err != nil {
 		return Outcome{}, err
 	}
 	t.record.documents++
@@ -118,6 +124,9 @@ func (t *transaction) replace(p *prepared, old *stored) (Outcome, error) {
 	if err := t.tx.Delete(oldLog); err != nil {
 		return Outcome{}, err
 	}
+	if err := t.image(p, old.number, old, text); err != nil {
+		return Outcome{}, err
+	}
 	t.record.bytes += uint64(len(text)) - uint64(oldSize)
 	return Outcome{Item: t.item(p, old.number, text), OldSize: oldSize, Properties: doc.Properties}, nil
 }
@@ -130,6 +139,9 @@ func (t *transaction) remove(p *prepared, old *stored) (Outcome, error) {
 		if err := t.tx.Delete(key); err != nil {
 			return Outcome{}, err
 		}
+	}
+	if err := t.deleted(p, old); err != nil {
+		return Outcome{}, err
 	}
 	t.wrote = true
 	t.record.documents--
@@ -164,7 +176,11 @@ func (t *transaction) put(p *prepared, number uint64, doc Document) ([]byte, err
 	h := header{lsn: uint64(t.lsn), seq: t.seq, time: t.time, etag: p.etag}
 	b := make([]byte, 0, headerSize+len(doc.Text)+240)
 	b = h.append(b)
-	b = t.appendText(b, doc.Text, number, p.quoted)
+	if p.source != nil {
+		b = append(b, p.source.text...)
+	} else {
+		b = t.appendText(b, doc.Text, number, p.quoted)
+	}
 	if err := t.tx.Put(docKey(p.epk, number), b); err != nil {
 		return nil, err
 	}

@@ -38,6 +38,8 @@ const (
 	Upsert
 	Delete
 	Read // in a transactional batch: the document as it is at that point
+
+	adopt // by a split: the document as the parent has it
 )
 
 // Write is one operation on one document of one logical partition.
@@ -110,11 +112,21 @@ func New(st store.Store) *Store { return &Store{st} }
 
 // Init takes a range into use. It may run again.
 func (s *Store) Init(ctx context.Context, r Range) error {
+	return s.init(ctx, r, rangeRecord{number: r.Number, container: r.Container}, nil)
+}
+
+// init writes the range's record, and with it what else is to be there from the start.
+func (s *Store) init(ctx context.Context, r Range, rec rangeRecord, also func(tx store.Tx) error) error {
 	_, err := s.st.Update(ctx, Shard(r.GUID), func(tx store.Tx) error {
 		if b, err := tx.Get(rangeKey); b != nil || err != nil {
 			return err
 		}
-		return tx.Put(rangeKey, rangeRecord{number: r.Number, container: r.Container}.encode())
+		if also != nil {
+			if err := also(tx); err != nil {
+				return err
+			}
+		}
+		return tx.Put(rangeKey, rec.encode())
 	})
 	return err
 }
@@ -128,6 +140,7 @@ type prepared struct {
 	epk    []byte
 	etag   [16]byte
 	quoted string
+	source *source // of adopt: what to adopt; nil: the document was deleted
 }
 
 // Apply does the writes in one transaction, or none of them. At most 100.
@@ -142,7 +155,12 @@ func (s *Store) Apply(ctx context.Context, r Range, now time.Time, writes []Writ
 		_, _ = rand.Read(ps[i].etag[:]) // never fails
 		ps[i].quoted = quoteETag(ps[i].etag)
 	}
-	out := make([]Outcome, len(writes))
+	return s.commit(ctx, r, now, ps, nil)
+}
+
+// commit runs the writes in one transaction. also, unless nil, makes it one of a split, which writes into a range that is not in use yet.
+func (s *Store) commit(ctx context.Context, r Range, now time.Time, ps []prepared, also func(tx store.Tx) error) ([]Outcome, State, error) {
+	out := make([]Outcome, len(ps))
 	state := State{Range: r}
 	t := transaction{r: r, time: now.Unix()}
 	lsn, err := s.st.Update(ctx, Shard(r.GUID), func(tx store.Tx) error {
@@ -156,6 +174,9 @@ func (s *Store) Apply(ctx context.Context, r Range, now time.Time, writes []Writ
 		if t.record, err = decodeRange(b); err != nil {
 			return err
 		}
+		if err := t.record.admit(also != nil); err != nil {
+			return err
+		}
 		t.tx, t.wrote, t.lsn = tx, false, r.lsn(tx.LSN())
 		for i := range ps {
 			t.seq = uint8(i)
@@ -164,6 +185,11 @@ func (s *Store) Apply(ctx context.Context, r Range, now time.Time, writes []Writ
 			}
 		}
 		state.Usage = Usage{t.record.documents, t.record.bytes}
+		if also != nil {
+			if err := also(tx); err != nil {
+				return err
+			}
+		}
 		if !t.wrote {
 			return nil
 		}
