@@ -198,6 +198,24 @@ func (c *Catalog) changeOffer(ctx context.Context, acct, ref, ifMatch string, au
 	return out, err
 }
 
+// Pending tells whether the container's ranges are still being split for the offer's throughput.
+func (c *Catalog) Pending(ctx context.Context, acct string, o *Offer) (pending bool, err error) {
+	if o.Container == 0 {
+		return false, nil
+	}
+	err = c.st.View(ctx, Shard(acct), func(sn store.Snapshot) error {
+		pending = false
+		name, err := sn.Get(containerNameKey(o.Database, o.Container))
+		if name == nil || err != nil {
+			return err
+		}
+		con, err := get(sn, containerCodec, containerKey(o.Database, string(name)))
+		pending = con != nil && len(con.Splits) > 0
+		return err
+	})
+	return pending, err
+}
+
 // widen plans the splits that a container's throughput needs. Ranges are never joined: less throughput leaves them as they are.
 func (c *Catalog) widen(tx store.Tx, acct string, o *Offer, guids []string) error {
 	if o.Container == 0 {
