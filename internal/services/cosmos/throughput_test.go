@@ -141,7 +141,7 @@ func TestOffers_Migration(t *testing.T) {
 	}{
 		{nil, `{"content":{"offerThroughput":2500}}`, 2500, 0, "400"},
 		{toAuto, string(raw), 300, 3000, "1000"},
-		{toAuto, string(raw), 300, 3000, "1000"}, // again
+		{toAuto, string(raw), 300, 3000, "1000"},                                                     // again
 		{nil, `{"content":{"offerAutopilotSettings":{"maxThroughput":60000}}}`, 6000, 60000, "6000"}, // takes six ranges
 		{toManual, string(raw), 60000, 0, "600"},
 		{nil, `{"content":{"offerThroughput":600}}`, 600, 0, "600"},
