@@ -52,8 +52,11 @@ func (g *Gateway) batch(ctx context.Context, c *call, con *catalog.Container) (a
 	if err := c.decode(&ops); err != nil {
 		return nil, err
 	}
-	if len(ops) == 0 || len(ops) > maxBatch {
-		return nil, invalid("Batch request has %d operations; 1 to %d are allowed.", len(ops), maxBatch)
+	switch {
+	case len(ops) == 0:
+		return nil, invalid("Batch request has no operations.")
+	case len(ops) > maxBatch:
+		return nil, invalid("Batch request has more operations than what is supported: %d; at most %d are allowed.", len(ops), maxBatch)
 	}
 	if len(c.Body) > items.MaxDocument {
 		return nil, fault.New(fault.TooLarge, "RequestEntityTooLarge", "Request size is too large: a batch has at most %d bytes.", items.MaxDocument)
@@ -105,6 +108,11 @@ func (g *Gateway) atomicBatch(ctx context.Context, c *call, con *catalog.Contain
 	key, err := c.wholeKey(con)
 	if err != nil {
 		return nil, err
+	}
+	for i := range ops {
+		if own, err := ops[i].key(con); ops[i].PartitionKey != "" && (err != nil || !own.Equal(key)) {
+			return nil, invalid("One or more operations within the batch request have a different partition key value than the request.")
+		}
 	}
 	if err := g.admit(c, con, key.EPK(*con.PartitionKey)); err != nil {
 		return nil, err
