@@ -109,10 +109,8 @@ func (g *Gateway) atomicBatch(ctx context.Context, c *call, con *catalog.Contain
 	if err != nil {
 		return nil, err
 	}
-	for i := range ops {
-		if own, err := ops[i].key(con); ops[i].PartitionKey != "" && (err != nil || !own.Equal(key)) {
-			return nil, invalid("One or more operations within the batch request have a different partition key value than the request.")
-		}
+	if err := sameKey(con, key, ops); err != nil {
+		return nil, err
 	}
 	if err := g.admit(c, con, key.EPK(*con.PartitionKey)); err != nil {
 		return nil, err
@@ -158,6 +156,19 @@ func (g *Gateway) atomicBatch(ctx context.Context, c *call, con *catalog.Contain
 	c.setCharge(total)
 	c.setRange(con, state)
 	return results, nil
+}
+
+// sameKey refuses operations that name another partition key than their batch.
+func sameKey(con *catalog.Container, key pkey.Key, ops []batchOperation) error {
+	for i := range ops {
+		if ops[i].PartitionKey == "" {
+			continue
+		}
+		if own, err := ops[i].key(con); err != nil || !own.Equal(key) {
+			return invalid("One or more operations within the batch request have a different partition key value than the request.")
+		}
+	}
+	return nil
 }
 
 func (op *batchOperation) isPatch() bool { return strings.EqualFold(op.Type, "patch") }
