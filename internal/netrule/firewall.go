@@ -29,6 +29,8 @@ type Lookup func(ctx context.Context, id string) (*Subnet, error)
 type SubnetRule struct {
 	ID   string
 	GUID string // of the subnet the rule was made for: another one that takes its name later is not meant
+	// IgnoreMissing lets the rule be made before the subnet has the service's endpoint. Its clients are admitted once it has.
+	IgnoreMissing bool
 }
 
 // Firewall is the network rules of one resource.
@@ -78,4 +80,12 @@ func (f *Firewall) Admit(ctx context.Context, client netip.Addr, subnet Lookup) 
 		out.Allowed = true
 	}
 	return out, nil
+}
+
+// ByText names the rule that stopped the client, for a message: " (rule securityRules/x)".
+func (v *Verdict) ByText() string {
+	if v.By == nil {
+		return ""
+	}
+	return " (rule " + v.By.String() + ")"
 }

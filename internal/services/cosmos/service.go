@@ -9,6 +9,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/authn"
 	"github.com/bulkheadhq/bulkhead/internal/clock"
 	"github.com/bulkheadhq/bulkhead/internal/names"
+	"github.com/bulkheadhq/bulkhead/internal/netrule"
 	"github.com/bulkheadhq/bulkhead/internal/outbox"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/catalog"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/gateway"
@@ -44,6 +45,8 @@ type Deps struct {
 	Verifier authn.Verifier
 	Audit    Audit
 	Outbox   catalog.Drainer
+	Access   arm.Access     // who may join a subnet; nil: nobody, so that there are no virtual network rules
+	Subnet   netrule.Lookup // required with Access
 }
 
 // Service is Cosmos DB. Safe for concurrent use.
@@ -60,7 +63,7 @@ func New(d Deps) *Service {
 	s := &Service{deps: d, items: items.New(d.Store)}
 	s.catalog = catalog.New(d.Store, s.items, d.Clock, d.Outbox)
 	s.accounts = newAccounts(d)
-	g := gateway.Deps{Accounts: s.accounts, Catalog: s.catalog, Items: s.items, Verifier: d.Verifier}
+	g := gateway.Deps{Subnet: d.Subnet, Accounts: s.accounts, Catalog: s.catalog, Items: s.items, Verifier: d.Verifier}
 	if d.Audit != nil {
 		g.Audit = committer{d.Audit, d.Clock}
 	}
