@@ -152,7 +152,9 @@ func TestGroup_FirstMatchDecides(t *testing.T) {
 		rule(t, "no-cloud", 300, "Outbound Deny * *:*>AzureCloud:*"),
 	})
 	local := prefixes(t, "10.0.0.0/16")
-	peer := func(addr string, port uint16) netrule.Peer { return netrule.Peer{Addr: netip.MustParseAddr(addr), Port: port} }
+	peer := func(addr string, port uint16) netrule.Peer {
+		return netrule.Peer{Addr: netip.MustParseAddr(addr), Port: port}
+	}
 	service := func(name, location string) netrule.Peer {
 		return netrule.Peer{Port: 443, Tags: netrule.ServiceTags(name, location)}
 	}
