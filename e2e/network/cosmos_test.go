@@ -169,3 +169,24 @@ func (w *world) objectID(t *testing.T, appID string) string {
 	}
 	return list[0].(map[string]any)["id"].(string)
 }
+
+// Isolated commands come from loopback: they reach the platform by its proxy. This needs no namespaces with addresses.
+func TestSourceAddress(t *testing.T) {
+	p := shared.Platform(t)
+	group := p.PutGroup(t)
+	name := p.PutAccount(t, group)
+	id := group + "/providers/Microsoft.DocumentDB/databaseAccounts/" + name
+	url := "https://" + name + ".documents.azure.com/"
+	for _, c := range []struct{ rule, want string }{{"198.51.100.7", "IP 127.0.0.1"}, {"127.0.0.1", "Required Header authorization is missing"}} {
+		p.ARM(t, "PATCH", id+accountVersion, map[string]any{"properties": map[string]any{"ipRules": []any{map[string]any{"ipAddressOrRange": c.rule}}}})
+		for _, flags := range [][]string{{"exec"}, {"exec", "--isolate"}} {
+			out, err := p.Command(append(flags, "--", "curl", "-sS", url)...).CombinedOutput()
+			if err != nil && strings.Contains(string(out), "does not allow the namespaces") {
+				t.Skip(string(out))
+			}
+			if err != nil || !strings.Contains(string(out), c.want) {
+				t.Errorf("%v with the rule %s: %v %s, want %q", flags, c.rule, err, out, c.want)
+			}
+		}
+	}
+}

@@ -139,6 +139,25 @@ func TestInUse(t *testing.T) {
 	p.refused("owner", "GET", g, "", 404, "ResourceGroupNotFound", "rg1")
 }
 
+// What another resource group uses stays, and its own group with it.
+func TestInUse_AcrossGroups(t *testing.T) {
+	t.Parallel()
+	p := newPlane(t)
+	p.group("rg2")
+	g, v := p.rg("rg2")+"/providers/Microsoft.Network/networkSecurityGroups/g1", p.id("virtualNetworks/v1")
+	p.ok("owner", "PUT", g, `{"location":"westeurope"}`, 201)
+	p.ok("owner", "PUT", v, `{"location":"westeurope","properties":{"addressSpace":{"addressPrefixes":["10.0.0.0/16"]},"subnets":[{"name":"s1","properties":{"addressPrefix":"10.0.1.0/24","networkSecurityGroup":{"id":"`+g+`"}}}]}}`, 201)
+	status, out := p.do("owner", "DELETE", p.rg("rg2")+"?api-version=2021-04-01", "")
+	if status < 400 || !strings.Contains(fmt.Sprint(out), v+"/subnets/s1") {
+		t.Errorf("deleting the group: %d %v, want it to name the subnet", status, out)
+	}
+	p.ok("owner", "GET", g, "", 200)
+	p.refused("owner", "PUT", p.id("virtualNetworks/v2"), `{"location":"northeurope","properties":{"addressSpace":{"addressPrefixes":["10.0.0.0/16"]},"subnets":[{"name":"s1","properties":{"addressPrefix":"10.0.1.0/24","networkSecurityGroup":{"id":"`+g+`"}}}]}}`,
+		400, "InvalidResourceReference", "same region")
+	p.ok("owner", "DELETE", p.rg("rg1")+"?api-version=2021-04-01", "", 200)
+	p.ok("owner", "DELETE", p.rg("rg2")+"?api-version=2021-04-01", "", 200)
+}
+
 func TestLinkedPermissions(t *testing.T) {
 	t.Parallel()
 	p := newPlane(t)
