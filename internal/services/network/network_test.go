@@ -66,6 +66,7 @@ func TestNetwork_Shapes(t *testing.T) {
 	p.want(p.ok("owner", "GET", "/subscriptions/"+p.sub+"/providers/Microsoft.Network/virtualNetworks", "", 200), "v1", "value", 0, "name")
 	p.ok("owner", "DELETE", v, "", 200)
 	p.refused("owner", "GET", v+"/subnets", "", 404, "ParentResourceNotFound", "v1")
+	p.want(p.ok("owner", "GET", "/subscriptions/"+p.sub+"/providers/Microsoft.Network/locations/westeurope/virtualNetworkAvailableEndpointServices", "", 200), "Microsoft.AzureCosmosDB", "value", 0, "name")
 }
 
 func TestNetwork_Refusals(t *testing.T) {

@@ -120,6 +120,12 @@ func usePrefix(of string) []byte { return []byte("s|network|use|" + of + "|") }
 
 func (u use) key() []byte { return append(usePrefix(u.Of), u.By...) }
 
+// Kind and version of rows that hold one plain text.
+const (
+	subnetMark  = "n\x01"
+	addressMark = "a\x01"
+)
+
 func subnetKey(guid string) []byte { return []byte("s|network|subnet|" + guid) }
 
 func addressKey(subnet, address string) []byte {

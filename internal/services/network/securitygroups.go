@@ -160,17 +160,22 @@ func (s *Service) renderGroup(ctx context.Context, c *arm.Call, r *arm.Resource)
 func defaultsOf(r *arm.Resource) []shownPart {
 	var out []shownPart
 	for _, d := range netrule.DefaultRules() {
-		p := ruleProperties{
-			Description: describeDefault(d.Name), Protocol: "*", SourcePort: "*", DestinationPort: "*", Source: tagText(d.Sources[0]), Destination: tagText(d.Destinations[0]),
-			Access: "Deny", Priority: d.Priority, Direction: d.Direction.String(),
-		}
-		if d.Allow {
-			p.Access = "Allow"
-		}
-		props, _ := (&rule{Name: d.Name, Properties: p}).shown() // of plain fields: can't fail
+		props, _ := (&rule{Name: d.Name, Properties: defaultProperties(d)}).shown() // of plain fields: can't fail
 		out = append(out, shownPart{r.ID + "/defaultSecurityRules/" + d.Name, d.Name, r.ETag, groupTypeName + "/defaultSecurityRules", props})
 	}
 	return out
+}
+
+// defaultProperties writes a default rule as a client would.
+func defaultProperties(d netrule.Rule) ruleProperties {
+	p := ruleProperties{
+		Description: describeDefault(d.Name), Protocol: "*", SourcePort: "*", DestinationPort: "*", Source: tagText(d.Sources[0]), Destination: tagText(d.Destinations[0]),
+		Access: "Deny", Priority: d.Priority, Direction: d.Direction.String(),
+	}
+	if d.Allow {
+		p.Access = "Allow"
+	}
+	return p
 }
 
 func tagText(m netrule.Match) string {

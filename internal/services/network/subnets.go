@@ -136,6 +136,22 @@ func services() []string {
 	}
 }
 
+// listEndpointServices answers which services a subnet can have an endpoint of.
+func listEndpointServices(_ context.Context, c *arm.Call) (any, error) {
+	type service struct {
+		ID   string `json:"id"`
+		Name string `json:"name"`
+		Type string `json:"type"`
+	}
+	out := []service{}
+	for _, name := range services() {
+		out = append(out, service{
+			"/subscriptions/" + c.ID.Subscription + "/providers/Microsoft.Network/virtualNetworkEndpointServices/" + name, name, "Microsoft.Network/virtualNetworkEndpointServices",
+		})
+	}
+	return map[string]any{"value": out}, nil
+}
+
 // settle checks what does not depend on other subnets and fills defaults in.
 func (p *subnetProperties) settle(name, location string) error {
 	if p.Prefix != "" && len(p.Prefixes) > 0 && !slices.Contains(p.Prefixes, p.Prefix) {

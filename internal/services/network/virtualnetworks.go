@@ -3,6 +3,7 @@ package network
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 	"net/netip"
 	"strings"
 
@@ -31,7 +32,13 @@ func (s *Service) networkType() arm.Type {
 			return nil
 		},
 		CommitDelete: commit,
-		Actions:      []arm.Action{{Verb: "CheckIPAddressAvailability", Method: "GET", Operation: networkTypeName + "/checkIpAddressAvailability/read", Handler: s.checkAddress}},
+		Actions: []arm.Action{
+			{Verb: "CheckIPAddressAvailability", Method: http.MethodGet, Operation: networkTypeName + "/checkIpAddressAvailability/read", Handler: s.checkAddress},
+			{
+				Verb: "locations/{location}/virtualNetworkAvailableEndpointServices", Method: http.MethodGet, Collection: true,
+				Operation: "Microsoft.Network/locations/virtualNetworkAvailableEndpointServices/read", Handler: listEndpointServices,
+			},
+		},
 	}
 }
 
