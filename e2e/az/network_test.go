@@ -32,7 +32,7 @@ func TestNetwork(t *testing.T) {
 		step{"network vnet show -g $RG -n v1 ", "subnets[1].networkSecurityGroup.id", `"/subscriptions/$SUB/resourceGroups/$RG/providers/Microsoft.Network/networkSecurityGroups/g1"`},
 		step{"network nic create -g $RG -n n1 --vnet-name v1 --subnet s2", "NewNIC.ipConfigurations[0].privateIPAddress", `"10.1.2.4"`},
 		step{"network nic list-effective-nsg -g $RG -n n1", "value[].effectiveSecurityRules[0].[name, priority]", `[["securityRules/web",200]]`},
-		step{"network vnet list-endpoint-services -l westeurope", "length([?name=='Microsoft.AzureCosmosDB'])", `1`},
+		step{"network vnet list-endpoint-services -l westeurope", "[0].name", `"Microsoft.AzureCosmosDB"`},
 		step{"network vnet check-ip-address -g $RG -n v1 --ip-address 10.1.2.4", "available", `false`},
 	)
 	c.fails(t, "network nsg delete -g $RG -n g1", "InUseNetworkSecurityGroupCannotBeDeleted")
