@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/netip"
+	"reflect"
 	"strings"
 
 	"github.com/bulkheadhq/bulkhead/internal/arm"
@@ -108,6 +109,9 @@ func (s *Service) putNetwork(ctx context.Context, c *arm.Call) error {
 	if err := n.check(c.New.Name, c.New.ID); err != nil {
 		return err
 	}
+	if err := unlocked(c, old, &n); err != nil {
+		return err
+	}
 	w, err := changeOf(c.New.ID, old, &n)
 	if err != nil {
 		return err
@@ -115,6 +119,24 @@ func (s *Service) putNetwork(ctx context.Context, c *arm.Call) error {
 	c.Prepared = w
 	c.New.Properties, err = json.Marshal(n)
 	return err
+}
+
+// unlocked makes sure that a PUT of the network does nothing to a subnet that a lock at the subnet forbids.
+func unlocked(c *arm.Call, old, fresh *network) error {
+	if old == nil {
+		return nil
+	}
+	for i := range old.Subnets {
+		was := &old.Subnets[i]
+		is := fresh.find(was.Name)
+		if is != nil && reflect.DeepEqual(is.Properties, was.Properties) {
+			continue
+		}
+		if err := c.PartUnlocked(subnetID(c.New.ID, was.Name), is == nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // adopt takes over what a subnet of the same name had and settles the rest; old may be nil, location is the network's.
@@ -185,9 +207,10 @@ func checkName(name string) error {
 	return nil
 }
 
+// Bounds of one network.
 const (
 	maxPrefixes = 1000
-	maxSubnets  = 3000
+	maxSubnets  = 3000 // and as many ranges of subnets
 )
 
 // check holds the network together: its ranges, those of its subnets within them, and none over another.
@@ -237,8 +260,8 @@ func (n *network) check(name, id string) error {
 // ranges reads the subnet's prefixes: in the network's space, and over no other subnet's.
 func (s *subnet) ranges(network, id string, space, used netrule.Prefixes) (netrule.Prefixes, error) {
 	texts := s.Properties.prefixes()
-	if len(texts) == 0 {
-		return nil, bad("InvalidRequestFormat", "The subnet %s has no addressPrefix.", s.Name)
+	if len(texts) == 0 || len(texts)+len(used) > maxSubnets {
+		return nil, bad("InvalidRequestFormat", "The subnet %s has no addressPrefix, or the virtual network %s more than %d of them.", s.Name, network, maxSubnets)
 	}
 	var own netrule.Prefixes
 	for _, text := range texts {
