@@ -52,7 +52,7 @@ func TestCosmos(t *testing.T) {
 	}
 
 	w.rules(t, id)
-	refused(t, "the rule is gone, at the next call of the same connection", inside, "IP "+client)
+	refused(t, "the rule is gone, at the next call of the same connection", inside, "client VNET through service endpoint", client)
 	w.rules(t, id, s1)
 	passes(t, "it is back", inside)
 
@@ -60,7 +60,7 @@ func TestCosmos(t *testing.T) {
 	passes(t, "the other client by its address", outside)
 	passes(t, "and the subnet still", inside)
 	w.p.ARM(t, "PATCH", id+accountVersion, map[string]any{"properties": map[string]any{"isVirtualNetworkFilterEnabled": false}})
-	refused(t, "rules don't count while the filter is off", inside, "IP "+client)
+	refused(t, "rules don't count while the filter is off", inside, "firewall settings", client)
 	w.p.ARM(t, "PATCH", id+accountVersion, map[string]any{"properties": map[string]any{"ipRules": []any{}}})
 	passes(t, "and without the list everybody may call", outside)
 	w.rules(t, id, s1)
@@ -104,7 +104,7 @@ func (w *world) subnetChanges(t *testing.T, account string, inside func(*testing
 	w.p.ARM(t, "DELETE", s1+networkVersion, nil)
 	refused(t, "the subnet is gone", inside, "IP "+client)
 	w.putSubnet(t, s1, "10.213.1.0/24", "", "Microsoft.AzureCosmosDB")
-	refused(t, "another one has its name", inside, "IP "+client)
+	refused(t, "another one has its name", inside, "client VNET through service endpoint", client)
 	w.rules(t, account)
 	w.rules(t, account, s1)
 	passes(t, "a rule is made for that one", inside)
@@ -155,7 +155,7 @@ func TestCosmos_ForeignSubnet(t *testing.T) {
 	foreign("DELETE", assignment, nil)
 	passes(t, "what was joined stays so", inside)
 	foreign("DELETE", vnet+networkVersion, nil)
-	refused(t, "the foreign network is gone", inside, "IP "+client)
+	refused(t, "the foreign network is gone", inside, client)
 }
 
 // objectID is the object id of an application's service principal in the platform's tenant.

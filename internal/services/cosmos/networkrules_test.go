@@ -82,6 +82,11 @@ func TestNetworkRules(t *testing.T) {
 	p.check(p.rules(`{"isVirtualNetworkFilterEnabled":true,` + rule + `}`))
 	from("192.0.2.7", 403, "through public internet")
 	p.check(p.rules(`{"isVirtualNetworkFilterEnabled":true}`))
+	p.s.gateway.Inside = func(_ context.Context, sub, service string, client netip.Addr) (bool, error) {
+		return sub == subscription && service == "Microsoft.AzureCosmosDB" && client == netip.MustParseAddr("192.0.2.8"), nil
+	}
+	from("192.0.2.8", 403, "client VNET through service endpoint. This is blocked by your Cosmos DB account firewall settings. Client address: 192.0.2.8")
+	from("192.0.2.7", 403, "through public internet")
 	p.check(p.rules(`{"isVirtualNetworkFilterEnabled":true,` + rule + `}`))
 	from("192.0.2.7", 200, "")
 

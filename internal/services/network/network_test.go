@@ -276,6 +276,11 @@ func TestSubnet_Lookup(t *testing.T) {
 		!s1.Prefixes.Contains(netip.MustParseAddr("10.0.1.9")) || s1.Prefixes.Contains(netip.MustParseAddr("10.0.2.9")) || !s1.Network.Contains(netip.MustParseAddr("10.0.200.1")) {
 		t.Errorf("got %+v", s1)
 	}
+	for addr, want := range map[string]bool{"10.0.1.9": true, "10.0.2.9": false, "192.0.2.1": false} {
+		if got, err := p.s.Inside(ctx, p.sub, "Microsoft.KeyVault", netip.MustParseAddr(addr)); err != nil || got != want {
+			t.Errorf("%s is inside: got %v, %v, want %v", addr, got, err, want)
+		}
+	}
 	for _, id := range []string{v, v + "/subnets", v + "/subnets/none", "x", "", p.id("virtualNetworks/none/subnets/s1")} {
 		none(id)
 	}
@@ -290,5 +295,9 @@ func TestSubnet_Lookup(t *testing.T) {
 	p.ok("owner", "PUT", v+"/subnets/s1", `{"properties":{"addressPrefix":"10.0.1.0/24"}}`, 201)
 	if again, _ := p.s.Subnet(ctx, v+"/subnets/s1"); again == nil || again.GUID == s1.GUID {
 		t.Errorf("a subnet made anew is another: got %+v", again)
+	}
+	p.ok("owner", "DELETE", v, "", 200)
+	if got, err := p.s.Inside(ctx, p.sub, "Microsoft.Storage", netip.MustParseAddr("10.0.1.9")); err != nil || got {
+		t.Errorf("a network that is gone has nobody inside: got %v, %v", got, err)
 	}
 }

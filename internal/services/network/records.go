@@ -124,7 +124,13 @@ func (u use) key() []byte { return append(usePrefix(u.Of), u.By...) }
 const (
 	subnetMark  = "n\x01"
 	addressMark = "a\x01"
+	networkMark = "v\x01"
 )
+
+// listedPrefix is where each network of the subscription has its id, by its GUID.
+const listedPrefix = "s|network|vnet|"
+
+func listedKey(guid string) []byte { return []byte(listedPrefix + guid) }
 
 func subnetKey(guid string) []byte { return []byte("s|network|subnet|" + guid) }
 

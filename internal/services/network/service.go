@@ -18,11 +18,12 @@ type Service struct {
 	deps     Deps
 	networks *kept[map[string]*compiled]
 	groups   *kept[*netrule.Group]
+	listed   *store.Cached[[]string] // ids of a subscription's networks
 }
 
 // New makes the service.
 func New(d Deps) *Service {
-	return &Service{deps: d, networks: newKept(compileNetwork), groups: newKept(compileGroup)}
+	return &Service{deps: d, networks: newKept(compileNetwork), groups: newKept(compileGroup), listed: store.NewCached(d.Store, maxKept, loadListed)}
 }
 
 // Types are the resource types of the control plane.

@@ -29,6 +29,7 @@ func (s *Service) networkType() arm.Type {
 				return err
 			}
 			w.vanished = nil // goes with the network
+			w.drop = append(w.drop, listedKey(c.Old.GUID))
 			c.Prepared = w
 			return nil
 		},
@@ -116,6 +117,7 @@ func (s *Service) putNetwork(ctx context.Context, c *arm.Call) error {
 	if err != nil {
 		return err
 	}
+	w.put = append(w.put, putRow{listedKey(c.New.GUID), []byte(networkMark + c.New.ID)})
 	c.Prepared = w
 	c.New.Properties, err = json.Marshal(n)
 	return err
