@@ -236,6 +236,9 @@ func (n *network) check(name, id string) error {
 		if err != nil {
 			return err
 		}
+		if reserved().Overlaps(p) {
+			return bad("AddressPrefixNotAllowed", "The address prefix %s of virtual network %s has addresses of one of %s, which no virtual network can have.", p, name, joinPrefixes(reserved()))
+		}
 		if space.Overlaps(p) {
 			return bad("AddressPrefixesOverlap", "The address prefix %s of virtual network %s overlaps with another of its prefixes.", p, name)
 		}
@@ -257,6 +260,16 @@ func (n *network) check(name, id string) error {
 		used = append(used, own...)
 	}
 	return nil
+}
+
+// reserved are ranges that no network can have, as on Azure: multicast, broadcast, loopback, link-local, and the host. Callers on this machine come from loopback, so
+// nobody can take them into a subnet of theirs.
+func reserved() netrule.Prefixes {
+	var out netrule.Prefixes
+	for _, text := range []string{"224.0.0.0/4", "255.255.255.255/32", "127.0.0.0/8", "169.254.0.0/16", "168.63.129.16/32", "::1/128", "fe80::/10", "ff00::/8"} {
+		out = append(out, netip.MustParsePrefix(text))
+	}
+	return out
 }
 
 // ranges reads the subnet's prefixes: in the network's space, and over no other subnet's.
