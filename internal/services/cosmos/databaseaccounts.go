@@ -45,7 +45,7 @@ func (s *Service) Types() []arm.Type {
 			{Verb: "listConnectionStrings", Handler: s.connectionStrings},
 			{Verb: "regenerateKey", Writes: true, Handler: s.regenerateKey},
 		},
-	}}
+	}, s.definitionsType(), s.assignmentsType()}
 }
 
 var namePattern = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
@@ -96,7 +96,15 @@ func (s *Service) commitAccount(tx store.Tx, c *arm.Call) error {
 	return nil
 }
 
-func (s *Service) commitDelete(tx store.Tx, c *arm.Call) error { return tx.Delete(keysKey(c.Old.GUID)) }
+func (s *Service) commitDelete(tx store.Tx, c *arm.Call) error {
+	for _, prefix := range [][]byte{rolesPrefix(c.Old.GUID), grantsPrefix(c.Old.GUID)} {
+		r := store.Prefix(prefix)
+		if err := tx.DeleteRange(r.Start, r.End); err != nil {
+			return err
+		}
+	}
+	return tx.Delete(keysKey(c.Old.GUID))
+}
 
 // applied makes or drops what the account has outside of its subscription.
 func (s *Service) applied(ctx context.Context, c *arm.Call) error {

@@ -44,6 +44,8 @@ type Deps struct {
 	Verifier authn.Verifier
 	Audit    Audit
 	Outbox   catalog.Drainer
+	// Principals tells who data-plane roles can be given to; nil: any object id.
+	Principals Principals
 }
 
 // Service is Cosmos DB. Safe for concurrent use.

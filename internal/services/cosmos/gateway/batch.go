@@ -51,6 +51,9 @@ func (g *Gateway) batch(ctx context.Context, c *call, con *catalog.Container) (a
 	if len(ops) == 0 || len(ops) > maxBatch {
 		return nil, invalid("Batch request has %d operations; 1 to %d are allowed.", len(ops), maxBatch)
 	}
+	if err := c.checkBatch(ops); err != nil {
+		return nil, err
+	}
 	if err := c.checkRange(con); err != nil {
 		return nil, err
 	}

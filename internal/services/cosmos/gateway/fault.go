@@ -12,6 +12,11 @@ const (
 	subAccountGone          = 1008
 	subNotByRBAC            = 5300
 	subLocalAuthDisabled    = 5202
+	subIssuer               = 5007
+	subAudience             = 5008
+	subRoleMetadata         = 5301
+	subRoleByName           = 5302
+	subRoleByRID            = 5303
 )
 
 func invalid(format string, args ...any) *fault.Error {

@@ -37,10 +37,11 @@ func (k KeyName) ReadOnly() bool { return k >= PrimaryReadOnly }
 
 // Account is one consistent state of an account. It is shared: read only.
 type Account struct {
-	ID   string // ARM id
-	Name string
-	GUID string
-	Keys [KeyCount]*masterkey.Key
+	ID       string // ARM id
+	Name     string
+	GUID     string
+	TenantID string // of its subscription; tokens of others are refused
+	Keys     [KeyCount]*masterkey.Key
 
 	Filtered      bool // only IPRules may call
 	IPRules       []netip.Prefix
@@ -57,6 +58,8 @@ type Account struct {
 // Accounts finds accounts by host name; nil if there is none of that name.
 type Accounts interface {
 	Account(ctx context.Context, name string) (*Account, error)
+	// Assignments are the account's data-plane role assignments as they are now. Shared: read only.
+	Assignments(ctx context.Context, a *Account) ([]Assignment, error)
 }
 
 // Auditor commits a request's audit record with its write.
@@ -89,6 +92,8 @@ type call struct {
 	account *Account
 	op      operation
 	now     time.Time
+	key     KeyName // that signed it, if one did
+	rights  *rights // of a caller without a key
 }
 
 // operation is what the headers say a request does. It is read once, before the caller's key is judged.
@@ -143,6 +148,7 @@ func (g *Gateway) Routes() []wire.Route {
 	add("POST", "/offers", "QueryOffers", g.postOffers)
 	add("GET", "/offers/{offer}", "ReadOffer", g.readOffer)
 	add("PUT", "/offers/{offer}", "ReplaceOffer", g.replaceOffer)
+	g.userRoutes(add)
 	for _, u := range unsupportedPaths {
 		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
 			add(method, u.pattern, "Unsupported", unsupported(u.what))
@@ -153,7 +159,6 @@ func (g *Gateway) Routes() []wire.Route {
 
 // unsupportedPaths are parts of the protocol that this platform lacks.
 var unsupportedPaths = []struct{ pattern, what string }{
-	{"/dbs/{db}/users/{rest*}", "Users, permissions and resource tokens"},
 	{"/dbs/{db}/clientencryptionkeys/{rest*}", "Client encryption keys"},
 	{"/dbs/{db}/colls/{coll}/sprocs/{rest*}", "Stored procedures"},
 	{"/dbs/{db}/colls/{coll}/triggers/{rest*}", "Triggers"},
