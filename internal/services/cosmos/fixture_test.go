@@ -111,7 +111,7 @@ func openPlatformAt(t testing.TB, dir string, fs vfs.FS) *platform {
 	p.names = names.New(st, p.clock)
 	drain := &later{}
 	p.audit = audit.NewLog(st, p.clock, slog.New(slog.DiscardHandler))
-	p.s = New(Deps{Store: st, Sealer: sealer, Clock: p.clock, Reader: p.arm, Names: p.names, Verifier: tokens{}, Audit: p.audit, Outbox: drain})
+	p.s = New(Deps{Store: st, Sealer: sealer, Clock: p.clock, Reader: p.arm, Names: p.names, Verifier: tokens{}, Audit: p.audit, Outbox: drain, Monotonic: func() time.Duration { return p.clock.Now().Sub(at) }})
 	handlers := p.s.OutboxHandlers()
 	maps.Copy(handlers, p.audit.OutboxHandlers())
 	drain.d = outbox.NewDrainer(st, nil, handlers)

@@ -3,6 +3,7 @@ package cosmos
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/arm"
 	"github.com/bulkheadhq/bulkhead/internal/audit"
@@ -33,7 +34,7 @@ type Audit interface {
 	InTx(tx store.Tx, rec audit.Record) error
 }
 
-// Deps is what the service stands on. All are required but Audit and Log.
+// Deps is what the service stands on. All are required but Audit, Log, Throttling and Monotonic.
 type Deps struct {
 	Store    store.Store
 	Sealer   Sealer
@@ -46,6 +47,9 @@ type Deps struct {
 	Outbox   catalog.Drainer
 	// Principals tells who data-plane roles can be given to; nil: any object id.
 	Principals Principals
+
+	Throttling gateway.Throttling   // of accounts that do not choose
+	Monotonic  func() time.Duration // what throughput is measured by; nil: the machine's clock
 }
 
 // Service is Cosmos DB. Safe for concurrent use.
@@ -59,10 +63,10 @@ type Service struct {
 
 // New makes the service.
 func New(d Deps) *Service {
-	s := &Service{deps: d, items: items.New(d.Store)}
+	s := &Service{deps: d, items: items.New(d.Store).WithClock(d.Clock)}
 	s.catalog = catalog.New(d.Store, s.items, d.Clock, d.Outbox)
 	s.accounts = newAccounts(d)
-	g := gateway.Deps{Accounts: s.accounts, Catalog: s.catalog, Items: s.items, Verifier: d.Verifier}
+	g := gateway.Deps{Accounts: s.accounts, Catalog: s.catalog, Items: s.items, Verifier: d.Verifier, Throttling: d.Throttling, Monotonic: d.Monotonic}
 	if d.Audit != nil {
 		g.Audit = committer{d.Audit, d.Clock}
 	}
@@ -72,7 +76,7 @@ func New(d Deps) *Service {
 
 // Service is what the platform mounts: the data plane.
 func (s *Service) Service() wire.Service {
-	return wire.Service{Name: "cosmos", Routes: s.gateway.Routes()}
+	return wire.Service{Name: "cosmos", Routes: s.gateway.Routes(), Run: s.run}
 }
 
 // OutboxHandlers carry out what a change of an account leaves to do elsewhere.

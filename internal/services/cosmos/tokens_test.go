@@ -300,16 +300,20 @@ func TestResourceToken_Ends(t *testing.T) {
 		status int
 		text   string
 	}{
-		"nothing":           {func(*platform) {}, 200, ""},
-		"59 minutes":        {func(p *platform) { p.clock.Advance(59 * time.Minute) }, 200, ""},
-		"an hour":           {func(p *platform) { p.clock.Advance(time.Hour) }, 403, "not valid at the current time"},
-		"permission gone":   {func(p *platform) { p.want(p.do("DELETE", path, ""), 204) }, 403, "deleted or replaced"},
-		"permission anew":   {func(p *platform) { p.want(p.do("DELETE", path, ""), 204); p.permit("p", "All", "dbs/db/colls/c", "") }, 403, "deleted or replaced"},
-		"permission put":    {func(p *platform) { p.want(p.do("PUT", path, `{"id":"p","permissionMode":"All","resource":"dbs/db/colls/c"}`), 200) }, 403, "deleted or replaced"},
-		"permission read":   {func(p *platform) { p.want(p.do("GET", path, ""), 200) }, 200, ""},
-		"user gone":         {func(p *platform) { p.want(p.do("DELETE", "/dbs/db/users/u", ""), 204) }, 403, "deleted or replaced"},
-		"user renamed":      {func(p *platform) { p.want(p.do("PUT", "/dbs/db/users/u", `{"id":"v"}`), 200) }, 200, ""},
-		"container changed": {func(p *platform) { p.want(p.do("PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"]}}`), 200) }, 200, ""},
+		"nothing":         {func(*platform) {}, 200, ""},
+		"59 minutes":      {func(p *platform) { p.clock.Advance(59 * time.Minute) }, 200, ""},
+		"an hour":         {func(p *platform) { p.clock.Advance(time.Hour) }, 403, "not valid at the current time"},
+		"permission gone": {func(p *platform) { p.want(p.do("DELETE", path, ""), 204) }, 403, "deleted or replaced"},
+		"permission anew": {func(p *platform) { p.want(p.do("DELETE", path, ""), 204); p.permit("p", "All", "dbs/db/colls/c", "") }, 403, "deleted or replaced"},
+		"permission put": {func(p *platform) {
+			p.want(p.do("PUT", path, `{"id":"p","permissionMode":"All","resource":"dbs/db/colls/c"}`), 200)
+		}, 403, "deleted or replaced"},
+		"permission read": {func(p *platform) { p.want(p.do("GET", path, ""), 200) }, 200, ""},
+		"user gone":       {func(p *platform) { p.want(p.do("DELETE", "/dbs/db/users/u", ""), 204) }, 403, "deleted or replaced"},
+		"user renamed":    {func(p *platform) { p.want(p.do("PUT", "/dbs/db/users/u", `{"id":"v"}`), 200) }, 200, ""},
+		"container changed": {func(p *platform) {
+			p.want(p.do("PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"]}}`), 200)
+		}, 200, ""},
 		"container anew": {func(p *platform) {
 			p.want(p.do("DELETE", "/dbs/db/colls/c", ""), 204)
 			p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"]}}`), 201)
@@ -317,7 +321,9 @@ func TestResourceToken_Ends(t *testing.T) {
 		"database gone":      {func(p *platform) { p.want(p.do("DELETE", "/dbs/db", ""), 204) }, 403, "deleted or replaced"},
 		"primary key anew":   {func(p *platform) { p.regenerate(ctx, gateway.Primary) }, 401, "regenerated"},
 		"secondary key anew": {func(p *platform) { p.regenerate(ctx, gateway.Secondary) }, 200, ""},
-		"local auth off":     {func(p *platform) { p.check(p.put("acct", `{"location":"West US","properties":{"disableLocalAuth":true}}`)) }, 401, "Local Authorization is disabled"},
+		"local auth off": {func(p *platform) {
+			p.check(p.put("acct", `{"location":"West US","properties":{"disableLocalAuth":true}}`))
+		}, 401, "Local Authorization is disabled"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -57,6 +57,7 @@ func New(st store.Store, it *items.Store, c clock.Clock, d Drainer) *Catalog {
 func (c *Catalog) Handlers() map[string]outbox.Handler {
 	return map[string]outbox.Handler{
 		kindDrop: func(ctx context.Context, _ string, payload []byte) error { return c.items.Drop(ctx, string(payload)) },
+		kindTTL:  c.applyTTL,
 		kindInit: func(ctx context.Context, _ string, payload []byte) error {
 			con, err := containerCodec.Decode(payload)
 			if err != nil {
@@ -71,13 +72,6 @@ func (c *Catalog) Handlers() map[string]outbox.Handler {
 		},
 	}
 }
-
-func itemRange(con *Container, r Range) items.Range {
-	return items.Range{GUID: r.GUID, Number: r.Number, Container: con.GUID, RID: con.RID()}
-}
-
-// Items is the range as package items needs it.
-func (c *Container) Items(r Range) items.Range { return itemRange(c, r) }
 
 // Init takes an account into use. It may run again.
 func (c *Catalog) Init(ctx context.Context, guid string) error {
@@ -162,8 +156,9 @@ func resolve(sn store.Snapshot, path string) (*found, error) {
 		return &found{database: db}, err
 	}
 	con, err := findContainer(sn, db, collName)
-	if con != nil {
+	if con != nil && err == nil {
 		con.derive(db)
+		err = con.provision(sn)
 	}
 	return &found{db, con}, err
 }

@@ -96,9 +96,10 @@ func (g *Gateway) permittedDocument(ctx context.Context, c *call, p *catalog.Per
 
 // numberOf is the number of a document, 0 if there is none.
 func (g *Gateway) numberOf(ctx context.Context, con *catalog.Container, key pkey.Key, id string) (uint64, error) {
-	item, _, err := g.Items.Get(ctx, con.Ranges[0].GUID, key.EPK(*con.PartitionKey), id, 0)
+	epk := key.EPK(*con.PartitionKey)
+	item, _, err := g.Items.Get(ctx, con.At(epk), epk, id, 0)
 	if item == nil || err != nil {
-		return 0, err
+		return 0, documentError(err)
 	}
 	var doc struct {
 		RID string `json:"_rid"`
