@@ -10,6 +10,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/authn"
 	"github.com/bulkheadhq/bulkhead/internal/clock"
 	"github.com/bulkheadhq/bulkhead/internal/names"
+	"github.com/bulkheadhq/bulkhead/internal/netrule"
 	"github.com/bulkheadhq/bulkhead/internal/outbox"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/catalog"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/gateway"
@@ -45,6 +46,8 @@ type Deps struct {
 	Verifier authn.Verifier
 	Audit    Audit
 	Outbox   catalog.Drainer
+	Access   arm.Access     // who may join a subnet; nil: nobody, so that there are no virtual network rules
+	Subnet   netrule.Lookup // required with Access
 	// Principals tells who data-plane roles can be given to; nil: any object id.
 	Principals Principals
 
@@ -66,7 +69,7 @@ func New(d Deps) *Service {
 	s := &Service{deps: d, items: items.New(d.Store).WithClock(d.Clock)}
 	s.catalog = catalog.New(d.Store, s.items, d.Clock, d.Outbox)
 	s.accounts = newAccounts(d)
-	g := gateway.Deps{Accounts: s.accounts, Catalog: s.catalog, Items: s.items, Verifier: d.Verifier, Throttling: d.Throttling, Monotonic: d.Monotonic}
+	g := gateway.Deps{Subnet: d.Subnet, Accounts: s.accounts, Catalog: s.catalog, Items: s.items, Verifier: d.Verifier, Throttling: d.Throttling, Monotonic: d.Monotonic}
 	if d.Audit != nil {
 		g.Audit = committer{d.Audit, d.Clock}
 	}

@@ -17,36 +17,6 @@ import (
 // skew is how far a request's date may be from ours.
 const skew = 15 * time.Minute
 
-// network finds the account and asks its firewall.
-func (g *Gateway) network(ctx context.Context, r *wire.Request) error {
-	a, err := g.Accounts.Account(ctx, r.Host.Name)
-	if err != nil {
-		return err
-	}
-	if a == nil {
-		return withSub(fault.New(fault.Forbidden, "Forbidden", "Database Account %s does not exist", r.Host.Name), subAccountGone)
-	}
-	r.State = &call{Request: r, account: a, op: classify(r.HTTP), now: r.Time}
-	r.Resource = a.ID
-	return a.admit(r)
-}
-
-// admit applies the firewall: publicNetworkAccess and the IP rules.
-func (a *Account) admit(r *wire.Request) error {
-	if !a.Public {
-		return fault.New(fault.Forbidden, "Forbidden", "Request originated from IP %s through public internet. This is blocked by your Cosmos DB account: its publicNetworkAccess is disabled.", r.Client)
-	}
-	if !a.Filtered || a.AllowPlatform && r.Process != "" {
-		return nil
-	}
-	for _, p := range a.IPRules {
-		if p.Contains(r.Client) {
-			return nil
-		}
-	}
-	return fault.New(fault.Forbidden, "Forbidden", "Request originated from IP %s through public internet. This is blocked by your Cosmos DB account firewall settings. More info: https://aka.ms/cosmosdb-tsg-forbidden", r.Client)
-}
-
 // classify tells what a request does. A POST is a write unless a header says that it is a query or a request for a query's plan.
 func classify(r *http.Request) operation {
 	switch r.Method {

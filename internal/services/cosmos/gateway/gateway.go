@@ -3,11 +3,11 @@ package gateway
 import (
 	"context"
 	"net/http"
-	"net/netip"
 	"sync"
 	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/authn"
+	"github.com/bulkheadhq/bulkhead/internal/netrule"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/catalog"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/items"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/masterkey"
@@ -43,8 +43,8 @@ type Account struct {
 	TenantID string // of its subscription; tokens of others are refused
 	Keys     [KeyCount]*masterkey.Key
 
-	Filtered      bool // only IPRules may call
-	IPRules       []netip.Prefix
+	Filtered      bool // only whom Firewall admits may call
+	Firewall      netrule.Firewall
 	AllowPlatform bool // 0.0.0.0 is among the rules: callers inside the platform
 	Public        bool // publicNetworkAccess
 
@@ -75,7 +75,8 @@ type Deps struct {
 	Catalog  *catalog.Catalog
 	Items    *items.Store
 	Verifier authn.Verifier
-	Audit    Auditor // nil: the mux alone records
+	Subnet   netrule.Lookup // nil: no account has virtual network rules
+	Audit    Auditor        // nil: the mux alone records
 
 	Throttling Throttling           // of accounts that do not choose; burst if not set
 	Monotonic  func() time.Duration // what throughput is measured by; nil: the machine's
