@@ -56,7 +56,7 @@ func (p *Platform) wireServices(ctx context.Context) error {
 	throttling, _ := gateway.ParseThrottling(p.cfg.CosmosThrottling) // Check has read it
 	accounts := cosmos.New(cosmos.Deps{
 		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Reader: p.arm, Names: p.names,
-		Verifier: valid, Audit: p.audit, Outbox: drainer{p}, Principals: armDirectory{p.directory}, Throttling: throttling,
+		Verifier: valid, Audit: p.audit, Outbox: drainer{p}, Principals: armDirectory{p.directory}, SignedIn: p.arm.Authenticator(), Throttling: throttling,
 		Access: p.arm, Subnet: networks.Subnet,
 	})
 	sites := web.New(web.Deps{

@@ -44,8 +44,9 @@ func (s *Service) Types() []arm.Type {
 			{Verb: "readonlykeys", Method: http.MethodGet, Operation: typeName + "/readonlykeys/read", Handler: s.readOnlyKeys},
 			{Verb: "listConnectionStrings", Handler: s.connectionStrings},
 			{Verb: "regenerateKey", Writes: true, Handler: s.regenerateKey},
+			{Verb: "failoverPriorityChange", Writes: true, Handler: s.changeFailover},
 		},
-	}, s.definitionsType(), s.assignmentsType()}
+	}, s.definitionsType(), s.assignmentsType(), s.databasesType(), s.containersType(), s.throughputType(databaseType), s.throughputType(containerType)}
 }
 
 var namePattern = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)

@@ -48,6 +48,8 @@ type Deps struct {
 	Outbox   catalog.Drainer
 	Access   arm.Access     // who may join a subnet; nil: nobody, so that there are no virtual network rules
 	Subnet   netrule.Lookup // required with Access
+	// SignedIn is how the control plane knows who calls; unset: it serves resource types only.
+	SignedIn wire.Authenticator
 	// Principals tells who data-plane roles can be given to; nil: any object id.
 	Principals Principals
 
@@ -79,7 +81,7 @@ func New(d Deps) *Service {
 
 // Service is what the platform mounts: the data plane.
 func (s *Service) Service() wire.Service {
-	return wire.Service{Name: "cosmos", Routes: s.gateway.Routes(), Run: s.run}
+	return wire.Service{Name: "cosmos", Routes: append(s.gateway.Routes(), s.controlRoutes()...), Run: s.run}
 }
 
 // OutboxHandlers carry out what a change of an account leaves to do elsewhere.
