@@ -44,8 +44,9 @@ func (s *Service) Types() []arm.Type {
 			{Verb: "readonlykeys", Method: http.MethodGet, Operation: typeName + "/readonlykeys/read", Handler: s.readOnlyKeys},
 			{Verb: "listConnectionStrings", Handler: s.connectionStrings},
 			{Verb: "regenerateKey", Writes: true, Handler: s.regenerateKey},
+			{Verb: "failoverPriorityChange", Writes: true, Handler: s.changeFailover},
 		},
-	}}
+	}, s.definitionsType(), s.assignmentsType(), s.databasesType(), s.containersType(), s.throughputType(databaseType), s.throughputType(containerType)}
 }
 
 var namePattern = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
@@ -60,6 +61,11 @@ func (s *Service) putAccount(ctx context.Context, c *arm.Call) error {
 	}
 	if kind != "" && !strings.EqualFold(kind, "GlobalDocumentDB") {
 		return bad("The kind '%s' of database account is not supported by this platform; it is GlobalDocumentDB.", kind)
+	}
+	if v := tag(c.New.Tags, gateway.ThrottlingTag); c.Old == nil || v != tag(c.Old.Tags, gateway.ThrottlingTag) {
+		if _, ok := gateway.ParseThrottling(v); !ok {
+			return bad("The tag %s is '%s'; it is burst, strict or off.", gateway.ThrottlingTag, v)
+		}
 	}
 	c.New.Kind = "GlobalDocumentDB"
 	st, err := parseSettings(c.Body.Object("properties"), c.New.Location)
@@ -99,7 +105,15 @@ func (s *Service) commitAccount(tx store.Tx, c *arm.Call) error {
 	return nil
 }
 
-func (s *Service) commitDelete(tx store.Tx, c *arm.Call) error { return tx.Delete(keysKey(c.Old.GUID)) }
+func (s *Service) commitDelete(tx store.Tx, c *arm.Call) error {
+	for _, prefix := range [][]byte{rolesPrefix(c.Old.GUID), grantsPrefix(c.Old.GUID)} {
+		r := store.Prefix(prefix)
+		if err := tx.DeleteRange(r.Start, r.End); err != nil {
+			return err
+		}
+	}
+	return tx.Delete(keysKey(c.Old.GUID))
+}
 
 // applied makes or drops what the account has outside of its subscription.
 func (s *Service) applied(ctx context.Context, c *arm.Call) error {

@@ -56,7 +56,7 @@ func (g *Gateway) authenticate(ctx context.Context, r *wire.Request) error {
 	}
 	switch h.Kind {
 	case masterkey.Resource:
-		return notImplemented("Resource tokens")
+		return g.authenticateResource(ctx, c, h.Signature)
 	case masterkey.AAD:
 		return g.authenticateToken(ctx, c, h.Signature)
 	}
@@ -118,8 +118,11 @@ func (c *call) checkKey(signature string, buf *[]byte) error {
 		return unauthorized("The input authorization token can't serve the request. The wrong key is being used or the expected payload is not built as per the protocol. " +
 			"For more info: https://aka.ms/cosmosdb-tsg-unauthorized. Server used the following payload to sign: '" + strings.ToValidUTF8(string(text), "?") + "'")
 	}
-	c.AllowedBy = key.String()
+	c.key, c.AllowedBy = key, key.String()
 	switch {
+	case key.ReadOnly() && target.kind == "permissions":
+		return fault.New(fault.Forbidden, "Forbidden",
+			"The given request [%s %s] cannot be authorized by a read-only key: read-only keys give no access to permissions, which hold resource tokens.", c.HTTP.Method, c.HTTP.URL.Path)
 	case key.ReadOnly() && !c.op.reads():
 		// No sub-status: clients take 3 for a region without writes and wait for another one.
 		return fault.New(fault.Forbidden, "Forbidden",
@@ -211,7 +214,7 @@ func (t target) others() []string {
 	return out
 }
 
-// authenticateToken checks an Entra ID token, and then what its principal may do: nothing yet.
+// authenticateToken checks an Entra ID token, and then what its principal may do.
 func (g *Gateway) authenticateToken(ctx context.Context, c *call, token string) error {
 	p, err := g.Verifier.Verify(ctx, token)
 	if err != nil {
@@ -222,13 +225,13 @@ func (g *Gateway) authenticateToken(ctx context.Context, c *call, token string) 
 		return err
 	}
 	if !c.audience(p.Audience) {
-		return unauthorized("Request blocked by Auth " + c.account.Name + " : AAD token has the audience '" + p.Audience + "'; https://cosmos.azure.com or the account's endpoint is expected.")
+		return withSub(unauthorized("Request blocked by Auth "+c.account.Name+" : AAD token has the audience '"+p.Audience+"'; https://cosmos.azure.com or the account's endpoint is expected."), subAudience)
+	}
+	if c.account.TenantID != "" && !strings.EqualFold(p.TenantID, c.account.TenantID) {
+		return withSub(unauthorized("Request blocked by Auth "+c.account.Name+" : AAD token was issued by the tenant '"+p.TenantID+"', which is not the account's."), subIssuer)
 	}
 	c.Principal = p
-	return withSub(fault.New(fault.Forbidden, "Forbidden",
-		"Request blocked by Auth %s : Request is blocked because principal [%s] does not have required RBAC permissions to perform the operation on resource [%s]. "+
-			"Data-plane role assignments (sqlRoleAssignments) are not supported by this platform yet; use an account key. Learn more: https://aka.ms/cosmos-native-rbac.",
-		c.account.Name, p.ObjectID, c.HTTP.URL.Path), subNotByRBAC)
+	return g.allowPrincipal(ctx, c)
 }
 
 // audience tells whether a token is meant for this account.

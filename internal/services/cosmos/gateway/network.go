@@ -20,11 +20,11 @@ func (g *Gateway) network(ctx context.Context, r *wire.Request) error {
 	}
 	r.State = &call{Request: r, account: a, op: classify(r.HTTP), now: r.Time}
 	r.Resource = a.ID
-	return g.admit(ctx, r, a)
+	return g.firewall(ctx, r, a)
 }
 
-// admit applies the firewall: publicNetworkAccess, subnets, IP rules.
-func (g *Gateway) admit(ctx context.Context, r *wire.Request, a *Account) error {
+// firewall refuses whom the account does not admit: publicNetworkAccess, subnets, IP rules.
+func (g *Gateway) firewall(ctx context.Context, r *wire.Request, a *Account) error {
 	if !a.Public {
 		return fault.New(fault.Forbidden, "Forbidden", "Request originated from IP %s through public internet. This is blocked by your Cosmos DB account: its publicNetworkAccess is disabled.", r.Client)
 	}
