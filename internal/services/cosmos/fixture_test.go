@@ -68,14 +68,21 @@ func (a *resources) Resource(_ context.Context, id string) (*arm.Resource, strin
 	return a.byID[strings.ToLower(id)], tenant, nil
 }
 
-// tokens stands in for the verifier: a token is an audience, or "bad".
+// tokens stands in for the verifier: a token is an audience, or "bad"; "aud#oid#group" is one of another principal, in a group.
 type tokens struct{}
 
 func (tokens) Verify(_ context.Context, raw string) (*authn.Principal, error) {
 	if raw == "bad" {
 		return nil, &authn.VerifyError{Reason: authn.BadSignature, Detail: "found this"}
 	}
-	return &authn.Principal{Kind: authn.ServicePrincipal, ObjectID: "oid", TenantID: tenant, Audience: raw}, nil
+	p := &authn.Principal{Kind: authn.ServicePrincipal, ObjectID: "oid", TenantID: tenant, Audience: raw}
+	if parts := strings.Split(raw, "#"); len(parts) > 1 {
+		p.Audience, p.ObjectID, p.Groups = parts[0], parts[1], parts[2:]
+		if parts[1] == "stranger" {
+			p.TenantID = "other"
+		}
+	}
+	return p, nil
 }
 
 // later is a drainer that is made after those who need it.
@@ -104,7 +111,7 @@ func openPlatformAt(t testing.TB, dir string, fs vfs.FS) *platform {
 	p.names = names.New(st, p.clock)
 	drain := &later{}
 	p.audit = audit.NewLog(st, p.clock, slog.New(slog.DiscardHandler))
-	p.s = New(Deps{Store: st, Sealer: sealer, Clock: p.clock, Reader: p.arm, Names: p.names, Verifier: tokens{}, Audit: p.audit, Outbox: drain})
+	p.s = New(Deps{Store: st, Sealer: sealer, Clock: p.clock, Reader: p.arm, Names: p.names, Verifier: tokens{}, Audit: p.audit, Outbox: drain, Monotonic: func() time.Duration { return p.clock.Now().Sub(at) }})
 	handlers := p.s.OutboxHandlers()
 	maps.Copy(handlers, p.audit.OutboxHandlers())
 	drain.d = outbox.NewDrainer(st, nil, handlers)

@@ -39,6 +39,7 @@ type Catalog struct {
 	clock  clock.Clock
 	drain  Drainer
 	byPath *store.Cached[*found]
+	grants *store.Cached[*Grant]
 }
 
 // found is what a path stands for.
@@ -49,13 +50,14 @@ type found struct {
 
 // New makes a Catalog. Its Handlers belong into the Drainer.
 func New(st store.Store, it *items.Store, c clock.Clock, d Drainer) *Catalog {
-	return &Catalog{st: st, items: it, clock: c, drain: d, byPath: store.NewCached(st, 4096, resolve)}
+	return &Catalog{st: st, items: it, clock: c, drain: d, byPath: store.NewCached(st, 4096, resolve), grants: store.NewCached(st, 4096, loadGrant)}
 }
 
 // Handlers are what the outbox rows of this package need.
 func (c *Catalog) Handlers() map[string]outbox.Handler {
 	return map[string]outbox.Handler{
 		kindDrop: func(ctx context.Context, _ string, payload []byte) error { return c.items.Drop(ctx, string(payload)) },
+		kindTTL:  c.applyTTL,
 		kindInit: func(ctx context.Context, _ string, payload []byte) error {
 			con, err := containerCodec.Decode(payload)
 			if err != nil {
@@ -70,13 +72,6 @@ func (c *Catalog) Handlers() map[string]outbox.Handler {
 		},
 	}
 }
-
-func itemRange(con *Container, r Range) items.Range {
-	return items.Range{GUID: r.GUID, Number: r.Number, Container: con.GUID, RID: con.RID()}
-}
-
-// Items is the range as package items needs it.
-func (c *Container) Items(r Range) items.Range { return itemRange(c, r) }
 
 // Init takes an account into use. It may run again.
 func (c *Catalog) Init(ctx context.Context, guid string) error {
@@ -161,8 +156,9 @@ func resolve(sn store.Snapshot, path string) (*found, error) {
 		return &found{database: db}, err
 	}
 	con, err := findContainer(sn, db, collName)
-	if con != nil {
+	if con != nil && err == nil {
 		con.derive(db)
+		err = con.provision(sn)
 	}
 	return &found{db, con}, err
 }

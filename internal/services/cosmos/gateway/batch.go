@@ -31,6 +31,7 @@ type batchResult struct {
 	Status    int             `json:"statusCode"`
 	Substatus int             `json:"subStatusCode,omitempty"`
 	Charge    float64         `json:"requestCharge"`
+	Retry     int64           `json:"retryAfterMilliseconds,omitempty"`
 	ETag      string          `json:"eTag,omitempty"`
 	Body      json.RawMessage `json:"resourceBody,omitempty"`
 	Message   string          `json:"message,omitempty"`
@@ -39,6 +40,9 @@ type batchResult struct {
 // batch does several operations: all or none in one logical partition, or, not atomic ("bulk"), each for itself.
 func (g *Gateway) batch(ctx context.Context, c *call, con *catalog.Container) (any, error) {
 	if err := c.refuseHeaders(); err != nil {
+		return nil, err
+	}
+	if err := c.checkDirective(); err != nil {
 		return nil, err
 	}
 	if len(c.Body) > 0 && c.Body[0] >= 0x80 {
@@ -50,6 +54,12 @@ func (g *Gateway) batch(ctx context.Context, c *call, con *catalog.Container) (a
 	}
 	if len(ops) == 0 || len(ops) > maxBatch {
 		return nil, invalid("Batch request has %d operations; 1 to %d are allowed.", len(ops), maxBatch)
+	}
+	if len(c.Body) > items.MaxDocument {
+		return nil, fault.New(fault.TooLarge, "RequestEntityTooLarge", "Request size is too large: a batch has at most %d bytes.", items.MaxDocument)
+	}
+	if err := c.checkBatch(ops); err != nil {
+		return nil, err
 	}
 	if err := c.checkRange(con); err != nil {
 		return nil, err
@@ -99,10 +109,20 @@ func (g *Gateway) atomicBatch(ctx context.Context, c *call, con *catalog.Contain
 	if err != nil {
 		return nil, err
 	}
+	if err := g.admit(c, con, key.EPK(*con.PartitionKey)); err != nil {
+		return nil, err
+	}
 	var writes []items.Write
 	var outs []items.Outcome
 	var state items.State
-	for range patchRetries {
+	for attempt := range patchRetries {
+		if attempt == 1 {
+			unlock, err := g.patching.lock(ctx, key.EPK(*con.PartitionKey))
+			if err != nil {
+				return nil, err
+			}
+			defer unlock()
+		}
 		b := batchBuilder{g: g, con: con, key: key, seen: map[string]*items.Document{}}
 		for i := range ops {
 			if err := b.add(ctx, &ops[i]); err != nil {
@@ -110,7 +130,7 @@ func (g *Gateway) atomicBatch(ctx context.Context, c *call, con *catalog.Contain
 			}
 		}
 		writes = b.writes
-		outs, state, err = g.Items.Apply(ctx, con.Items(con.Ranges[0]), c.now, writes)
+		outs, state, err = g.Items.Apply(ctx, con.At(key.EPK(*con.PartitionKey)), c.now, writes)
 		var failed *items.FailedWrite
 		switch {
 		case !errors.As(err, &failed):
@@ -175,14 +195,17 @@ func (b *batchBuilder) patch(ctx context.Context, op *batchOperation, w *items.W
 	if err != nil {
 		return err
 	}
+	if err := p.check(b.con.PartitionKey.Paths); err != nil {
+		return err
+	}
 	if doc, ok := b.seen[w.ID]; ok {
 		if doc == nil {
 			return items.ErrNotFound()
 		}
-		w.Doc, err = p.apply(w.ID, doc.Text)
+		w.Doc, err = p.apply(doc.Text)
 	} else {
 		var old *items.Item
-		old, _, err = b.g.Items.Get(ctx, b.con.Ranges[0].GUID, w.EPK, w.ID, 0)
+		old, _, err = b.g.Items.Get(ctx, b.con.At(w.EPK), w.EPK, w.ID, 0)
 		switch {
 		case err != nil:
 			return err
@@ -192,7 +215,7 @@ func (b *batchBuilder) patch(ctx context.Context, op *batchOperation, w *items.W
 			return precondition()
 		}
 		w.IfMatch = old.ETag
-		w.Doc, err = p.apply(w.ID, old.Text)
+		w.Doc, err = p.apply(old.Text)
 	}
 	if err != nil {
 		return err
@@ -201,7 +224,10 @@ func (b *batchBuilder) patch(ctx context.Context, op *batchOperation, w *items.W
 }
 
 func (c *call) result(op items.Op, out items.Outcome) batchResult {
-	r := batchResult{Status: writeStatus(op, out), Charge: chargeWrite(op, out), ETag: out.ETag}
+	if out.Unchanged {
+		return batchResult{Status: http.StatusNotModified, Charge: chargeMiss, ETag: out.ETag}
+	}
+	r := batchResult{Status: writeStatus(op, out), Charge: roundCharge(chargeWrite(op, out)), ETag: out.ETag}
 	if out.Text != nil && (op == items.Read || !minimal(c.header("Prefer"))) {
 		r.Body = out.Text
 	}
@@ -231,17 +257,22 @@ func (c *call) failedBatch(con *catalog.Container, n, at int, err error) (any, e
 
 func failedResult(err error) batchResult {
 	f := fault.As(err)
-	return batchResult{Status: f.Kind.Status(), Substatus: f.Substatus, Charge: chargeMiss, Message: f.Message}
+	return batchResult{Status: f.Kind.Status(), Substatus: f.Substatus, Charge: chargeMiss, Message: f.Message, Retry: f.RetryAfter.Milliseconds()}
 }
 
-// bulk does each operation for itself; one that fails does not keep the others back.
+// bulk does each operation for itself. One that fails does not keep the others back, unless the client says so: then those after it are not done.
 func (g *Gateway) bulk(ctx context.Context, c *call, con *catalog.Container, ops []batchOperation) (any, error) {
 	results := make([]batchResult, len(ops))
 	status, total := http.StatusOK, 0.0
-	var state items.State
+	stops := c.header("X-Ms-Cosmos-Batch-Continue-On-Error") != "" && !c.isTrue("X-Ms-Cosmos-Batch-Continue-On-Error")
+	touched := map[string]items.State{}
 	for i := range ops {
-		var err error
-		results[i], err = g.bulkOne(ctx, c, con, &ops[i], &state)
+		err := g.steadily(ctx, c, func() (err error) {
+			if con, err = g.container(ctx, c); err == nil {
+				results[i], err = g.bulkOne(ctx, c, con, &ops[i], touched)
+			}
+			return err
+		})
 		if err != nil {
 			if !isCallers(err) {
 				return nil, documentError(err)
@@ -249,13 +280,27 @@ func (g *Gateway) bulk(ctx context.Context, c *call, con *catalog.Container, ops
 			results[i], status = failedResult(err), http.StatusMultiStatus
 		}
 		total += results[i].Charge
+		if err != nil && stops {
+			for j := i + 1; j < len(ops); j++ {
+				results[j] = batchResult{Status: http.StatusFailedDependency}
+			}
+			break
+		}
 	}
 	c.setCharge(total)
-	c.setRange(con, state)
+	c.meter, c.meters = meter{}, nil // each operation was charged for
+	states := make([]items.State, 0, len(touched))
+	for _, r := range con.Ranges {
+		if s, ok := touched[r.ID]; ok {
+			states = append(states, s)
+		}
+	}
+	c.setRanges(con, states)
 	return &wire.Reply{Status: status, Body: results}, nil
 }
 
-func (g *Gateway) bulkOne(ctx context.Context, c *call, con *catalog.Container, op *batchOperation, state *items.State) (batchResult, error) {
+// bulkOne does one operation, if its range has throughput left.
+func (g *Gateway) bulkOne(ctx context.Context, c *call, con *catalog.Container, op *batchOperation, touched map[string]items.State) (batchResult, error) {
 	key, err := pkey.ParseHeader(op.PartitionKey)
 	switch {
 	case err != nil:
@@ -265,19 +310,39 @@ func (g *Gateway) bulkOne(ctx context.Context, c *call, con *catalog.Container, 
 	case len(key) != len(con.PartitionKey.Paths):
 		return batchResult{}, keyMismatch()
 	}
-	for range patchRetries {
+	m, refused := g.throttle.meter(c, con, con.RangeOf(key.EPK(*con.PartitionKey)).GUID)
+	if refused != nil {
+		return batchResult{}, refused
+	}
+	r, err := g.bulkWrite(ctx, c, con, op, key, touched)
+	if err != nil {
+		r.Charge = chargeMiss
+	}
+	g.throttle.settle(m, r.Charge)
+	return r, err
+}
+
+func (g *Gateway) bulkWrite(ctx context.Context, c *call, con *catalog.Container, op *batchOperation, key pkey.Key, touched map[string]items.State) (batchResult, error) {
+	for attempt := range patchRetries {
+		if attempt == 1 {
+			unlock, err := g.patching.lock(ctx, key.EPK(*con.PartitionKey))
+			if err != nil {
+				return batchResult{}, err
+			}
+			defer unlock()
+		}
 		b := batchBuilder{g: g, con: con, key: key, seen: map[string]*items.Document{}}
 		if err := b.add(ctx, op); err != nil {
 			return batchResult{}, err
 		}
-		outs, s, err := g.Items.Apply(ctx, con.Items(con.Ranges[0]), c.now, b.writes)
+		outs, s, err := g.Items.Apply(ctx, con.At(b.writes[0].EPK), c.now, b.writes)
 		if op.isPatch() && op.IfMatch == "" && fault.Is(err, fault.Precondition) {
 			continue
 		}
 		if err != nil {
 			return batchResult{}, documentError(err)
 		}
-		*state = s
+		touched[s.Range.ID] = s
 		return c.result(b.writes[0].Op, outs[0]), nil
 	}
 	return batchResult{}, retryWith()

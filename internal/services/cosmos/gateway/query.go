@@ -80,19 +80,23 @@ func (g *Gateway) queryDocuments(ctx context.Context, c *call, con *catalog.Cont
 	if err := c.checkCrossPartition(q, pinned, sel.Bounded); err != nil {
 		return nil, err
 	}
-	state, err := g.Items.Stat(ctx, con.Ranges[0].GUID)
+	ranges, err := c.scope(con, sel)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.checkSession(state); err != nil {
+	if err := g.admitAll(c, con, ranges); err != nil {
+		return nil, err
+	}
+	states, err := g.states(ctx, c, ranges)
+	if err != nil {
 		return nil, err
 	}
 	begin := time.Now() // of the metrics only
-	page, out, err := c.run(ctx, q, "Documents", con.Derived.RID, g.documents(ctx, con, sel, &state))
+	page, out, err := c.run(ctx, q, "Documents", con.Derived.RID, g.documents(ctx, ranges, sel))
 	if err != nil {
 		return nil, err
 	}
-	c.setRange(con, state)
+	c.setRanges(con, states)
 	c.setMetrics(q, page, time.Since(begin))
 	return out, nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/bulkheadhq/bulkhead/internal/clock"
 	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/ids"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/rid"
@@ -16,10 +17,18 @@ import (
 // Range names one partition key range of one container.
 type Range struct {
 	GUID      string
-	Number    uint16 // in its container
-	Container string // guid of the container
-	RID       rid.ID // of the container
+	ID        string   // as clients know it
+	Number    uint16   // in its container
+	Min, Max  string   // its EPKs are in [Min, Max)
+	Parents   []string // ids of the ranges it came from by splits
+	Base      int64    // what its LSNs are ahead of its shard's
+	Container string   // guid of the container
+	RID       rid.ID   // of the container
+	Rules     Rules
 }
+
+// lsn is the range's LSN for one of its shard's. A range that came from a split goes on counting where its parent ended.
+func (r *Range) lsn(shard store.LSN) store.LSN { return shard + store.LSN(r.Base) }
 
 // Op is what a Write does.
 type Op uint8
@@ -31,6 +40,8 @@ const (
 	Upsert
 	Delete
 	Read // in a transactional batch: the document as it is at that point
+
+	expire // by the worker: a document that has ended
 )
 
 // Write is one operation on one document of one logical partition.
@@ -41,10 +52,13 @@ type Write struct {
 	ID      string
 	Doc     Document
 	IfMatch string // an etag as the client sent it, "*", or ""
-	// IfNoneMatch "*" lets an Upsert only create.
+	// IfNoneMatch is an etag, "*", or "". What it matches is not written (so "*" lets an Upsert only create); a Read of it gives no text.
 	IfNoneMatch string
 	// Number addresses the document by resource id instead of ID, when not 0.
 	Number uint64
+
+	queued []byte // of expire: the document's place in the queue
+	lsn    uint64 // of expire: of the state that was read
 }
 
 // Item is a document as stored.
@@ -60,7 +74,8 @@ type Item struct {
 type Outcome struct {
 	Item
 	Created    bool
-	OldSize    int // bytes of the text that was replaced or deleted
+	Unchanged  bool // of a Read: IfNoneMatch names what there is
+	OldSize    int  // bytes of the text that was replaced or deleted
 	Properties int
 }
 
@@ -69,12 +84,19 @@ type Usage struct{ Documents, Bytes uint64 }
 
 // State is what is known of the range after a call.
 type State struct {
+	Range Range
 	LSN   store.LSN
 	Usage Usage
 }
 
 // ErrNoRange: the range is not in use: its container was deleted, or is not ready yet.
 var ErrNoRange = errors.New("items: the partition key range is not in use")
+
+// ErrFenced: the range was split, and is not written any more. Its documents are in its children.
+var ErrFenced = errors.New("items: the partition key range was split")
+
+// Moved tells whether err says that the documents may be in other ranges by now.
+func Moved(err error) bool { return errors.Is(err, ErrNoRange) || errors.Is(err, ErrFenced) }
 
 // FailedWrite says which of several writes failed.
 type FailedWrite struct {
@@ -89,10 +111,16 @@ func (e *FailedWrite) Error() string { return fmt.Sprintf("write %d: %v", e.Inde
 func (e *FailedWrite) Unwrap() error { return e.Err }
 
 // Store reads and writes ranges. Safe for concurrent use.
-type Store struct{ st store.Store }
+type Store struct {
+	st    store.Store
+	clock clock.Clock
+}
 
-// New makes a Store.
-func New(st store.Store) *Store { return &Store{st} }
+// New makes a Store that goes by the machine's clock.
+func New(st store.Store) *Store { return &Store{st, clock.System{}} }
+
+// WithClock makes reads go by another clock: it decides which documents have ended.
+func (s *Store) WithClock(c clock.Clock) *Store { return &Store{s.st, c} }
 
 // Init takes a range into use. It may run again.
 func (s *Store) Init(ctx context.Context, r Range) error {
@@ -114,6 +142,7 @@ type prepared struct {
 	epk    []byte
 	etag   [16]byte
 	quoted string
+	unique []byte // hashes of the unique values of what is written
 }
 
 // Apply does the writes in one transaction, or none of them. At most 100.
@@ -127,10 +156,13 @@ func (s *Store) Apply(ctx context.Context, r Range, now time.Time, writes []Writ
 		ps[i] = prepared{Write: &writes[i], epk: epk}
 		_, _ = rand.Read(ps[i].etag[:]) // never fails
 		ps[i].quoted = quoteETag(ps[i].etag)
+		if ps[i].unique, err = r.prepare(writes[i].Doc); err != nil {
+			return nil, State{}, &FailedWrite{i, err}
+		}
 	}
 	out := make([]Outcome, len(writes))
-	var state State
-	t := transaction{r: r, time: now.Unix()}
+	state := State{Range: r}
+	t := transaction{r: r, time: now.Unix(), expiry: expiry{now: now.Unix()}}
 	lsn, err := s.st.Update(ctx, Shard(r.GUID), func(tx store.Tx) error {
 		b, err := tx.Get(rangeKey)
 		if err != nil {
@@ -142,7 +174,10 @@ func (s *Store) Apply(ctx context.Context, r Range, now time.Time, writes []Writ
 		if t.record, err = decodeRange(b); err != nil {
 			return err
 		}
-		t.tx, t.wrote = tx, false
+		if err := t.expiry.load(tx); err != nil {
+			return err
+		}
+		t.tx, t.wrote, t.lsn = tx, false, r.lsn(tx.LSN())
 		for i := range ps {
 			t.seq = uint8(i)
 			if out[i], err = t.apply(&ps[i]); err != nil {
@@ -158,8 +193,16 @@ func (s *Store) Apply(ctx context.Context, r Range, now time.Time, writes []Writ
 	if err != nil {
 		return nil, State{}, err
 	}
-	state.LSN = lsn
+	state.LSN = r.lsn(lsn)
 	return out, state, nil
+}
+
+// prepare checks a document against the container's rules, and hashes its unique values.
+func (r Range) prepare(d Document) (unique []byte, err error) {
+	if err := r.checkTTL(d); err != nil {
+		return nil, err
+	}
+	return r.Rules.hash(d.Text)
 }
 
 func quoteETag(b [16]byte) string {
