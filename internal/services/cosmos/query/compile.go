@@ -4,6 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dlclark/regexp2"
 
 	"github.com/bulkheadhq/bulkhead/internal/fault"
 )
@@ -46,11 +50,18 @@ type evalFn func(f *frame) Value
 
 // frame holds what a program works on: one slot per FROM alias, group key and aggregate.
 type frame struct {
-	slots []Value
-	rows  int   // made so far, to look at ctx now and then
-	err   error // stops the run
-	ctx   context.Context
-	env   *Env
+	slots   []Value
+	rows    int   // made so far, to look at ctx now and then
+	steps   int   // of work for this document
+	docSize int   // bytes of this document
+	err     error // stops the run
+	ctx     context.Context
+	env     *Env
+	static  time.Time     // of the GetCurrent...Static functions; zero: not asked for yet
+	matched time.Duration // spent in regular expressions for this document
+
+	patternKey string // the last regular expression that is no constant
+	patternOf  *regexp2.Regexp
 }
 
 // tick is called for each row made; it tells whether to go on.
@@ -58,7 +69,7 @@ func (f *frame) tick() bool {
 	if f.rows++; f.rows&1023 == 0 && f.err == nil {
 		f.err = f.context().Err()
 	}
-	return f.err == nil
+	return f.spend(1 + f.docSize>>12)
 }
 
 // rootSlot is where the document is.
@@ -105,7 +116,9 @@ func Compile(q *Query, params map[string]json.RawMessage) (p *Program, err error
 	}()
 	main := c.block(q, nil)
 	for _, item := range q.OrderBy {
-		c.orderPath(item.Expr)
+		if !q.Rank {
+			c.orderPath(item.Expr)
+		}
 	}
 	if c.also != nil {
 		return nil, newError(c.also...)
@@ -113,7 +126,7 @@ func Compile(q *Query, params map[string]json.RawMessage) (p *Program, err error
 	_, plain := q.From.(*PathCollection)
 	return &Program{main: main, slots: c.slots, udfs: c.udfs, facts: Facts{
 		Filter: q.Where != nil, Join: q.From != nil && !plain,
-		OrderBy: main.orderBy != nil, GroupBy: q.GroupBy != nil, Aggregate: len(main.aggregates) > 0, Distinct: q.Distinct,
+		OrderBy: main.orderBy != nil || main.rank != nil, GroupBy: q.GroupBy != nil, Aggregate: len(main.aggregates) > 0, Distinct: q.Distinct,
 		Top: q.Top != nil, OffsetLimit: q.Offset != nil,
 	}}, nil
 }
@@ -132,12 +145,25 @@ func (c *compiler) orderPath(e Expr) {
 			}
 		case *Ident:
 			return
+		case *Call:
+			if e := strings.ToUpper(x.Name); !x.UDF && (e == "VECTORDISTANCE" || e == "_FULLTEXTSCORE") {
+				return
+			}
 		}
 		panic(compileStop{newError(Diagnostic{
 			Severity: "Error", Code: 2206,
 			Message: "Unsupported ORDER BY clause. ORDER BY item expression could not be mapped to a document path.",
 		})})
 	}
+}
+
+// similarity is the metric of an order by VectorDistance that names no direction: the most similar come first.
+func (c *compiler) similarity(item OrderItem) func(*Env) string {
+	call, ok := item.Expr.(*Call)
+	if !ok || item.Explicit || call.UDF || !strings.EqualFold(call.Name, "VectorDistance") {
+		return nil
+	}
+	return c.metric(call)
 }
 
 func (c *compiler) newSlot() int { c.slots++; return c.slots - 1 }
@@ -174,6 +200,7 @@ type block struct {
 	groupBy    []groupKey
 	aggregates []aggregate
 	orderBy    []orderKey
+	rank       *ranking // nil: none
 	distinct   bool
 	skip       uint64
 	limit      uint64 // noLimit: none
@@ -188,8 +215,9 @@ type groupKey struct {
 }
 
 type orderKey struct {
-	eval evalFn
-	desc bool
+	eval   evalFn
+	desc   bool
+	metric func(*Env) string // of a VectorDistance without a direction
 }
 
 func (c *compiler) block(q *Query, parent *scope) *block {
@@ -201,13 +229,17 @@ func (c *compiler) block(q *Query, parent *scope) *block {
 	if q.Where != nil {
 		b.where = c.expr(q.Where, sc)
 	}
-	if q.Rank {
-		c.unsupported("ORDER BY RANK")
-	}
-	for _, item := range q.OrderBy {
-		b.orderBy = append(b.orderBy, orderKey{c.expr(item.Expr, sc), item.Desc})
-	}
 	b.grouped = q.GroupBy != nil || hasAggregate(q)
+	if q.Rank && b.grouped {
+		c.unsupported("ORDER BY RANK together with an aggregate or GROUP BY")
+	}
+	if q.Rank {
+		b.rank = c.ranking(q, sc)
+	} else {
+		for _, item := range q.OrderBy {
+			b.orderBy = append(b.orderBy, orderKey{c.expr(item.Expr, sc), item.Desc, c.similarity(item)})
+		}
+	}
 	if b.grouped {
 		c.grouping(q, b, sc)
 	}
@@ -327,6 +359,6 @@ func objectOf(names []string, evals []evalFn) evalFn {
 				values = append(values, v)
 			}
 		}
-		return Object(kept[:len(values)], values)
+		return f.made(Object(kept[:len(values)], values))
 	}
 }

@@ -11,8 +11,12 @@ import (
 type Env struct {
 	UDF UDF              // nil: there are none
 	Now func() time.Time // nil: time.Now
+	// Rand is a random number from 0 up to 1, nil: math/rand/v2's.
+	Rand func() float64
 	// Flat tells that the container's geospatialConfig is Geometry: shapes lie on a plane, not on the earth.
 	Flat bool
+	// Vectors has the distanceFunction of the container's vectorEmbeddingPolicy by path, such as "/embedding".
+	Vectors map[string]string
 }
 
 // UDF calls the user-defined functions of a container.

@@ -49,7 +49,7 @@ func (c *compiler) expr(e Expr, sc *scope) evalFn {
 					elems = append(elems, v)
 				}
 			}
-			return Array(elems)
+			return f.made(Array(elems))
 		}
 	case *ObjectLit:
 		return c.object(e, sc)
@@ -286,8 +286,8 @@ func (c *compiler) subquery(e *Subquery, sc *scope) evalFn {
 	case "ARRAY":
 		return func(f *frame) Value {
 			elems := []Value{}
-			b.rows(f, func(v Value) bool { elems = append(elems, v); return true })
-			return Array(elems)
+			b.rows(f, func(v Value) bool { elems = append(elems, v); return f.spend(8) })
+			return f.made(Array(elems))
 		}
 	case "ALL":
 		return func(f *frame) Value {

@@ -433,8 +433,8 @@ func TestErrors(t *testing.T) {
 		}
 	}
 	for sql, name := range map[string]string{
-		`SELECT RAND()`: "RAND", `SELECT ST_DISTANCE(1, 2)`: "ST_DISTANCE", `SELECT c.k, COUNT(1) AS n FROM c GROUP BY c.k ORDER BY c.k`: "ORDER BY together with GROUP BY",
-		`SELECT * FROM c ORDER BY RANK RRF(1, 2)`: "ORDER BY RANK",
+		`SELECT HASH(1)`: "HASH", `SELECT c.k, COUNT(1) AS n FROM c GROUP BY c.k ORDER BY c.k`: "ORDER BY together with GROUP BY",
+		`SELECT * FROM c ORDER BY RANK FullTextScore(c.a, "a"), FullTextScore(c.b, "b")`: "ORDER BY RANK",
 	} {
 		q, err := Parse(sql)
 		if err != nil {

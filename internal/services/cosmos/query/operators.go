@@ -25,10 +25,10 @@ func (c *compiler) binary(e *Binary, sc *scope) evalFn {
 	case "||":
 		return func(f *frame) Value {
 			a, b := x(f), y(f)
-			if a.kind != KindString || b.kind != KindString {
+			if a.kind != KindString || b.kind != KindString || len(a.str)+len(b.str) > maxString || f.err != nil {
 				return Undefined
 			}
-			return String(a.str + b.str)
+			return f.made(String(a.str + b.str))
 		}
 	}
 	op := arithmetic(e.Op)
@@ -85,6 +85,9 @@ func equality(x, y evalFn, negate bool) evalFn {
 	return func(f *frame) Value {
 		a, b := x(f), y(f)
 		if a.kind == KindUndefined || b.kind == KindUndefined {
+			return Undefined
+		}
+		if a.kind >= KindArray && a.kind == b.kind && !f.spend(weight(a)) {
 			return Undefined
 		}
 		return Bool(Equal(a, b) != negate)

@@ -23,6 +23,9 @@ func (b *block) rows(f *frame, emit func(Value) bool) bool {
 // feed makes the rows of FROM, filters them and pushes them into the sink; false means that no more are wanted.
 func (s *sink) feed(f *frame) bool {
 	push := func() bool {
+		if s.board != nil && !s.board.note(f) {
+			return false
+		}
 		if s.b.where != nil && !s.b.where(f).IsTrue() {
 			return f.err == nil
 		}
@@ -42,6 +45,7 @@ type sink struct {
 	inTurn []*group
 	seen   map[string]bool
 	sorted []sortedRow
+	board  *board // of ORDER BY RANK
 	skip   uint64
 	left   uint64
 	asText bool // keep sorted rows as JSON text; they will only be printed
@@ -60,15 +64,22 @@ type sortedRow struct {
 }
 
 func newSink(b *block, emit func(Value) bool) *sink {
-	return &sink{b: b, emit: emit, skip: b.skip, left: b.limit}
+	s := &sink{b: b, emit: emit, skip: b.skip, left: b.limit}
+	if b.rank != nil {
+		s.board = b.rank.board()
+	}
+	return s
 }
 
 // blocking tells whether the sink can emit nothing before it has seen all rows.
-func (b *block) blocking() bool { return b.grouped || b.orderBy != nil }
+func (b *block) blocking() bool { return b.grouped || b.orderBy != nil || b.rank != nil }
 
 // take counts memory; past the budget the run fails.
 func (s *sink) take(f *frame, n int) bool {
-	if s.used += n; s.budget > 0 && s.used > s.budget && f.err == nil {
+	if s.budget == 0 {
+		return f.spend(n >> 3)
+	}
+	if s.used += n; s.used > s.budget && f.err == nil {
 		f.err = fault.New(fault.Invalid, "BadRequest", "The query needs more than %d bytes of memory; make its filter or its TOP narrower.", s.budget)
 	}
 	return f.err == nil
@@ -98,7 +109,9 @@ func (s *sink) collect(f *frame) bool {
 		}
 	}
 	for i, a := range s.b.aggregates {
-		g.accs[i].add(a.arg(f))
+		if grown := g.accs[i].add(a.arg(f)); grown != 0 && !s.take(f, grown) {
+			return false
+		}
 	}
 	return f.err == nil
 }
@@ -140,7 +153,7 @@ func (s *sink) project(f *frame) bool {
 			return false
 		}
 	}
-	if s.b.orderBy != nil {
+	if s.b.orderBy != nil || s.board != nil {
 		return s.keep(f, v)
 	}
 	return s.output(v)
@@ -160,9 +173,13 @@ func (s *sink) keep(f *frame, v Value) bool {
 	} else {
 		row.out = v.Detach()
 	}
+	if s.board != nil {
+		s.board.keep(f, row)
+		return s.take(f, size+64*len(s.b.rank.components))
+	}
 	s.sorted = append(s.sorted, row)
 	if window := s.skip + s.left; s.left != noLimit && window < 1<<31 && uint64(len(s.sorted)) > 2*window+1024 {
-		s.sort()
+		s.sort(f.env)
 		s.used -= int(float64(s.used) * float64(len(s.sorted)-int(window)) / float64(len(s.sorted)))
 		clear(s.sorted[window:])
 		s.sorted = s.sorted[:window]
@@ -170,11 +187,15 @@ func (s *sink) keep(f *frame, v Value) bool {
 	return s.take(f, size)
 }
 
-func (s *sink) sort() {
+func (s *sink) sort(env *Env) {
+	down := make([]bool, len(s.b.orderBy))
+	for i, k := range s.b.orderBy {
+		down[i] = k.desc || k.metric != nil && k.metric(env) != "euclidean"
+	}
 	slices.SortStableFunc(s.sorted, func(a, b sortedRow) int {
-		for i, k := range s.b.orderBy {
+		for i := range s.b.orderBy {
 			c := Order(a.keys[i], b.keys[i])
-			if k.desc {
+			if down[i] {
 				c = -c
 			}
 			if c != 0 {
@@ -213,13 +234,23 @@ func (s *sink) finish(f *frame) {
 			for i, a := range s.b.aggregates {
 				f.slots[a.slot] = g.accs[i].result()
 			}
+			if s.asText { // the main query's: a group is work of its own, as a document is
+				f.steps = 0
+			}
 			if !s.project(f) {
 				return
 			}
 		}
 	}
+	if s.board != nil {
+		for _, r := range s.board.order(f.env) {
+			if !s.output(r.row.out) {
+				return
+			}
+		}
+	}
 	if s.b.orderBy != nil {
-		s.sort()
+		s.sort(f.env)
 		for _, r := range s.sorted {
 			if !s.output(r.out) {
 				return

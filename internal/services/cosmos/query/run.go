@@ -80,7 +80,7 @@ func (r *runner) load(ctx context.Context, d Doc) error {
 		return nil
 	}
 	v, err := r.parser.Parse(d.JSON)
-	r.frame.slots[rootSlot] = v
+	r.frame.begin(v)
 	return err
 }
 
@@ -231,7 +231,8 @@ func (e *Evaluator) Match(doc []byte) (bool, error) {
 // MatchValue is Match for a document that has been parsed.
 func (e *Evaluator) MatchValue(doc Value) (bool, error) {
 	f, b := &e.frame, e.p.main
-	f.slots[rootSlot], f.err = doc, nil
+	f.begin(doc)
+	f.err = nil
 	found := false
 	row := func() bool {
 		found = b.where == nil || b.where(f).IsTrue()
@@ -251,7 +252,8 @@ func (e *Evaluator) Rows(doc []byte) (rows [][]byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	e.frame.slots[rootSlot], e.frame.err = v, nil
+	e.frame.begin(v)
+	e.frame.err = nil
 	e.p.main.rows(&e.frame, func(v Value) bool {
 		rows = append(rows, v.AppendJSON(nil))
 		return true
