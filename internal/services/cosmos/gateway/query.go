@@ -66,6 +66,7 @@ func (g *Gateway) queryDocuments(ctx context.Context, c *call, con *catalog.Cont
 	if err != nil {
 		return nil, err
 	}
+	q.program = q.program.With(c.environment(con, q.program))
 	sel, pinned, err := c.selection(con)
 	if err != nil {
 		return nil, err

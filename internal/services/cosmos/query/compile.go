@@ -19,6 +19,8 @@ type Program struct {
 	facts Facts
 	udfs  []string
 	env   Env
+
+	policies bool // see ReadsPolicies
 }
 
 // Facts says what a query needs beyond looking at one document at a time.
@@ -83,6 +85,7 @@ type compiler struct {
 	rootBound bool         // some FROM has named the container
 	also      []Diagnostic // found, but compilation went on to find more
 	udfs      []string     // named so far
+	policies  bool         // some function goes by the container's policies
 }
 
 type compileStop struct{ err error }
@@ -124,7 +127,7 @@ func Compile(q *Query, params map[string]json.RawMessage) (p *Program, err error
 		return nil, newError(c.also...)
 	}
 	_, plain := q.From.(*PathCollection)
-	return &Program{main: main, slots: c.slots, udfs: c.udfs, facts: Facts{
+	return &Program{main: main, slots: c.slots, udfs: c.udfs, policies: c.policies, facts: Facts{
 		Filter: q.Where != nil, Join: q.From != nil && !plain,
 		OrderBy: main.orderBy != nil || main.rank != nil, GroupBy: q.GroupBy != nil, Aggregate: len(main.aggregates) > 0, Distinct: q.Distinct,
 		Top: q.Top != nil, OffsetLimit: q.Offset != nil,

@@ -36,6 +36,12 @@ func (p *Program) With(env Env) *Program {
 	return &c
 }
 
+// Env is the environment of the program.
+func (p *Program) Env() Env { return p.env }
+
+// ReadsPolicies tells whether Env.Flat or Env.Vectors matter to the query.
+func (p *Program) ReadsPolicies() bool { return p.policies }
+
 // UDFs lists the user-defined functions that the query names, each once, so that they can be loaded before it runs.
 func (p *Program) UDFs() []string { return p.udfs }
 

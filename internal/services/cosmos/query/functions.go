@@ -71,6 +71,9 @@ func (c *compiler) call(e *Call, sc *scope) evalFn {
 	}
 	c.arity(e, fn.name, fn.min, fn.max)
 	args := c.exprs(e.Args, sc)
+	if strings.HasPrefix(fn.name, "ST_") || fn.name == "VectorDistance" {
+		c.policies = true
+	}
 	if fn.compile != nil {
 		return fn.compile(c, e, args)
 	}
