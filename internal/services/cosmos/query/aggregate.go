@@ -101,8 +101,8 @@ func (c *compiler) aggregate(e *Call, kind string, sc *scope) evalFn {
 
 // accumulator takes the values of a group one by one. All aggregates skip undefined.
 type accumulator interface {
-	// add tells how many more bytes the accumulator keeps.
-	add(v Value) (grown int)
+	// add tells how many more bytes the accumulator keeps, and how many it went through.
+	add(v Value) (grown, seen int)
 	result() Value
 }
 
@@ -131,12 +131,13 @@ type counting struct {
 	only bool
 }
 
-func (a *counting) add(v Value) int {
+func (a *counting) add(v Value) (grown, seen int) {
 	if v.kind != KindUndefined && (!a.only || v.IsTrue()) {
 		a.n++
 	}
-	return 0
+	return 0, 0
 }
+
 func (a *counting) result() Value { return Number(a.n) }
 
 // listing is MAKELIST and, with seen, MAKESET.
@@ -145,22 +146,24 @@ type listing struct {
 	seen map[string]bool
 }
 
-func (a *listing) add(v Value) (grown int) {
+func (a *listing) add(v Value) (grown, seen int) {
 	if v.kind == KindUndefined {
-		return 0
+		return 0, 0
 	}
 	if a.seen != nil {
 		key := string(appendKey(nil, v))
+		seen = len(key)
 		if a.seen[key] {
-			return 0
+			return 0, seen
 		}
 		a.seen[key] = true
 		grown = 64 + len(key)
 	}
 	v = v.Detach()
 	a.list = append(a.list, v)
-	return grown + 64 + v.size()
+	return grown + 64 + v.size(), seen + v.size()
 }
+
 func (a *listing) result() Value { return Array(a.list) }
 
 // summing is SUM and AVG: one value that is no number makes the result undefined.
@@ -170,7 +173,7 @@ type summing struct {
 	average bool
 }
 
-func (a *summing) add(v Value) int {
+func (a *summing) add(v Value) (grown, seen int) {
 	switch v.kind {
 	case KindUndefined:
 	case KindNumber:
@@ -179,7 +182,7 @@ func (a *summing) add(v Value) int {
 	default:
 		a.spoiled = true
 	}
-	return 0
+	return 0, 0
 }
 
 func (a *summing) result() Value {
@@ -199,7 +202,7 @@ type extreme struct {
 	spoiled bool
 }
 
-func (a *extreme) add(v Value) (grown int) {
+func (a *extreme) add(v Value) (grown, seen int) {
 	switch {
 	case v.kind == KindUndefined:
 	case v.kind >= KindArray:
@@ -208,7 +211,7 @@ func (a *extreme) add(v Value) (grown int) {
 		grown = len(v.str) - len(a.best.str)
 		a.best = v.Detach()
 	}
-	return grown
+	return grown, len(v.str)
 }
 
 func (a *extreme) result() Value {

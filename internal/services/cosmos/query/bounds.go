@@ -5,7 +5,7 @@ import "github.com/bulkheadhq/bulkhead/internal/fault"
 // The bounds of evaluation. A step is about 10 ns of work or 8 bytes of memory; the count begins anew with each document, so a query over many
 // documents is bounded by its caller's context and page limits, and a single document by these.
 const (
-	maxSteps = 50 << 20 // steps for one document: rows of joins, elements and bytes that functions look at or make
+	maxSteps = 20 << 20 // steps for one document: rows of joins, elements and bytes that functions look at or make
 	maxValue = 16 << 20 // bytes of one value, as JSON text
 	maxItem  = 2 << 20  // bytes of a document whose text is not known
 )
@@ -20,7 +20,7 @@ func (f *frame) begin(doc Value) {
 
 // spend counts work and tells whether the run may go on.
 func (f *frame) spend(steps int) bool {
-	if f.steps += steps; f.steps > maxSteps && f.err == nil {
+	if f.steps += steps; f.steps > f.limit && f.err == nil {
 		f.err = fault.New(fault.Invalid, "BadRequest", "The query exceeded the maximum amount of work allowed for one item; make its joins, subqueries or functions narrower.")
 	}
 	return f.err == nil

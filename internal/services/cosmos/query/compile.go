@@ -55,6 +55,7 @@ type frame struct {
 	slots   []Value
 	rows    int   // made so far, to look at ctx now and then
 	steps   int   // of work for this document
+	limit   int   // of steps
 	docSize int   // bytes of this document
 	err     error // stops the run
 	ctx     context.Context

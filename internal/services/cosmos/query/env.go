@@ -53,6 +53,9 @@ func (f *frame) now() time.Time {
 	return time.Now().UTC()
 }
 
+// udfSteps is what a call of a user-defined function counts for; its own time is for the UDF to bound.
+const udfSteps = 1000
+
 // udf compiles a call of a user-defined function.
 func (c *compiler) udf(e *Call, sc *scope) evalFn {
 	args := c.exprs(e.Args, sc)
@@ -76,7 +79,7 @@ func (c *compiler) udf(e *Call, sc *scope) evalFn {
 		for i, a := range args {
 			values[i] = a(f)
 		}
-		if f.err != nil {
+		if !f.spend(udfSteps) {
 			return Undefined
 		}
 		out, err := f.env.UDF.Call(f.context(), e.Name, values)

@@ -126,10 +126,10 @@ func (c *compiler) reference(e Expr, sc *scope) evalFn {
 		return slotPath(c.name(x, e, sc), steps)
 	case *Index:
 		inner, key := c.expr(x.Base, sc), c.expr(x.Key, sc)
-		return func(f *frame) Value { return walk(member(inner(f), key(f)), steps) }
+		return func(f *frame) Value { return f.walk(memberOf(inner(f), key(f)), steps) }
 	default:
 		inner := c.expr(base, sc)
-		return func(f *frame) Value { return walk(inner(f), steps) }
+		return func(f *frame) Value { return f.walk(inner(f), steps) }
 	}
 }
 
@@ -143,13 +143,16 @@ func literalStep(v Value) (step, bool) {
 	return step{}, false
 }
 
-// member is v[key] for a computed key.
-func member(v, key Value) Value {
+// memberOf is v[key] for a computed key.
+func memberOf(v, key Value) Value {
 	s, ok := literalStep(key)
 	if !ok {
 		return Undefined
 	}
-	return walk(v, []step{s})
+	if s.isIndex {
+		return v.At(s.index)
+	}
+	return v.Field(s.name)
 }
 
 // name resolves an identifier. whole is the path it begins, for the error that a grouped query gives.
@@ -249,7 +252,7 @@ func (c *compiler) in(e *In, sc *scope) evalFn {
 			return Undefined
 		}
 		for _, y := range list {
-			if Equal(v, y(f)) {
+			if f.equal(v, y(f)) {
 				return result(true)
 			}
 		}

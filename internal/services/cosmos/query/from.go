@@ -136,7 +136,7 @@ func slotPath(slot int, steps []step) evalFn {
 		v := &f.slots[slot]
 		n := v.node
 		if n == nil || v.kind < KindArray {
-			return walk(*v, steps)
+			return f.walk(*v, steps)
 		}
 		for i := range steps {
 			s := &steps[i]
@@ -151,7 +151,11 @@ func slotPath(slot int, steps []step) evalFn {
 			if n.Type() != fastjson.TypeObject {
 				return Undefined
 			}
-			if n = n.GetObject().Get(s.name); n == nil {
+			o := n.GetObject()
+			if k := o.Len(); k > wide && !f.spend(k>>3) {
+				return Undefined
+			}
+			if n = o.Get(s.name); n == nil {
 				return Undefined
 			}
 		}
@@ -159,13 +163,19 @@ func slotPath(slot int, steps []step) evalFn {
 	}
 }
 
-func walk(v Value, steps []step) Value {
+// wide is the number of members from which on finding one counts as work.
+const wide = 64
+
+func (f *frame) walk(v Value, steps []step) Value {
 	for _, s := range steps {
 		if s.isIndex {
 			v = v.At(s.index)
-		} else {
-			v = v.Field(s.name)
+			continue
 		}
+		if k := v.Len(); k > wide && !f.spend(k>>3) {
+			return Undefined
+		}
+		v = v.Field(s.name)
 	}
 	return v
 }

@@ -13,9 +13,9 @@ var arrayFunctions = []function{
 	{name: "ARRAY_MIN", min: 1, max: 1, one: overArray("MIN")},
 	{name: "ARRAY_SUM", min: 1, max: 1, one: overArray("SUM")},
 	{name: "ARRAY_CONCAT", min: 2, max: unbounded, many: arrayConcat},
-	{name: "ARRAY_CONTAINS", min: 2, max: 3, three: arrayContains},
-	{name: "ARRAY_CONTAINS_ALL", min: 2, max: unbounded, many: func(args []Value) Value { return containsSome(args, true) }},
-	{name: "ARRAY_CONTAINS_ANY", min: 2, max: unbounded, many: func(args []Value) Value { return containsSome(args, false) }},
+	{name: "ARRAY_CONTAINS", min: 2, max: 3, with: arrayContains},
+	{name: "ARRAY_CONTAINS_ALL", min: 2, max: unbounded, with: func(f *frame, args []Value) Value { return containsSome(f, args, true) }},
+	{name: "ARRAY_CONTAINS_ANY", min: 2, max: unbounded, with: func(f *frame, args []Value) Value { return containsSome(f, args, false) }},
 	{name: "ARRAY_LENGTH", min: 1, max: 1, one: func(v Value) Value {
 		if v.kind != KindArray {
 			return Undefined
@@ -54,41 +54,66 @@ func arrayConcat(args []Value) Value {
 	return Array(out)
 }
 
-// arrayContains looks for an equal element; with partial, for an object that has all members of the one sought.
-func arrayContains(list, want, partial Value) Value {
-	if list.kind != KindArray || want.kind == KindUndefined || partial.kind != KindUndefined && partial.kind != KindBool {
+// arrayContains looks for an equal element; with a third argument that is true, for one that is like the one sought in what that says.
+func arrayContains(f *frame, args []Value) Value {
+	partial := Undefined
+	if len(args) > 2 {
+		partial = args[2]
+	}
+	if partial.kind != KindUndefined && partial.kind != KindBool {
 		return Undefined
 	}
-	for i := range list.Len() {
-		if e := list.At(i); Equal(e, want) || partial.b && covers(e, want) {
-			return Bool(true)
-		}
+	return contains(f, args[0], args[1], partial.b)
+}
+
+func contains(f *frame, list, want Value, partial bool) Value {
+	if list.kind != KindArray || want.kind == KindUndefined {
+		return Undefined
 	}
-	return Bool(false)
+	left := f.limit - f.steps
+	found := false
+	for i := 0; i < list.Len() && !found && left >= 0; i++ {
+		e := list.At(i)
+		left--
+		found = equal(e, want, &left) || partial && covers(e, want, &left)
+	}
+	if !f.spend(f.limit - f.steps - left) {
+		return Undefined
+	}
+	return Bool(found)
 }
 
 // covers tells whether v is like want where that says something: an object has all members of it, an array has as many elements, each like its own.
-func covers(v, want Value) bool {
-	if v.kind != want.kind || want.kind < KindArray {
-		return Equal(v, want)
+func covers(v, want Value, left *int) bool {
+	if *left--; *left < 0 {
+		return false
 	}
+	if v.kind != want.kind || want.kind < KindArray {
+		return equal(v, want, left)
+	}
+	ok := true
 	if want.kind == KindArray {
-		ok := v.Len() == want.Len()
+		ok = v.Len() == want.Len()
 		for i := 0; ok && i < want.Len(); i++ {
-			ok = covers(v.At(i), want.At(i))
+			ok = covers(v.At(i), want.At(i), left)
 		}
 		return ok
 	}
-	ok := true
-	want.Members(func(name string, m Value) { ok = ok && covers(v.Field(name), m) })
+	wide := v.Len() >> 3
+	want.Members(func(name string, m Value) {
+		if ok {
+			*left -= wide
+			ok = *left >= 0 && covers(v.Field(name), m, left)
+		}
+	})
 	return ok
 }
 
 // containsSome is the AND, or the OR, of ARRAY_CONTAINS of the first argument and each of the others.
-func containsSome(args []Value, all bool) Value {
+func containsSome(f *frame, args []Value, all bool) Value {
 	unsure := false
 	for _, want := range args[1:] {
-		switch found := arrayContains(args[0], want, Undefined); {
+		switch found := contains(f, args[0], want, false); {
 		case found.kind == KindUndefined:
 			unsure = true
 		case found.b != all:

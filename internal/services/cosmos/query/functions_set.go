@@ -2,13 +2,20 @@ package query
 
 // setFunctions see arrays as sets: an element counts once, by deep equality.
 var setFunctions = []function{
-	{name: "SetDifference", min: 2, max: 2, two: func(a, b Value) Value { return pick(a, a, b, func(_, inB bool) bool { return !inB }) }},
-	{name: "SetIntersect", min: 2, max: 2, two: func(a, b Value) Value { return pick(b, a, b, func(inA, inB bool) bool { return inA && inB }) }},
-	{name: "SetUnion", min: 2, max: 2, two: func(a, b Value) Value {
-		return pick(arrayConcat([]Value{a, b}), a, b, func(bool, bool) bool { return true })
+	{name: "SetDifference", min: 2, max: 2, with: func(f *frame, args []Value) Value {
+		a, b := args[0], args[1]
+		return pick(f, a, a, b, func(_, inB bool) bool { return !inB })
 	}},
-	{name: "SetEqual", min: 2, max: 2, two: func(a, b Value) Value {
-		rest := pick(arrayConcat([]Value{a, b}), a, b, func(inA, inB bool) bool { return inA != inB })
+	{name: "SetIntersect", min: 2, max: 2, with: func(f *frame, args []Value) Value {
+		a, b := args[0], args[1]
+		return pick(f, b, a, b, func(inA, inB bool) bool { return inA && inB })
+	}},
+	{name: "SetUnion", min: 2, max: 2, with: func(f *frame, args []Value) Value {
+		return pick(f, arrayConcat(args), args[0], args[1], func(bool, bool) bool { return true })
+	}},
+	{name: "SetEqual", min: 2, max: 2, with: func(f *frame, args []Value) Value {
+		a, b := args[0], args[1]
+		rest := pick(f, arrayConcat(args), a, b, func(inA, inB bool) bool { return inA != inB })
 		if rest.kind == KindUndefined {
 			return rest
 		}
@@ -17,7 +24,7 @@ var setFunctions = []function{
 }
 
 // pick keeps the distinct elements of from for which keep says so, in order.
-func pick(from, a, b Value, keep func(inA, inB bool) bool) Value {
+func pick(f *frame, from, a, b Value, keep func(inA, inB bool) bool) Value {
 	if a.kind != KindArray || b.kind != KindArray {
 		return Undefined
 	}
@@ -26,6 +33,9 @@ func pick(from, a, b Value, keep func(inA, inB bool) bool) Value {
 	for i, list := range [2]Value{a, b} {
 		for j := range list.Len() {
 			key = appendKey(key[:0], list.At(j))
+			if !f.spend(len(key)) {
+				return Undefined
+			}
 			in[i][string(key)] = true
 		}
 	}

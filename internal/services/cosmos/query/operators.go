@@ -87,10 +87,7 @@ func equality(x, y evalFn, negate bool) evalFn {
 		if a.kind == KindUndefined || b.kind == KindUndefined {
 			return Undefined
 		}
-		if a.kind >= KindArray && a.kind == b.kind && !f.spend(weight(a)) {
-			return Undefined
-		}
-		return Bool(Equal(a, b) != negate)
+		return Bool(f.equal(a, b) != negate)
 	}
 }
 

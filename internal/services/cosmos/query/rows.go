@@ -101,6 +101,9 @@ func (s *sink) collect(f *frame) bool {
 		f.slots[k.slot] = v
 		key = appendKey(key, v)
 	}
+	if !f.spend(len(key) >> 2) {
+		return false
+	}
 	g := s.groups[string(key)]
 	if g == nil {
 		g = s.newGroup(f, string(key))
@@ -109,7 +112,8 @@ func (s *sink) collect(f *frame) bool {
 		}
 	}
 	for i, a := range s.b.aggregates {
-		if grown := g.accs[i].add(a.arg(f)); grown != 0 && !s.take(f, grown) {
+		grown, seen := g.accs[i].add(a.arg(f))
+		if !f.spend(seen>>2) || grown != 0 && !s.take(f, grown) {
 			return false
 		}
 	}
@@ -142,6 +146,9 @@ func (s *sink) project(f *frame) bool {
 	}
 	if s.b.distinct {
 		key := string(appendKey(nil, v))
+		if !f.spend(len(key) >> 2) {
+			return false
+		}
 		if s.seen[key] {
 			return true
 		}
@@ -164,7 +171,7 @@ func (s *sink) keep(f *frame, v Value) bool {
 	row := sortedRow{keys: make([]Value, len(s.b.orderBy))}
 	size := 64
 	for i, k := range s.b.orderBy {
-		row.keys[i] = k.eval(f).Detach()
+		row.keys[i] = k.eval(f).forSorting()
 		size += 64 + len(row.keys[i].str)
 	}
 	if s.asText {
@@ -172,6 +179,7 @@ func (s *sink) keep(f *frame, v Value) bool {
 		size += len(row.out.str)
 	} else {
 		row.out = v.Detach()
+		size += row.out.size()
 	}
 	if s.board != nil {
 		s.board.keep(f, row)

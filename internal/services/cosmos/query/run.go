@@ -26,6 +26,7 @@ type Limits struct {
 	Bytes  int // of rows; the first row always fits
 	Scan   int // documents looked at, where the query can pause between two
 	Memory int // bytes that sorting, grouping and DISTINCT may hold
+	Steps  int // of work for one document, about 10 ns each; 0: as many as the engine allows
 }
 
 // Page is a part of a query's result.
@@ -44,6 +45,9 @@ func (p *Program) Streams() bool { return !p.main.blocking() && !p.main.distinct
 // arguments only.
 func Run(ctx context.Context, p *Program, docs iter.Seq2[Doc, error], lim Limits, st State) (Page, error) {
 	r := &runner{p: p, lim: lim, st: st, frame: p.newFrame(ctx)}
+	if lim.Steps > 0 {
+		r.frame.limit = lim.Steps
+	}
 	if p.main.from == nil {
 		docs = func(yield func(Doc, error) bool) { yield(Doc{Key: st.After}, nil) }
 		if st != (State{}) {
@@ -57,7 +61,7 @@ func Run(ctx context.Context, p *Program, docs iter.Seq2[Doc, error], lim Limits
 }
 
 func (p *Program) newFrame(ctx context.Context) frame {
-	return frame{slots: make([]Value, p.slots), ctx: ctx, env: &p.env}
+	return frame{slots: make([]Value, p.slots), limit: maxSteps, ctx: ctx, env: &p.env}
 }
 
 type runner struct {
