@@ -20,7 +20,8 @@ type Program struct {
 	udfs  []string
 	env   Env
 
-	policies bool // see ReadsPolicies
+	policies bool   // see ReadsPolicies
+	probe    *probe // nil: WHERE needs the whole document
 }
 
 // Facts says what a query needs beyond looking at one document at a time.
@@ -87,6 +88,7 @@ type compiler struct {
 	also      []Diagnostic // found, but compilation went on to find more
 	udfs      []string     // named so far
 	policies  bool         // some function goes by the container's policies
+	whole     bool         // the probe that is being compiled needs the whole document
 }
 
 type compileStop struct{ err error }
@@ -128,7 +130,8 @@ func Compile(q *Query, params map[string]json.RawMessage) (p *Program, err error
 		return nil, newError(c.also...)
 	}
 	_, plain := q.From.(*PathCollection)
-	return &Program{main: main, slots: c.slots, udfs: c.udfs, policies: c.policies, facts: Facts{
+	probe := c.probe(q)
+	return &Program{main: main, probe: probe, slots: c.slots, udfs: c.udfs, policies: c.policies, facts: Facts{
 		Filter: q.Where != nil, Join: q.From != nil && !plain,
 		OrderBy: main.orderBy != nil || main.rank != nil, GroupBy: q.GroupBy != nil, Aggregate: len(main.aggregates) > 0, Distinct: q.Distinct,
 		Top: q.Top != nil, OffsetLimit: q.Offset != nil,
@@ -177,6 +180,7 @@ type scope struct {
 	parent *scope
 	names  map[string]int
 	group  *grouping // set while the select list of a grouped query is compiled
+	probe  *probe    // set while WHERE is compiled for the text of a document
 }
 
 // grouping is what the select list of a grouped query may use of its rows.

@@ -123,6 +123,9 @@ func (c *compiler) reference(e Expr, sc *scope) evalFn {
 	}
 	switch x := base.(type) {
 	case *Ident:
+		if slot, rest, ok := c.probed(sc, x.Name, steps); ok {
+			return slotPath(slot, rest)
+		}
 		return slotPath(c.name(x, e, sc), steps)
 	case *Index:
 		inner, key := c.expr(x.Base, sc), c.expr(x.Key, sc)

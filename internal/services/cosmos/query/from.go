@@ -35,6 +35,13 @@ func (c *compiler) from(col Collection, sc *scope) source {
 
 // collectionPath resolves the root of a path in FROM; the first unknown name is the container.
 func (c *compiler) collectionPath(col *PathCollection, sc *scope) evalFn {
+	steps := make([]step, len(col.Path))
+	for i, s := range col.Path {
+		steps[i] = step{name: s.Name, index: s.Index, isIndex: s.IsIndex}
+	}
+	if slot, rest, ok := c.probed(sc, col.Root, steps); ok {
+		return slotPath(slot, rest)
+	}
 	slot, ok := sc.lookup(col.Root)
 	switch {
 	case ok:
@@ -42,10 +49,6 @@ func (c *compiler) collectionPath(col *PathCollection, sc *scope) evalFn {
 		c.fail(Span{col.Span.Start, col.Span.Start + len(col.Root)}, "SC2001", "Identifier '%s' could not be resolved.", col.Root)
 	default:
 		c.rootBound, slot = true, rootSlot
-	}
-	steps := make([]step, len(col.Path))
-	for i, s := range col.Path {
-		steps[i] = step{name: s.Name, index: s.Index, isIndex: s.IsIndex}
 	}
 	return slotPath(slot, steps)
 }

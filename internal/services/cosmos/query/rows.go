@@ -22,19 +22,21 @@ func (b *block) rows(f *frame, emit func(Value) bool) bool {
 
 // feed makes the rows of FROM, filters them and pushes them into the sink; false means that no more are wanted.
 func (s *sink) feed(f *frame) bool {
-	push := func() bool {
-		if s.board != nil && !s.board.note(f) {
-			return false
+	if s.filter == nil || s.frame != f {
+		s.frame, s.filter = f, func() bool {
+			if s.board != nil && !s.board.note(f) {
+				return false
+			}
+			if s.b.where != nil && !s.passed && !s.b.where(f).IsTrue() {
+				return f.err == nil
+			}
+			return s.push(f)
 		}
-		if s.b.where != nil && !s.b.where(f).IsTrue() {
-			return f.err == nil
-		}
-		return s.push(f)
 	}
 	if s.b.from == nil {
-		return push()
+		return s.filter()
 	}
-	return s.b.from(f, push)
+	return s.b.from(f, s.filter)
 }
 
 // sink takes rows that have passed WHERE through grouping, projection, DISTINCT, ordering and the OFFSET-LIMIT window.
@@ -46,6 +48,9 @@ type sink struct {
 	seen   map[string]bool
 	sorted []sortedRow
 	board  *board // of ORDER BY RANK
+	frame  *frame
+	filter func() bool // of the rows in frame
+	passed bool        // rows are known to pass WHERE
 	skip   uint64
 	left   uint64
 	asText bool // keep sorted rows as JSON text; they will only be printed

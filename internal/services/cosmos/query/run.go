@@ -45,6 +45,9 @@ func (p *Program) Streams() bool { return !p.main.blocking() && !p.main.distinct
 // arguments only.
 func Run(ctx context.Context, p *Program, docs iter.Seq2[Doc, error], lim Limits, st State) (Page, error) {
 	r := &runner{p: p, lim: lim, st: st, frame: p.newFrame(ctx)}
+	if p.probe != nil {
+		r.prober = newProber(p.probe)
+	}
 	if lim.Steps > 0 {
 		r.frame.limit = lim.Steps
 	}
@@ -72,9 +75,12 @@ type runner struct {
 	parser Parser
 	page   Page
 	buf    []byte
+	prober *prober // nil: documents are parsed before WHERE looks at them
+	failed bool    // the last document does not pass WHERE
+	passed bool    // it is known to pass
 }
 
-// load puts a document into the frame.
+// load puts a document into the frame, unless its text tells that it does not pass WHERE.
 func (r *runner) load(ctx context.Context, d Doc) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -82,6 +88,12 @@ func (r *runner) load(ctx context.Context, d Doc) error {
 	r.page.Scanned++
 	if r.p.main.from == nil {
 		return nil
+	}
+	if r.failed, r.passed = false, false; r.prober != nil {
+		pass, ok := r.prober.pass(&r.frame, d.JSON)
+		if r.passed, r.failed = ok && pass, ok && !pass; r.failed {
+			return r.frame.err
+		}
 	}
 	v, err := r.parser.Parse(d.JSON)
 	r.frame.begin(v)
@@ -147,7 +159,9 @@ func (r *runner) stream(ctx context.Context, docs iter.Seq2[Doc, error]) (Page, 
 		if seen, replay = 0, 0; d.Key == r.st.Doc {
 			replay = r.st.Row
 		}
-		s.feed(&r.frame)
+		if s.passed = r.passed; !r.failed {
+			s.feed(&r.frame)
+		}
 		switch {
 		case r.frame.err != nil:
 			return Page{}, r.frame.err
@@ -188,6 +202,10 @@ func (r *runner) collect(ctx context.Context, docs iter.Seq2[Doc, error]) (Page,
 		if err := r.load(ctx, d); err != nil {
 			return Page{}, err
 		}
+		if r.failed {
+			continue
+		}
+		s.passed = r.passed
 		if more = s.feed(&r.frame); r.frame.err != nil {
 			return Page{}, r.frame.err
 		}
@@ -213,11 +231,22 @@ type Evaluator struct {
 	p      *Program
 	frame  frame
 	parser Parser
+	prober *prober
+	found  bool
+	row    func() bool
 }
 
 // NewEvaluator makes an Evaluator.
 func (p *Program) NewEvaluator() *Evaluator {
-	return &Evaluator{p: p, frame: p.newFrame(context.Background())}
+	e := &Evaluator{p: p, frame: p.newFrame(context.Background())}
+	if p.probe != nil {
+		e.prober = newProber(p.probe)
+	}
+	e.row = func() bool {
+		e.found = p.main.where == nil || p.main.where(&e.frame).IsTrue()
+		return !e.found && e.frame.err == nil
+	}
+	return e
 }
 
 // SetContext gives the evaluator the context that user-defined functions are called with; without it that is context.Background().
@@ -225,6 +254,12 @@ func (e *Evaluator) SetContext(ctx context.Context) { e.frame.ctx = ctx }
 
 // Match tells whether the document makes at least one row: it passes FROM, JOIN and WHERE. Select list and window are not looked at.
 func (e *Evaluator) Match(doc []byte) (bool, error) {
+	if e.prober != nil {
+		e.frame.err = nil
+		if pass, ok := e.prober.pass(&e.frame, doc); ok {
+			return pass, e.frame.err
+		}
+	}
 	v, err := e.parser.Parse(doc)
 	if err != nil {
 		return false, err
@@ -236,18 +271,13 @@ func (e *Evaluator) Match(doc []byte) (bool, error) {
 func (e *Evaluator) MatchValue(doc Value) (bool, error) {
 	f, b := &e.frame, e.p.main
 	f.begin(doc)
-	f.err = nil
-	found := false
-	row := func() bool {
-		found = b.where == nil || b.where(f).IsTrue()
-		return !found && f.err == nil
-	}
+	f.err, e.found = nil, false
 	if b.from == nil {
-		row()
+		e.row()
 	} else {
-		b.from(f, row)
+		b.from(f, e.row)
 	}
-	return found && f.err == nil, f.err
+	return e.found && f.err == nil, f.err
 }
 
 // Rows appends the rows that the document alone makes, as JSON texts.
