@@ -261,7 +261,7 @@ func (c *compiler) grouping(q *Query, b *block, sc *scope) {
 	case q.Star:
 		c.fail(q.StarSpan, "SC2041", "'SELECT *' is not allowed with GROUP BY.")
 	case q.OrderBy != nil && q.GroupBy != nil:
-		c.unsupported("ORDER BY together with GROUP BY")
+		panic(compileStop{newError(Diagnostic{Severity: "Error", Message: "'ORDER BY' is not supported with 'GROUP BY'."})})
 	}
 	b.orderBy = nil // an aggregate without GROUP BY makes one row
 	g := &grouping{keys: map[string]int{}, block: b}

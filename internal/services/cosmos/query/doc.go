@@ -12,5 +12,5 @@
 // so that no query can take unbounded time or memory: past a bound it ends with a 400.
 //
 // Errors of the caller are *Error, which wraps a 400 fault with the diagnostics as the service prints them; what this engine
-// cannot do yet is a 501 fault that names the construct. Left out: HASH, whose definition is not public, and GROUP BY together with ORDER BY.
+// cannot do yet is a 501 fault that names the construct. Left out: HASH, whose definition is not public.
 package query
