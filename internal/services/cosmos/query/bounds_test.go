@@ -218,7 +218,7 @@ func FuzzRun(f *testing.F) {
 			return
 		}
 		parsed := *p
-		parsed.probe = nil
+		parsed.filter, parsed.text = nil, nil
 		if page, err := Run(context.Background(), &parsed, docsOf(docs...), Limits{Memory: 1 << 20}, State{}); err != nil || joined(page.Rows) != joined(whole.Rows) {
 			t.Fatalf("%s: from the text\n%s\nfrom what was parsed\n%s, %v", sql, joined(whole.Rows), joined(page.Rows), err)
 		}

@@ -20,8 +20,9 @@ type Program struct {
 	udfs  []string
 	env   Env
 
-	policies bool   // see ReadsPolicies
-	probe    *probe // nil: WHERE needs the whole document
+	policies bool // see ReadsPolicies
+
+	filter, text *textual // WHERE and the whole query for the text of documents; nil: they have to be parsed
 }
 
 // Facts says what a query needs beyond looking at one document at a time.
@@ -130,8 +131,8 @@ func Compile(q *Query, params map[string]json.RawMessage) (p *Program, err error
 		return nil, newError(c.also...)
 	}
 	_, plain := q.From.(*PathCollection)
-	probe := c.probe(q)
-	return &Program{main: main, probe: probe, slots: c.slots, udfs: c.udfs, policies: c.policies, facts: Facts{
+	filter, text := c.textual(q)
+	return &Program{main: main, filter: filter, text: text, slots: c.slots, udfs: c.udfs, policies: c.policies, facts: Facts{
 		Filter: q.Where != nil, Join: q.From != nil && !plain,
 		OrderBy: main.orderBy != nil || main.rank != nil, GroupBy: q.GroupBy != nil, Aggregate: len(main.aggregates) > 0, Distinct: q.Distinct,
 		Top: q.Top != nil, OffsetLimit: q.Offset != nil,
@@ -180,7 +181,7 @@ type scope struct {
 	parent *scope
 	names  map[string]int
 	group  *grouping // set while the select list of a grouped query is compiled
-	probe  *probe    // set while WHERE is compiled for the text of a document
+	probe  *textual  // set while what uses the scope is compiled for the text of documents
 }
 
 // grouping is what the select list of a grouped query may use of its rows.
@@ -234,6 +235,12 @@ func (c *compiler) block(q *Query, parent *scope) *block {
 	if q.From != nil {
 		b.from = c.from(q.From, sc)
 	}
+	c.clauses(q, b, sc)
+	return b
+}
+
+// clauses compiles all that comes after FROM.
+func (c *compiler) clauses(q *Query, b *block, sc *scope) {
 	if q.Where != nil {
 		b.where = c.expr(q.Where, sc)
 	}
@@ -253,7 +260,6 @@ func (c *compiler) block(q *Query, parent *scope) *block {
 	}
 	b.project = c.selection(q, sc)
 	c.window(q, b)
-	return b
 }
 
 func (c *compiler) grouping(q *Query, b *block, sc *scope) {
@@ -308,6 +314,9 @@ func (c *compiler) selection(q *Query, sc *scope) evalFn {
 	if q.Star {
 		if len(sc.names) != 1 {
 			c.fail(q.StarSpan, "SC2040", "'SELECT *' is only valid with a single input set.")
+		}
+		if sc.probe != nil && q.Distinct {
+			c.whole = true
 		}
 		for _, slot := range sc.names {
 			return func(f *frame) Value { return f.slots[slot] }

@@ -44,13 +44,7 @@ func (p *Program) Streams() bool { return !p.main.blocking() && !p.main.distinct
 // Run makes one page. docs are the documents of one partition in key order, beginning after st.After (see Streams). The result depends on the
 // arguments only.
 func Run(ctx context.Context, p *Program, docs iter.Seq2[Doc, error], lim Limits, st State) (Page, error) {
-	r := &runner{p: p, lim: lim, st: st, frame: p.newFrame(ctx)}
-	if p.probe != nil {
-		r.prober = newProber(p.probe)
-	}
-	if lim.Steps > 0 {
-		r.frame.limit = lim.Steps
-	}
+	r := newRunner(ctx, p, lim, st)
 	if p.main.from == nil {
 		docs = func(yield func(Doc, error) bool) { yield(Doc{Key: st.After}, nil) }
 		if st != (State{}) {
@@ -63,6 +57,18 @@ func Run(ctx context.Context, p *Program, docs iter.Seq2[Doc, error], lim Limits
 	return r.collect(ctx, docs)
 }
 
+func newRunner(ctx context.Context, p *Program, lim Limits, st State) *runner {
+	r := &runner{p: p, lim: lim, st: st, frame: p.newFrame(ctx), block: p.main, filter: newProber(p.filter), text: newProber(p.text)}
+	if lim.Steps > 0 {
+		r.frame.limit = lim.Steps
+	}
+	if p.text != nil {
+		r.block = p.text.block
+	}
+	return r
+}
+
+// newFrame makes the frame of a run; there is no other way to a frame that works.
 func (p *Program) newFrame(ctx context.Context) frame {
 	return frame{slots: make([]Value, p.slots), limit: maxSteps, ctx: ctx, env: &p.env}
 }
@@ -75,7 +81,9 @@ type runner struct {
 	parser Parser
 	page   Page
 	buf    []byte
-	prober *prober // nil: documents are parsed before WHERE looks at them
+	block  *block  // the main block, for parsed documents or for their text
+	filter *prober // WHERE for the text; nil: it is decided in block
+	text   *prober // nil: documents are parsed
 	failed bool    // the last document does not pass WHERE
 	passed bool    // it is known to pass
 }
@@ -89,11 +97,14 @@ func (r *runner) load(ctx context.Context, d Doc) error {
 	if r.p.main.from == nil {
 		return nil
 	}
-	if r.failed, r.passed = false, false; r.prober != nil {
-		pass, ok := r.prober.pass(&r.frame, d.JSON)
+	if r.failed, r.passed = false, false; r.filter != nil {
+		pass, ok := r.filter.pass(&r.frame, d.JSON)
 		if r.passed, r.failed = ok && pass, ok && !pass; r.failed {
 			return r.frame.err
 		}
+	}
+	if r.text != nil {
+		return r.text.fill(&r.frame, d.JSON, &r.parser)
 	}
 	v, err := r.parser.Parse(d.JSON)
 	r.frame.begin(v)
@@ -125,7 +136,7 @@ func (r *runner) add(v Value) bool {
 
 // stream serves a query that looks at one document at a time. The OFFSET-LIMIT window is applied here, since it spans pages.
 func (r *runner) stream(ctx context.Context, docs iter.Seq2[Doc, error]) (Page, error) {
-	b := r.p.main
+	b := r.block
 	var seen, replay int // rows of this document: made, and done with on an earlier page
 	var paused bool
 	s := newSink(b, func(v Value) bool {
@@ -186,7 +197,7 @@ func (r *runner) pause() Page {
 func (r *runner) collect(ctx context.Context, docs iter.Seq2[Doc, error]) (Page, error) {
 	var index uint64
 	paused := false
-	s := newSink(r.p.main, func(v Value) bool {
+	s := newSink(r.block, func(v Value) bool {
 		if index++; index <= r.st.Emitted {
 			return true
 		}
@@ -231,7 +242,7 @@ type Evaluator struct {
 	p      *Program
 	frame  frame
 	parser Parser
-	prober *prober
+	filter *prober
 	found  bool
 	row    func() bool
 }
@@ -239,9 +250,7 @@ type Evaluator struct {
 // NewEvaluator makes an Evaluator.
 func (p *Program) NewEvaluator() *Evaluator {
 	e := &Evaluator{p: p, frame: p.newFrame(context.Background())}
-	if p.probe != nil {
-		e.prober = newProber(p.probe)
-	}
+	e.filter = newProber(p.filter)
 	e.row = func() bool {
 		e.found = p.main.where == nil || p.main.where(&e.frame).IsTrue()
 		return !e.found && e.frame.err == nil
@@ -254,9 +263,9 @@ func (e *Evaluator) SetContext(ctx context.Context) { e.frame.ctx = ctx }
 
 // Match tells whether the document makes at least one row: it passes FROM, JOIN and WHERE. Select list and window are not looked at.
 func (e *Evaluator) Match(doc []byte) (bool, error) {
-	if e.prober != nil {
+	if e.filter != nil {
 		e.frame.err = nil
-		if pass, ok := e.prober.pass(&e.frame, doc); ok {
+		if pass, ok := e.filter.pass(&e.frame, doc); ok {
 			return pass, e.frame.err
 		}
 	}
