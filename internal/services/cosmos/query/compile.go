@@ -1,6 +1,7 @@
 package query
 
 import (
+	"context"
 	"encoding/json"
 	"strconv"
 
@@ -12,6 +13,8 @@ type Program struct {
 	main  *block
 	slots int
 	facts Facts
+	udfs  []string
+	env   Env
 }
 
 // Facts says what a query needs beyond looking at one document at a time.
@@ -46,13 +49,14 @@ type frame struct {
 	slots []Value
 	rows  int   // made so far, to look at ctx now and then
 	err   error // stops the run
-	stop  func() error
+	ctx   context.Context
+	env   *Env
 }
 
 // tick is called for each row made; it tells whether to go on.
 func (f *frame) tick() bool {
-	if f.rows++; f.rows&1023 == 0 && f.stop != nil && f.err == nil {
-		f.err = f.stop()
+	if f.rows++; f.rows&1023 == 0 && f.err == nil {
+		f.err = f.context().Err()
 	}
 	return f.err == nil
 }
@@ -67,6 +71,7 @@ type compiler struct {
 	slots     int
 	rootBound bool         // some FROM has named the container
 	also      []Diagnostic // found, but compilation went on to find more
+	udfs      []string     // named so far
 }
 
 type compileStop struct{ err error }
@@ -106,7 +111,7 @@ func Compile(q *Query, params map[string]json.RawMessage) (p *Program, err error
 		return nil, newError(c.also...)
 	}
 	_, plain := q.From.(*PathCollection)
-	return &Program{main: main, slots: c.slots, facts: Facts{
+	return &Program{main: main, slots: c.slots, udfs: c.udfs, facts: Facts{
 		Filter: q.Where != nil, Join: q.From != nil && !plain,
 		OrderBy: main.orderBy != nil, GroupBy: q.GroupBy != nil, Aggregate: len(main.aggregates) > 0, Distinct: q.Distinct,
 		Top: q.Top != nil, OffsetLimit: q.Offset != nil,

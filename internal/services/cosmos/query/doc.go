@@ -9,6 +9,6 @@
 // are undefined, WHERE keeps only what is true, and an undefined property vanishes from an object. AND, OR and NOT are three-valued.
 //
 // Errors of the caller are *Error, which wraps a 400 fault with the diagnostics as the service prints them; what this engine
-// cannot do yet is a 501 fault that names the construct. Left out so far: user-defined functions, ORDER BY RANK, spatial,
+// cannot do yet is a 501 fault that names the construct. Left out so far: ORDER BY RANK, spatial,
 // full-text, vector, regular-expression and date functions, and the query plan.
 package query

@@ -433,7 +433,7 @@ func TestErrors(t *testing.T) {
 		}
 	}
 	for sql, name := range map[string]string{
-		`SELECT udf.f(1)`: "udf.f", `SELECT RAND()`: "RAND", `SELECT ST_DISTANCE(1, 2)`: "ST_DISTANCE", `SELECT c.k, COUNT(1) AS n FROM c GROUP BY c.k ORDER BY c.k`: "ORDER BY together with GROUP BY",
+		`SELECT RAND()`: "RAND", `SELECT ST_DISTANCE(1, 2)`: "ST_DISTANCE", `SELECT c.k, COUNT(1) AS n FROM c GROUP BY c.k ORDER BY c.k`: "ORDER BY together with GROUP BY",
 		`SELECT * FROM c ORDER BY RANK RRF(1, 2)`: "ORDER BY RANK",
 	} {
 		q, err := Parse(sql)

@@ -51,7 +51,7 @@ func isMissing(name string) bool {
 
 func (c *compiler) call(e *Call, sc *scope) evalFn {
 	if e.UDF {
-		c.unsupported("The user-defined function udf." + e.Name)
+		return c.udf(e, sc)
 	}
 	if kind := aggregateName(e.Name); kind != "" {
 		return c.aggregate(e, kind, sc)

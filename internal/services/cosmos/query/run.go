@@ -43,7 +43,7 @@ func (p *Program) Streams() bool { return !p.main.blocking() && !p.main.distinct
 // Run makes one page. docs are the documents of one partition in key order, beginning after st.After (see Streams). The result depends on the
 // arguments only.
 func Run(ctx context.Context, p *Program, docs iter.Seq2[Doc, error], lim Limits, st State) (Page, error) {
-	r := &runner{p: p, lim: lim, st: st, frame: frame{slots: make([]Value, p.slots), stop: ctx.Err}}
+	r := &runner{p: p, lim: lim, st: st, frame: p.newFrame(ctx)}
 	if p.main.from == nil {
 		docs = func(yield func(Doc, error) bool) { yield(Doc{Key: st.After}, nil) }
 		if st != (State{}) {
@@ -54,6 +54,10 @@ func Run(ctx context.Context, p *Program, docs iter.Seq2[Doc, error], lim Limits
 		return r.stream(ctx, docs)
 	}
 	return r.collect(ctx, docs)
+}
+
+func (p *Program) newFrame(ctx context.Context) frame {
+	return frame{slots: make([]Value, p.slots), ctx: ctx, env: &p.env}
 }
 
 type runner struct {
@@ -209,8 +213,11 @@ type Evaluator struct {
 
 // NewEvaluator makes an Evaluator.
 func (p *Program) NewEvaluator() *Evaluator {
-	return &Evaluator{p: p, frame: frame{slots: make([]Value, p.slots)}}
+	return &Evaluator{p: p, frame: p.newFrame(context.Background())}
 }
+
+// SetContext gives the evaluator the context that user-defined functions are called with; without it that is context.Background().
+func (e *Evaluator) SetContext(ctx context.Context) { e.frame.ctx = ctx }
 
 // Match tells whether the document makes at least one row: it passes FROM, JOIN and WHERE. Select list and window are not looked at.
 func (e *Evaluator) Match(doc []byte) (bool, error) {

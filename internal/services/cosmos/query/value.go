@@ -107,6 +107,13 @@ func (p *Parser) Parse(raw []byte) (Value, error) {
 	return v, nil
 }
 
+// ParseValue reads one JSON text into a Value of its own, good for as long as it is kept.
+func ParseValue(raw []byte) (Value, error) {
+	var p Parser
+	v, err := p.Parse(raw)
+	return v.Detach(), err
+}
+
 // view is b as a string without a copy. b must not change while the string is used.
 func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
