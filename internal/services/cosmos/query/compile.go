@@ -30,6 +30,7 @@ type Facts struct {
 	Filter, Join                          bool
 	OrderBy, Aggregate, GroupBy, Distinct bool
 	Top, OffsetLimit                      bool
+	Nested                                bool // FROM a subquery whose rows are made of several documents
 }
 
 // CrossDocument names the first construct that needs state across documents, empty where there is none. A gateway
@@ -38,7 +39,7 @@ func (f Facts) CrossDocument() string {
 	for _, c := range [...]struct {
 		is   bool
 		name string
-	}{{f.GroupBy, "GROUP BY"}, {f.Aggregate, "aggregate"}, {f.Distinct, "DISTINCT"}, {f.OrderBy, "ORDER BY"}, {f.OffsetLimit, "OFFSET LIMIT"}, {f.Top, "TOP"}} {
+	}{{f.GroupBy, "GROUP BY"}, {f.Aggregate, "aggregate"}, {f.Distinct, "DISTINCT"}, {f.OrderBy, "ORDER BY"}, {f.OffsetLimit, "OFFSET LIMIT"}, {f.Top, "TOP"}, {f.Nested, "a subquery in FROM"}} {
 		if c.is {
 			return c.name
 		}
@@ -103,7 +104,19 @@ func (c *compiler) unsupported(what string) { panic(compileStop{unsupported(what
 // Compile resolves the names of a query and binds its parameters, whose names include the @. An error is an *Error, or a 501 fault
 // that names what this engine lacks.
 func Compile(q *Query, params map[string]json.RawMessage) (p *Program, err error) {
-	c := &compiler{text: q.Text, params: make(map[string]Value, len(params)), slots: 1}
+	c, err := newCompiler(q.Text, params)
+	if err != nil {
+		return nil, err
+	}
+	err = c.catch(func() { p = c.program(q) })
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func newCompiler(text string, params map[string]json.RawMessage) (*compiler, error) {
+	c := &compiler{text: text, params: make(map[string]Value, len(params)), slots: 1}
 	var parser Parser
 	for name, raw := range params {
 		v, err := parser.Parse(raw)
@@ -112,15 +125,25 @@ func Compile(q *Query, params map[string]json.RawMessage) (p *Program, err error
 		}
 		c.params[name] = v.Detach()
 	}
+	return c, nil
+}
+
+// catch gives the problem that stopped f.
+func (c *compiler) catch(f func()) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			stop, ok := r.(compileStop)
 			if !ok {
 				panic(r)
 			}
-			p, err = nil, stop.err
+			err = stop.err
 		}
 	}()
+	f()
+	return nil
+}
+
+func (c *compiler) program(q *Query) *Program {
 	main := c.block(q, nil)
 	for _, item := range q.OrderBy {
 		if !q.Rank {
@@ -128,15 +151,15 @@ func Compile(q *Query, params map[string]json.RawMessage) (p *Program, err error
 		}
 	}
 	if c.also != nil {
-		return nil, newError(c.also...)
+		panic(compileStop{newError(c.also...)})
 	}
 	_, plain := q.From.(*PathCollection)
 	filter, text := c.textual(q)
 	return &Program{main: main, filter: filter, text: text, slots: c.slots, udfs: c.udfs, policies: c.policies, facts: Facts{
 		Filter: q.Where != nil, Join: q.From != nil && !plain,
 		OrderBy: main.orderBy != nil || main.rank != nil, GroupBy: q.GroupBy != nil, Aggregate: len(main.aggregates) > 0, Distinct: q.Distinct,
-		Top: q.Top != nil, OffsetLimit: q.Offset != nil,
-	}}, nil
+		Top: q.Top != nil, OffsetLimit: q.Offset != nil, Nested: main.inner != nil,
+	}}
 }
 
 // orderPath refuses what is not a path in the document; the service sorts by its index only.
@@ -203,6 +226,8 @@ func (s *scope) bind(c *compiler, at Span, name string, slot int) {
 
 // block is one compiled SELECT.
 type block struct {
+	inner      *block // rows of all documents that the FROM of the whole query begins with; nil: each document by itself
+	innerSlot  int
 	from       source // nil: one row
 	where      evalFn // nil: all
 	grouped    bool
@@ -232,8 +257,12 @@ type orderKey struct {
 func (c *compiler) block(q *Query, parent *scope) *block {
 	b := &block{distinct: q.Distinct, limit: noLimit}
 	sc := &scope{parent: parent, names: map[string]int{}}
-	if q.From != nil {
-		b.from = c.from(q.From, sc)
+	from := q.From
+	if parent == nil {
+		from = c.spanning(b, from, sc)
+	}
+	if from != nil {
+		b.from = c.from(from, sc)
 	}
 	c.clauses(q, b, sc)
 	return b
@@ -282,20 +311,20 @@ func (c *compiler) grouping(q *Query, b *block, sc *scope) {
 // window resolves TOP, OFFSET and LIMIT.
 func (c *compiler) window(q *Query, b *block) {
 	if q.Offset != nil {
-		b.skip = c.count(q.Offset, "SC2062", "The OFFSET count value exceeds the maximum allowed value.")
-		b.limit = c.count(q.Limit, "SC2061", "The LIMIT count value exceeds the maximum allowed value.")
+		b.skip = c.count(q.Offset, "SC2062", offsetMessage)
+		b.limit = c.count(q.Limit, "SC2061", limitMessage)
 	}
 	if q.Top != nil {
-		b.limit = min(b.limit, c.count(q.Top, "SC2060", "The count value provided for a TOP clause must be an integer."))
+		b.limit = min(b.limit, c.count(q.Top, "SC2060", topMessage))
 	}
 }
 
 func (c *compiler) count(n *Count, code, message string) uint64 {
 	if n.Param == "" {
-		return uint64(n.N)
+		return n.N
 	}
 	v := c.param(n.Span, n.Param)
-	if v.kind != KindNumber || v.num < 0 || v.num > 1<<31-1 || v.num != float64(uint32(v.num)) {
+	if v.kind != KindNumber || v.num < 0 || v.num > 1<<32-1 || v.num != float64(uint32(v.num)) {
 		c.fail(n.Span, code, "%s", message)
 	}
 	return uint64(v.num)

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/bulkheadhq/bulkhead/internal/fault"
 )
 
@@ -451,6 +453,28 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// TestPrint_Deep: what parses also parses once printed, with a bracket for each operator.
+func TestPrint_Deep(t *testing.T) {
+	for _, sql := range []string{
+		"1" + strings.Repeat(" OR c.x=1", 20_000), "c.a" + strings.Repeat("+1", 60_000), strings.Repeat("NOT ", 190) + "c.x", strings.Repeat("1 ? 1 : ", 390) + "0",
+		strings.Repeat("[", 390) + strings.Repeat("]", 390), strings.Repeat("-(", 190) + "c.x" + strings.Repeat(")", 190), strings.Repeat("((", 30_000) + "c.x" + strings.Repeat(").a + 1)", 30_000),
+	} {
+		q, err := Parse("SELECT VALUE " + sql + " FROM c")
+		if err != nil {
+			t.Errorf("%.40s...: %v", sql, err)
+			continue
+		}
+		printed := q.String()
+		if len(printed) > MaxText {
+			continue
+		}
+		again, err := Parse(printed)
+		if err != nil || again.String() != printed {
+			t.Errorf("%.40s... once printed: %v", sql, err)
+		}
+	}
+}
+
 // TestParse_Bounds: hostile depth and length end in an error, or work, but never overflow the stack.
 func TestParse_Bounds(t *testing.T) {
 	for _, unit := range []string{"(", "[", "NOT ", "-", "- ", `{"a":`, "EXISTS(SELECT VALUE ", "1 ? 1 : ", "1 ? "} {
@@ -477,7 +501,7 @@ func TestParse_Bounds(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{
 		"SELECT * FROM c", "SELECT TOP 1 c.a AS b, 'x\\u00e9' FROM c JOIN d IN c.x WHERE NOT c.a[0] BETWEEN 1 AND 2 ?? {\"a\":[1]} ORDER BY c.a DESC OFFSET 1 LIMIT 2",
-		"SELECT VALUE COUNT(1) FROM c GROUP BY c.a", "SELECT EXISTS(SELECT VALUE 1)", "SELECT 'a", "SELECT \xff", "SELECT @p LIKE '%' ESCAPE '!'",
+		"SELECT VALUE COUNT(1) FROM c GROUP BY c.a", "SELECT EXISTS(SELECT VALUE 1)", "SELECT 'a", "SELECT \xff", "SELECT '\x87'", "SELECT @p LIKE '%' ESCAPE '!'",
 	} {
 		f.Add(s)
 	}
@@ -486,15 +510,25 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			var e *Error
 			if errors.As(err, &e) {
-				if l := e.Diagnostics[0].Location; l == nil || l.Start < 0 || l.Start > l.End || l.End > len(s) {
+				if l := e.Diagnostics[0].Location; l == nil || l.Start < 0 || l.Start > l.End || l.End > 3*len(s) {
 					t.Fatalf("%q: location %+v out of range", s, l)
 				}
 			}
 			return
 		}
-		again, err := Parse(q.String())
-		if err != nil || again.String() != q.String() {
-			t.Fatalf("%q prints as %q, which reads as %v, %v", s, q, again, err)
+		for _, plan := range []bool{false, true} {
+			b := printer{plan: plan}
+			b.query(q)
+			if b.Len() > MaxText {
+				continue
+			}
+			again, err := Parse(b.String())
+			if err != nil {
+				t.Fatalf("%q prints as %q, which reads as %v", s, b.String(), err)
+			}
+			if d := cmp.Diff(q, again, sameTree); d != "" {
+				t.Fatalf("%q prints as %q, which is another tree: %s", s, b.String(), d)
+			}
 		}
 		p, err := Compile(q, map[string]json.RawMessage{"@p": json.RawMessage("1")})
 		if err == nil {

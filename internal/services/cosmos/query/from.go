@@ -33,6 +33,50 @@ func (c *compiler) from(col Collection, sc *scope) source {
 	panic("query: unknown collection")
 }
 
+// spanning looks at the first input set of the whole query. Where it is a subquery that makes rows of several documents (it groups, orders, removes
+// duplicates or counts), it becomes b's inner block; what is left of FROM is returned.
+func (c *compiler) spanning(b *block, from Collection, sc *scope) Collection {
+	switch col := from.(type) {
+	case *JoinCollection:
+		if left := c.spanning(b, col.Left, sc); left != col.Left {
+			if left == nil {
+				return col.Right
+			}
+			return &JoinCollection{left, col.Right}
+		}
+	case *SubqueryCollection:
+		if !spans(col.Query) {
+			break
+		}
+		b.inner, b.innerSlot = c.block(col.Query, nil), c.newSlot()
+		if col.Alias != "" {
+			sc.bind(c, col.Query.Span, col.Alias, b.innerSlot)
+		}
+		return nil
+	}
+	return from
+}
+
+// spans tells whether a query makes rows of several documents.
+func spans(q *Query) bool {
+	if q.From == nil {
+		return false
+	}
+	if q.Distinct || q.Top != nil || q.Offset != nil || q.OrderBy != nil || q.GroupBy != nil || hasAggregate(q) {
+		return true
+	}
+	first := q.From
+	for {
+		join, ok := first.(*JoinCollection)
+		if !ok {
+			break
+		}
+		first = join.Left
+	}
+	sub, ok := first.(*SubqueryCollection)
+	return ok && spans(sub.Query)
+}
+
 // collectionPath resolves the root of a path in FROM; the first unknown name is the container.
 func (c *compiler) collectionPath(col *PathCollection, sc *scope) evalFn {
 	steps := make([]step, len(col.Path))

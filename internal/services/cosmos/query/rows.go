@@ -21,8 +21,20 @@ func (b *block) rows(f *frame, emit func(Value) bool) bool {
 	return more && f.err == nil
 }
 
-// feed makes the rows of FROM, filters them and pushes them into the sink; false means that no more are wanted.
+// feed takes the document in the frame; false means that no more are wanted.
 func (s *sink) feed(f *frame) bool {
+	if s.inner == nil {
+		return s.rows(f)
+	}
+	s.innerFrame, s.inner.budget = f, s.budget
+	if !s.innerDone && !s.inner.feed(f) {
+		s.innerDone = true
+	}
+	return !s.stopped && f.err == nil
+}
+
+// rows makes the rows of FROM, filters them and pushes them into the sink; false means that no more are wanted.
+func (s *sink) rows(f *frame) bool {
 	if s.filter == nil || s.frame != f {
 		s.frame, s.filter = f, func() bool {
 			if s.board != nil && !s.board.note(f) {
@@ -58,6 +70,12 @@ type sink struct {
 	asText bool // keep sorted rows as JSON text; they will only be printed
 	budget int  // bytes that groups, sorted rows and seen values may take; 0: no bound
 	used   int
+
+	inner     *sink // makes the rows that FROM begins with, of all documents
+	innerDone bool  // it wants no more documents
+	stopped   bool  // this sink wants no more of its rows
+
+	innerFrame *frame
 }
 
 type group struct {
@@ -68,10 +86,18 @@ type group struct {
 type sortedRow struct {
 	keys []Value
 	out  Value
+	same string // equal rows have the same; of a DISTINCT query, which removes all but the first in order
 }
 
 func newSink(b *block, emit func(Value) bool) *sink {
 	s := &sink{b: b, emit: emit, skip: b.skip, left: b.limit}
+	if b.inner != nil {
+		s.inner = newSink(b.inner, func(v Value) bool {
+			s.innerFrame.slots[b.innerSlot] = v
+			s.stopped = !s.rows(s.innerFrame)
+			return !s.stopped
+		})
+	}
 	if b.rank != nil {
 		s.board = b.rank.board()
 	}
@@ -80,6 +106,9 @@ func newSink(b *block, emit func(Value) bool) *sink {
 
 // blocking tells whether the sink can emit nothing before it has seen all rows.
 func (b *block) blocking() bool { return b.grouped || b.orderBy != nil || b.rank != nil }
+
+// bare tells whether the query looks at no document.
+func (b *block) bare() bool { return b.from == nil && b.inner == nil }
 
 // take counts memory; past the budget the run fails.
 func (s *sink) take(f *frame, n int) bool {
@@ -151,35 +180,64 @@ func (s *sink) project(f *frame) bool {
 	if v.kind == KindUndefined {
 		return true
 	}
+	if s.b.orderBy != nil {
+		return s.keep(f, v)
+	}
 	if s.b.distinct {
 		key := string(appendKey(nil, v))
 		if !f.spend(len(key) >> 2) {
 			return false
 		}
-		if s.seen[key] {
+		if !s.fresh(key) {
 			return true
 		}
-		if s.seen == nil {
-			s.seen = map[string]bool{}
-		}
-		s.seen[key] = true
 		if !s.take(f, 64+len(key)) {
 			return false
 		}
 	}
-	if s.b.orderBy != nil || s.board != nil {
+	if s.board != nil {
 		return s.keep(f, v)
 	}
 	return s.output(v)
+}
+
+// fresh tells whether a row of that key is the first one.
+func (s *sink) fresh(key string) bool {
+	if s.seen[key] {
+		return false
+	}
+	if s.seen == nil {
+		s.seen = map[string]bool{}
+	}
+	s.seen[key] = true
+	return true
 }
 
 // keep stores a row to be sorted. With a window it now and then drops what cannot come out.
 func (s *sink) keep(f *frame, v Value) bool {
 	row := sortedRow{keys: make([]Value, len(s.b.orderBy))}
 	size := 64
+	once := s.b.distinct && s.board == nil
+	var all []byte
+	if once {
+		all = appendKey(nil, v)
+		row.same = string(all)
+	}
 	for i, k := range s.b.orderBy {
-		row.keys[i] = k.eval(f).forSorting()
+		key := k.eval(f)
+		if once {
+			all = appendKey(all, key)
+		}
+		row.keys[i] = key.forSorting()
 		size += 64 + len(row.keys[i].str)
+	}
+	if once {
+		if !f.spend(len(all) >> 2) {
+			return false
+		}
+		if size += 2 * len(all); !s.fresh(string(all)) {
+			return true
+		}
 	}
 	if s.asText {
 		if row.out = (Value{kind: KindObject, str: v.str}); v.kind == KindObject && v.str != "" {
@@ -198,7 +256,7 @@ func (s *sink) keep(f *frame, v Value) bool {
 		return s.take(f, size+64*len(s.b.rank.components))
 	}
 	s.sorted = append(s.sorted, row)
-	if window := s.skip + s.left; s.left != noLimit && window < 1<<31 && uint64(len(s.sorted)) > 2*window+1024 {
+	if window := s.skip + s.left; s.left != noLimit && window < 1<<31 && !s.b.distinct && uint64(len(s.sorted)) > 2*window+1024 {
 		s.sort(f.env)
 		s.used -= int(float64(s.used) * float64(len(s.sorted)-int(window)) / float64(len(s.sorted)))
 		clear(s.sorted[window:])
@@ -243,6 +301,12 @@ func (s *sink) output(v Value) bool {
 
 // finish emits what had to wait for the last row.
 func (s *sink) finish(f *frame) {
+	if s.inner != nil && !s.innerDone {
+		s.innerFrame = f
+		if s.inner.finish(f); s.stopped {
+			return
+		}
+	}
 	if s.b.grouped {
 		if len(s.inTurn) == 0 && s.b.groupBy == nil {
 			s.newGroup(f, "")
@@ -271,7 +335,11 @@ func (s *sink) finish(f *frame) {
 	}
 	if s.b.orderBy != nil {
 		s.sort(f.env)
+		s.seen = nil
 		for _, r := range s.sorted {
+			if s.b.distinct && !s.fresh(r.same) {
+				continue
+			}
 			if !s.output(r.out) {
 				return
 			}

@@ -39,13 +39,15 @@ type Page struct {
 
 // Streams tells whether the query's pages need only the documents after State.After. If not (ORDER BY, aggregates, GROUP BY,
 // DISTINCT), each page needs all documents again, from the first.
-func (p *Program) Streams() bool { return !p.main.blocking() && !p.main.distinct }
+func (p *Program) Streams() bool {
+	return !p.main.blocking() && !p.main.distinct && p.main.inner == nil
+}
 
 // Run makes one page. docs are the documents of one partition in key order, beginning after st.After (see Streams). The result depends on the
 // arguments only.
 func Run(ctx context.Context, p *Program, docs iter.Seq2[Doc, error], lim Limits, st State) (Page, error) {
 	r := newRunner(ctx, p, lim, st)
-	if p.main.from == nil {
+	if p.main.bare() {
 		docs = func(yield func(Doc, error) bool) { yield(Doc{Key: st.After}, nil) }
 		if st != (State{}) {
 			return Page{}, nil
@@ -94,7 +96,7 @@ func (r *runner) load(ctx context.Context, d Doc) error {
 		return err
 	}
 	r.page.Scanned++
-	if r.p.main.from == nil {
+	if r.p.main.bare() {
 		return nil
 	}
 	if r.failed, r.passed = false, false; r.filter != nil {
