@@ -63,6 +63,8 @@ type frame struct {
 	err     error // stops the run
 	ctx     context.Context
 	env     *Env
+	args    []Value       // of the calls that are being made
+	tests   []*existence  // by EXISTS
 	static  time.Time     // of the GetCurrent...Static functions; zero: not asked for yet
 	matched time.Duration // spent in regular expressions for this document
 
@@ -90,6 +92,7 @@ type compiler struct {
 	also      []Diagnostic // found, but compilation went on to find more
 	udfs      []string     // named so far
 	policies  bool         // some function goes by the container's policies
+	tests     int          // EXISTS so far
 	whole     bool         // the probe that is being compiled needs the whole document
 }
 
