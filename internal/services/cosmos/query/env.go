@@ -89,7 +89,7 @@ func (c *compiler) udf(e *Call, sc *scope) evalFn {
 		case err != nil:
 			f.err = err
 		default:
-			return out
+			return f.made(out)
 		}
 		return Undefined
 	}

@@ -27,6 +27,9 @@ type probeNode struct {
 	children []*probeNode
 }
 
+// maxProbed is how many properties are looked for in a text; a query that wants more has its documents parsed.
+const maxProbed = 64
+
 // slot is the slot for the value of a path; there is one for each path.
 func (p *probe) slot(c *compiler, path []step) int {
 	n := &p.root
@@ -44,6 +47,9 @@ func (p *probe) slot(c *compiler, path []step) int {
 		n = next
 	}
 	if n.index < 0 {
+		if len(p.slots) >= maxProbed {
+			c.whole = true
+		}
 		n.index = len(p.slots)
 		p.slots = append(p.slots, c.newSlot())
 	}

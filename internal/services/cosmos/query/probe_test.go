@@ -2,6 +2,7 @@ package query
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
 
 	"github.com/bulkheadhq/bulkhead/internal/fault"
@@ -46,7 +47,11 @@ func TestProbe(t *testing.T) {
 	if passed < 20 {
 		t.Errorf("only %d matches", passed)
 	}
-	for _, where := range []string{`c = 1`, `c["a" || "b"] = 1`, `DOCUMENTID(c) > 1`, `EXISTS(SELECT VALUE k FROM k IN c)`, `ARRAY_CONTAINS([c], c.a)`, `true`} {
+	many := "c.a0 = 1"
+	for i := range maxProbed {
+		many += fmt.Sprintf(" OR c.a%d = 1", i+1)
+	}
+	for _, where := range []string{many, `c = 1`, `c["a" || "b"] = 1`, `DOCUMENTID(c) > 1`, `EXISTS(SELECT VALUE k FROM k IN c)`, `ARRAY_CONTAINS([c], c.a)`, `true`} {
 		if p := mustCompile(t, "SELECT * FROM c WHERE "+where, nil); p.filter != nil {
 			t.Errorf("%s: does not look at the whole document", where)
 		}
