@@ -78,7 +78,13 @@ func (s *Service) Service() wire.Service {
 func (s *Service) OutboxHandlers() map[string]outbox.Handler { return s.catalog.Handlers() }
 
 // run does the work that nobody waits for, until ctx ends.
-func (s *Service) run(ctx context.Context) error { return s.catalog.Run(ctx) }
+func (s *Service) run(ctx context.Context) error {
+	return s.catalog.Run(ctx, func(err error) {
+		if s.deps.Log != nil {
+			s.deps.Log.Error("background work failed", "error", err)
+		}
+	})
+}
 
 // SplitRange divides a partition key range of a container into two. The account is given by name.
 func (s *Service) SplitRange(ctx context.Context, account, db, coll, id string) error {

@@ -3,6 +3,7 @@ package catalog
 import (
 	"encoding/binary"
 	"encoding/json"
+	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/pkey"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/rid"
@@ -45,12 +46,26 @@ type Derived struct {
 	Path           string   // dbs/{name}/colls/{name}
 	ContentPath    []string // header values
 	AltContentPath []string
+	Retention      time.Duration // of the full-fidelity change feed; 0: there is none
 }
 
 func (c *Container) derive(db *Database) {
 	id := c.RID().String()
 	path := "dbs/" + db.Name + "/colls/" + c.Name
-	c.Derived = Derived{id, path, []string{id}, []string{path}}
+	c.Derived = Derived{id, path, []string{id}, []string{path}, retention(c.Properties)}
+}
+
+// retention reads the changeFeedPolicy of a container's properties.
+func retention(properties json.RawMessage) time.Duration {
+	var p struct {
+		Policy struct {
+			Minutes int64 `json:"retentionDuration"`
+		} `json:"changeFeedPolicy"`
+	}
+	if json.Unmarshal(properties, &p) != nil || p.Policy.Minutes < 0 || p.Policy.Minutes > maxRetention {
+		return 0
+	}
+	return time.Duration(p.Policy.Minutes) * time.Minute
 }
 
 // RID is its resource id.
@@ -102,8 +117,10 @@ var (
 	offerCodec     = store.Codec[Offer]{Kind: 'o', Version: 1}
 )
 
+const accountPrefix = "account/"
+
 // Shard is the name of an account's shard.
-func Shard(guid string) string { return "account/" + guid }
+func Shard(guid string) string { return accountPrefix + guid }
 
 var (
 	accountKey  = []byte("A|")
