@@ -3,6 +3,8 @@ package cosmos
 import (
 	"context"
 	"log/slog"
+	"sync"
+	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/arm"
 	"github.com/bulkheadhq/bulkhead/internal/audit"
@@ -34,7 +36,7 @@ type Audit interface {
 	InTx(tx store.Tx, rec audit.Record) error
 }
 
-// Deps is what the service stands on. All are required but Audit and Log.
+// Deps is what the service stands on. All are required but Audit, Log, Throttling and Monotonic.
 type Deps struct {
 	Store    store.Store
 	Sealer   Sealer
@@ -45,6 +47,9 @@ type Deps struct {
 	Verifier authn.Verifier
 	Audit    Audit
 	Outbox   catalog.Drainer
+
+	Throttling gateway.Throttling   // of accounts that do not choose
+	Monotonic  func() time.Duration // what throughput is measured by; nil: the machine's clock
 }
 
 // Service is Cosmos DB. Safe for concurrent use.
@@ -58,10 +63,10 @@ type Service struct {
 
 // New makes the service.
 func New(d Deps) *Service {
-	s := &Service{deps: d, items: items.New(d.Store)}
+	s := &Service{deps: d, items: items.New(d.Store).WithClock(d.Clock)}
 	s.catalog = catalog.New(d.Store, s.items, d.Clock, d.Outbox)
 	s.accounts = newAccounts(d)
-	g := gateway.Deps{Accounts: s.accounts, Catalog: s.catalog, Items: s.items, Verifier: d.Verifier}
+	g := gateway.Deps{Accounts: s.accounts, Catalog: s.catalog, Items: s.items, Verifier: d.Verifier, Throttling: d.Throttling, Monotonic: d.Monotonic}
 	if d.Audit != nil {
 		g.Audit = committer{d.Audit, d.Clock}
 	}
@@ -79,11 +84,17 @@ func (s *Service) OutboxHandlers() map[string]outbox.Handler { return s.catalog.
 
 // run does the work that nobody waits for, until ctx ends.
 func (s *Service) run(ctx context.Context) error {
-	return s.catalog.Run(ctx, func(err error) {
+	ctx, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() { s.expireEvery(ctx) })
+	err := s.catalog.Run(ctx, func(err error) {
 		if s.deps.Log != nil {
 			s.deps.Log.Error("background work failed", "error", err)
 		}
 	})
+	stop()
+	wg.Wait()
+	return err
 }
 
 // SplitRange divides a partition key range of a container into two. The account is given by name.

@@ -62,6 +62,7 @@ func (c *Catalog) Handlers() map[string]outbox.Handler {
 		kindDrop:    func(ctx context.Context, _ string, payload []byte) error { return c.items.Drop(ctx, string(payload)) },
 		kindPlanned: c.handOver,
 		kindSplit:   c.split,
+		kindTTL:     c.applyTTL,
 		kindInit: func(ctx context.Context, _ string, payload []byte) error {
 			con, err := containerCodec.Decode(payload)
 			if err != nil {
@@ -161,8 +162,9 @@ func resolve(sn store.Snapshot, path string) (*found, error) {
 		return &found{database: db}, err
 	}
 	con, err := findContainer(sn, db, collName)
-	if con != nil {
+	if con != nil && err == nil {
 		con.derive(db)
+		err = con.provision(sn)
 	}
 	return &found{db, con}, err
 }

@@ -108,7 +108,7 @@ func (c *Container) Items(r Range) items.Range { return itemRange(c, r) }
 
 func itemRange(con *Container, r Range) items.Range {
 	return items.Range{
-		GUID: r.GUID, ID: r.ID, Number: r.Number, Min: r.Min, Max: r.Max, Parents: r.Parents, Base: r.Base, Container: con.GUID, RID: con.RID(),
+		GUID: r.GUID, ID: r.ID, Number: r.Number, Min: r.Min, Max: r.Max, Parents: r.Parents, Base: r.Base, Container: con.GUID, RID: con.RID(), Rules: con.rules(),
 		Retention: int64(con.Derived.Retention / time.Second),
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/items"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/pkey"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/rid"
 	"github.com/bulkheadhq/bulkhead/internal/store"
@@ -36,6 +37,8 @@ type Container struct {
 	NextRange    uint16           `json:"nextRange,omitempty"`
 	Splits       []Split          `json:"splits,omitempty"` // under way
 	Want         int              `json:"want,omitempty"`   // how many ranges the throughput needs
+	TTL          TTL              `json:"ttl"`
+	Unique       [][]string       `json:"unique,omitempty"` // paths of unique keys
 
 	Derived Derived `json:"-"`
 }
@@ -47,12 +50,16 @@ type Derived struct {
 	ContentPath    []string // header values
 	AltContentPath []string
 	Retention      time.Duration // of the full-fidelity change feed; 0: there is none
+	unique         []items.UniqueKey
+
+	Throughput       Throughput // zero: there is none, as in a serverless account
+	SharedThroughput bool       // it is the database's
 }
 
 func (c *Container) derive(db *Database) {
 	id := c.RID().String()
 	path := "dbs/" + db.Name + "/colls/" + c.Name
-	c.Derived = Derived{id, path, []string{id}, []string{path}, retention(c.Properties)}
+	c.Derived = Derived{RID: id, Path: path, ContentPath: []string{id}, AltContentPath: []string{path}, unique: uniqueKeys(c.Unique), Retention: retention(c.Properties)}
 }
 
 // retention reads the changeFeedPolicy of a container's properties.
@@ -77,8 +84,9 @@ type Offer struct {
 	Database  uint32 `json:"database"`
 	Container uint32 `json:"container,omitempty"` // 0: the database's
 	Throughput
-	Time int64  `json:"time"`
-	ETag string `json:"etag"`
+	Highest int    `json:"highest,omitempty"` // ever provisioned; 0: what it is now
+	Time    int64  `json:"time"`
+	ETag    string `json:"etag"`
 }
 
 // RID is its resource id.
@@ -113,11 +121,14 @@ var (
 	accountCodec   = store.Codec[account]{Kind: 'A', Version: 1}
 	countersCodec  = store.Codec[counters]{Kind: 'N', Version: 1}
 	databaseCodec  = store.Codec[Database]{Kind: 'b', Version: 1}
-	containerCodec = store.Codec[Container]{Kind: 'c', Version: 1}
-	offerCodec     = store.Codec[Offer]{Kind: 'o', Version: 1}
+	containerCodec = store.Codec[Container]{Kind: 'c', Version: 2, Upgrade: asItWas} // 2: time to live, unique keys
+	offerCodec     = store.Codec[Offer]{Kind: 'o', Version: 2, Upgrade: asItWas}     // 2: the highest throughput
 )
 
 const accountPrefix = "account/"
+
+// asItWas upgrades a record to which a version only added fields whose zero value is right.
+func asItWas(_ byte, body []byte) ([]byte, error) { return body, nil }
 
 // Shard is the name of an account's shard.
 func Shard(guid string) string { return accountPrefix + guid }

@@ -219,6 +219,9 @@ func (c *Catalog) fill(ctx context.Context, job *splitJob, con *Container) error
 		if err := c.items.InitChild(ctx, parent, con.Items(r)); err != nil {
 			return err
 		}
+		if err := c.inheritTTL(ctx, con, r); err != nil {
+			return err
+		}
 		for done := false; !done; {
 			if err := c.step(StepCopy); err != nil {
 				return err
@@ -311,6 +314,9 @@ func (c *Catalog) publish(ctx context.Context, job *splitJob) error {
 			return err
 		}
 		if err := put(tx, containerCodec, containerKey(con.Database, con.Name), *con); err != nil {
+			return err
+		}
+		if err := con.tellTTL(tx); err != nil {
 			return err
 		}
 		return outbox.Put(tx, kindDrop, []byte(job.Split.GUID))

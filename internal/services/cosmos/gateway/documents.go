@@ -103,6 +103,16 @@ func (c *call) refuseHeaders() error {
 	return nil
 }
 
+// checkDirective refuses an x-ms-indexing-directive that is none.
+func (c *call) checkDirective() error {
+	switch v := c.header("X-Ms-Indexing-Directive"); strings.ToLower(v) {
+	case "", "default", "include", "exclude":
+		return nil
+	default:
+		return invalid("The value '%s' of the header x-ms-indexing-directive is invalid; it is Default, Include or Exclude.", v)
+	}
+}
+
 // documentError words the errors of package items.
 func documentError(err error) error {
 	var failed *items.FailedWrite
@@ -144,6 +154,9 @@ func (g *Gateway) write(ctx context.Context, c *call, con *catalog.Container, w 
 	if err := c.refuseHeaders(); err != nil {
 		return nil, err
 	}
+	if err := c.checkDirective(); err != nil {
+		return nil, err
+	}
 	key, err := c.wholeKey(con)
 	if err != nil {
 		return nil, err
@@ -154,6 +167,9 @@ func (g *Gateway) write(ctx context.Context, c *call, con *catalog.Container, w 
 		}
 	}
 	w.EPK = key.EPK(*con.PartitionKey)
+	if err := g.admit(c, con, w.EPK); err != nil {
+		return nil, err
+	}
 	ws := [1]items.Write{w}
 	outs, state, err := g.Items.Apply(ctx, con.At(w.EPK), c.now, ws[:])
 	if err != nil && w.Number == 0 && w.Op != items.Create && w.Op != items.Upsert && fault.Is(err, fault.NotFound) {
@@ -169,7 +185,7 @@ func (g *Gateway) write(ctx context.Context, c *call, con *catalog.Container, w 
 	out := outs[0]
 	c.setCharge(chargeWrite(w.Op, out))
 	c.setRange(con, state)
-	c.setUsage(state.Usage)
+	c.setUsage(con, state.Usage)
 	c.SetHeader("X-Ms-Item-Lsn", strconv.FormatUint(out.LSN, 10))
 	r := &wire.Reply{Status: writeStatus(w.Op, out)}
 	if out.Text != nil {
@@ -232,6 +248,9 @@ func (g *Gateway) readDocument(ctx context.Context, c *call) (any, error) {
 	}
 	epk, id := key.EPK(*con.PartitionKey), c.Param("doc")
 	r := con.At(epk)
+	if err := g.admit(c, con, epk); err != nil {
+		return nil, err
+	}
 	item, state, err := g.Items.Get(ctx, r, epk, id, 0)
 	if err != nil {
 		return nil, err
@@ -270,7 +289,7 @@ func (g *Gateway) replaceDocument(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return g.write(ctx, c, con, items.Write{Op: items.Replace, ID: c.Param("doc"), Doc: doc, IfMatch: c.header("If-Match")})
+	return g.write(ctx, c, con, items.Write{Op: items.Replace, ID: c.Param("doc"), Doc: doc, IfMatch: c.header("If-Match"), IfNoneMatch: c.header("If-None-Match")})
 }
 
 func (g *Gateway) deleteDocument(ctx context.Context, c *call) (any, error) {
@@ -278,5 +297,5 @@ func (g *Gateway) deleteDocument(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return g.write(ctx, c, con, items.Write{Op: items.Delete, ID: c.Param("doc"), IfMatch: c.header("If-Match")})
+	return g.write(ctx, c, con, items.Write{Op: items.Delete, ID: c.Param("doc"), IfMatch: c.header("If-Match"), IfNoneMatch: c.header("If-None-Match")})
 }

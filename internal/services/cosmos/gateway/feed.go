@@ -197,6 +197,9 @@ func (g *Gateway) listDocuments(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := g.admitAll(c, con, ranges); err != nil {
+		return nil, err
+	}
 	m := mark("feed", con.Derived.RID, c.header("X-Ms-Documentdb-Partitionkey"))
 	st, err := decodeContinuation(c.header("X-Ms-Continuation"), m)
 	if err != nil {

@@ -50,6 +50,7 @@ type Account struct {
 	LocalAuthDisabled bool
 	KeyMetadataDenied bool // disableKeyBasedMetadataWriteAccess
 	Serverless        bool
+	Throttling        Throttling
 	Consistency       string // default level
 	Location          string // "West US"
 }
@@ -72,16 +73,23 @@ type Deps struct {
 	Items    *items.Store
 	Verifier authn.Verifier
 	Audit    Auditor // nil: the mux alone records
+
+	Throttling Throttling           // of accounts that do not choose; burst if not set
+	Monotonic  func() time.Duration // what throughput is measured by; nil: the machine's
 }
 
 // Gateway serves all accounts. Safe for concurrent use.
 type Gateway struct {
 	Deps
-	texts sync.Pool // of *[]byte, for signed texts
+	texts    sync.Pool // of *[]byte, for signed texts
+	throttle *throttle
+	patching *stripes // by EPK
 }
 
 // New makes a Gateway.
-func New(d Deps) *Gateway { return &Gateway{Deps: d} }
+func New(d Deps) *Gateway {
+	return &Gateway{Deps: d, throttle: newThrottle(d.Throttling, d.Monotonic), patching: newStripes()}
+}
 
 // call is a request with what the stages found out.
 type call struct {
@@ -89,6 +97,9 @@ type call struct {
 	account *Account
 	op      operation
 	now     time.Time
+	meter   meter   // what the charge goes to
+	meters  []meter // and further ones, that share it
+	charge  float64 // as answered
 }
 
 // operation is what the headers say a request does. It is read once, before the caller's key is judged.
@@ -119,7 +130,7 @@ func (g *Gateway) Routes() []wire.Route {
 			Host: wire.HostCosmos, Method: method, Pattern: pattern, Operation: operation, BodyLimit: maxBody,
 			Versions: wire.Versions{Header: "X-Ms-Version"}, Network: g.network,
 			Auth:    wire.Authenticator{Name: "cosmos authorization header", Check: g.authenticate},
-			Handler: func(ctx context.Context, r *wire.Request) (any, error) { return h(ctx, r.State.(*call)) },
+			Handler: g.metered(h),
 		})
 	}
 	add("GET", "/", "ReadDatabaseAccount", g.readAccount)
@@ -144,12 +155,26 @@ func (g *Gateway) Routes() []wire.Route {
 	add("POST", "/offers", "QueryOffers", g.postOffers)
 	add("GET", "/offers/{offer}", "ReadOffer", g.readOffer)
 	add("PUT", "/offers/{offer}", "ReplaceOffer", g.replaceOffer)
+	out = append(out, badOfferPath())
 	for _, u := range unsupportedPaths {
 		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
 			add(method, u.pattern, "Unsupported", unsupported(u.what))
 		}
 	}
 	return out
+}
+
+// metered charges a request, however it ended, to the range it was about.
+func (g *Gateway) metered(h handler) func(context.Context, *wire.Request) (any, error) {
+	return func(ctx context.Context, r *wire.Request) (any, error) {
+		c := r.State.(*call)
+		out, err := h(ctx, c)
+		if err != nil && c.charge == 0 {
+			c.setCharge(chargeMiss)
+		}
+		g.throttle.settleAll(c)
+		return out, err
+	}
 }
 
 // unsupportedPaths are parts of the protocol that this platform lacks.

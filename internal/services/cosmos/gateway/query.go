@@ -84,6 +84,9 @@ func (g *Gateway) queryDocuments(ctx context.Context, c *call, con *catalog.Cont
 	if err != nil {
 		return nil, err
 	}
+	if err := g.admitAll(c, con, ranges); err != nil {
+		return nil, err
+	}
 	states, err := g.states(ctx, c, ranges)
 	if err != nil {
 		return nil, err

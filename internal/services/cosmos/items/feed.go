@@ -53,10 +53,14 @@ func (s *Store) look(ctx context.Context, out *FeedPage, sel Selection, since in
 	had, after := len(out.Rows), out.Next
 	have := total(out.Rows)
 	r := out.State.Range
+	ended := expiry{now: s.clock.Now().Unix()}
 	err = s.st.View(ctx, Shard(r.GUID), func(sn store.Snapshot) error {
 		out.Rows, out.Next, out.LSN = out.Rows[:had], after, r.lsn(sn.LSN())
 		if sn.LSN() == 0 {
 			return ErrNoRange
+		}
+		if err := ended.seen(&r, sn); err != nil {
+			return err
 		}
 		log, through, err := changes(sn, &r, 'L', after, min(feedLook, 4*rows+64))
 		if err != nil {
@@ -82,7 +86,7 @@ func (s *Store) look(ctx context.Context, out *FeedPage, sel Selection, since in
 			if err != nil {
 				return err
 			}
-			if h.time < since {
+			if h.time < since || ended.ended(h) {
 				continue
 			}
 			out.Rows = append(out.Rows, withLSN(text, c.lsn))

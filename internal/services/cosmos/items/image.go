@@ -57,7 +57,7 @@ func (t *transaction) image(p *prepared, old *stored, text []byte) error {
 	if text == nil {
 		op = imageDelete
 	}
-	if p.expires() {
+	if op == imageDelete && t.why == Expired {
 		flags = imageExpired
 	}
 	head := make([]byte, 0, imageHead+len(p.epk)+len(text))
@@ -70,9 +70,6 @@ func (t *transaction) image(p *prepared, old *stored, text []byte) error {
 	}
 	return t.tx.Put(imageKey(uint64(t.lsn), t.seq, 1), append(bytes.Clone(head), old.text...))
 }
-
-// expires tells whether the service itself deletes the document.
-func (p *prepared) expires() bool { return false }
 
 // imageRow is a decoded row.
 type imageRow struct {

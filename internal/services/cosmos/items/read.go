@@ -19,11 +19,15 @@ func (s *Store) Get(ctx context.Context, r Range, epk, id string, number uint64)
 	idk := idKey(key, id)
 	var raw []byte
 	var found uint64
+	ended := expiry{now: s.clock.Now().Unix()}
 	state := State{Range: r}
 	err = s.st.View(ctx, Shard(r.GUID), func(sn store.Snapshot) error {
 		raw, found, state.LSN = nil, number, r.lsn(sn.LSN())
 		if sn.LSN() == 0 {
 			return ErrNoRange
+		}
+		if err := ended.seen(&r, sn); err != nil {
+			return err
 		}
 		if found == 0 {
 			b, err := sn.Get(idk)
@@ -42,7 +46,7 @@ func (s *Store) Get(ctx context.Context, r Range, epk, id string, number uint64)
 		return nil, state, err
 	}
 	h, text, err := decodeDocument(raw)
-	if err != nil {
+	if err != nil || ended.ended(h) {
 		return nil, state, err
 	}
 	return &Item{Number: found, LSN: h.lsn, ETag: quoteETag(h.etag), Time: h.time, Text: text}, state, nil
@@ -130,20 +134,27 @@ func (s *Store) listByEPK(ctx context.Context, r Range, sel Selection, cursor []
 	}
 	var p Page
 	var texts slab
+	ended := expiry{now: s.clock.Now().Unix()}
 	err = s.st.View(ctx, Shard(r.GUID), func(sn store.Snapshot) error {
 		p, texts = Page{State: State{Range: r, LSN: r.lsn(sn.LSN())}}, slab{rowsMax: rows, sizeMax: size}
 		if sn.LSN() == 0 {
 			return ErrNoRange
 		}
+		if err := ended.seen(&r, sn); err != nil {
+			return err
+		}
 		var bad error
 		err := sn.Scan(from, func(key, value []byte) bool {
-			if len(texts.ends) > 0 && (len(texts.ends) >= rows || len(texts.texts)+len(value) > size) {
-				p.More = true
-				return false
-			}
-			_, text, err := decodeDocument(value)
+			h, text, err := decodeDocument(value)
 			if err != nil {
 				bad = err
+				return false
+			}
+			if ended.ended(h) {
+				return true
+			}
+			if len(texts.ends) > 0 && (len(texts.ends) >= rows || len(texts.texts)+len(value) > size) {
+				p.More = true
 				return false
 			}
 			texts.add(key[2:], text)
@@ -194,49 +205,68 @@ func (s *Store) listByOrder(ctx context.Context, r Range, sel Selection, cursor 
 	}
 	var p Page
 	var texts slab
+	ended := expiry{now: s.clock.Now().Unix()}
 	err = s.st.View(ctx, Shard(r.GUID), func(sn store.Snapshot) error {
 		p, texts = Page{State: State{Range: r, LSN: r.lsn(sn.LSN())}}, slab{rowsMax: rows, sizeMax: size}
 		if sn.LSN() == 0 {
 			return ErrNoRange
 		}
-		var places []place
-		err := sn.Scan(from, func(key, value []byte) bool {
-			number, err := parseNumber(key[2:])
-			if err != nil {
-				return true // not one of ours
-			}
-			doc := docKey(value, number)
-			if sel.Bounded && !holds(within, doc) {
-				return true
-			}
-			places = append(places, place{bytes.Clone(key[2:]), doc})
-			return len(places) <= rows
-		})
-		if err != nil {
+		if err := ended.seen(&r, sn); err != nil {
 			return err
 		}
-		for i, at := range places {
-			if i >= rows || len(texts.texts) >= size {
-				p.More = true
-				return nil
-			}
-			b, err := sn.Get(at.doc)
+		p.More = true
+		for from := from; p.More && len(texts.ends) < rows && len(texts.texts) < size; {
+			places, err := placesAfter(sn, from, rows+1, within)
 			if err != nil {
 				return err
 			}
-			if b == nil {
-				return fmt.Errorf("items: document %x has an order row, but no record", at.order)
+			p.More = len(places) > rows
+			for _, at := range places[:min(len(places), rows)] {
+				if len(texts.ends) >= rows || len(texts.texts) >= size {
+					p.More = true
+					break
+				}
+				if err := texts.addAt(sn, at, &ended); err != nil {
+					return err
+				}
+				from.Start = append(append([]byte("R|"), at.order...), 0)
 			}
-			_, text, err := decodeDocument(b)
-			if err != nil {
-				return err
-			}
-			texts.add(at.order, text)
 		}
 		return nil
 	})
 	p.Rows = texts.rows()
 	return p, err
+}
+
+// placesAfter lists the first places of a stretch of R rows, of documents within another stretch.
+func placesAfter(sn store.Snapshot, from store.Range, limit int, within store.Range) (places []place, err error) {
+	err = sn.Scan(from, func(key, value []byte) bool {
+		number, err := parseNumber(key[2:])
+		if err != nil {
+			return true // not one of ours
+		}
+		if doc := docKey(value, number); holds(within, doc) {
+			places = append(places, place{bytes.Clone(key[2:]), doc})
+		}
+		return len(places) < limit
+	})
+	return places, err
+}
+
+// addAt adds the document at a place, unless it has ended.
+func (s *slab) addAt(sn store.Snapshot, at place, ended *expiry) error {
+	b, err := sn.Get(at.doc)
+	if err != nil {
+		return err
+	}
+	if b == nil {
+		return fmt.Errorf("items: document %x has an order row, but no record", at.order)
+	}
+	h, text, err := decodeDocument(b)
+	if err == nil && !ended.ended(h) {
+		s.add(at.order, text)
+	}
+	return err
 }
 
 // Stat tells how full the range is.

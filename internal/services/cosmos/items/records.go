@@ -159,35 +159,61 @@ func checkKind(b []byte, kind byte, size int) error {
 
 // newest is the version that records of the kind are written in.
 func newest(kind byte) byte {
-	if kind == kindRange {
+	switch kind {
+	case kindDocument:
+		return documentVersion
+	case kindRange:
 		return rangeVersion
 	}
 	return version
 }
 
-const headerSize = 2 + 8 + 1 + 8 + 16
+// Sizes of a document's header. Version 2 added the ttl and the hashes of unique values.
+const (
+	documentVersion = 2
+	headerSize1     = 2 + 8 + 1 + 8 + 16
+	headerSize      = headerSize1 + 4 + 1
+)
 
 // header is what precedes a document's text in its record.
 type header struct {
-	lsn  uint64 // of the last write
-	seq  uint8
-	time int64 // `_ts`, seconds
-	etag [16]byte
+	lsn    uint64 // of the last write
+	seq    uint8
+	time   int64 // `_ts`, seconds
+	etag   [16]byte
+	ttl    int32  // the document's own time to live, seconds; 0: it has none, -1: it never ends
+	unique []byte // hashes of its unique values, uniqueSize each; borrowed from the record
 }
 
+func (h header) size() int { return headerSize + len(h.unique) }
+
 func (h header) append(b []byte) []byte {
-	b = append(b, kindDocument, version)
+	b = append(b, kindDocument, documentVersion)
 	b = binary.BigEndian.AppendUint64(b, h.lsn)
 	b = append(b, h.seq)
 	b = binary.BigEndian.AppendUint64(b, uint64(h.time))
-	return append(b, h.etag[:]...)
+	b = append(b, h.etag[:]...)
+	b = binary.BigEndian.AppendUint32(b, uint32(h.ttl))
+	b = append(b, byte(len(h.unique)/uniqueSize))
+	return append(b, h.unique...)
 }
 
 func decodeDocument(b []byte) (h header, text []byte, err error) {
-	if err := checkKind(b, kindDocument, headerSize); err != nil {
+	if err := checkKind(b, kindDocument, headerSize1); err != nil {
 		return h, nil, err
 	}
 	h = header{lsn: binary.BigEndian.Uint64(b[2:]), seq: b[10], time: int64(binary.BigEndian.Uint64(b[11:]))}
 	copy(h.etag[:], b[19:35])
-	return h, b[headerSize:], nil
+	if b[1] == 1 {
+		return h, b[headerSize1:], nil
+	}
+	if err := checkKind(b, kindDocument, headerSize); err != nil {
+		return h, nil, err
+	}
+	end := headerSize + uniqueSize*int(b[headerSize-1])
+	if err := checkKind(b, kindDocument, end); err != nil {
+		return h, nil, err
+	}
+	h.ttl, h.unique = int32(binary.BigEndian.Uint32(b[headerSize1:])), b[headerSize:end:end]
+	return h, b[end:], nil
 }

@@ -79,7 +79,7 @@ func (t *transaction) adopt(p *prepared) (Outcome, error) {
 		if old == nil {
 			return Outcome{}, nil
 		}
-		return t.remove(p, old)
+		return t.remove(p, old, Requested)
 	}
 	h := p.source.header
 	if old != nil && old.header.lsn >= h.lsn {
@@ -91,7 +91,7 @@ func (t *transaction) adopt(p *prepared) (Outcome, error) {
 	if other, err := t.find(p.epk, p.Doc.ID, 0); err != nil {
 		return Outcome{}, err
 	} else if other != nil && other.number != p.Number {
-		if _, err := t.remove(&prepared{Write: &Write{Op: adopt, Number: other.number}, epk: p.epk}, other); err != nil {
+		if _, err := t.remove(&prepared{Write: &Write{Op: adopt, Number: other.number}, epk: p.epk}, other, Requested); err != nil {
 			return Outcome{}, err
 		}
 	}
@@ -223,7 +223,7 @@ func adoption(epk []byte, number uint64, record []byte) (prepared, error) {
 	if err != nil {
 		return p, err
 	}
-	p.source = &source{h, text}
+	p.source, p.unique = &source{h, text}, h.unique
 	return p, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/bulkheadhq/bulkhead/internal/clock"
 	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/ids"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/rid"
@@ -23,6 +24,7 @@ type Range struct {
 	Base      int64    // what its LSNs are ahead of its shard's
 	Container string   // guid of the container
 	RID       rid.ID   // of the container
+	Rules     Rules
 	// Retention is how many seconds the full-fidelity change feed is kept; 0: there is none.
 	Retention int64
 }
@@ -41,7 +43,8 @@ const (
 	Delete
 	Read // in a transactional batch: the document as it is at that point
 
-	adopt // by a split: the document as the parent has it
+	expire // by the worker: a document that has ended
+	adopt  // by a split: the document as the parent has it
 )
 
 // Write is one operation on one document of one logical partition.
@@ -52,10 +55,13 @@ type Write struct {
 	ID      string
 	Doc     Document
 	IfMatch string // an etag as the client sent it, "*", or ""
-	// IfNoneMatch "*" lets an Upsert only create.
+	// IfNoneMatch is an etag, "*", or "". What it matches is not written (so "*" lets an Upsert only create); a Read of it gives no text.
 	IfNoneMatch string
 	// Number addresses the document by resource id instead of ID, when not 0.
 	Number uint64
+
+	queued []byte // of expire: the document's place in the queue
+	lsn    uint64 // of expire: of the state that was read
 }
 
 // Item is a document as stored.
@@ -71,7 +77,8 @@ type Item struct {
 type Outcome struct {
 	Item
 	Created    bool
-	OldSize    int // bytes of the text that was replaced or deleted
+	Unchanged  bool // of a Read: IfNoneMatch names what there is
+	OldSize    int  // bytes of the text that was replaced or deleted
 	Properties int
 }
 
@@ -107,10 +114,16 @@ func (e *FailedWrite) Error() string { return fmt.Sprintf("write %d: %v", e.Inde
 func (e *FailedWrite) Unwrap() error { return e.Err }
 
 // Store reads and writes ranges. Safe for concurrent use.
-type Store struct{ st store.Store }
+type Store struct {
+	st    store.Store
+	clock clock.Clock
+}
 
-// New makes a Store.
-func New(st store.Store) *Store { return &Store{st} }
+// New makes a Store that goes by the machine's clock.
+func New(st store.Store) *Store { return &Store{st, clock.System{}} }
+
+// WithClock makes reads go by another clock: it decides which documents have ended.
+func (s *Store) WithClock(c clock.Clock) *Store { return &Store{s.st, c} }
 
 // Init takes a range into use. It may run again.
 func (s *Store) Init(ctx context.Context, r Range) error {
@@ -142,6 +155,7 @@ type prepared struct {
 	epk    []byte
 	etag   [16]byte
 	quoted string
+	unique []byte  // hashes of the unique values of what is written
 	source *source // of adopt: what to adopt; nil: the document was deleted
 }
 
@@ -156,6 +170,9 @@ func (s *Store) Apply(ctx context.Context, r Range, now time.Time, writes []Writ
 		ps[i] = prepared{Write: &writes[i], epk: epk}
 		_, _ = rand.Read(ps[i].etag[:]) // never fails
 		ps[i].quoted = quoteETag(ps[i].etag)
+		if ps[i].unique, err = r.prepare(writes[i].Doc); err != nil {
+			return nil, State{}, &FailedWrite{i, err}
+		}
 	}
 	return s.commit(ctx, r, now, ps, nil)
 }
@@ -164,7 +181,7 @@ func (s *Store) Apply(ctx context.Context, r Range, now time.Time, writes []Writ
 func (s *Store) commit(ctx context.Context, r Range, now time.Time, ps []prepared, also func(tx store.Tx) error) ([]Outcome, State, error) {
 	out := make([]Outcome, len(ps))
 	state := State{Range: r}
-	t := transaction{r: r, time: now.Unix()}
+	t := transaction{r: r, time: now.Unix(), expiry: expiry{now: now.Unix()}}
 	lsn, err := s.st.Update(ctx, Shard(r.GUID), func(tx store.Tx) error {
 		b, err := tx.Get(rangeKey)
 		if err != nil {
@@ -177,6 +194,9 @@ func (s *Store) commit(ctx context.Context, r Range, now time.Time, ps []prepare
 			return err
 		}
 		if err := t.record.admit(also != nil); err != nil {
+			return err
+		}
+		if err := t.expiry.load(tx); err != nil {
 			return err
 		}
 		t.tx, t.wrote, t.lsn = tx, false, r.lsn(tx.LSN())
@@ -202,6 +222,14 @@ func (s *Store) commit(ctx context.Context, r Range, now time.Time, ps []prepare
 	}
 	state.LSN = r.lsn(lsn)
 	return out, state, nil
+}
+
+// prepare checks a document against the container's rules, and hashes its unique values.
+func (r Range) prepare(d Document) (unique []byte, err error) {
+	if err := d.checkTTL(); err != nil {
+		return nil, err
+	}
+	return r.Rules.hash(d.Text)
 }
 
 func quoteETag(b [16]byte) string {
