@@ -10,7 +10,6 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/audit"
 	"github.com/bulkheadhq/bulkhead/internal/authn"
 	"github.com/bulkheadhq/bulkhead/internal/clock"
-	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/names"
 	"github.com/bulkheadhq/bulkhead/internal/outbox"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/catalog"
@@ -76,7 +75,7 @@ func New(d Deps) *Service {
 
 // Service is what the platform mounts: the data plane.
 func (s *Service) Service() wire.Service {
-	return wire.Service{Name: "cosmos", Routes: s.gateway.Routes(), Run: s.run}
+	return wire.Service{Name: "cosmos", Routes: append(s.gateway.Routes(), s.adminRoutes()...), Run: s.run}
 }
 
 // OutboxHandlers carry out what a change of an account leaves to do elsewhere.
@@ -95,18 +94,6 @@ func (s *Service) run(ctx context.Context) error {
 	stop()
 	wg.Wait()
 	return err
-}
-
-// SplitRange divides a partition key range of a container into two. The account is given by name.
-func (s *Service) SplitRange(ctx context.Context, account, db, coll, id string) error {
-	a, err := s.accounts.Account(ctx, account)
-	if err != nil {
-		return err
-	}
-	if a == nil {
-		return fault.New(fault.NotFound, "NotFound", "There is no Cosmos DB account '%s'.", account)
-	}
-	return s.catalog.Split(ctx, a.GUID, db, coll, id)
 }
 
 // committer puts a request's audit record into the transaction of its write.
