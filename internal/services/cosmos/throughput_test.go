@@ -55,6 +55,7 @@ func TestThrottling(t *testing.T) {
 	p.want(p.item("POST", "", `["a"]`, `{"id":"2","pk":"a"}`), 429)
 	p.want(p.query("SELECT * FROM c", "x-ms-documentdb-partitionkey", `["a"]`), 429)
 	p.want(p.item("PATCH", "/1", `["a"]`, `[{"op":"set","path":"/x","value":1}]`), 429)
+	p.want(p.do("GET", "/dbs/db/colls/c/docs", "", "a-im", "Incremental Feed"), 429)
 	p.want(p.do("GET", "/dbs/db/colls/c", ""), 200)
 	p.want(p.do("GET", "/dbs/db/colls/c/pkranges", ""), 200)
 	p.clock.Advance(time.Duration(wait) * time.Millisecond)
