@@ -78,7 +78,7 @@ type Deps struct {
 	Verifier authn.Verifier
 	Subnet   netrule.Lookup // nil: no account has virtual network rules
 	Inside   func(ctx context.Context, subscription, service string, client netip.Addr) (bool, error)
-	Audit    Auditor        // nil: the mux alone records
+	Audit    Auditor // nil: the mux alone records
 
 	Throttling Throttling           // of accounts that do not choose; burst if not set
 	Monotonic  func() time.Duration // what throughput is measured by; nil: the machine's
@@ -163,6 +163,7 @@ func (g *Gateway) Routes() []wire.Route {
 	add("GET", "/offers/{offer}", "ReadOffer", g.readOffer)
 	add("PUT", "/offers/{offer}", "ReplaceOffer", g.replaceOffer)
 	g.userRoutes(add)
+	out = append(out, badOfferPath())
 	for _, u := range unsupportedPaths {
 		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
 			add(method, u.pattern, "Unsupported", unsupported(u.what))
