@@ -52,7 +52,7 @@ func TestCosmos(t *testing.T) {
 	}
 
 	w.rules(t, id)
-	refused(t, "the rule is gone, at the next call of the same connection", inside, "IP "+client)
+	refused(t, "the rule is gone, at the next call of the same connection", inside, "client VNET through service endpoint", client)
 	w.rules(t, id, s1)
 	passes(t, "it is back", inside)
 
@@ -60,7 +60,7 @@ func TestCosmos(t *testing.T) {
 	passes(t, "the other client by its address", outside)
 	passes(t, "and the subnet still", inside)
 	w.p.ARM(t, "PATCH", id+accountVersion, map[string]any{"properties": map[string]any{"isVirtualNetworkFilterEnabled": false}})
-	refused(t, "rules don't count while the filter is off", inside, "IP "+client)
+	refused(t, "rules don't count while the filter is off", inside, "firewall settings", client)
 	w.p.ARM(t, "PATCH", id+accountVersion, map[string]any{"properties": map[string]any{"ipRules": []any{}}})
 	passes(t, "and without the list everybody may call", outside)
 	w.rules(t, id, s1)
@@ -104,7 +104,7 @@ func (w *world) subnetChanges(t *testing.T, account string, inside func(*testing
 	w.p.ARM(t, "DELETE", s1+networkVersion, nil)
 	refused(t, "the subnet is gone", inside, "IP "+client)
 	w.putSubnet(t, s1, "10.213.1.0/24", "", "Microsoft.AzureCosmosDB")
-	refused(t, "another one has its name", inside, "IP "+client)
+	refused(t, "another one has its name", inside, "client VNET through service endpoint", client)
 	w.rules(t, account)
 	w.rules(t, account, s1)
 	passes(t, "a rule is made for that one", inside)
@@ -155,7 +155,7 @@ func TestCosmos_ForeignSubnet(t *testing.T) {
 	foreign("DELETE", assignment, nil)
 	passes(t, "what was joined stays so", inside)
 	foreign("DELETE", vnet+networkVersion, nil)
-	refused(t, "the foreign network is gone", inside, "IP "+client)
+	refused(t, "the foreign network is gone", inside, client)
 }
 
 // objectID is the object id of an application's service principal in the platform's tenant.
@@ -168,4 +168,25 @@ func (w *world) objectID(t *testing.T, appID string) string {
 		t.Fatalf("service principal of %s: %d %s", appID, a.Status, a.Body)
 	}
 	return list[0].(map[string]any)["id"].(string)
+}
+
+// Isolated commands come from loopback: they reach the platform by its proxy. This needs no namespaces with addresses.
+func TestSourceAddress(t *testing.T) {
+	p := shared.Platform(t)
+	group := p.PutGroup(t)
+	name := p.PutAccount(t, group)
+	id := group + "/providers/Microsoft.DocumentDB/databaseAccounts/" + name
+	url := "https://" + name + ".documents.azure.com/"
+	for _, c := range []struct{ rule, want string }{{"198.51.100.7", "IP 127.0.0.1"}, {"127.0.0.1", "Required Header authorization is missing"}} {
+		p.ARM(t, "PATCH", id+accountVersion, map[string]any{"properties": map[string]any{"ipRules": []any{map[string]any{"ipAddressOrRange": c.rule}}}})
+		for _, flags := range [][]string{{"exec"}, {"exec", "--isolate"}} {
+			out, err := p.Command(append(flags, "--", "curl", "-sS", url)...).CombinedOutput()
+			if err != nil && strings.Contains(string(out), "does not allow the namespaces") {
+				t.Skip(string(out))
+			}
+			if err != nil || !strings.Contains(string(out), c.want) {
+				t.Errorf("%v with the rule %s: %v %s, want %q", flags, c.rule, err, out, c.want)
+			}
+		}
+	}
 }

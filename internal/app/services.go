@@ -57,7 +57,7 @@ func (p *Platform) wireServices(ctx context.Context) error {
 	accounts := cosmos.New(cosmos.Deps{
 		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Reader: p.arm, Names: p.names,
 		Verifier: valid, Audit: p.audit, Outbox: drainer{p}, Principals: armDirectory{p.directory}, SignedIn: p.arm.Authenticator(), Throttling: throttling,
-		Access: p.arm, Subnet: networks.Subnet,
+		Access: p.arm, Subnet: networks.Subnet, Inside: networks.Inside,
 	})
 	sites := web.New(web.Deps{
 		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Resources: p.arm, Access: p.arm, Verifier: valid, Names: p.names, Hosts: p.hosts, SignedIn: p.arm.Authenticator(),

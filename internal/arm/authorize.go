@@ -283,9 +283,12 @@ func (u *run) unlocked(c *Call) error {
 	if len(by) == 0 {
 		return nil
 	}
+	return scopeLocked(c.ID.String(), verbOf(u.e.operation), by)
+}
+
+func scopeLocked(scope, verb string, by []string) error {
 	return fault.New(fault.Conflict, "ScopeLocked",
-		"The scope '%s' cannot perform %s operation because following scope(s) are locked: '%s'. Please remove the lock and try again.",
-		c.ID, verbOf(u.e.operation), strings.Join(by, "','"))
+		"The scope '%s' cannot perform %s operation because following scope(s) are locked: '%s'. Please remove the lock and try again.", scope, verb, strings.Join(by, "','"))
 }
 
 // deletingGroup tells whether the call's group is on its way out.

@@ -3,6 +3,7 @@ package arm
 import (
 	"strings"
 
+	"github.com/bulkheadhq/bulkhead/internal/arm/rbac"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 )
 
@@ -29,4 +30,19 @@ func Stored(s store.Snapshot, id string) (bool, error) {
 func RemoveScoped(tx store.Tx, id string) error {
 	_, err := removeScoped(tx, strings.ToLower(id))
 	return err
+}
+
+// PartUnlocked refuses the change of a part by way of the whole that a lock set at the part, or below it, forbids. Locks above the whole the pipeline has asked.
+func (c *Call) PartUnlocked(id string, removes bool) error {
+	scope := strings.ToLower(id)
+	var by []string
+	for i, l := range c.run.judged.own.locks {
+		if rbac.Within(c.run.judged.own.lockScopes[i], scope) && (removes || l.Level == readOnly) {
+			by = append(by, l.Scope)
+		}
+	}
+	if len(by) == 0 {
+		return nil
+	}
+	return scopeLocked(id, map[bool]string{true: "delete", false: "write"}[removes], by)
 }

@@ -7,8 +7,12 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/netrule"
 )
 
-// endpointName is the service endpoint a subnet needs.
-const endpointName = "Microsoft.AzureCosmosDB"
+const (
+	// endpointName is the service endpoint a subnet needs.
+	endpointName = "Microsoft.AzureCosmosDB"
+
+	maxSubnetRules = 256 // each request is held against all of them
+)
 
 // networkRule lets a subnet's clients in.
 type networkRule struct {
@@ -38,6 +42,9 @@ func (s *settings) shownNetworkRules() []networkRule {
 func (s *Service) settleNetworkRules(ctx context.Context, c *arm.Call, st, was *settings) error {
 	if len(st.VirtualNetworks) == 0 {
 		return nil
+	}
+	if len(st.VirtualNetworks) > maxSubnetRules {
+		return bad("There are %d virtualNetworkRules, more than %d.", len(st.VirtualNetworks), maxSubnetRules)
 	}
 	if s.deps.Access == nil {
 		return bad("Virtual network rules (virtualNetworkRules): not supported here. Nothing was changed.")

@@ -3,6 +3,7 @@ package cosmos
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/arm"
@@ -48,6 +49,8 @@ type Deps struct {
 	Outbox   catalog.Drainer
 	Access   arm.Access     // who may join a subnet; nil: nobody, so that there are no virtual network rules
 	Subnet   netrule.Lookup // required with Access
+	// Inside tells whether an address is in a subnet of the subscription that has the service's endpoint; nil: nobody knows.
+	Inside func(ctx context.Context, subscription, service string, client netip.Addr) (bool, error)
 	// SignedIn is how the control plane knows who calls; unset: it serves resource types only.
 	SignedIn wire.Authenticator
 	// Principals tells who data-plane roles can be given to; nil: any object id.
@@ -71,7 +74,7 @@ func New(d Deps) *Service {
 	s := &Service{deps: d, items: items.New(d.Store).WithClock(d.Clock)}
 	s.catalog = catalog.New(d.Store, s.items, d.Clock, d.Outbox)
 	s.accounts = newAccounts(d)
-	g := gateway.Deps{Subnet: d.Subnet, Accounts: s.accounts, Catalog: s.catalog, Items: s.items, Verifier: d.Verifier, Throttling: d.Throttling, Monotonic: d.Monotonic}
+	g := gateway.Deps{Subnet: d.Subnet, Inside: d.Inside, Accounts: s.accounts, Catalog: s.catalog, Items: s.items, Verifier: d.Verifier, Throttling: d.Throttling, Monotonic: d.Monotonic}
 	if d.Audit != nil {
 		g.Audit = committer{d.Audit, d.Clock}
 	}

@@ -176,5 +176,5 @@ func subnetID(network, name string) string { return network + "/subnets/" + name
 
 // mark is the row by which interfaces know that a subnet has not changed under them.
 func (s *subnet) mark() putRow {
-	return putRow{subnetKey(s.GUID), []byte("n\x01" + strings.Join(s.Properties.prefixes(), " "))}
+	return putRow{subnetKey(s.GUID), []byte(subnetMark + strings.Join(s.Properties.prefixes(), " "))}
 }

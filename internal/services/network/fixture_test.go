@@ -69,7 +69,15 @@ type plane struct {
 	sub     string
 }
 
+// newPlane has a group rg1.
 func newPlane(t *testing.T) *plane {
+	t.Helper()
+	p := openPlane(t)
+	p.group("rg1")
+	return p
+}
+
+func openPlane(t *testing.T) *plane {
 	t.Helper()
 	st, err := pebble.Open(t.TempDir(), pebble.Options{})
 	if err != nil {
@@ -103,7 +111,6 @@ func newPlane(t *testing.T) *plane {
 		t.Fatal(err)
 	}
 	p.sub = p.subscription(tenantID, "owner")
-	p.group("rg1")
 	return p
 }
 

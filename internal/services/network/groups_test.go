@@ -3,6 +3,7 @@ package network
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -139,6 +140,25 @@ func TestInUse(t *testing.T) {
 	p.refused("owner", "GET", g, "", 404, "ResourceGroupNotFound", "rg1")
 }
 
+// What another resource group uses stays, and its own group with it.
+func TestInUse_AcrossGroups(t *testing.T) {
+	t.Parallel()
+	p := newPlane(t)
+	p.group("rg2")
+	g, v := p.rg("rg2")+"/providers/Microsoft.Network/networkSecurityGroups/g1", p.id("virtualNetworks/v1")
+	p.ok("owner", "PUT", g, `{"location":"westeurope"}`, 201)
+	p.ok("owner", "PUT", v, `{"location":"westeurope","properties":{"addressSpace":{"addressPrefixes":["10.0.0.0/16"]},"subnets":[{"name":"s1","properties":{"addressPrefix":"10.0.1.0/24","networkSecurityGroup":{"id":"`+g+`"}}}]}}`, 201)
+	status, out := p.do("owner", "DELETE", p.rg("rg2")+"?api-version=2021-04-01", "")
+	if status < 400 || !strings.Contains(fmt.Sprint(out), v+"/subnets/s1") {
+		t.Errorf("deleting the group: %d %v, want it to name the subnet", status, out)
+	}
+	p.ok("owner", "GET", g, "", 200)
+	p.refused("owner", "PUT", p.id("virtualNetworks/v2"), `{"location":"northeurope","properties":{"addressSpace":{"addressPrefixes":["10.0.0.0/16"]},"subnets":[{"name":"s1","properties":{"addressPrefix":"10.0.1.0/24","networkSecurityGroup":{"id":"`+g+`"}}}]}}`,
+		400, "InvalidResourceReference", "same region")
+	p.ok("owner", "DELETE", p.rg("rg1")+"?api-version=2021-04-01", "", 200)
+	p.ok("owner", "DELETE", p.rg("rg2")+"?api-version=2021-04-01", "", 200)
+}
+
 func TestLinkedPermissions(t *testing.T) {
 	t.Parallel()
 	p := newPlane(t)
@@ -195,9 +215,57 @@ func TestFlowVerify(t *testing.T) {
 	p.refused("owner", "POST", w+"/ipFlowVerify", strings.Replace(ask("Inbound", "8.8.8.8", "1"), n, v, 1), 501, "NotImplemented", "network interfaces")
 	p.assign(w, networkContributor, "other")
 	p.refused("other", "POST", w+"/ipFlowVerify", ask("Inbound", "8.8.8.8", "1"), 403, "LinkedAuthorizationFailed", "networkInterfaces/read")
+	effective := p.ok("owner", "POST", n+"/effectiveNetworkSecurityGroups", "", 200)
+	p.want(effective, v+"/subnets/s1", "value", 0, "association", "subnet", "id")
+	p.want(effective, n, "value", 1, "association", "networkInterface", "id")
+	var order []string
+	for _, r := range at(effective, "value", 0, "effectiveSecurityRules").([]any) {
+		order = append(order, fmt.Sprint(at(r, "name"), " ", at(r, "protocol"), " ", at(r, "sourceAddressPrefixes")))
+	}
+	if got, want := strings.Join(order[:4], ", "), "securityRules/web Tcp [Internet], securityRules/no-office Tcp [198.51.100.0/24], defaultSecurityRules/AllowVnetInBound All [VirtualNetwork], "+
+		"defaultSecurityRules/AllowVnetOutBound All [VirtualNetwork]"; got != want || len(order) != 8 {
+		t.Errorf("the effective rules are %s of %d, want %s of 8", got, len(order), want)
+	}
 	// A rule that changes decides from then on.
 	p.ok("owner", "DELETE", own+"/securityRules/no-net", "", 200)
 	if out := p.ok("owner", "POST", w+"/ipFlowVerify", ask("Outbound", "8.8.8.8", "5000"), 200); out["access"] != "Allow" {
 		t.Errorf("after the rule is gone: %v", out)
 	}
+}
+
+// Referring to something and deleting it at once: never is something gone that is referred to.
+func TestInUse_Concurrent(t *testing.T) {
+	t.Parallel()
+	p := newPlane(t)
+	v := p.id("virtualNetworks/v1")
+	p.ok("owner", "PUT", v, `{"location":"westeurope","properties":{"addressSpace":{"addressPrefixes":["10.0.0.0/16"]}}}`, 201)
+	both := func(first, second func()) {
+		var wg sync.WaitGroup
+		wg.Go(first)
+		wg.Go(second)
+		wg.Wait()
+	}
+	refused := 0
+	for i := range 25 {
+		g, sub, n := p.id(fmt.Sprintf("networkSecurityGroups/g%d", i)), fmt.Sprintf("%s/subnets/s%d", v, i), p.id(fmt.Sprintf("networkInterfaces/n%d", i))
+		p.ok("owner", "PUT", g, `{"location":"westeurope"}`, 201)
+		var associated, deleted int
+		both(func() {
+			associated, _ = p.do("owner", "PUT", sub, fmt.Sprintf(`{"properties":{"addressPrefix":"10.0.%d.0/24","networkSecurityGroup":{"id":%q}}}`, i, g))
+		}, func() { deleted, _ = p.do("owner", "DELETE", g, "") })
+		if (associated == 201) == (deleted == 200) {
+			t.Fatalf("a subnet was given a group: %d, while that was deleted: %d", associated, deleted)
+		}
+		p.do("owner", "PUT", sub, fmt.Sprintf(`{"properties":{"addressPrefix":"10.0.%d.0/24"}}`, i))
+		both(func() {
+			associated, _ = p.do("owner", "PUT", n, fmt.Sprintf(`{"location":"westeurope","properties":{"ipConfigurations":[{"name":"c","properties":{"subnet":{"id":%q}}}]}}`, sub))
+		}, func() { deleted, _ = p.do("owner", "DELETE", sub, "") })
+		if (associated == 201) == (deleted == 200) {
+			t.Fatalf("an interface was put into a subnet: %d, while that was deleted: %d", associated, deleted)
+		}
+		if deleted != 200 {
+			refused++
+		}
+	}
+	t.Logf("%d of 25 subnets were in use when they should go", refused)
 }

@@ -48,6 +48,7 @@ func (s *Service) interfaceType() arm.Type {
 			return err
 		},
 		CommitDelete: commit,
+		Actions:      []arm.Action{{Verb: "effectiveNetworkSecurityGroups", Handler: s.effectiveGroups}},
 	}
 }
 
@@ -178,14 +179,15 @@ func (s *Service) settleConfig(ctx context.Context, c *arm.Call, x *ipConfig, ol
 	mine[addr] = true
 	p.Address = addr.String()
 	key := addressKey(sub.GUID, p.Address)
-	w.taken = append(w.taken, claim{key: key, by: []byte(c.New.GUID), fault: func(string) *fault.Error {
+	owner := []byte(addressMark + c.New.GUID)
+	w.taken = append(w.taken, claim{key: key, by: owner, fault: func(string) *fault.Error {
 		if static {
 			return bad("PrivateIPAddressIsAllocated", "IP configuration %s/ipConfigurations/%s is using the private IP address %s which is already allocated.", c.New.ID, x.Name, p.Address)
 		}
 		return busy()
 	}})
-	w.same = append(w.same, putRow{subnetKey(sub.GUID), []byte("n\x01" + joinPrefixes(sub.Prefixes))})
-	w.put = append(w.put, putRow{key, []byte(c.New.GUID)})
+	w.same = append(w.same, putRow{subnetKey(sub.GUID), []byte(subnetMark + joinPrefixes(sub.Prefixes))})
+	w.put = append(w.put, putRow{key, owner})
 	return w.use(use{Of: sub.GUID, By: c.New.GUID, ID: c.New.ID})
 }
 

@@ -2,11 +2,13 @@ package network
 
 import (
 	"context"
+	"net/netip"
 	"strings"
 	"sync"
 
 	"github.com/bulkheadhq/bulkhead/internal/arm"
 	"github.com/bulkheadhq/bulkhead/internal/netrule"
+	"github.com/bulkheadhq/bulkhead/internal/store"
 )
 
 // kept holds what was made of resources for as long as they are the same. Which resource there is now the caller has looked up.
@@ -115,6 +117,47 @@ func (s *Service) Subnet(ctx context.Context, id string) (*netrule.Subnet, error
 	out := found.subnet
 	out.Group, err = s.group(ctx, found.group)
 	return &out, err
+}
+
+// maxSearched bounds the networks that Inside looks at.
+const maxSearched = 64
+
+// Inside tells whether an address is in a subnet of the subscription that has the service's endpoint. Nobody is admitted by that: it tells by which way a refused client
+// came.
+func (s *Service) Inside(ctx context.Context, subscription, service string, client netip.Addr) (bool, error) {
+	ids, err := s.listed.Get(ctx, shardOf(subscription), "")
+	if err != nil {
+		return false, err
+	}
+	for _, id := range ids[:min(len(ids), maxSearched)] {
+		r, _, err := s.deps.Resources.Resource(ctx, id)
+		if err != nil {
+			return false, err
+		}
+		if r == nil {
+			continue
+		}
+		subnets, err := s.networks.of(r)
+		if err != nil {
+			return false, err
+		}
+		for _, x := range subnets {
+			if x.subnet.Reaches(service) && x.subnet.Prefixes.Contains(client) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// loadListed reads the ids of a subscription's networks.
+func loadListed(sn store.Snapshot, _ string) ([]string, error) {
+	var out []string
+	err := sn.Scan(store.Prefix([]byte(listedPrefix)), func(_, v []byte) bool {
+		out = append(out, strings.TrimPrefix(string(v), networkMark))
+		return true
+	})
+	return out, err
 }
 
 // group is the security group a reference means. While it is not there, as amid the deletion of its resource group, it denies everything.

@@ -66,6 +66,7 @@ func TestNetwork_Shapes(t *testing.T) {
 	p.want(p.ok("owner", "GET", "/subscriptions/"+p.sub+"/providers/Microsoft.Network/virtualNetworks", "", 200), "v1", "value", 0, "name")
 	p.ok("owner", "DELETE", v, "", 200)
 	p.refused("owner", "GET", v+"/subnets", "", 404, "ParentResourceNotFound", "v1")
+	p.want(p.ok("owner", "GET", "/subscriptions/"+p.sub+"/providers/Microsoft.Network/locations/westeurope/virtualNetworkAvailableEndpointServices", "", 200), "Microsoft.AzureCosmosDB", "value", 0, "name")
 }
 
 func TestNetwork_Refusals(t *testing.T) {
@@ -83,6 +84,9 @@ func TestNetwork_Refusals(t *testing.T) {
 		{"no space", `{"location":"westeurope","properties":{}}`, "InvalidRequestFormat", "addressSpace", 400},
 		{"no range", `{"location":"westeurope","properties":{"addressSpace":{"addressPrefixes":["10.0.0.0"]}}}`, "InvalidAddressPrefixFormat", "10.0.0.0", 400},
 		{"host bits", `{"location":"westeurope","properties":{"addressSpace":{"addressPrefixes":["10.0.0.1/16"]}}}`, "InvalidCIDRNotation", "10.0.0.0/16", 400},
+		{"loopback", `{"location":"westeurope","properties":{"addressSpace":{"addressPrefixes":["127.0.0.0/16"]}}}`, "AddressPrefixNotAllowed", "127.0.0.0/16", 400},
+		{"everything", `{"location":"westeurope","properties":{"addressSpace":{"addressPrefixes":["0.0.0.0/0"]}}}`, "AddressPrefixNotAllowed", "127.0.0.0/8", 400},
+		{"link-local", `{"location":"westeurope","properties":{"addressSpace":{"addressPrefixes":["fe80::/64"]}}}`, "AddressPrefixNotAllowed", "fe80::/10", 400},
 		{"overlapping space", `{"location":"westeurope","properties":{"addressSpace":{"addressPrefixes":["10.0.0.0/16","10.0.128.0/20"]}}}`, "AddressPrefixesOverlap", "10.0.128.0/20", 400},
 		{"wrong type", `{"location":"westeurope","properties":{"addressSpace":{"addressPrefixes":"x"}}}`, "InvalidRequestContent", "addressPrefixes", 400},
 		{"peering", space(`,"virtualNetworkPeerings":[{"name":"p"}]`), "NotImplemented", "Peerings", 501},
@@ -139,6 +143,65 @@ func TestSubnet_ConditionsAndLocks(t *testing.T) {
 	p.ok("owner", "GET", v+"/subnets/s1", "", 200)
 	p.ok("owner", "DELETE", lock, "", 200)
 	p.ok("owner", "DELETE", v, "", 200)
+}
+
+// A lock at a part is not got round by way of the whole.
+func TestParts_Locked(t *testing.T) {
+	t.Parallel()
+	p := newPlane(t)
+	v, g := p.id("virtualNetworks/v1"), p.id("networkSecurityGroups/g1")
+	rule, other := ruleBody("r1", "Inbound", "Allow", 200, `"*"`, `"*"`), ruleBody("r1", "Inbound", "Deny", 200, `"*"`, `"*"`)
+	groupOf := func(rules string) string {
+		return `{"location":"westeurope","properties":{"securityRules":[` + rules + `]}}`
+	}
+	p.ok("owner", "PUT", v, twoSubnets, 201)
+	p.ok("owner", "PUT", g, groupOf(rule), 201)
+	lock := func(part, level string, status int) string {
+		path := part + "/providers/Microsoft.Authorization/locks/l?api-version=2016-09-01"
+		p.ok("owner", "PUT", path, `{"properties":{"level":"`+level+`"}}`, status)
+		return path
+	}
+	without := strings.Replace(twoSubnets, `{"name":"s1"`, `{"name":"s9"`, 1)
+	changed := strings.Replace(twoSubnets, `"addressPrefix":"10.0.1.0/24"`, `"addressPrefix":"10.0.1.0/25"`, 1)
+	lock(v+"/subnets/s1", "CanNotDelete", 201)
+	lock(g+"/securityRules/r1", "CanNotDelete", 201)
+	p.refused("owner", "PUT", v, without, 409, "ScopeLocked", v+"/subnets/s1")
+	p.refused("owner", "PUT", g, groupOf(""), 409, "ScopeLocked", g+"/securityRules/r1")
+	p.ok("owner", "PUT", v, changed, 200)
+	p.ok("owner", "PUT", v, twoSubnets, 200)
+	p.ok("owner", "PUT", g, groupOf(other), 200)
+	p.ok("owner", "PUT", g, groupOf(rule), 200)
+	onSubnet, onRule := lock(v+"/subnets/s1", "ReadOnly", 200), lock(g+"/securityRules/r1", "ReadOnly", 200)
+	p.refused("owner", "PUT", v, changed, 409, "ScopeLocked", v+"/subnets/s1")
+	p.refused("owner", "PUT", g, groupOf(other), 409, "ScopeLocked", g+"/securityRules/r1")
+	p.refused("owner", "DELETE", v, "", 409, "ScopeLocked", v+"/subnets/s1")
+	p.ok("owner", "PUT", v, twoSubnets, 200) // nothing of it changes
+	p.ok("owner", "PUT", g, groupOf(rule), 200)
+	p.ok("owner", "PUT", v+"/subnets/s3", `{"properties":{"addressPrefix":"10.0.3.0/24"}}`, 201)
+	p.ok("owner", "DELETE", onSubnet, "", 200)
+	p.ok("owner", "DELETE", onRule, "", 200)
+	p.ok("owner", "PUT", v, without, 200)
+	p.ok("owner", "PUT", g, groupOf(""), 200)
+}
+
+// Bodies within the size limit, but of more than there may be.
+func TestBounds(t *testing.T) {
+	t.Parallel()
+	p := newPlane(t)
+	many := func(n int, form string) string {
+		var b strings.Builder
+		for i := range n {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			fmt.Fprintf(&b, form, i/32, i%32*8)
+		}
+		return b.String()
+	}
+	p.refused("owner", "PUT", p.id("virtualNetworks/v1"), `{"location":"westeurope","properties":{"addressSpace":{"addressPrefixes":["10.0.0.0/8"]},"subnets":[{"name":"s","properties":{"addressPrefixes":[`+
+		many(4000, `"10.1.%d.%d/29"`)+`]}}]}}`, 400, "InvalidRequestFormat", "3000")
+	p.refused("owner", "PUT", p.id("networkSecurityGroups/g1"), `{"location":"westeurope","properties":{"securityRules":[{"name":"r","properties":{"direction":"Inbound","access":"Allow","priority":100,"protocol":"*",
+		"sourceAddressPrefixes":[`+many(4001, `"10.1.%d.%d"`)+`],"sourcePortRange":"*","destinationAddressPrefix":"*","destinationPortRange":"*"}}]}}`, 400, "SecurityRuleLimitReached", "4000")
 }
 
 // What was assigned at a subnet does not outlive it: another one takes its name, not its roles.
@@ -216,6 +279,11 @@ func TestSubnet_Lookup(t *testing.T) {
 		!s1.Prefixes.Contains(netip.MustParseAddr("10.0.1.9")) || s1.Prefixes.Contains(netip.MustParseAddr("10.0.2.9")) || !s1.Network.Contains(netip.MustParseAddr("10.0.200.1")) {
 		t.Errorf("got %+v", s1)
 	}
+	for addr, want := range map[string]bool{"10.0.1.9": true, "10.0.2.9": false, "192.0.2.1": false} {
+		if got, err := p.s.Inside(ctx, p.sub, "Microsoft.KeyVault", netip.MustParseAddr(addr)); err != nil || got != want {
+			t.Errorf("%s is inside: got %v, %v, want %v", addr, got, err, want)
+		}
+	}
 	for _, id := range []string{v, v + "/subnets", v + "/subnets/none", "x", "", p.id("virtualNetworks/none/subnets/s1")} {
 		none(id)
 	}
@@ -230,5 +298,9 @@ func TestSubnet_Lookup(t *testing.T) {
 	p.ok("owner", "PUT", v+"/subnets/s1", `{"properties":{"addressPrefix":"10.0.1.0/24"}}`, 201)
 	if again, _ := p.s.Subnet(ctx, v+"/subnets/s1"); again == nil || again.GUID == s1.GUID {
 		t.Errorf("a subnet made anew is another: got %+v", again)
+	}
+	p.ok("owner", "DELETE", v, "", 200)
+	if got, err := p.s.Inside(ctx, p.sub, "Microsoft.Storage", netip.MustParseAddr("10.0.1.9")); err != nil || got {
+		t.Errorf("a network that is gone has nobody inside: got %v, %v", got, err)
 	}
 }

@@ -120,6 +120,18 @@ func usePrefix(of string) []byte { return []byte("s|network|use|" + of + "|") }
 
 func (u use) key() []byte { return append(usePrefix(u.Of), u.By...) }
 
+// Kind and version of rows that hold one plain text.
+const (
+	subnetMark  = "n\x01"
+	addressMark = "a\x01"
+	networkMark = "v\x01"
+)
+
+// listedPrefix is where each network of the subscription has its id, by its GUID.
+const listedPrefix = "s|network|vnet|"
+
+func listedKey(guid string) []byte { return []byte(listedPrefix + guid) }
+
 func subnetKey(guid string) []byte { return []byte("s|network|subnet|" + guid) }
 
 func addressKey(subnet, address string) []byte {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"reflect"
 	"strings"
 
 	"github.com/bulkheadhq/bulkhead/internal/arm"
@@ -22,7 +23,7 @@ type group struct {
 
 func (s *Service) groupType() arm.Type {
 	return arm.Type{
-		Name: groupTypeName, Versions: versions(), Rank: 2, Put: s.putGroup, Render: s.renderGroup,
+		Name: groupTypeName, Versions: versions(), Rank: 2, Put: putGroup, Render: s.renderGroup,
 		CommitDelete: func(tx store.Tx, c *arm.Call) error {
 			return unused(tx, c.Old.GUID, func(user string) *fault.Error {
 				return bad("InUseNetworkSecurityGroupCannotBeDeleted", "Network security group %s cannot be deleted because it is in use by the following resources: %s. "+
@@ -41,7 +42,7 @@ func unused(tx store.Tx, guid string, say func(user string) *fault.Error) error 
 	return (&claim{of: guid, fault: say}).check(tx)
 }
 
-func (s *Service) putGroup(_ context.Context, c *arm.Call) error {
+func putGroup(_ context.Context, c *arm.Call) error {
 	if err := checkName(c.New.Name); err != nil {
 		return err
 	}
@@ -55,12 +56,32 @@ func (s *Service) putGroup(_ context.Context, c *arm.Call) error {
 	if err := g.check(c.New.ID); err != nil {
 		return err
 	}
-	var err error
+	old, err := decode[group](c.Old)
+	if err != nil {
+		return err
+	}
+	if old == nil {
+		old = &group{}
+	}
+	for i := range old.Rules { // what a lock at a rule forbids, a PUT of the group does not do either
+		was := &old.Rules[i]
+		is := g.find(was.Name)
+		if is != nil && reflect.DeepEqual(is.Properties, was.Properties) {
+			continue
+		}
+		if err := c.PartUnlocked(ruleID(c.New.ID, was.Name), is == nil); err != nil {
+			return err
+		}
+	}
 	c.New.Properties, err = json.Marshal(g)
 	return err
 }
 
-const maxRules = 1000
+// Bounds of one group: each request of a client it guards is held against all of it.
+const (
+	maxRules    = 1000
+	maxMatchers = 4000 // addresses and ports of all rules
+)
 
 // check settles the group's rules and looks at them together: no two of one name, none of the same priority and direction.
 func (g *group) check(id string) error {
@@ -71,9 +92,14 @@ func (g *group) check(id string) error {
 		priority  int
 		direction string
 	}
+	matchers := 0
 	names, places := map[string]bool{}, map[place]string{}
 	for i := range g.Rules {
 		r := &g.Rules[i]
+		p := &r.Properties
+		if matchers += len(p.Sources) + len(p.Destinations) + len(p.SourcePorts) + len(p.DestinationPorts); matchers > maxMatchers {
+			return bad("SecurityRuleLimitReached", "The rules of the network security group %s have more than %d addresses and ports.", id, maxMatchers)
+		}
 		if err := r.settle(); err != nil {
 			return err
 		}
@@ -160,17 +186,22 @@ func (s *Service) renderGroup(ctx context.Context, c *arm.Call, r *arm.Resource)
 func defaultsOf(r *arm.Resource) []shownPart {
 	var out []shownPart
 	for _, d := range netrule.DefaultRules() {
-		p := ruleProperties{
-			Description: describeDefault(d.Name), Protocol: "*", SourcePort: "*", DestinationPort: "*", Source: tagText(d.Sources[0]), Destination: tagText(d.Destinations[0]),
-			Access: "Deny", Priority: d.Priority, Direction: d.Direction.String(),
-		}
-		if d.Allow {
-			p.Access = "Allow"
-		}
-		props, _ := (&rule{Name: d.Name, Properties: p}).shown() // of plain fields: can't fail
+		props, _ := (&rule{Name: d.Name, Properties: defaultProperties(d)}).shown() // of plain fields: can't fail
 		out = append(out, shownPart{r.ID + "/defaultSecurityRules/" + d.Name, d.Name, r.ETag, groupTypeName + "/defaultSecurityRules", props})
 	}
 	return out
+}
+
+// defaultProperties writes a default rule as a client would.
+func defaultProperties(d netrule.Rule) ruleProperties {
+	p := ruleProperties{
+		Description: describeDefault(d.Name), Protocol: "*", SourcePort: "*", DestinationPort: "*", Source: tagText(d.Sources[0]), Destination: tagText(d.Destinations[0]),
+		Access: "Deny", Priority: d.Priority, Direction: d.Direction.String(),
+	}
+	if d.Allow {
+		p.Access = "Allow"
+	}
+	return p
 }
 
 func tagText(m netrule.Match) string {

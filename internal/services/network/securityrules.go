@@ -39,8 +39,8 @@ type ruleProperties struct {
 }
 
 func (s *Service) ruleType() arm.Type {
-	return arm.Type{
-		Name: ruleTypeName, Versions: versions(), Untracked: true, Put: putRule, Commit: commit, CommitDelete: commit,
+	return partOf(arm.Type{
+		Name: ruleTypeName, Versions: versions(), Untracked: true, Put: putRule, Commit: commit, Delete: deleteRule, CommitDelete: commit,
 		Render: func(_ context.Context, _ *arm.Call, r *arm.Resource) (json.RawMessage, error) {
 			p, err := decode[ruleProperties](r)
 			if err != nil {
@@ -48,48 +48,24 @@ func (s *Service) ruleType() arm.Type {
 			}
 			return (&rule{Properties: *p}).shown()
 		},
-		Get: func(_ context.Context, c *arm.Call) (*arm.Resource, error) {
-			g, err := decode[group](c.Parent)
-			if err != nil || g == nil {
-				return nil, err
-			}
-			if r := g.find(c.ID.Name()); r != nil {
-				return r.resource(c.Parent)
-			}
-			return nil, nil
-		},
-		List: func(_ context.Context, c *arm.Call) ([]*arm.Resource, error) {
-			g, err := decode[group](c.Parent)
-			if err != nil || g == nil {
-				return nil, err
-			}
-			var out []*arm.Resource
-			for i := range g.Rules {
-				r, err := g.Rules[i].resource(c.Parent)
-				if err != nil {
-					return nil, err
-				}
-				out = append(out, r)
-			}
-			return out, nil
-		},
-		Delete: func(_ context.Context, c *arm.Call) error {
-			g, err := decode[group](c.Parent)
-			if err != nil {
-				return err
-			}
-			g.Rules = slices.DeleteFunc(g.Rules, func(r rule) bool { return strings.EqualFold(r.Name, c.ID.Name()) })
-			row, err := rowWith(c, g, ids.New())
-			c.Prepared = &change{row: row, vanished: []string{c.Old.ID}}
-			return err
-		},
+	}, func(g *group, whole *arm.Resource) ([]*arm.Resource, error) { return resources(g.Rules, whole) })
+}
+
+func deleteRule(_ context.Context, c *arm.Call) error {
+	g, err := decode[group](c.Parent)
+	if err != nil {
+		return err
 	}
+	g.Rules = slices.DeleteFunc(g.Rules, func(r rule) bool { return strings.EqualFold(r.Name, c.ID.Name()) })
+	row, err := rowWith(c, g, ids.New())
+	c.Prepared = &change{row: row, vanished: []string{c.Old.ID}}
+	return err
 }
 
 func ruleID(group, name string) string { return group + "/securityRules/" + name }
 
 // resource is the rule as a resource of its own.
-func (r *rule) resource(group *arm.Resource) (*arm.Resource, error) {
+func (r rule) resource(group *arm.Resource) (*arm.Resource, error) {
 	props, err := json.Marshal(r.Properties)
 	return &arm.Resource{
 		ID: ruleID(group.ID, r.Name), Name: r.Name, Type: ruleTypeName, Properties: props, ETag: group.ETag, GUID: group.GUID,

@@ -18,11 +18,12 @@ type Service struct {
 	deps     Deps
 	networks *kept[map[string]*compiled]
 	groups   *kept[*netrule.Group]
+	listed   *store.Cached[[]string] // ids of a subscription's networks
 }
 
 // New makes the service.
 func New(d Deps) *Service {
-	return &Service{deps: d, networks: newKept(compileNetwork), groups: newKept(compileGroup)}
+	return &Service{deps: d, networks: newKept(compileNetwork), groups: newKept(compileGroup), listed: store.NewCached(d.Store, maxKept, loadListed)}
 }
 
 // Types are the resource types of the control plane.
@@ -38,6 +39,6 @@ func versions() []string {
 		"2019-04-01", "2019-06-01", "2019-07-01", "2019-08-01", "2019-09-01", "2019-11-01", "2019-12-01", "2020-03-01", "2020-04-01", "2020-05-01", "2020-06-01",
 		"2020-07-01", "2020-08-01", "2020-11-01", "2021-02-01", "2021-03-01", "2021-05-01", "2021-08-01", "2022-01-01", "2022-05-01", "2022-07-01", "2022-09-01",
 		"2022-11-01", "2023-02-01", "2023-04-01", "2023-05-01", "2023-06-01", "2023-09-01", "2023-11-01", "2024-01-01", "2024-03-01", "2024-05-01", "2024-07-01",
-		"2024-10-01", "2025-01-01",
+		"2024-10-01", "2025-01-01", "2025-03-01", "2025-05-01",
 	}
 }

@@ -13,39 +13,13 @@ import (
 const subnetTypeName = networkTypeName + "/subnets"
 
 func (s *Service) subnetType() arm.Type {
-	return arm.Type{
-		Name: subnetTypeName, Versions: versions(), Untracked: true, Put: s.putSubnet, Commit: commit, Render: s.renderSubnet,
-		Get: func(_ context.Context, c *arm.Call) (*arm.Resource, error) {
-			n, err := decode[network](c.Parent)
-			if err != nil || n == nil {
-				return nil, err
-			}
-			if sub := n.find(c.ID.Name()); sub != nil {
-				return sub.resource(c.Parent)
-			}
-			return nil, nil
-		},
-		List: func(_ context.Context, c *arm.Call) ([]*arm.Resource, error) {
-			n, err := decode[network](c.Parent)
-			if err != nil || n == nil {
-				return nil, err
-			}
-			var out []*arm.Resource
-			for i := range n.Subnets {
-				r, err := n.Subnets[i].resource(c.Parent)
-				if err != nil {
-					return nil, err
-				}
-				out = append(out, r)
-			}
-			return out, nil
-		},
-		Delete: s.deleteSubnet, CommitDelete: commit,
-	}
+	return partOf(arm.Type{
+		Name: subnetTypeName, Versions: versions(), Untracked: true, Put: s.putSubnet, Commit: commit, Render: s.renderSubnet, Delete: s.deleteSubnet, CommitDelete: commit,
+	}, func(n *network, whole *arm.Resource) ([]*arm.Resource, error) { return resources(n.Subnets, whole) })
 }
 
 // resource is the subnet as a resource of its own.
-func (s *subnet) resource(network *arm.Resource) (*arm.Resource, error) {
+func (s subnet) resource(network *arm.Resource) (*arm.Resource, error) {
 	props, err := json.Marshal(s.Properties)
 	return &arm.Resource{
 		ID: subnetID(network.ID, s.Name), Name: s.Name, Type: subnetTypeName, Properties: props, ETag: network.ETag, GUID: s.GUID,
@@ -134,6 +108,22 @@ func services() []string {
 		"Microsoft.AzureCosmosDB", "Microsoft.KeyVault", "Microsoft.Web", "Microsoft.Storage", "Microsoft.Storage.Global", "Microsoft.Sql", "Microsoft.EventHub", "Microsoft.ServiceBus",
 		"Microsoft.ContainerRegistry", "Microsoft.CognitiveServices", "Microsoft.AzureActiveDirectory",
 	}
+}
+
+// listEndpointServices answers which services a subnet can have an endpoint of.
+func listEndpointServices(_ context.Context, c *arm.Call) (any, error) {
+	type service struct {
+		ID   string `json:"id"`
+		Name string `json:"name"`
+		Type string `json:"type"`
+	}
+	out := []service{}
+	for _, name := range services() {
+		out = append(out, service{
+			"/subscriptions/" + c.ID.Subscription + "/providers/Microsoft.Network/virtualNetworkEndpointServices/" + name, name, "Microsoft.Network/virtualNetworkEndpointServices",
+		})
+	}
+	return map[string]any{"value": out}, nil
 }
 
 // settle checks what does not depend on other subnets and fills defaults in.

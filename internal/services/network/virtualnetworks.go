@@ -3,7 +3,9 @@ package network
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 	"net/netip"
+	"reflect"
 	"strings"
 
 	"github.com/bulkheadhq/bulkhead/internal/arm"
@@ -27,11 +29,18 @@ func (s *Service) networkType() arm.Type {
 				return err
 			}
 			w.vanished = nil // goes with the network
+			w.drop = append(w.drop, listedKey(c.Old.GUID))
 			c.Prepared = w
 			return nil
 		},
 		CommitDelete: commit,
-		Actions:      []arm.Action{{Verb: "CheckIPAddressAvailability", Method: "GET", Operation: networkTypeName + "/checkIpAddressAvailability/read", Handler: s.checkAddress}},
+		Actions: []arm.Action{
+			{Verb: "CheckIPAddressAvailability", Method: http.MethodGet, Operation: networkTypeName + "/checkIpAddressAvailability/read", Handler: s.checkAddress},
+			{
+				Verb: "locations/{location}/virtualNetworkAvailableEndpointServices", Method: http.MethodGet, Collection: true,
+				Operation: "Microsoft.Network/locations/virtualNetworkAvailableEndpointServices/read", Handler: listEndpointServices,
+			},
+		},
 	}
 }
 
@@ -101,13 +110,35 @@ func (s *Service) putNetwork(ctx context.Context, c *arm.Call) error {
 	if err := n.check(c.New.Name, c.New.ID); err != nil {
 		return err
 	}
+	if err := unlocked(c, old, &n); err != nil {
+		return err
+	}
 	w, err := changeOf(c.New.ID, old, &n)
 	if err != nil {
 		return err
 	}
+	w.put = append(w.put, putRow{listedKey(c.New.GUID), []byte(networkMark + c.New.ID)})
 	c.Prepared = w
 	c.New.Properties, err = json.Marshal(n)
 	return err
+}
+
+// unlocked makes sure that a PUT of the network does nothing to a subnet that a lock at the subnet forbids.
+func unlocked(c *arm.Call, old, fresh *network) error {
+	if old == nil {
+		return nil
+	}
+	for i := range old.Subnets {
+		was := &old.Subnets[i]
+		is := fresh.find(was.Name)
+		if is != nil && reflect.DeepEqual(is.Properties, was.Properties) {
+			continue
+		}
+		if err := c.PartUnlocked(subnetID(c.New.ID, was.Name), is == nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // adopt takes over what a subnet of the same name had and settles the rest; old may be nil, location is the network's.
@@ -178,9 +209,10 @@ func checkName(name string) error {
 	return nil
 }
 
+// Bounds of one network.
 const (
 	maxPrefixes = 1000
-	maxSubnets  = 3000
+	maxSubnets  = 3000 // and as many ranges of subnets
 )
 
 // check holds the network together: its ranges, those of its subnets within them, and none over another.
@@ -203,6 +235,9 @@ func (n *network) check(name, id string) error {
 		p, err := cidr(text, id)
 		if err != nil {
 			return err
+		}
+		if reserved().Overlaps(p) {
+			return bad("AddressPrefixNotAllowed", "The address prefix %s of virtual network %s has addresses of one of %s, which no virtual network can have.", p, name, joinPrefixes(reserved()))
 		}
 		if space.Overlaps(p) {
 			return bad("AddressPrefixesOverlap", "The address prefix %s of virtual network %s overlaps with another of its prefixes.", p, name)
@@ -227,11 +262,21 @@ func (n *network) check(name, id string) error {
 	return nil
 }
 
+// reserved are ranges that no network can have, as on Azure: multicast, broadcast, loopback, link-local, and the host. Callers on this machine come from loopback, so
+// nobody can take them into a subnet of theirs.
+func reserved() netrule.Prefixes {
+	var out netrule.Prefixes
+	for _, text := range []string{"224.0.0.0/4", "255.255.255.255/32", "127.0.0.0/8", "169.254.0.0/16", "168.63.129.16/32", "::1/128", "fe80::/10", "ff00::/8"} {
+		out = append(out, netip.MustParsePrefix(text))
+	}
+	return out
+}
+
 // ranges reads the subnet's prefixes: in the network's space, and over no other subnet's.
 func (s *subnet) ranges(network, id string, space, used netrule.Prefixes) (netrule.Prefixes, error) {
 	texts := s.Properties.prefixes()
-	if len(texts) == 0 {
-		return nil, bad("InvalidRequestFormat", "The subnet %s has no addressPrefix.", s.Name)
+	if len(texts) == 0 || len(texts)+len(used) > maxSubnets {
+		return nil, bad("InvalidRequestFormat", "The subnet %s has no addressPrefix, or the virtual network %s more than %d of them.", s.Name, network, maxSubnets)
 	}
 	var own netrule.Prefixes
 	for _, text := range texts {

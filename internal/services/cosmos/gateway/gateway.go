@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -78,6 +79,7 @@ type Deps struct {
 	Items    *items.Store
 	Verifier authn.Verifier
 	Subnet   netrule.Lookup // nil: no account has virtual network rules
+	Inside   func(ctx context.Context, subscription, service string, client netip.Addr) (bool, error)
 	Audit    Auditor        // nil: the mux alone records
 
 	Throttling Throttling           // of accounts that do not choose; burst if not set
