@@ -86,7 +86,7 @@ func New(d Deps) *Service {
 
 // Service is what the platform mounts: the data plane.
 func (s *Service) Service() wire.Service {
-	return wire.Service{Name: "cosmos", Routes: append(s.gateway.Routes(), s.controlRoutes()...), Run: s.run}
+	return wire.Service{Name: "cosmos", Routes: append(s.gateway.Routes(), s.controlRoutes()...), Preflight: map[wire.HostKind]wire.Handler{wire.HostCosmos: s.gateway.Preflight}, Run: s.run}
 }
 
 // OutboxHandlers carry out what a change of an account leaves to do elsewhere.
