@@ -47,6 +47,7 @@ type frame struct {
 	rows  int   // made so far, to look at ctx now and then
 	err   error // stops the run
 	stop  func() error
+	doc   string // key of the document, which decides where ORDER BY does not
 }
 
 // tick is called for each row made; it tells whether to go on.

@@ -47,6 +47,8 @@ type sink struct {
 	asText bool // keep sorted rows as JSON text; they will only be printed
 	budget int  // bytes that groups, sorted rows and seen values may take; 0: no bound
 	used   int
+
+	inOrder bool // rows come as ORDER BY wants them
 }
 
 type group struct {
@@ -57,6 +59,7 @@ type group struct {
 type sortedRow struct {
 	keys []Value
 	out  Value
+	doc  string
 }
 
 func newSink(b *block, emit func(Value) bool) *sink {
@@ -140,7 +143,7 @@ func (s *sink) project(f *frame) bool {
 			return false
 		}
 	}
-	if s.b.orderBy != nil {
+	if s.b.orderBy != nil && !s.inOrder {
 		return s.keep(f, v)
 	}
 	return s.output(v)
@@ -148,7 +151,7 @@ func (s *sink) project(f *frame) bool {
 
 // keep stores a row to be sorted. With a window it now and then drops what cannot come out.
 func (s *sink) keep(f *frame, v Value) bool {
-	row := sortedRow{keys: make([]Value, len(s.b.orderBy))}
+	row := sortedRow{keys: make([]Value, len(s.b.orderBy)), doc: placeOf(f.doc)}
 	size := 64
 	for i, k := range s.b.orderBy {
 		row.keys[i] = k.eval(f).Detach()
@@ -181,7 +184,7 @@ func (s *sink) sort() {
 				return c
 			}
 		}
-		return 0
+		return tied(a.doc, b.doc, s.b.orderBy[0].desc)
 	})
 }
 

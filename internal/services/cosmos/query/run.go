@@ -18,6 +18,7 @@ type State struct {
 	Row     int    `json:"row,omitempty"`   // how many of them
 	Skipped uint64 `json:"skip,omitempty"`  // rows that OFFSET has passed over
 	Emitted uint64 `json:"out,omitempty"`   // rows that are out
+	Mode    string `json:"mode,omitempty"`  // the caller's: in which order it has the documents come
 }
 
 // Limits bound one page; a zero field means no bound.
@@ -64,6 +65,8 @@ type runner struct {
 	parser Parser
 	page   Page
 	buf    []byte
+
+	inOrder bool // documents come as ORDER BY wants them
 }
 
 // load puts a document into the frame.
@@ -76,7 +79,7 @@ func (r *runner) load(ctx context.Context, d Doc) error {
 		return nil
 	}
 	v, err := r.parser.Parse(d.JSON)
-	r.frame.slots[rootSlot] = v
+	r.frame.slots[rootSlot], r.frame.doc = v, d.Key
 	return err
 }
 
@@ -122,7 +125,7 @@ func (r *runner) stream(ctx context.Context, docs iter.Seq2[Doc, error]) (Page, 
 		seen++
 		return r.st.Emitted < b.limit
 	})
-	s.skip, s.left = 0, noLimit
+	s.skip, s.left, s.inOrder = 0, noLimit, r.inOrder
 	if r.st.Emitted >= b.limit {
 		return r.page, nil
 	}
