@@ -128,17 +128,17 @@ func TestAuthorization_Refusals(t *testing.T) {
 		"other version": {func(r *http.Request) {
 			r.Header.Set("authorization", strings.Replace(r.Header.Get("authorization"), "1.0", "2.0", 1))
 		}, 401, "Unauthorized", "version"},
-		"resource token": {func(r *http.Request) { r.Header.Set("authorization", "type=resource&ver=1.0&sig=x;y;") }, 501, "NotImplemented", "Resource tokens"},
+		"resource token": {func(r *http.Request) { r.Header.Set("authorization", "type=resource&ver=1.0&sig=x;y;") }, 401, "Unauthorized", "resource token"},
 		"bad token":      {func(r *http.Request) { r.Header.Set("authorization", url.QueryEscape("type=aad&ver=1.0&sig=bad")) }, 401, "Unauthorized", "signature"},
 		"other audience": {func(r *http.Request) {
 			r.Header.Set("authorization", url.QueryEscape("type=aad&ver=1.0&sig=https://vault.azure.net"))
 		}, 401, "Unauthorized", "audience"},
 		"token, no role": {func(r *http.Request) {
 			r.Header.Set("authorization", url.QueryEscape("type=aad&ver=1.0&sig=https://"+host))
-		}, 403, "Forbidden", "sqlRoleAssignments"},
+		}, 403, "Forbidden", "does not have required RBAC permissions to perform action [Microsoft.DocumentDB/databaseAccounts/readMetadata] on resource [dbs/db]"},
 		"token for all": {func(r *http.Request) {
 			r.Header.Set("authorization", url.QueryEscape("type=aad&ver=1.0&sig=https://cosmos.azure.com/"))
-		}, 403, "Forbidden", "sqlRoleAssignments"},
+		}, 403, "Forbidden", "does not have required RBAC permissions to perform action [Microsoft.DocumentDB/databaseAccounts/readMetadata] on resource [dbs/db]"},
 		"no such account": {func(r *http.Request) { r.Host = "other.documents.azure.com" }, 403, "Forbidden", "does not exist"},
 	} {
 		a := get(tt.change)

@@ -2,11 +2,11 @@ package cosmos
 
 import (
 	"encoding/json"
-	"net/netip"
 	"strings"
 
 	"github.com/bulkheadhq/bulkhead/internal/arm"
 	"github.com/bulkheadhq/bulkhead/internal/fault"
+	"github.com/bulkheadhq/bulkhead/internal/netrule"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/gateway"
 )
 
@@ -30,7 +30,7 @@ type settings struct {
 	BackupPolicy       json.RawMessage   `json:"backupPolicy,omitempty"`
 	MultipleWrite      bool              `json:"enableMultipleWriteLocations"`
 	AnalyticalStorage  bool              `json:"enableAnalyticalStorage,omitempty"`
-	VirtualNetworks    []json.RawMessage `json:"virtualNetworkRules,omitempty"`
+	VirtualNetworks    []networkRule     `json:"virtualNetworkRules,omitempty"`
 	Cors               []json.RawMessage `json:"cors,omitempty"`
 	NetworkBypassIDs   []string          `json:"networkAclBypassResourceIds,omitempty"`
 	KeyVaultKey        string            `json:"keyVaultKeyUri,omitempty"`
@@ -116,8 +116,6 @@ func (s *settings) refuse() error {
 		return bad("%s: not supported by this platform yet. Nothing was changed.", what)
 	}
 	switch {
-	case len(s.VirtualNetworks) > 0:
-		return unsupported("Virtual network rules (virtualNetworkRules)")
 	case len(s.Locations) > 1 || s.MultipleWrite:
 		return unsupported("More than one region (locations, enableMultipleWriteLocations)")
 	case len(s.Cors) > 0:
@@ -183,23 +181,11 @@ func (s *settings) checkIPRules() error {
 		s.IPRules = []ipRule{}
 	}
 	for _, r := range s.IPRules {
-		if _, err := parsePrefix(r.Address); err != nil {
+		if _, err := netrule.ParsePrefix(r.Address); err != nil {
 			return bad("The IP rule '%s' is invalid: an IP address or a range in CIDR form is expected.", r.Address)
 		}
 	}
 	return nil
-}
-
-func parsePrefix(text string) (netip.Prefix, error) {
-	if strings.Contains(text, "/") {
-		p, err := netip.ParsePrefix(text)
-		return p.Masked(), err
-	}
-	a, err := netip.ParseAddr(text)
-	if err != nil {
-		return netip.Prefix{}, err
-	}
-	return a.Prefix(a.BitLen())
 }
 
 func (s *settings) checkChoices() error {
@@ -246,7 +232,7 @@ func (s *settings) account(r *arm.Resource) (*gateway.Account, error) {
 	}
 	a.Throttling, _ = gateway.ParseThrottling(tag(r.Tags, gateway.ThrottlingTag)) // a value that is none leaves the default
 	for _, rule := range s.IPRules {
-		p, err := parsePrefix(rule.Address)
+		p, err := netrule.ParsePrefix(rule.Address)
 		if err != nil {
 			return nil, err
 		}
@@ -255,7 +241,11 @@ func (s *settings) account(r *arm.Resource) (*gateway.Account, error) {
 			a.AllowPlatform = true
 			continue
 		}
-		a.IPRules = append(a.IPRules, p)
+		a.Firewall.Addresses = append(a.Firewall.Addresses, p)
+	}
+	a.Firewall.Service, a.Firewall.Tags = endpointName, netrule.ServiceTags("AzureCosmosDB", r.Location)
+	if s.FilterEnabled {
+		a.Firewall.Subnets = s.subnetRules()
 	}
 	return a, nil
 }
