@@ -63,12 +63,14 @@ func Operands(e *Binary) []Expr { return chain(e, e.Op) }
 
 // CanFollow tells whether documents that come in the query's order make its rows in order: it sorts, but does not group and has no DISTINCT.
 func (p *Program) CanFollow() bool {
-	return p.main.orderBy != nil && !p.main.grouped && !p.main.distinct
+	b := p.main
+	return b.orderBy != nil && !b.grouped && !b.distinct && b.inner == nil && b.rank == nil
 }
 
 // RunInOrder is Run for documents that come in the order of the query's ORDER BY, beginning after st.After.
 func RunInOrder(ctx context.Context, p *Program, docs iter.Seq2[Doc, error], lim Limits, st State) (Page, error) {
-	r := &runner{p: p, lim: lim, st: st, inOrder: true, frame: frame{slots: make([]Value, p.slots), stop: ctx.Err}}
+	r := newRunner(ctx, p, lim, st)
+	r.inOrder = true
 	return r.stream(ctx, docs)
 }
 
@@ -100,7 +102,7 @@ func (q *Query) CountsAll(p *Program) bool {
 
 // CountRow is the row of a query that CountsAll, for n documents.
 func (p *Program) CountRow(n uint64) []byte {
-	f := frame{slots: make([]Value, p.slots)}
+	f := p.newFrame(context.Background())
 	f.slots[p.main.aggregates[0].slot] = Number(float64(n))
 	return p.main.project(&f).AppendJSON(nil)
 }
