@@ -119,8 +119,10 @@ func openPlatformAt(t testing.TB, dir string, fs vfs.FS) *platform {
 func (p *platform) wire() {
 	p.t.Helper()
 	drain := &later{}
-	p.s = New(Deps{Store: p.store, Sealer: p.sealer, Clock: p.clock, Reader: p.arm, Names: p.names, Verifier: tokens{}, Audit: p.audit, Outbox: drain,
-		Monotonic: func() time.Duration { return p.clock.Now().Sub(time.Unix(0, 0)) }})
+	p.s = New(Deps{
+		Store: p.store, Sealer: p.sealer, Clock: p.clock, Reader: p.arm, Names: p.names, Verifier: tokens{}, Audit: p.audit, Outbox: drain,
+		Monotonic: func() time.Duration { return p.clock.Now().Sub(time.Unix(0, 0)) },
+	})
 	handlers := p.s.OutboxHandlers()
 	maps.Copy(handlers, p.audit.OutboxHandlers())
 	p.drainer = outbox.NewDrainer(p.store, nil, handlers)
