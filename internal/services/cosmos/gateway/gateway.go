@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/authn"
+	"github.com/bulkheadhq/bulkhead/internal/cors"
 	"github.com/bulkheadhq/bulkhead/internal/netrule"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/catalog"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/items"
@@ -46,8 +47,9 @@ type Account struct {
 
 	Filtered      bool // only whom Firewall admits may call
 	Firewall      netrule.Firewall
-	AllowPlatform bool // 0.0.0.0 is among the rules: callers inside the platform
-	Public        bool // publicNetworkAccess
+	AllowPlatform bool         // 0.0.0.0 is among the rules: callers inside the platform
+	Public        bool         // publicNetworkAccess
+	CORS          *cors.Policy // nil: no page of another origin may call
 
 	LocalAuthDisabled bool
 	KeyMetadataDenied bool // disableKeyBasedMetadataWriteAccess
@@ -163,8 +165,8 @@ func (g *Gateway) Routes() []wire.Route {
 	add("POST", "/offers", "QueryOffers", g.postOffers)
 	add("GET", "/offers/{offer}", "ReadOffer", g.readOffer)
 	add("PUT", "/offers/{offer}", "ReplaceOffer", g.replaceOffer)
-	out = append(out, badOfferPath())
 	g.userRoutes(add)
+	out = append(out, badOfferPath())
 	for _, u := range unsupportedPaths {
 		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
 			add(method, u.pattern, "Unsupported", unsupported(u.what))
