@@ -79,6 +79,7 @@ func TestCharges(t *testing.T) {
 		{chargeReplace(500, 5), "10.95"},
 		{chargeDelete(500), "8.7"},
 		{chargeRows(chargeQuery, 0, 0), "2.3"},
+		{chargeRows(chargeQuery, 10, 2049) + chargeEntries(100), "3.45"},
 	} {
 		if got := formatCharge(tt.got); got != tt.want {
 			t.Errorf("got %s, want %s", got, tt.want)

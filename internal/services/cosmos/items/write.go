@@ -3,6 +3,7 @@ package items
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/clock"
 	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/ids"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/index"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/rid"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 )
@@ -25,6 +27,8 @@ type Range struct {
 	Container string   // guid of the container
 	RID       rid.ID   // of the container
 	Rules     Rules
+	// Policy is the indexing policy a new range begins with; nil: none.
+	Policy json.RawMessage
 	// Retention is how many seconds the full-fidelity change feed is kept; 0: there is none.
 	Retention int64
 }
@@ -59,6 +63,8 @@ type Write struct {
 	IfNoneMatch string
 	// Number addresses the document by resource id instead of ID, when not 0.
 	Number uint64
+	// Directive says whether the document is indexed.
+	Directive Directive
 
 	queued []byte // of expire: the document's place in the queue
 	lsn    uint64 // of expire: of the state that was read
@@ -115,15 +121,17 @@ func (e *FailedWrite) Unwrap() error { return e.Err }
 
 // Store reads and writes ranges. Safe for concurrent use.
 type Store struct {
-	st    store.Store
-	clock clock.Clock
+	Tuning  index.Tuning // set before use
+	st      store.Store
+	clock   clock.Clock
+	indexes *indexCache
 }
 
 // New makes a Store that goes by the machine's clock.
-func New(st store.Store) *Store { return &Store{st, clock.System{}} }
+func New(st store.Store) *Store { return &Store{st: st, clock: clock.System{}, indexes: &indexCache{}} }
 
 // WithClock makes reads go by another clock: it decides which documents have ended.
-func (s *Store) WithClock(c clock.Clock) *Store { return &Store{s.st, c} }
+func (s *Store) WithClock(c clock.Clock) *Store { return &Store{s.Tuning, s.st, c, s.indexes} }
 
 // Init takes a range into use. It may run again.
 func (s *Store) Init(ctx context.Context, r Range) error {
@@ -135,6 +143,11 @@ func (s *Store) init(ctx context.Context, r Range, rec rangeRecord, also func(tx
 	_, err := s.st.Update(ctx, Shard(r.GUID), func(tx store.Tx) error {
 		if b, err := tx.Get(rangeKey); b != nil || err != nil {
 			return err
+		}
+		if r.Policy != nil {
+			if err := index.Set(tx, r.Policy, 0); err != nil {
+				return err
+			}
 		}
 		if also != nil {
 			if err := also(tx); err != nil {
@@ -155,6 +168,7 @@ type prepared struct {
 	epk    []byte
 	etag   [16]byte
 	quoted string
+	rows   indexed
 	unique []byte  // hashes of the unique values of what is written
 	source *source // of adopt: what to adopt; nil: the document was deleted
 }
@@ -182,7 +196,7 @@ func (s *Store) commit(ctx context.Context, r Range, now time.Time, ps []prepare
 	out := make([]Outcome, len(ps))
 	state := State{Range: r}
 	t := transaction{r: r, time: now.Unix(), expiry: expiry{now: now.Unix()}}
-	lsn, err := s.st.Update(ctx, Shard(r.GUID), func(tx store.Tx) error {
+	fn := func(tx store.Tx) error {
 		b, err := tx.Get(rangeKey)
 		if err != nil {
 			return err
@@ -200,6 +214,9 @@ func (s *Store) commit(ctx context.Context, r Range, now time.Time, ps []prepare
 			return err
 		}
 		t.tx, t.wrote, t.lsn = tx, false, r.lsn(tx.LSN())
+		if err := t.beginIndex(); err != nil {
+			return err
+		}
 		for i := range ps {
 			t.seq = uint8(i)
 			if out[i], err = t.apply(&ps[i]); err != nil {
@@ -216,7 +233,8 @@ func (s *Store) commit(ctx context.Context, r Range, now time.Time, ps []prepare
 			return nil
 		}
 		return tx.Put(rangeKey, t.record.encode())
-	})
+	}
+	lsn, err := s.updateIndexed(ctx, &t, ps, fn)
 	if err != nil {
 		return nil, State{}, err
 	}

@@ -18,6 +18,7 @@ type State struct {
 	Row     int    `json:"row,omitempty"`   // how many of them
 	Skipped uint64 `json:"skip,omitempty"`  // rows that OFFSET has passed over
 	Emitted uint64 `json:"out,omitempty"`   // rows that are out
+	Mode    string `json:"mode,omitempty"`  // the caller's: in which order it has the documents come
 }
 
 // Limits bound one page; a zero field means no bound.
@@ -76,18 +77,19 @@ func (p *Program) newFrame(ctx context.Context) frame {
 }
 
 type runner struct {
-	p      *Program
-	lim    Limits
-	st     State
-	frame  frame
-	parser Parser
-	page   Page
-	buf    []byte
-	block  *block  // the main block, for parsed documents or for their text
-	filter *prober // WHERE for the text; nil: it is decided in block
-	text   *prober // nil: documents are parsed
-	failed bool    // the last document does not pass WHERE
-	passed bool    // it is known to pass
+	p       *Program
+	lim     Limits
+	st      State
+	frame   frame
+	parser  Parser
+	page    Page
+	buf     []byte
+	block   *block  // the main block, for parsed documents or for their text
+	filter  *prober // WHERE for the text; nil: it is decided in block
+	text    *prober // nil: documents are parsed
+	failed  bool    // the last document does not pass WHERE
+	passed  bool    // it is known to pass
+	inOrder bool    // documents come as ORDER BY wants them
 }
 
 // load puts a document into the frame, unless its text tells that it does not pass WHERE.
@@ -96,6 +98,7 @@ func (r *runner) load(ctx context.Context, d Doc) error {
 		return err
 	}
 	r.page.Scanned++
+	r.frame.doc = d.Key
 	if r.p.main.bare() {
 		return nil
 	}
@@ -155,7 +158,7 @@ func (r *runner) stream(ctx context.Context, docs iter.Seq2[Doc, error]) (Page, 
 		seen++
 		return r.st.Emitted < b.limit
 	})
-	s.skip, s.left = 0, noLimit
+	s.skip, s.left, s.inOrder = 0, noLimit, r.inOrder
 	if r.st.Emitted >= b.limit {
 		return r.page, nil
 	}
