@@ -80,7 +80,7 @@ type Deps struct {
 	Verifier authn.Verifier
 	Subnet   netrule.Lookup // nil: no account has virtual network rules
 	Inside   func(ctx context.Context, subscription, service string, client netip.Addr) (bool, error)
-	Audit    Auditor        // nil: the mux alone records
+	Audit    Auditor // nil: the mux alone records
 
 	Throttling Throttling           // of accounts that do not choose; burst if not set
 	Monotonic  func() time.Duration // what throughput is measured by; nil: the machine's
