@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/arm"
@@ -84,11 +86,27 @@ func New(d Deps) *Service {
 
 // Service is what the platform mounts: the data plane.
 func (s *Service) Service() wire.Service {
-	return wire.Service{Name: "cosmos", Routes: append(s.gateway.Routes(), s.controlRoutes()...), Preflight: map[wire.HostKind]wire.Handler{wire.HostCosmos: s.gateway.Preflight}, Run: s.run}
+	routes := slices.Concat(s.gateway.Routes(), s.controlRoutes(), s.adminRoutes())
+	return wire.Service{Name: "cosmos", Routes: routes, Preflight: map[wire.HostKind]wire.Handler{wire.HostCosmos: s.gateway.Preflight}, Run: s.run}
 }
 
 // OutboxHandlers carry out what a change of an account leaves to do elsewhere.
 func (s *Service) OutboxHandlers() map[string]outbox.Handler { return s.catalog.Handlers() }
+
+// run does the work that nobody waits for, until ctx ends.
+func (s *Service) run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() { s.expireEvery(ctx) })
+	err := s.catalog.Run(ctx, func(err error) {
+		if s.deps.Log != nil {
+			s.deps.Log.Error("background work failed", "error", err)
+		}
+	})
+	stop()
+	wg.Wait()
+	return err
+}
 
 // committer puts a request's audit record into the transaction of its write.
 type committer struct {

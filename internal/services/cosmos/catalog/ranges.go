@@ -4,6 +4,7 @@ import (
 	"context"
 	"sort"
 	"strconv"
+	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/ids"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/items"
@@ -32,7 +33,13 @@ type Split struct {
 }
 
 // rangeThroughput is how many request units per second one range serves.
-const rangeThroughput = 10_000
+const (
+	rangeThroughput = 10_000
+	maxRanges       = maxRU / rangeThroughput
+)
+
+// maxRetention is the longest a full-fidelity change feed is kept, in minutes: 30 days, as continuous backups are.
+const maxRetention = 30 * 24 * 60
 
 // rangesFor is how many ranges the throughput needs.
 func rangesFor(t *Throughput) int {
@@ -51,6 +58,17 @@ func newRanges(def pkey.Definition, n int) []Range {
 		low = high
 	}
 	return out
+}
+
+// shards are the guids of all ranges, those that a split is filling too.
+func (c *Container) shards() (guids []string) {
+	for _, r := range c.Ranges {
+		guids = append(guids, r.GUID)
+	}
+	for _, s := range c.Splits {
+		guids = append(guids, s.Children[0].GUID, s.Children[1].GUID)
+	}
+	return guids
 }
 
 // RangeOf is the range that holds the documents of an effective partition key.
@@ -91,6 +109,7 @@ func (c *Container) Items(r Range) items.Range { return itemRange(c, r) }
 func itemRange(con *Container, r Range) items.Range {
 	return items.Range{
 		GUID: r.GUID, ID: r.ID, Number: r.Number, Min: r.Min, Max: r.Max, Parents: r.Parents, Base: r.Base, Container: con.GUID, RID: con.RID(), Rules: con.rules(),
+		Retention: int64(con.Derived.Retention / time.Second),
 	}
 }
 
