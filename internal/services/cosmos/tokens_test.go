@@ -384,3 +384,35 @@ func TestResourceToken_Forged(t *testing.T) {
 	r.Header.Set("authorization", url.QueryEscape(token))
 	p.wantFault(p.serve(r), 401, "Unauthorized", "")
 }
+
+// FuzzResourceToken: whatever stands in place of a token, it is refused, and no answer is a 500.
+func FuzzResourceToken(f *testing.F) {
+	p := withUser(f)
+	token := p.permit("p", "All", "dbs/db/colls/c", "")
+	f.Add(strings.TrimPrefix(token, "type=resource&ver=1&sig="))
+	f.Add(";;")
+	f.Add("AAAA;eyJwIjoiQUFBQUFRPT0iLCJrIjo5fQ==;")
+	f.Fuzz(func(t *testing.T, sig string) {
+		p.t = t
+		if a := p.with("type=resource&ver=1&sig="+sig, "GET", "/", ""); a.status != 401 && !(a.status == 200 && "type=resource&ver=1&sig="+sig == token) {
+			t.Errorf("%q: %d %s", sig, a.status, a.body)
+		}
+	})
+}
+
+// FuzzScope: a scope that is accepted is the account or a part of it.
+func FuzzScope(f *testing.F) {
+	const account = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.DocumentDB/databaseAccounts/acct"
+	f.Add("/")
+	f.Add(account + "/dbs/a/colls/b")
+	f.Add(account + "2/dbs/a")
+	f.Fuzz(func(t *testing.T, text string) {
+		scope, err := parseScope(account, text)
+		if err != nil {
+			return
+		}
+		if again, err := parseScope(account, fullScope(account, scope)); err != nil || again != scope {
+			t.Errorf("%q: %q, then %q, %v", text, scope, again, err)
+		}
+	})
+}
