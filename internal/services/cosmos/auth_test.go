@@ -218,6 +218,10 @@ func TestAccount_Switches(t *testing.T) {
 	p.want(p.do("GET", "/dbs/db", ""), 200)
 	p.wantFault(p.do("POST", "/dbs", `{"id":"x"}`), 403, "Forbidden", "5300")
 	p.wantFault(p.do("DELETE", "/dbs/db/colls/c", ""), 403, "Forbidden", "5300")
+	p.wantFault(p.do("POST", "/dbs/db/colls/c/sprocs", `{"id":"s","body":"function(){}"}`), 403, "Forbidden", "5300")
+	if a := p.do("POST", "/dbs/db/colls/c/sprocs/s", "[]", pkA...); a.status == 403 {
+		t.Errorf("execution of a stored procedure is not metadata: %s", a.body)
+	}
 	p.want(p.item("POST", "", `["a"]`, `{"id":"1","pk":"a"}`), 201)
 	for _, bad := range []string{
 		`{"virtualNetworkRules":[{"id":"/subscriptions/x"}]}`, `{"locations":[{"locationName":"a"},{"locationName":"b","failoverPriority":1}]}`, `{"enableMultipleWriteLocations":true}`,

@@ -127,12 +127,17 @@ func (c *call) checkKey(signature string, buf *[]byte) error {
 		// No sub-status: clients take 3 for a region without writes and wait for another one.
 		return fault.New(fault.Forbidden, "Forbidden",
 			"The given request [%s %s] cannot be authorized by a read-only key. Use a read-write key of the account.", c.HTTP.Method, c.HTTP.URL.Path)
-	case c.account.KeyMetadataDenied && !c.op.reads() && target.kind != "docs":
+	case c.account.KeyMetadataDenied && !c.op.reads() && !c.changesData(target.kind):
 		return withSub(fault.New(fault.Forbidden, "Forbidden",
 			"Operation '%s' on resource '%s' is not allowed through Azure Cosmos DB endpoint. Please switch on such operations for your account, or perform this operation through Azure Resource Manager.",
 			c.HTTP.Method, target.kind), subNotByRBAC)
 	}
 	return nil
+}
+
+// changesData tells whether a write is one of data, not of metadata: of documents, of conflicts, or by a stored procedure.
+func (c *call) changesData(kind string) bool {
+	return kind == "docs" || kind == "conflicts" || kind == "sprocs" && c.HTTP.Method == http.MethodPost && parsePath(c.HTTP.URL.EscapedPath()).item
 }
 
 func (c *call) match(signature string, text []byte) (KeyName, bool) {
