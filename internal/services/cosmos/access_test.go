@@ -28,10 +28,23 @@ func TestAccessMatrix(t *testing.T) {
 	}
 	// What each credential does of them, in order: y yes, u 401, f 403.
 	callers := []struct{ name, can string }{
-		{"primary key", "yyyyyyyyy"}, {"secondary key", "yyyyyyyyy"}, {"primary read-only key", "yyyyffyff"}, {"secondary read-only key", "yyyyffyff"},
-		{"old primary key", "uuuuuuuuu"}, {"other account's key", "uuuuuuuuu"}, {"none", "uuuuuuuuu"},
-		{"token, Read", "yyyyfffff"}, {"token, All", "yyyyyyfff"}, {"token, All of a", "yyyyyffff"}, {"token, Read of item", "yyyffffff"}, {"token of old key", "uuuuuuuuu"},
-		{"reader", "yyyyffyff"}, {"contributor of c", "yyyyyyfff"}, {"no role", "fffffffff"}, {"foreign", "uuuuuuuuu"}, {"ARM owner", "fffffffff"},
+		{"primary key", "yyyyyyyyy"},
+		{"secondary key", "yyyyyyyyy"},
+		{"primary read-only key", "yyyyffyff"},
+		{"secondary read-only key", "yyyyffyff"},
+		{"old primary key", "uuuuuuuuu"},
+		{"other account's key", "uuuuuuuuu"},
+		{"none", "uuuuuuuuu"},
+		{"token, Read", "yyyyfffff"},
+		{"token, All", "yyyyyyfff"},
+		{"token, All of a", "yyyyyffff"},
+		{"token, Read of item", "yyyffffff"},
+		{"token of old key", "uuuuuuuuu"},
+		{"reader", "yyyyffyff"},
+		{"contributor of c", "yyyyyyfff"},
+		{"no role", "fffffffff"},
+		{"foreign", "uuuuuuuuu"},
+		{"ARM owner", "fffffffff"},
 	}
 	states := []struct {
 		name, properties, from string

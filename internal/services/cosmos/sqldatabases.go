@@ -68,7 +68,6 @@ type sqlPut struct {
 	account *arm.Resource
 	st      *settings
 	body    sqlBody
-	id      string // of the resource; "" if it does not say
 }
 
 func (s *Service) readSQL(ctx context.Context, c *arm.Call) (*sqlPut, error) {
