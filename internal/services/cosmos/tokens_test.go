@@ -216,6 +216,7 @@ func TestResourceToken_Reach(t *testing.T) {
 		{"POST", docs, `[{"operationType":"Read","id":"1"}]`, join(a, atomic), 403},
 		{"PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"]}}`, nil, 403},
 		{"DELETE", "/dbs/db/colls/c", "", nil, 403},
+		{"POST", "/dbs/db/colls/c/sprocs/none", `[]`, join(query, a), 403},
 	}, metadata...))
 	p.tokenCases("container, All", p.permit("w", "All", "/dbs/AAAAAQ==/colls/"+coll["_rid"].(string)+"/", ""), append([]tokenCase{
 		{"POST", docs, `{"id":"9","pk":"a"}`, a, 201},

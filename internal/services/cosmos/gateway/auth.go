@@ -17,6 +17,27 @@ import (
 // skew is how far a request's date may be from ours.
 const skew = 15 * time.Minute
 
+// operationOf is classify, but for a POST to one thing, which runs a stored procedure whatever the headers say: only feeds are queried. Else a read-only key
+// would run it as a query.
+func operationOf(r *http.Request) operation {
+	op := classify(r)
+	if op != opWrite && r.Method == http.MethodPost && addressesOne(r.URL.EscapedPath()) {
+		return opWrite
+	}
+	return op
+}
+
+// addressesOne tells whether a path has an even number of segments, and some.
+func addressesOne(path string) bool {
+	n := 0
+	for i := range len(path) {
+		if path[i] != '/' && (i == 0 || path[i-1] == '/') {
+			n++
+		}
+	}
+	return n > 0 && n%2 == 0
+}
+
 // classify tells what a request does. A POST is a write unless a header says that it is a query or a request for a query's plan.
 func classify(r *http.Request) operation {
 	switch r.Method {
