@@ -25,6 +25,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/seal"
 	"github.com/bulkheadhq/bulkhead/internal/store/pebble"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
+	"github.com/bulkheadhq/bulkhead/internal/wire/wiretest"
 )
 
 const (
@@ -322,4 +323,12 @@ func TestIPRangeFilter(t *testing.T) {
 			t.Errorf("%s %s: %d %s", tt.method, tt.properties, a.status, a.body)
 		}
 	}
+}
+
+func TestControlRoutes(t *testing.T) {
+	t.Parallel()
+	c := newControlled(t)
+	wiretest.CheckRoutes(t, c.mux, c.s.controlRoutes(), wiretest.Check{
+		Params: map[string]string{"name": "acct"}, Sign: func(r *http.Request) { r.Header.Set("Authorization", "Bearer nobody") },
+	})
 }
