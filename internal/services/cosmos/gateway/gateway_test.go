@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -60,6 +61,21 @@ func TestClassify(t *testing.T) {
 		}
 		if got := classify(r); got != tt.want {
 			t.Errorf("%s %v: %d, want %d", tt.method, tt.header, got, tt.want)
+		}
+	}
+}
+
+func TestOperationOf(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]operation{
+		"/dbs/d/colls/c/docs": opQuery, "//dbs//d/colls/c/docs/": opQuery, "/dbs": opQuery, "/": opQuery, "/dbs/d/users": opQuery,
+		"/dbs/d/colls/c/sprocs/s": opWrite, "/dbs/d/colls/c/sprocs//s/": opWrite, "dbs/d/colls/c/sprocs/%2F": opWrite,
+	} {
+		r := httptest.NewRequest("POST", "https://x/", nil)
+		r.URL.Path, r.URL.RawPath = path, ""
+		r.Header.Set("x-ms-documentdb-isquery", "true")
+		if got := operationOf(r); got != want {
+			t.Errorf("%s: %d, want %d", path, got, want)
 		}
 	}
 }
