@@ -221,7 +221,7 @@ func TestAccount_Switches(t *testing.T) {
 	p.want(p.item("POST", "", `["a"]`, `{"id":"1","pk":"a"}`), 201)
 	for _, bad := range []string{
 		`{"virtualNetworkRules":[{"id":"/subscriptions/x"}]}`, `{"locations":[{"locationName":"a"},{"locationName":"b","failoverPriority":1}]}`, `{"enableMultipleWriteLocations":true}`,
-		`{"cors":[{"allowedOrigins":"*"}]}`, `{"keyVaultKeyUri":"https://kv"}`, `{"capabilities":[{"name":"EnableMongo"}]}`, `{"createMode":"Restore"}`, `{"consistencyPolicy":{"defaultConsistencyLevel":"Wild"}}`,
+		`{"cors":[{"allowedOrigins":"https://a.example/x"}]}`, `{"cors":[{}]}`, `{"cors":[{"allowedOrigins":"*"},{"allowedOrigins":"*"}]}`, `{"cors":[{"allowedOrigins":"*","maxAgeInSeconds":-1}]}`, `{"keyVaultKeyUri":"https://kv"}`, `{"capabilities":[{"name":"EnableMongo"}]}`, `{"createMode":"Restore"}`, `{"consistencyPolicy":{"defaultConsistencyLevel":"Wild"}}`,
 		`{"ipRules":[{"ipAddressOrRange":"x"}]}`, `{"ipRangeFilter":"1.2.3.4/99"}`, `{"publicNetworkAccess":"Maybe"}`, `{"databaseAccountOfferType":"Gold"}`, `{"ipRules":7}`, `{"capacity":{"totalThroughputLimit":1000}}`,
 		`{"capabilities":[{"name":"EnableServerless"}]}`,
 	} {

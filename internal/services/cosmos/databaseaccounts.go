@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -129,16 +130,16 @@ type accountProperties struct {
 	DocumentEndpoint  string `json:"documentEndpoint"`
 	SQLEndpoint       string `json:"sqlEndpoint,omitempty"`
 	*settings
-	IPRules         *[]ipRule         `json:"ipRules,omitempty"`
-	IPRangeFilter   *string           `json:"ipRangeFilter,omitempty"`
-	VirtualNetworks []networkRule     `json:"virtualNetworkRules"`
-	Cors            []json.RawMessage `json:"cors"`
-	BypassIDs       []string          `json:"networkAclBypassResourceIds"`
-	Write           []shownLocation   `json:"writeLocations"`
-	Read            []shownLocation   `json:"readLocations"`
-	Locations       []shownLocation   `json:"locations"`
-	Failover        []failover        `json:"failoverPolicies"`
-	InstanceID      string            `json:"instanceId"`
+	IPRules         *[]ipRule       `json:"ipRules,omitempty"`
+	IPRangeFilter   *string         `json:"ipRangeFilter,omitempty"`
+	VirtualNetworks []networkRule   `json:"virtualNetworkRules"`
+	Cors            []corsPolicy    `json:"cors"`
+	BypassIDs       []string        `json:"networkAclBypassResourceIds"`
+	Write           []shownLocation `json:"writeLocations"`
+	Read            []shownLocation `json:"readLocations"`
+	Locations       []shownLocation `json:"locations"`
+	Failover        []failover      `json:"failoverPolicies"`
+	InstanceID      string          `json:"instanceId"`
 }
 
 type shownLocation struct {
@@ -163,7 +164,7 @@ func (s *Service) render(_ context.Context, c *arm.Call, r *arm.Resource) (json.
 	}
 	endpoint := gateway.Endpoint(c.Request, strings.ToLower(r.Name))
 	out := accountProperties{
-		ProvisioningState: "Succeeded", DocumentEndpoint: endpoint, settings: st, VirtualNetworks: st.shownNetworkRules(), Cors: []json.RawMessage{},
+		ProvisioningState: "Succeeded", DocumentEndpoint: endpoint, settings: st, VirtualNetworks: st.shownNetworkRules(), Cors: slices.Concat([]corsPolicy{}, st.Cors),
 		BypassIDs: []string{}, InstanceID: r.GUID,
 	}
 	for _, l := range st.Locations {

@@ -31,7 +31,7 @@ type settings struct {
 	MultipleWrite      bool              `json:"enableMultipleWriteLocations"`
 	AnalyticalStorage  bool              `json:"enableAnalyticalStorage,omitempty"`
 	VirtualNetworks    []networkRule     `json:"virtualNetworkRules,omitempty"`
-	Cors               []json.RawMessage `json:"cors,omitempty"`
+	Cors               []corsPolicy      `json:"cors,omitempty"`
 	NetworkBypassIDs   []string          `json:"networkAclBypassResourceIds,omitempty"`
 	KeyVaultKey        string            `json:"keyVaultKeyUri,omitempty"`
 	CreateMode         string            `json:"createMode,omitempty"`
@@ -102,7 +102,7 @@ func parseSettings(properties arm.Object, region string) (*settings, error) {
 	if s.Locations[0].Name == "" || s.Locations[0].Priority != 0 {
 		return nil, bad("The locations of the account need a locationName and, for a single region, failoverPriority 0.")
 	}
-	for _, check := range []func() error{s.checkConsistency, s.checkIPRules, s.checkChoices} {
+	for _, check := range []func() error{s.checkCORS, s.checkConsistency, s.checkIPRules, s.checkChoices} {
 		if err := check(); err != nil {
 			return nil, err
 		}
@@ -118,8 +118,6 @@ func (s *settings) refuse() error {
 	switch {
 	case len(s.Locations) > 1 || s.MultipleWrite:
 		return unsupported("More than one region (locations, enableMultipleWriteLocations)")
-	case len(s.Cors) > 0:
-		return unsupported("Cross-origin requests (cors)")
 	case len(s.NetworkBypassIDs) > 0:
 		return unsupported("Firewall bypass by resource (networkAclBypassResourceIds)")
 	case s.KeyVaultKey != "":
@@ -228,7 +226,7 @@ func (s *settings) account(r *arm.Resource) (*gateway.Account, error) {
 	a := &gateway.Account{
 		ID: r.ID, Name: strings.ToLower(r.Name), GUID: r.GUID, Filtered: len(s.IPRules) > 0 || s.FilterEnabled, Public: s.PublicAccess != "Disabled",
 		LocalAuthDisabled: s.LocalAuthDisabled, KeyMetadataDenied: s.KeyMetadataDenied, Serverless: s.serverless(), Consistency: s.Consistency.Level,
-		Location: s.Locations[0].Name,
+		Location: s.Locations[0].Name, CORS: s.cors(),
 	}
 	a.Throttling, _ = gateway.ParseThrottling(tag(r.Tags, gateway.ThrottlingTag)) // a value that is none leaves the default
 	for _, rule := range s.IPRules {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/catalog"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/gateway"
 )
 
@@ -132,7 +133,7 @@ func TestOffers_Migration(t *testing.T) {
 	p.check(err)
 	toAuto := []string{"x-ms-cosmos-migrate-offer-to-autopilot", "true"}
 	toManual := []string{"x-ms-cosmos-migrate-offer-to-manual-throughput", "true"}
-	for _, step := range []struct {
+	for i, step := range []struct {
 		headers     []string
 		body        string
 		manual, max float64
@@ -140,8 +141,8 @@ func TestOffers_Migration(t *testing.T) {
 	}{
 		{nil, `{"content":{"offerThroughput":2500}}`, 2500, 0, "400"},
 		{toAuto, string(raw), 300, 3000, "1000"},
-		{toAuto, string(raw), 300, 3000, "1000"}, // again
-		{nil, `{"content":{"offerAutopilotSettings":{"maxThroughput":60000}}}`, 6000, 60000, "6000"},
+		{toAuto, string(raw), 300, 3000, "1000"},                                                     // again
+		{nil, `{"content":{"offerAutopilotSettings":{"maxThroughput":60000}}}`, 6000, 60000, "6000"}, // takes six ranges
 		{toManual, string(raw), 60000, 0, "600"},
 		{nil, `{"content":{"offerThroughput":600}}`, 600, 0, "600"},
 	} {
@@ -150,10 +151,20 @@ func TestOffers_Migration(t *testing.T) {
 			t.Errorf("%v %s: %v, %v", step.headers, step.body, manual, most)
 		}
 		for _, a := range []answer{a, p.want(p.do("GET", path, ""), 200)} {
-			if a.header.Get("X-Ms-Cosmos-Min-Throughput") != step.least || a.header.Get("X-Ms-Offer-Replace-Pending") != "false" {
+			if a.header.Get("X-Ms-Cosmos-Min-Throughput") != step.least || a.header.Get("X-Ms-Offer-Replace-Pending") != strconv.FormatBool(i >= 3) {
 				t.Errorf("%s: at least %s, pending %s", step.body, a.header.Get("X-Ms-Cosmos-Min-Throughput"), a.header.Get("X-Ms-Offer-Replace-Pending"))
 			}
 		}
+	}
+	id := p.call("acct", "").Old.GUID
+	for tries := 0; p.do("GET", path, "").header.Get("X-Ms-Offer-Replace-Pending") == "true"; tries++ {
+		if tries > 10 {
+			t.Fatal("the change stays pending")
+		}
+		p.check(p.drainer.Drain(context.Background(), catalog.SplitShard(id)))
+	}
+	if n := len(p.ranges()); n != 6 {
+		t.Errorf("%d ranges for 60,000 units", n)
 	}
 	p.wantFault(p.do("PUT", path, `{"content":{"offerThroughput":500}}`), 400, "BadRequest", "")
 	p.wantFault(p.do("PUT", path, `{"content":{"offerAutopilotSettings":{"maxThroughput":4000}}}`), 400, "BadRequest", "")
@@ -169,12 +180,12 @@ func TestOffers_Migration(t *testing.T) {
 		p.clock.Advance(10 * time.Second)
 		return n
 	}
-	if n := count(); n < 590 || n > 600 {
-		t.Errorf("%d reads in a burst at 600", n)
+	if n := count(); n < 90 || n > 100 {
+		t.Errorf("%d reads in a burst at 600 in six ranges", n)
 	}
-	p.want(p.do("PUT", path, `{"content":{"offerThroughput":1000}}`), 200)
-	if n := count(); n < 1000 || n > 1001 {
-		t.Errorf("%d reads in a burst at 1000", n)
+	p.want(p.do("PUT", path, `{"content":{"offerThroughput":1200}}`), 200)
+	if n := count(); n < 200 || n > 201 {
+		t.Errorf("%d reads in a burst at 1200 in six ranges", n)
 	}
 }
 

@@ -279,6 +279,8 @@ func TestBatch_Rules(t *testing.T) {
 	}
 	p.batch(`["a"]`, `[{"operationType":"Create","resourceBody":{"id":"b","pk":"a","x":"`+strings.Repeat("x", 2<<20)+`"}}]`, 413, allOrNone...)
 	p.batch(`["a"]`, `{}`, 400, allOrNone...)
+	p.batch(`["a"]`, `[{"operationType":"Read","id":"1","partitionKey":"[\"a\"]"}]`, 200, allOrNone...)
+	p.batch(`["a"]`, `[{"operationType":"Read","id":"1"},{"operationType":"Read","id":"1","partitionKey":"[\"b\"]"}]`, 400, allOrNone...)
 	rs, _, _ = p.batch(`["a"]`, `[{"operationType":"Upsert","resourceBody":{"id":"1","pk":"a"}},{"operationType":"Read","id":"1"}]`, 200, append(allOrNone, "prefer", "return=minimal")...)
 	if rs[0].Body != nil || rs[1].Body == nil {
 		t.Errorf("minimal: %+v", rs)
@@ -321,4 +323,50 @@ func TestBulk(t *testing.T) {
 	if got[0] != 201 || got[99] != 429 || rs[99].Retry <= 0 {
 		t.Errorf("throttled: %v, %+v", got, rs[99])
 	}
+}
+
+// Operations of one bulk request go each to its own range, whose throughput is its own.
+func TestBulk_SeveralRanges(t *testing.T) {
+	t.Parallel()
+	p := withAccount(t)
+	p.want(p.do("POST", "/dbs", `{"id":"db"}`), 201)
+	p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"]}}`, "x-ms-offer-throughput", "25200"), 201)
+	p.check(p.tagged("strict"))
+	var ops []string
+	for i := range 60 {
+		ops = append(ops, fmt.Sprintf(`{"operationType":"Create","partitionKey":"[%d]","resourceBody":{"id":"1","pk":%d}}`, i, i))
+	}
+	_, _, got := p.batch(`[0]`, "["+strings.Join(ops, ",")+"]", 200, "x-ms-cosmos-batch-continue-on-error", "True")
+	if len(got) != 60 {
+		t.Fatalf("%d results", len(got))
+	}
+	counts := map[string]float64{}
+	for _, id := range []string{"0", "1", "2"} {
+		counts[id] = p.want(p.do("GET", "/dbs/db/colls/c/docs", "", "x-ms-documentdb-partitionkeyrangeid", id), 200).json(t)["_count"].(float64)
+	}
+	if len(counts) != 3 || counts["0"]*counts["1"]*counts["2"] == 0 || counts["0"]+counts["1"]+counts["2"] != 60 {
+		t.Errorf("documents by range: %v", counts)
+	}
+	// One range is used up: the others still work.
+	work := p.item("GET", "/1", `[0]`, "").header.Get("X-Ms-Documentdb-Partitionkeyrangeid")
+	for range 10_000 {
+		if p.item("GET", "/1", `[0]`, "").status == 429 {
+			break
+		}
+	}
+	admitted := 0
+	for i := range 60 {
+		a := p.item("GET", "/1", fmt.Sprintf("[%d]", i), "")
+		if a.status == 200 && a.header.Get("X-Ms-Documentdb-Partitionkeyrangeid") == work {
+			t.Errorf("key %d of range %s was read", i, work)
+		}
+		if a.status == 200 {
+			admitted++
+		}
+	}
+	if float64(admitted) != 60-counts[work] {
+		t.Errorf("%d of 60 keys were read, range %s of %v is used up", admitted, work, counts)
+	}
+	// What needs all ranges is refused.
+	p.want(p.do("GET", "/dbs/db/colls/c/docs", ""), 429)
 }

@@ -168,6 +168,7 @@ func (c *Catalog) changeOffer(ctx context.Context, acct, ref, ifMatch string, au
 	}
 	var out *Offer
 	now, etag := c.stamp()
+	guids := newGUIDs(2 * maxRanges)
 	err = c.update(ctx, acct, audit, func(tx store.Tx) error {
 		o, err := get(tx, offerCodec, offerKey(number))
 		switch {
@@ -183,7 +184,51 @@ func (c *Catalog) changeOffer(ctx context.Context, acct, ref, ifMatch string, au
 		}
 		o.Time, o.ETag = now, etag
 		out = o
+		if err := c.widen(tx, acct, o, guids); err != nil {
+			return err
+		}
 		return put(tx, offerCodec, offerKey(number), *o)
 	})
+	c.wakeUp()
 	return out, err
+}
+
+// Pending tells whether the container's ranges are still being split for the offer's throughput.
+func (c *Catalog) Pending(ctx context.Context, acct string, o *Offer) (pending bool, err error) {
+	if o.Container == 0 {
+		return false, nil
+	}
+	err = c.st.View(ctx, Shard(acct), func(sn store.Snapshot) error {
+		pending = false
+		name, err := sn.Get(containerNameKey(o.Database, o.Container))
+		if name == nil || err != nil {
+			return err
+		}
+		con, err := get(sn, containerCodec, containerKey(o.Database, string(name)))
+		pending = con != nil && len(con.Splits) > 0
+		return err
+	})
+	return pending, err
+}
+
+// widen plans the splits that a container's throughput needs. Ranges are never joined: less throughput leaves them as they are.
+func (c *Catalog) widen(tx store.Tx, acct string, o *Offer, guids []string) error {
+	if o.Container == 0 {
+		return nil
+	}
+	name, err := tx.Get(containerNameKey(o.Database, o.Container))
+	if name == nil || err != nil {
+		return err
+	}
+	con, err := get(tx, containerCodec, containerKey(o.Database, string(name)))
+	if con == nil || err != nil {
+		return err
+	}
+	if con.Want = rangesFor(&o.Throughput); con.Want <= len(con.Ranges)+len(con.Splits) {
+		return nil
+	}
+	if err := con.grow(tx, acct, guids); err != nil {
+		return err
+	}
+	return put(tx, containerCodec, containerKey(con.Database, con.Name), *con)
 }

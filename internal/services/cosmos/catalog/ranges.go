@@ -32,7 +32,10 @@ type Split struct {
 }
 
 // rangeThroughput is how many request units per second one range serves.
-const rangeThroughput = 10_000
+const (
+	rangeThroughput = 10_000
+	maxRanges       = maxRU / rangeThroughput
+)
 
 // rangesFor is how many ranges the throughput needs.
 func rangesFor(t *Throughput) int {
@@ -51,6 +54,17 @@ func newRanges(def pkey.Definition, n int) []Range {
 		low = high
 	}
 	return out
+}
+
+// shards are the guids of all ranges, those that a split is filling too.
+func (c *Container) shards() (guids []string) {
+	for _, r := range c.Ranges {
+		guids = append(guids, r.GUID)
+	}
+	for _, s := range c.Splits {
+		guids = append(guids, s.Children[0].GUID, s.Children[1].GUID)
+	}
+	return guids
 }
 
 // RangeOf is the range that holds the documents of an effective partition key.

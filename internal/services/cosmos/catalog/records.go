@@ -35,6 +35,7 @@ type Container struct {
 	Routing      uint64           `json:"routing"`    // changes when Ranges do
 	NextRange    uint16           `json:"nextRange,omitempty"`
 	Splits       []Split          `json:"splits,omitempty"` // under way
+	Want         int              `json:"want,omitempty"`   // how many ranges the throughput needs
 	TTL          TTL              `json:"ttl"`
 	Unique       [][]string       `json:"unique,omitempty"` // paths of unique keys
 

@@ -52,8 +52,11 @@ func (g *Gateway) batch(ctx context.Context, c *call, con *catalog.Container) (a
 	if err := c.decode(&ops); err != nil {
 		return nil, err
 	}
-	if len(ops) == 0 || len(ops) > maxBatch {
-		return nil, invalid("Batch request has %d operations; 1 to %d are allowed.", len(ops), maxBatch)
+	switch {
+	case len(ops) == 0:
+		return nil, invalid("Batch request has no operations.")
+	case len(ops) > maxBatch:
+		return nil, invalid("Batch request has more operations than what is supported: %d; at most %d are allowed.", len(ops), maxBatch)
 	}
 	if len(c.Body) > items.MaxDocument {
 		return nil, fault.New(fault.TooLarge, "RequestEntityTooLarge", "Request size is too large: a batch has at most %d bytes.", items.MaxDocument)
@@ -109,6 +112,9 @@ func (g *Gateway) atomicBatch(ctx context.Context, c *call, con *catalog.Contain
 	if err != nil {
 		return nil, err
 	}
+	if err := sameKey(con, key, ops); err != nil {
+		return nil, err
+	}
 	if err := g.admit(c, con, key.EPK(*con.PartitionKey)); err != nil {
 		return nil, err
 	}
@@ -153,6 +159,19 @@ func (g *Gateway) atomicBatch(ctx context.Context, c *call, con *catalog.Contain
 	c.setCharge(total)
 	c.setRange(con, state)
 	return results, nil
+}
+
+// sameKey refuses operations that name another partition key than their batch.
+func sameKey(con *catalog.Container, key pkey.Key, ops []batchOperation) error {
+	for i := range ops {
+		if ops[i].PartitionKey == "" {
+			continue
+		}
+		if own, err := ops[i].key(con); err != nil || !own.Equal(key) {
+			return invalid("One or more operations within the batch request have a different partition key value than the request.")
+		}
+	}
+	return nil
 }
 
 func (op *batchOperation) isPatch() bool { return strings.EqualFold(op.Type, "patch") }
@@ -258,92 +277,4 @@ func (c *call) failedBatch(con *catalog.Container, n, at int, err error) (any, e
 func failedResult(err error) batchResult {
 	f := fault.As(err)
 	return batchResult{Status: f.Kind.Status(), Substatus: f.Substatus, Charge: chargeMiss, Message: f.Message, Retry: f.RetryAfter.Milliseconds()}
-}
-
-// bulk does each operation for itself. One that fails does not keep the others back, unless the client says so: then those after it are not done.
-func (g *Gateway) bulk(ctx context.Context, c *call, con *catalog.Container, ops []batchOperation) (any, error) {
-	results := make([]batchResult, len(ops))
-	status, total := http.StatusOK, 0.0
-	stops := c.header("X-Ms-Cosmos-Batch-Continue-On-Error") != "" && !c.isTrue("X-Ms-Cosmos-Batch-Continue-On-Error")
-	touched := map[string]items.State{}
-	for i := range ops {
-		err := g.steadily(ctx, c, func() (err error) {
-			if con, err = g.container(ctx, c); err == nil {
-				results[i], err = g.bulkOne(ctx, c, con, &ops[i], touched)
-			}
-			return err
-		})
-		if err != nil {
-			if !isCallers(err) {
-				return nil, documentError(err)
-			}
-			results[i], status = failedResult(err), http.StatusMultiStatus
-		}
-		total += results[i].Charge
-		if err != nil && stops {
-			for j := i + 1; j < len(ops); j++ {
-				results[j] = batchResult{Status: http.StatusFailedDependency}
-			}
-			break
-		}
-	}
-	c.setCharge(total)
-	c.meter, c.meters = meter{}, nil // each operation was charged for
-	states := make([]items.State, 0, len(touched))
-	for _, r := range con.Ranges {
-		if s, ok := touched[r.ID]; ok {
-			states = append(states, s)
-		}
-	}
-	c.setRanges(con, states)
-	return &wire.Reply{Status: status, Body: results}, nil
-}
-
-// bulkOne does one operation, if its range has throughput left.
-func (g *Gateway) bulkOne(ctx context.Context, c *call, con *catalog.Container, op *batchOperation, touched map[string]items.State) (batchResult, error) {
-	key, err := pkey.ParseHeader(op.PartitionKey)
-	switch {
-	case err != nil:
-		return batchResult{}, err
-	case len(key) == 0 && len(con.PartitionKey.Paths) == 1:
-		key = pkey.Key{pkey.Value{}}
-	case len(key) != len(con.PartitionKey.Paths):
-		return batchResult{}, keyMismatch()
-	}
-	m, refused := g.throttle.meter(c, con, con.RangeOf(key.EPK(*con.PartitionKey)).GUID)
-	if refused != nil {
-		return batchResult{}, refused
-	}
-	r, err := g.bulkWrite(ctx, c, con, op, key, touched)
-	if err != nil {
-		r.Charge = chargeMiss
-	}
-	g.throttle.settle(m, r.Charge)
-	return r, err
-}
-
-func (g *Gateway) bulkWrite(ctx context.Context, c *call, con *catalog.Container, op *batchOperation, key pkey.Key, touched map[string]items.State) (batchResult, error) {
-	for attempt := range patchRetries {
-		if attempt == 1 {
-			unlock, err := g.patching.lock(ctx, key.EPK(*con.PartitionKey))
-			if err != nil {
-				return batchResult{}, err
-			}
-			defer unlock()
-		}
-		b := batchBuilder{g: g, con: con, key: key, seen: map[string]*items.Document{}}
-		if err := b.add(ctx, op); err != nil {
-			return batchResult{}, err
-		}
-		outs, s, err := g.Items.Apply(ctx, con.At(b.writes[0].EPK), c.now, b.writes)
-		if op.isPatch() && op.IfMatch == "" && fault.Is(err, fault.Precondition) {
-			continue
-		}
-		if err != nil {
-			return batchResult{}, documentError(err)
-		}
-		touched[s.Range.ID] = s
-		return c.result(b.writes[0].Op, outs[0]), nil
-	}
-	return batchResult{}, retryWith()
 }

@@ -84,7 +84,7 @@ func (g *Gateway) readContainer(ctx context.Context, c *call) (any, error) {
 			all.Documents += s.Usage.Documents
 			all.Bytes += s.Usage.Bytes
 		}
-		c.setUsage(all)
+		c.setUsage(con, all)
 	}
 	c.SetHeader("X-Ms-Documentdb-Collection-Index-Transformation-Progress", "100")
 	return out, nil

@@ -185,7 +185,7 @@ func (g *Gateway) write(ctx context.Context, c *call, con *catalog.Container, w 
 	out := outs[0]
 	c.setCharge(chargeWrite(w.Op, out))
 	c.setRange(con, state)
-	c.setUsage(state.Usage)
+	c.setUsage(con, state.Usage)
 	c.SetHeader("X-Ms-Item-Lsn", strconv.FormatUint(out.LSN, 10))
 	r := &wire.Reply{Status: writeStatus(w.Op, out)}
 	if out.Text != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/authn"
+	"github.com/bulkheadhq/bulkhead/internal/cors"
 	"github.com/bulkheadhq/bulkhead/internal/netrule"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/catalog"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/items"
@@ -46,8 +47,9 @@ type Account struct {
 
 	Filtered      bool // only whom Firewall admits may call
 	Firewall      netrule.Firewall
-	AllowPlatform bool // 0.0.0.0 is among the rules: callers inside the platform
-	Public        bool // publicNetworkAccess
+	AllowPlatform bool         // 0.0.0.0 is among the rules: callers inside the platform
+	Public        bool         // publicNetworkAccess
+	CORS          *cors.Policy // nil: no page of another origin may call
 
 	LocalAuthDisabled bool
 	KeyMetadataDenied bool // disableKeyBasedMetadataWriteAccess
@@ -78,7 +80,7 @@ type Deps struct {
 	Verifier authn.Verifier
 	Subnet   netrule.Lookup // nil: no account has virtual network rules
 	Inside   func(ctx context.Context, subscription, service string, client netip.Addr) (bool, error)
-	Audit    Auditor        // nil: the mux alone records
+	Audit    Auditor // nil: the mux alone records
 
 	Throttling Throttling           // of accounts that do not choose; burst if not set
 	Monotonic  func() time.Duration // what throughput is measured by; nil: the machine's
@@ -163,6 +165,7 @@ func (g *Gateway) Routes() []wire.Route {
 	add("GET", "/offers/{offer}", "ReadOffer", g.readOffer)
 	add("PUT", "/offers/{offer}", "ReplaceOffer", g.replaceOffer)
 	g.userRoutes(add)
+	out = append(out, badOfferPath())
 	for _, u := range unsupportedPaths {
 		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
 			add(method, u.pattern, "Unsupported", unsupported(u.what))

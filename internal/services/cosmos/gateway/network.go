@@ -11,16 +11,23 @@ import (
 
 // network finds the account and asks its firewall.
 func (g *Gateway) network(ctx context.Context, r *wire.Request) error {
-	a, err := g.Accounts.Account(ctx, r.Host.Name)
+	a, err := g.account(ctx, r)
 	if err != nil {
 		return err
 	}
-	if a == nil {
-		return withSub(fault.New(fault.Forbidden, "Forbidden", "Database Account %s does not exist", r.Host.Name), subAccountGone)
-	}
+	a.allowOrigin(r)
 	r.State = &call{Request: r, account: a, op: classify(r.HTTP), now: r.Time}
 	r.Resource = a.ID
 	return g.firewall(ctx, r, a)
+}
+
+// account finds the account of a request's host.
+func (g *Gateway) account(ctx context.Context, r *wire.Request) (*Account, error) {
+	a, err := g.Accounts.Account(ctx, r.Host.Name)
+	if err == nil && a == nil {
+		err = withSub(fault.New(fault.Forbidden, "Forbidden", "Database Account %s does not exist", r.Host.Name), subAccountGone)
+	}
+	return a, err
 }
 
 // firewall refuses whom the account does not admit: publicNetworkAccess, subnets, IP rules.

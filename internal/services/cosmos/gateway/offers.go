@@ -43,15 +43,19 @@ func (g *Gateway) readOffer(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.offerReply(o, chargeMetadataRead), nil
+	return g.offerReply(ctx, c, o, chargeMetadataRead)
 }
 
-// offerReply is an answer with an offer; a change of throughput takes effect at once, so that none is ever pending.
-func (c *call) offerReply(o *catalog.Offer, charge float64) *wire.Reply {
+// offerReply is an answer with an offer. Throughput that takes more ranges is pending until the container has them.
+func (g *Gateway) offerReply(ctx context.Context, c *call, o *catalog.Offer, charge float64) (any, error) {
+	pending, err := g.Catalog.Pending(ctx, c.account.GUID, o)
+	if err != nil {
+		return nil, err
+	}
 	out := c.reply(http.StatusOK, charge, o.ETag, renderOffer(o))
 	c.SetHeader("X-Ms-Cosmos-Min-Throughput", strconv.Itoa(o.Minimum()))
-	c.SetHeader("X-Ms-Offer-Replace-Pending", "false")
-	return out
+	c.SetHeader("X-Ms-Offer-Replace-Pending", strconv.FormatBool(pending))
+	return out, nil
 }
 
 // replaceOffer sets an offer's throughput, or, by a header, migrates it between manual and autoscale.
@@ -87,5 +91,16 @@ func (g *Gateway) replaceOffer(ctx context.Context, c *call) (any, error) {
 		return nil, metadataError(err)
 	}
 	g.committed(c)
-	return c.offerReply(o, chargeMetadataWrite), nil
+	return g.offerReply(ctx, c, o, chargeMetadataWrite)
+}
+
+// badOfferPath answers a PUT to a link where an offer's id belongs: offers/offers/{id}. Such a path cannot be signed, so nobody is asked who they are.
+func badOfferPath() wire.Route {
+	return wire.Route{
+		Host: wire.HostCosmos, Method: http.MethodPut, Pattern: "/offers/{offer}/{rest*}", Operation: "ReplaceOffer", BodyLimit: maxBody,
+		Versions: wire.Versions{Header: "X-Ms-Version"}, Auth: wire.Anonymous,
+		Handler: func(context.Context, *wire.Request) (any, error) {
+			return nil, invalid("The path of an offer is offers/{id}.")
+		},
+	}
 }

@@ -26,7 +26,7 @@ func (s *Store) Get(ctx context.Context, r Range, epk, id string, number uint64)
 		if sn.LSN() == 0 {
 			return ErrNoRange
 		}
-		if err := ended.load(sn); err != nil {
+		if err := ended.seen(&r, sn); err != nil {
 			return err
 		}
 		if found == 0 {
@@ -140,7 +140,7 @@ func (s *Store) listByEPK(ctx context.Context, r Range, sel Selection, cursor []
 		if sn.LSN() == 0 {
 			return ErrNoRange
 		}
-		if err := ended.load(sn); err != nil {
+		if err := ended.seen(&r, sn); err != nil {
 			return err
 		}
 		var bad error
@@ -211,7 +211,7 @@ func (s *Store) listByOrder(ctx context.Context, r Range, sel Selection, cursor 
 		if sn.LSN() == 0 {
 			return ErrNoRange
 		}
-		if err := ended.load(sn); err != nil {
+		if err := ended.seen(&r, sn); err != nil {
 			return err
 		}
 		p.More = true

@@ -17,6 +17,7 @@ type transaction struct {
 	time   int64
 	seq    uint8
 	wrote  bool
+	why    Removal // of the document that is being removed
 }
 
 // stored is a document found in the transaction.
@@ -65,6 +66,8 @@ func (t *transaction) apply(p *prepared) (Outcome, error) {
 		return t.create(p)
 	case expire:
 		return t.expire(p)
+	case adopt:
+		return t.adopt(p)
 	}
 	old, err := t.find(p.epk, p.ID, p.Number)
 	switch {
@@ -100,7 +103,7 @@ func (t *transaction) create(p *prepared) (Outcome, error) {
 	if err := t.free(p, p.Doc.ID); err != nil {
 		return Outcome{}, err
 	}
-	number := documentNumber(t.record.number, t.lsn, t.seq)
+	number := t.numberFor(p)
 	if err := t.claim(p, number, nil); err != nil {
 		return Outcome{}, err
 	}
@@ -112,6 +115,9 @@ func (t *transaction) create(p *prepared) (Outcome, error) {
 		return Outcome{}, err
 	}
 	if err := t.tx.Put(orderKey(number), p.epk); err != nil {
+		return Outcome{}, err
+	}
+	if err := t.image(p, number, nil, text); err != nil {
 		return Outcome{}, err
 	}
 	t.record.documents++
@@ -160,6 +166,9 @@ func (t *transaction) replace(p *prepared, old *stored) (Outcome, error) {
 	if err := t.tx.Delete(oldLog); err != nil {
 		return Outcome{}, err
 	}
+	if err := t.image(p, old.number, old, text); err != nil {
+		return Outcome{}, err
+	}
 	t.record.bytes += uint64(len(text)) - uint64(oldSize)
 	return Outcome{Item: t.item(p, old.number, text), OldSize: oldSize, Properties: doc.Properties}, nil
 }
@@ -173,7 +182,8 @@ const (
 	Expired           // its time to live ended
 )
 
-func (t *transaction) remove(p *prepared, old *stored, _ Removal) (Outcome, error) {
+func (t *transaction) remove(p *prepared, old *stored, why Removal) (Outcome, error) {
+	t.why = why
 	oldSize := len(old.text)
 	if err := t.release(p.epk, old.header.unique, old.number); err != nil {
 		return Outcome{}, err
@@ -187,6 +197,9 @@ func (t *transaction) remove(p *prepared, old *stored, _ Removal) (Outcome, erro
 		if err := t.tx.Delete(key); err != nil {
 			return Outcome{}, err
 		}
+	}
+	if err := t.deleted(p, old); err != nil {
+		return Outcome{}, err
 	}
 	t.wrote = true
 	t.record.documents--
@@ -221,7 +234,11 @@ func (t *transaction) put(p *prepared, number uint64, doc Document) ([]byte, err
 	h := header{lsn: uint64(t.lsn), seq: t.seq, time: t.time, etag: p.etag, ttl: doc.TTL, unique: p.unique}
 	b := make([]byte, 0, h.size()+len(doc.Text)+240)
 	b = h.append(b)
-	b = t.appendText(b, doc.Text, number, p.quoted)
+	if p.source != nil {
+		b = append(b, p.source.text...)
+	} else {
+		b = t.appendText(b, doc.Text, number, p.quoted)
+	}
 	if err := t.tx.Put(docKey(p.epk, number), b); err != nil {
 		return nil, err
 	}

@@ -62,7 +62,15 @@ type expiry struct {
 	now  int64 // seconds
 }
 
-// load reads the range's setting.
+// seen reads the range's setting for a read, unless its container never had one.
+func (e *expiry) seen(r *Range, sn store.Snapshot) error {
+	if !r.Rules.Timed {
+		return nil
+	}
+	return e.load(sn)
+}
+
+// load reads the range's setting. Writes always do: one that began before the setting must not slip past the queue.
 func (e *expiry) load(sn store.Snapshot) error {
 	e.ttlRecord, e.kept = ttlRecord{}, false
 	b, err := sn.Get(ttlKey)
@@ -144,9 +152,9 @@ const (
 	maxWrites = 100
 )
 
-// checkTTL refuses a document whose ttl is none, in a container where it counts.
-func (r Range) checkTTL(d Document) error {
-	if r.Rules.DefaultTTL == 0 || !d.badTTL {
+// checkTTL refuses a document whose ttl is none, even where it does not count.
+func (d Document) checkTTL() error {
+	if !d.badTTL {
 		return nil
 	}
 	return fault.New(fault.Invalid, "BadRequest",

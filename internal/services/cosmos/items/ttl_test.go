@@ -39,6 +39,7 @@ func openTimed(t testing.TB, ttl int32) *timed {
 	t.Helper()
 	s, st, r := open(t)
 	c := clock.NewFake(now)
+	r.Rules.Timed = true
 	v := &timed{t, s.WithClock(c), st, r, c}
 	v.set(ttl, 1)
 	return v
@@ -46,7 +47,6 @@ func openTimed(t testing.TB, ttl int32) *timed {
 
 func (v *timed) set(ttl int32, revision uint64) {
 	v.t.Helper()
-	v.r.Rules.DefaultTTL = ttl
 	if err := v.s.SetTTL(context.Background(), v.r.GUID, ttl, revision); err != nil {
 		v.t.Fatal(err)
 	}
@@ -252,7 +252,7 @@ func TestTTL_TurnedOnLater(t *testing.T) {
 	for i := range n {
 		v.must(Create, fmt.Sprintf(`{"id":"n%d","ttl":1}`, i))
 	}
-	v.must(Create, `{"id":"a","ttl":"never"}`) // says nothing as long as it is off
+	v.must(Create, `{"id":"a"}`)
 	v.clock.Advance(time.Minute)
 	v.set(30, 2)
 	if got := v.visible(); got != "" {
@@ -269,18 +269,18 @@ func TestTTL_TurnedOnLater(t *testing.T) {
 		t.Errorf("keys (-want +got):\n%s", d)
 	}
 	if err := v.do(Upsert, `{"id":"a","ttl":"never"}`); !fault.Is(err, fault.Invalid) {
-		t.Errorf("an invalid ttl while it is on: %v", err)
+		t.Errorf("an invalid ttl: %v", err)
 	}
 }
 
 func TestParse_TTL(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]int32{"-1": -1, "1": 1, "2147483647": 2147483647, "5.0": 5, "1e2": 100, "null": 0} {
+	for text, want := range map[string]int32{"-1": -1, "1": 1, "2147483647": 2147483647, "5.0": 5, "1e2": 100} {
 		if d := doc(t, `{"id":"1","ttl":`+text+`}`); d.TTL != want || d.badTTL {
 			t.Errorf("%s: %d %v", text, d.TTL, d.badTTL)
 		}
 	}
-	for _, bad := range []string{"0", "-2", "2147483648", "1.5", `"5"`, "[]", "{}", "true", "1e400"} {
+	for _, bad := range []string{"0", "-2", "2147483648", "1.5", `"5"`, "[]", "{}", "true", "1e400", "null"} {
 		if d := doc(t, `{"id":"1","ttl":`+bad+`}`); !d.badTTL || d.TTL != 0 {
 			t.Errorf("%s: %d accepted", bad, d.TTL)
 		}

@@ -20,8 +20,8 @@ type UniqueKey [][]string
 
 // Rules are what a container asks of its documents.
 type Rules struct {
-	DefaultTTL int32 // of the container: 0 off, -1 on without a default
-	Unique     []UniqueKey
+	Timed  bool // there is a time to live, or was
+	Unique []UniqueKey
 }
 
 // uniqueSize is the length of a hash of unique values.
@@ -150,7 +150,7 @@ func (t *transaction) claim(p *prepared, number uint64, old []byte) error {
 		if err != nil {
 			return err
 		}
-		if b != nil {
+		if b != nil && p.Op != adopt { // in a split's copy, who held it before may still seem to: the log will tell
 			if err := t.checkHolder(p.epk, b, number); err != nil {
 				return err
 			}

@@ -42,6 +42,7 @@ const (
 	Read // in a transactional batch: the document as it is at that point
 
 	expire // by the worker: a document that has ended
+	adopt  // by a split: the document as the parent has it
 )
 
 // Write is one operation on one document of one logical partition.
@@ -124,11 +125,21 @@ func (s *Store) WithClock(c clock.Clock) *Store { return &Store{s.st, c} }
 
 // Init takes a range into use. It may run again.
 func (s *Store) Init(ctx context.Context, r Range) error {
+	return s.init(ctx, r, rangeRecord{number: r.Number, container: r.Container}, nil)
+}
+
+// init writes the range's record, and with it what else is to be there from the start.
+func (s *Store) init(ctx context.Context, r Range, rec rangeRecord, also func(tx store.Tx) error) error {
 	_, err := s.st.Update(ctx, Shard(r.GUID), func(tx store.Tx) error {
 		if b, err := tx.Get(rangeKey); b != nil || err != nil {
 			return err
 		}
-		return tx.Put(rangeKey, rangeRecord{number: r.Number, container: r.Container}.encode())
+		if also != nil {
+			if err := also(tx); err != nil {
+				return err
+			}
+		}
+		return tx.Put(rangeKey, rec.encode())
 	})
 	return err
 }
@@ -142,7 +153,8 @@ type prepared struct {
 	epk    []byte
 	etag   [16]byte
 	quoted string
-	unique []byte // hashes of the unique values of what is written
+	unique []byte  // hashes of the unique values of what is written
+	source *source // of adopt: what to adopt; nil: the document was deleted
 }
 
 // Apply does the writes in one transaction, or none of them. At most 100.
@@ -160,7 +172,12 @@ func (s *Store) Apply(ctx context.Context, r Range, now time.Time, writes []Writ
 			return nil, State{}, &FailedWrite{i, err}
 		}
 	}
-	out := make([]Outcome, len(writes))
+	return s.commit(ctx, r, now, ps, nil)
+}
+
+// commit runs the writes in one transaction. also, unless nil, makes it one of a split, which writes into a range that is not in use yet.
+func (s *Store) commit(ctx context.Context, r Range, now time.Time, ps []prepared, also func(tx store.Tx) error) ([]Outcome, State, error) {
+	out := make([]Outcome, len(ps))
 	state := State{Range: r}
 	t := transaction{r: r, time: now.Unix(), expiry: expiry{now: now.Unix()}}
 	lsn, err := s.st.Update(ctx, Shard(r.GUID), func(tx store.Tx) error {
@@ -174,6 +191,9 @@ func (s *Store) Apply(ctx context.Context, r Range, now time.Time, writes []Writ
 		if t.record, err = decodeRange(b); err != nil {
 			return err
 		}
+		if err := t.record.admit(also != nil); err != nil {
+			return err
+		}
 		if err := t.expiry.load(tx); err != nil {
 			return err
 		}
@@ -185,6 +205,11 @@ func (s *Store) Apply(ctx context.Context, r Range, now time.Time, writes []Writ
 			}
 		}
 		state.Usage = Usage{t.record.documents, t.record.bytes}
+		if also != nil {
+			if err := also(tx); err != nil {
+				return err
+			}
+		}
 		if !t.wrote {
 			return nil
 		}
@@ -199,7 +224,7 @@ func (s *Store) Apply(ctx context.Context, r Range, now time.Time, writes []Writ
 
 // prepare checks a document against the container's rules, and hashes its unique values.
 func (r Range) prepare(d Document) (unique []byte, err error) {
-	if err := r.checkTTL(d); err != nil {
+	if err := d.checkTTL(); err != nil {
 		return nil, err
 	}
 	return r.Rules.hash(d.Text)
