@@ -41,10 +41,9 @@ func byToken(text string) credential {
 
 // account is what the matrix is about.
 type account struct {
-	w         *world
-	name, id  string
-	primary   string // key
-	principal map[string]harness.App
+	w        *world
+	name, id string
+	primary  string // key
 }
 
 // call sends a request with a credential from a place.
