@@ -25,6 +25,8 @@ type Range struct {
 	Container string   // guid of the container
 	RID       rid.ID   // of the container
 	Rules     Rules
+	// Retention is how many seconds the full-fidelity change feed is kept; 0: there is none.
+	Retention int64
 }
 
 // lsn is the range's LSN for one of its shard's. A range that came from a split goes on counting where its parent ended.
