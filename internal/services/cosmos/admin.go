@@ -20,7 +20,7 @@ type ContainerRef struct {
 func (s *Service) adminRoutes() []wire.Route {
 	return []wire.Route{{
 		Host: wire.HostAdmin, Method: "POST", Pattern: "/cosmos/split", Operation: "SplitRange", Auth: wire.Anonymous, Handler: s.postSplit, Quiet: true,
-	}}
+	}, s.exportRoute(), s.importRoute()}
 }
 
 // rangeAnswer is a range as the command line shows it.
