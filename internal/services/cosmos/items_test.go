@@ -306,7 +306,6 @@ func TestQuery_Rules(t *testing.T) {
 	if a.json(t)["partitionedQueryExecutionInfoVersion"] != 2.0 {
 		t.Errorf("plan: %s", a.body)
 	}
-	p.wantFault(p.query("SELECT * FROM c ORDER BY c.x", plan...), 501, "NotImplemented", "")
 }
 
 func TestHierarchicalKey(t *testing.T) {

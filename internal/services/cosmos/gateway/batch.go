@@ -61,6 +61,9 @@ func (g *Gateway) batch(ctx context.Context, c *call, con *catalog.Container) (a
 	if len(c.Body) > items.MaxDocument {
 		return nil, fault.New(fault.TooLarge, "RequestEntityTooLarge", "Request size is too large: a batch has at most %d bytes.", items.MaxDocument)
 	}
+	if err := c.checkBatch(ops); err != nil {
+		return nil, err
+	}
 	if err := c.checkRange(con); err != nil {
 		return nil, err
 	}

@@ -1,14 +1,12 @@
 package gateway
 
 import (
-	"encoding/json"
 	"net/http"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/items"
-	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/pkey"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/query"
 )
 
@@ -84,48 +82,6 @@ func TestCharges(t *testing.T) {
 	} {
 		if got := formatCharge(tt.got); got != tt.want {
 			t.Errorf("got %s, want %s", got, tt.want)
-		}
-	}
-}
-
-func TestPinnedKey(t *testing.T) {
-	t.Parallel()
-	one := pkey.Definition{Paths: []string{"/pk"}, Kind: "Hash", Version: 2}
-	two := pkey.Definition{Paths: []string{"/a/b", "/c"}, Kind: "MultiHash", Version: 2}
-	for _, tt := range []struct {
-		text string
-		def  pkey.Definition
-		want string
-	}{
-		{"SELECT * FROM c WHERE c.pk = 'x'", one, `["x"]`},
-		{"SELECT * FROM c WHERE 'x' = c.pk AND c.y > 1", one, `["x"]`},
-		{"SELECT * FROM r WHERE r['pk'] = 7", one, `[7]`},
-		{"SELECT * FROM root AS r WHERE r.pk = @p", one, `["param"]`},
-		{"SELECT * FROM c WHERE c.pk = null", one, `[null]`},
-		{"SELECT * FROM c WHERE c.a.b = 1 AND (c.z AND c.c = true)", two, `[1,true]`},
-		{"SELECT * FROM c WHERE c.a.b = 1", two, ""},
-		{"SELECT * FROM c", one, ""},
-		{"SELECT * FROM c WHERE c.pk = 'x' OR c.y = 1", one, ""},
-		{"SELECT * FROM c WHERE NOT c.pk = 'x'", one, ""},
-		{"SELECT * FROM c WHERE c.pk != 'x'", one, ""},
-		{"SELECT * FROM c WHERE c.pk = c.other", one, ""},
-		{"SELECT * FROM c WHERE c.pk = {'x':1}", one, ""},
-		{"SELECT * FROM c WHERE c.pk = undefined", one, ""},
-		{"SELECT * FROM c WHERE c.x.pk = 'x'", one, ""},
-		{"SELECT * FROM c JOIN t IN c.tags WHERE t.pk = 'x'", one, ""},
-		{"SELECT * FROM t IN c.tags WHERE t.pk = 'x'", one, ""},
-		{"SELECT * FROM c.sub WHERE sub.pk = 'x'", one, ""},
-	} {
-		q, err := query.Parse(tt.text)
-		if err != nil {
-			t.Fatalf("%s: %v", tt.text, err)
-		}
-		got := ""
-		if key, ok := pinnedKey(&parsedQuery{query: q, params: map[string]json.RawMessage{"@p": json.RawMessage(`"param"`)}}, tt.def); ok {
-			got = key.String()
-		}
-		if got != tt.want {
-			t.Errorf("%s: %q, want %q", tt.text, got, tt.want)
 		}
 	}
 }
