@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -85,7 +86,7 @@ func New(d Deps) *Service {
 
 // Service is what the platform mounts: the data plane.
 func (s *Service) Service() wire.Service {
-	routes := append(append(s.gateway.Routes(), s.controlRoutes()...), s.adminRoutes()...)
+	routes := slices.Concat(s.gateway.Routes(), s.controlRoutes(), s.adminRoutes())
 	return wire.Service{Name: "cosmos", Routes: routes, Preflight: map[wire.HostKind]wire.Handler{wire.HostCosmos: s.gateway.Preflight}, Run: s.run}
 }
 
