@@ -62,12 +62,15 @@ func (c *Catalog) Handlers() map[string]outbox.Handler {
 				return err
 			}
 			for _, r := range con.Ranges {
-				if err := c.items.Init(ctx, itemRange(&con, r)); err != nil {
+				in := itemRange(&con, r)
+				in.Policy = con.indexing()
+				if err := c.items.Init(ctx, in); err != nil {
 					return err
 				}
 			}
 			return nil
 		},
+		kindIndex: c.applyIndexing,
 	}
 }
 

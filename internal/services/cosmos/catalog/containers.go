@@ -79,8 +79,12 @@ func (c *Catalog) ReplaceContainer(ctx context.Context, acct, db, ref, ifMatch s
 		if !samePartitionKey(spec.PartitionKey, con.PartitionKey) {
 			return fault.New(fault.Invalid, "BadRequest", "Document collection partition key cannot be changed.")
 		}
+		was := con.Properties
 		con.Properties, con.Time, con.ETag = keepPartitionKey(spec.Properties, con.Properties), now, etag
 		out = con
+		if err := con.tellIndexing(tx, was); err != nil {
+			return err
+		}
 		return put(tx, containerCodec, containerKey(con.Database, con.Name), *con)
 	})
 	return out, err

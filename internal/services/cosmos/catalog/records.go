@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/index"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/pkey"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/rid"
 	"github.com/bulkheadhq/bulkhead/internal/store"
@@ -42,12 +43,15 @@ type Derived struct {
 	Path           string   // dbs/{name}/colls/{name}
 	ContentPath    []string // header values
 	AltContentPath []string
+	// Indexing is the indexing policy as the container has it; that of a range may still be on its way there.
+	Indexing *index.Policy
 }
 
 func (c *Container) derive(db *Database) {
 	id := c.RID().String()
 	path := "dbs/" + db.Name + "/colls/" + c.Name
-	c.Derived = Derived{id, path, []string{id}, []string{path}}
+	c.Derived = Derived{id, path, []string{id}, []string{path}, nil}
+	c.Derived.Indexing, _ = index.ParsePolicy(c.indexing()) // one that an older version stored unchecked counts as none
 }
 
 // RID is its resource id.

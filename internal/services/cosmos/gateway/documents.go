@@ -154,6 +154,9 @@ func (g *Gateway) write(ctx context.Context, c *call, con *catalog.Container, w 
 		}
 	}
 	w.EPK = key.EPK(*con.PartitionKey)
+	if w.Directive, err = c.directive(); err != nil {
+		return nil, err
+	}
 	ws := [1]items.Write{w}
 	outs, state, err := g.Items.Apply(ctx, con.Items(con.Ranges[0]), c.now, ws[:])
 	if err != nil && w.Number == 0 && w.Op != items.Create && w.Op != items.Upsert && fault.Is(err, fault.NotFound) {

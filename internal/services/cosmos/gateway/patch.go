@@ -200,7 +200,7 @@ func parentOf(doc *fastjson.Value, steps []string) (*fastjson.Value, *fault.Erro
 // child is a member or element; nil if there is none.
 func child(v *fastjson.Value, step string) *fastjson.Value {
 	if v.Type() == fastjson.TypeArray {
-		i, ok := index(step)
+		i, ok := elementIndex(step)
 		if a := v.GetArray(); ok && i < len(a) {
 			return a[i]
 		}
@@ -212,7 +212,7 @@ func child(v *fastjson.Value, step string) *fastjson.Value {
 	return v.Get(step)
 }
 
-func index(step string) (int, bool) {
+func elementIndex(step string) (int, bool) {
 	n, err := strconv.ParseUint(step, 10, 31)
 	return int(n), err == nil && (step == "0" || step[0] != '0')
 }
@@ -227,7 +227,7 @@ func place(parent *fastjson.Value, step string, value *fastjson.Value, op, path 
 		return nil
 	}
 	list := parent.GetArray()
-	at, ok := index(step)
+	at, ok := elementIndex(step)
 	if step == "-" && op != "replace" {
 		at, ok = len(list), true
 	}

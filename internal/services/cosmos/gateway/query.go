@@ -2,12 +2,11 @@ package gateway
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/catalog"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/index"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/items"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/query"
 )
@@ -19,6 +18,9 @@ type parsedQuery struct {
 	params  map[string]json.RawMessage
 	across  bool // documents of several logical partitions
 	compile time.Duration
+
+	plan   *index.Plan   // how its documents were found
+	finder *items.Finder // nil: by a scan
 }
 
 // parseQuery reads {"query": "...", "parameters": [{"name": "@x", "value": ...}]}.
@@ -87,7 +89,7 @@ func (g *Gateway) queryDocuments(ctx context.Context, c *call, con *catalog.Cont
 		return nil, err
 	}
 	begin := time.Now() // of the metrics only
-	page, out, err := c.run(ctx, q, "Documents", con.Derived.RID, g.documents(ctx, con, sel, &state))
+	page, out, err := g.runIndexed(ctx, c, q, con, con.Ranges[0].GUID, sel, g.documents(ctx, con, sel, &state), &state)
 	if err != nil {
 		return nil, err
 	}
@@ -108,20 +110,4 @@ func (c *call) checkCrossPartition(q *parsedQuery, con *catalog.Container, pinne
 		return notServed(q, con)
 	}
 	return nil
-}
-
-// setMetrics tells what the query cost, to a client that asks.
-func (c *call) setMetrics(q *parsedQuery, page query.Page, took time.Duration) {
-	if c.isTrue("X-Ms-Documentdb-Populatequerymetrics") {
-		ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-		c.SetHeader("X-Ms-Documentdb-Query-Metrics", fmt.Sprintf(
-			"totalExecutionTimeInMs=%.2f;queryCompileTimeInMs=%.2f;queryLogicalPlanBuildTimeInMs=0.00;queryPhysicalPlanBuildTimeInMs=0.00;queryOptimizationTimeInMs=0.00;"+
-				"VMExecutionTimeInMs=%.2f;indexLookupTimeInMs=0.00;instructionCount=%d;documentLoadTimeInMs=%.2f;systemFunctionExecuteTimeInMs=0.00;userFunctionExecuteTimeInMs=0.00;"+
-				"retrievedDocumentCount=%d;retrievedDocumentSize=%d;outputDocumentCount=%d;outputDocumentSize=%d;writeOutputTimeInMs=0.00;indexUtilizationRatio=0.00",
-			ms(took+q.compile), ms(q.compile), ms(took), page.Scanned, ms(took), page.Scanned, page.Bytes, len(page.Rows), page.Bytes))
-	}
-	if c.isTrue("X-Ms-Cosmos-Populateindexmetrics") {
-		c.SetHeader("X-Ms-Cosmos-Index-Utilization", base64.StdEncoding.EncodeToString([]byte(
-			`{"UtilizedSingleIndexes":[],"PotentialSingleIndexes":[],"UtilizedCompositeIndexes":[],"PotentialCompositeIndexes":[]}`)))
-	}
 }

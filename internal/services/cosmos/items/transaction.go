@@ -3,6 +3,7 @@ package items
 import (
 	"strconv"
 
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/index"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/rid"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 )
@@ -15,6 +16,10 @@ type transaction struct {
 	time   int64
 	seq    uint8
 	wrote  bool
+
+	index     *index.Index // what the rows were prepared for
+	state     index.State
+	indexKeys int
 }
 
 // stored is a document found in the transaction.
@@ -87,6 +92,9 @@ func (t *transaction) create(p *prepared) (Outcome, error) {
 	if err := t.tx.Put(orderKey(number), p.epk); err != nil {
 		return Outcome{}, err
 	}
+	if err := t.reindex(p, number, nil, false); err != nil {
+		return Outcome{}, err
+	}
 	t.record.documents++
 	t.record.bytes += uint64(len(text))
 	return Outcome{Item: t.item(p, number, text), Created: true, Properties: p.Doc.Properties}, nil
@@ -110,6 +118,9 @@ func (t *transaction) replace(p *prepared, old *stored) (Outcome, error) {
 	}
 	oldSize := len(old.text)
 	oldLog := logKey(old.header.lsn, old.header.seq)
+	if err := t.reindex(p, old.number, old, false); err != nil {
+		return Outcome{}, err
+	}
 	text, err := t.put(p, old.number, doc)
 	if err != nil {
 		return Outcome{}, err
@@ -123,6 +134,9 @@ func (t *transaction) replace(p *prepared, old *stored) (Outcome, error) {
 
 func (t *transaction) remove(p *prepared, old *stored) (Outcome, error) {
 	oldSize := len(old.text)
+	if err := t.reindex(p, old.number, old, true); err != nil {
+		return Outcome{}, err
+	}
 	for _, key := range [][]byte{
 		idKey(p.epk, t.oldID(p, old)), docKey(p.epk, old.number), orderKey(old.number), logKey(old.header.lsn, old.header.seq),
 	} {

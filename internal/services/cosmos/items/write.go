@@ -3,12 +3,14 @@ package items
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/ids"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/index"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/rid"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 )
@@ -19,6 +21,8 @@ type Range struct {
 	Number    uint16 // in its container
 	Container string // guid of the container
 	RID       rid.ID // of the container
+	// Policy is the indexing policy a new range begins with; nil: none.
+	Policy json.RawMessage
 }
 
 // Op is what a Write does.
@@ -45,6 +49,8 @@ type Write struct {
 	IfNoneMatch string
 	// Number addresses the document by resource id instead of ID, when not 0.
 	Number uint64
+	// Directive says whether the document is indexed.
+	Directive Directive
 }
 
 // Item is a document as stored.
@@ -89,16 +95,24 @@ func (e *FailedWrite) Error() string { return fmt.Sprintf("write %d: %v", e.Inde
 func (e *FailedWrite) Unwrap() error { return e.Err }
 
 // Store reads and writes ranges. Safe for concurrent use.
-type Store struct{ st store.Store }
+type Store struct {
+	st      store.Store
+	indexes indexCache
+}
 
 // New makes a Store.
-func New(st store.Store) *Store { return &Store{st} }
+func New(st store.Store) *Store { return &Store{st: st} }
 
 // Init takes a range into use. It may run again.
 func (s *Store) Init(ctx context.Context, r Range) error {
 	_, err := s.st.Update(ctx, Shard(r.GUID), func(tx store.Tx) error {
 		if b, err := tx.Get(rangeKey); b != nil || err != nil {
 			return err
+		}
+		if r.Policy != nil {
+			if err := index.Set(tx, r.Policy, 0); err != nil {
+				return err
+			}
 		}
 		return tx.Put(rangeKey, rangeRecord{number: r.Number, container: r.Container}.encode())
 	})
@@ -114,6 +128,7 @@ type prepared struct {
 	epk    []byte
 	etag   [16]byte
 	quoted string
+	rows   indexed
 }
 
 // Apply does the writes in one transaction, or none of them. At most 100.
@@ -131,7 +146,7 @@ func (s *Store) Apply(ctx context.Context, r Range, now time.Time, writes []Writ
 	out := make([]Outcome, len(writes))
 	var state State
 	t := transaction{r: r, time: now.Unix()}
-	lsn, err := s.st.Update(ctx, Shard(r.GUID), func(tx store.Tx) error {
+	fn := func(tx store.Tx) error {
 		b, err := tx.Get(rangeKey)
 		if err != nil {
 			return err
@@ -143,6 +158,9 @@ func (s *Store) Apply(ctx context.Context, r Range, now time.Time, writes []Writ
 			return err
 		}
 		t.tx, t.wrote = tx, false
+		if err := t.beginIndex(); err != nil {
+			return err
+		}
 		for i := range ps {
 			t.seq = uint8(i)
 			if out[i], err = t.apply(&ps[i]); err != nil {
@@ -154,7 +172,8 @@ func (s *Store) Apply(ctx context.Context, r Range, now time.Time, writes []Writ
 			return nil
 		}
 		return tx.Put(rangeKey, t.record.encode())
-	})
+	}
+	lsn, err := s.updateIndexed(ctx, &t, ps, fn)
 	if err != nil {
 		return nil, State{}, err
 	}

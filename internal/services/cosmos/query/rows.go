@@ -74,6 +74,7 @@ type sink struct {
 	stopped   bool  // this sink wants no more of its rows
 
 	innerFrame *frame
+	inOrder    bool // rows come as ORDER BY wants them
 }
 
 type group struct {
@@ -85,6 +86,7 @@ type sortedRow struct {
 	keys []Value
 	out  Value
 	same string // equal rows have the same; of a DISTINCT query, which removes all but the first in order
+	doc  string
 }
 
 func newSink(b *block, emit func(Value) bool) *sink {
@@ -178,7 +180,7 @@ func (s *sink) project(f *frame) bool {
 	if v.kind == KindUndefined {
 		return true
 	}
-	if s.b.orderBy != nil {
+	if s.b.orderBy != nil && !s.inOrder {
 		return s.keep(f, v)
 	}
 	if s.b.distinct {
@@ -213,7 +215,7 @@ func (s *sink) fresh(key string) bool {
 
 // keep stores a row to be sorted. With a window it now and then drops what cannot come out.
 func (s *sink) keep(f *frame, v Value) bool {
-	row := sortedRow{keys: make([]Value, len(s.b.orderBy))}
+	row := sortedRow{keys: make([]Value, len(s.b.orderBy)), doc: placeOf(f.doc)}
 	size := 64
 	once := s.b.distinct && s.board == nil
 	var all []byte
@@ -273,7 +275,7 @@ func (s *sink) sort(env *Env) {
 				return c
 			}
 		}
-		return 0
+		return tied(a.doc, b.doc, s.b.orderBy[0].desc)
 	})
 }
 

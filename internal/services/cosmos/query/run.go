@@ -18,6 +18,7 @@ type State struct {
 	Row     int    `json:"row,omitempty"`   // how many of them
 	Skipped uint64 `json:"skip,omitempty"`  // rows that OFFSET has passed over
 	Emitted uint64 `json:"out,omitempty"`   // rows that are out
+	Mode    string `json:"mode,omitempty"`  // the caller's: in which order it has the documents come
 }
 
 // Limits bound one page; a zero field means no bound.
@@ -46,13 +47,7 @@ func (p *Program) Streams() bool {
 // Run makes one page. docs are the documents of one partition in key order, beginning after st.After (see Streams). The result depends on the
 // arguments only.
 func Run(ctx context.Context, p *Program, docs iter.Seq2[Doc, error], lim Limits, st State) (Page, error) {
-	r := &runner{p: p, lim: lim, st: st, frame: p.newFrame(ctx)}
-	if p.probe != nil {
-		r.prober = newProber(p.probe)
-	}
-	if lim.Steps > 0 {
-		r.frame.limit = lim.Steps
-	}
+	r := newRunner(ctx, p, lim, st)
 	if p.main.bare() {
 		docs = func(yield func(Doc, error) bool) { yield(Doc{Key: st.After}, nil) }
 		if st != (State{}) {
@@ -63,6 +58,17 @@ func Run(ctx context.Context, p *Program, docs iter.Seq2[Doc, error], lim Limits
 		return r.stream(ctx, docs)
 	}
 	return r.collect(ctx, docs)
+}
+
+func newRunner(ctx context.Context, p *Program, lim Limits, st State) *runner {
+	r := &runner{p: p, lim: lim, st: st, frame: p.newFrame(ctx)}
+	if p.probe != nil {
+		r.prober = newProber(p.probe)
+	}
+	if lim.Steps > 0 {
+		r.frame.limit = lim.Steps
+	}
+	return r
 }
 
 func (p *Program) newFrame(ctx context.Context) frame {
@@ -80,6 +86,8 @@ type runner struct {
 	prober *prober // nil: documents are parsed before WHERE looks at them
 	failed bool    // the last document does not pass WHERE
 	passed bool    // it is known to pass
+
+	inOrder bool // documents come as ORDER BY wants them
 }
 
 // load puts a document into the frame, unless its text tells that it does not pass WHERE.
@@ -99,6 +107,7 @@ func (r *runner) load(ctx context.Context, d Doc) error {
 	}
 	v, err := r.parser.Parse(d.JSON)
 	r.frame.begin(v)
+	r.frame.doc = d.Key
 	return err
 }
 
@@ -144,7 +153,7 @@ func (r *runner) stream(ctx context.Context, docs iter.Seq2[Doc, error]) (Page, 
 		seen++
 		return r.st.Emitted < b.limit
 	})
-	s.skip, s.left = 0, noLimit
+	s.skip, s.left, s.inOrder = 0, noLimit, r.inOrder
 	if r.st.Emitted >= b.limit {
 		return r.page, nil
 	}

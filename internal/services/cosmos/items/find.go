@@ -1,0 +1,204 @@
+package items
+
+import (
+	"context"
+	"time"
+
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/index"
+	"github.com/bulkheadhq/bulkhead/internal/store"
+)
+
+// Finder finds the documents of one query in a range, through the index where that helps. It serves one request and is not safe for concurrent use.
+type Finder struct {
+	s        *Store
+	guid     string
+	sel      Selection
+	bounds   index.Bounds
+	analysis *index.Analysis
+	sorts    bool // no walk: it has turned out not to have the order
+
+	plan       *index.Plan
+	generation uint64
+	// Lookup is how long finding candidates took, Candidates how many there were.
+	Lookup     time.Duration
+	Candidates int
+}
+
+// NewFinder makes a Finder. With sorted set, the query is going to sort, whatever the index has.
+func (s *Store) NewFinder(guid string, sel Selection, a *index.Analysis, sorted bool) (*Finder, error) {
+	f := &Finder{s: s, guid: guid, sel: sel, analysis: a, sorts: sorted}
+	if sel.Bounded {
+		low, err := epkBytes(sel.Low)
+		if err != nil {
+			return nil, err
+		}
+		high, err := epkBytes(sel.High)
+		if err != nil {
+			return nil, err
+		}
+		f.bounds = index.Within(low, high)
+	}
+	return f, nil
+}
+
+// view runs fn on the range with a plan that fits its index as it is there.
+func (f *Finder) view(ctx context.Context, fn func(sn store.Snapshot) error) error {
+	x, err := f.s.indexOf(ctx, f.guid)
+	if err != nil {
+		return err
+	}
+	for {
+		stale := false
+		err = f.s.st.View(ctx, Shard(f.guid), func(sn store.Snapshot) error {
+			st, err := index.ReadState(sn)
+			if err != nil {
+				return err
+			}
+			if stale = st.Generation != x.Generation; stale {
+				return nil
+			}
+			if f.plan == nil || f.generation != st.Generation {
+				if err := f.choose(sn, x, st.Generation); err != nil {
+					return err
+				}
+			}
+			return fn(sn)
+		})
+		if err != nil || !stale {
+			return err
+		}
+		if x, err = f.s.loadIndex(ctx, f.guid); err != nil {
+			return err
+		}
+	}
+}
+
+// countEnough is up to where the documents of a selection are counted for planning.
+const countEnough = 20_000
+
+func (f *Finder) choose(sn store.Snapshot, x *index.Index, generation uint64) error {
+	n, err := f.documents(sn)
+	if err != nil {
+		return err
+	}
+	f.plan, err = x.Choose(sn, f.analysis, f.bounds, n, f.sorts)
+	f.generation = generation
+	return err
+}
+
+// documents is about how many documents are within the bounds.
+func (f *Finder) documents(sn store.Snapshot) (int, error) {
+	b, err := sn.Get(rangeKey)
+	if b == nil || err != nil {
+		return 0, err
+	}
+	r, err := decodeRange(b)
+	if err != nil || !f.sel.Bounded || r.documents <= smallRange {
+		return int(r.documents), err
+	}
+	n := 0
+	within := store.Range{Start: append([]byte("I|"), f.bounds.Low...), End: append([]byte("I|"), f.bounds.High...)}
+	err = sn.Scan(within, func(_, _ []byte) bool {
+		n++
+		return n < countEnough
+	})
+	if n == countEnough {
+		n = int(r.documents)
+	}
+	return n, err
+}
+
+// smallRange is how many documents are not worth counting.
+const smallRange = 1000
+
+// Plan tells how the documents are going to be found.
+func (f *Finder) Plan(ctx context.Context) (*index.Plan, error) {
+	err := f.view(ctx, func(store.Snapshot) error { return nil })
+	return f.plan, err
+}
+
+// Next reads on after a row's key, as List does: in the order of keys, of effective partition key and number, or of the query's ORDER BY where the plan is
+// index.Order. index.ErrUnordered: the query has to sort.
+func (f *Finder) Next(ctx context.Context, after string, rows, size int) (Page, error) {
+	ordered := f.plan != nil && f.plan.Kind == index.Order
+	var p Page
+	var texts slab
+	var scan bool
+	err := f.view(ctx, func(sn store.Snapshot) error {
+		p, texts = Page{State: State{LSN: sn.LSN()}}, slab{rowsMax: rows, sizeMax: size}
+		if ordered != (f.plan.Kind == index.Order) {
+			return index.ErrUnordered // the policy has changed under the query
+		}
+		if scan = f.plan.Kind == index.Scan; scan {
+			return nil
+		}
+		begin := time.Now() // of the metrics only
+		found, more, err := f.plan.Find(sn, after, rows)
+		f.Lookup += time.Since(begin)
+		if err != nil {
+			return err
+		}
+		p.More = more
+		for i, c := range found {
+			if i > 0 && len(texts.texts) >= size {
+				p.More = true
+				break
+			}
+			b, err := sn.Get(append([]byte("D|"), c.Suffix...))
+			if err != nil {
+				return err
+			}
+			if b == nil {
+				continue // deleted since the plan was made
+			}
+			_, text, err := decodeDocument(b)
+			if err != nil {
+				return err
+			}
+			texts.addKey(c.Key, text)
+		}
+		return nil
+	})
+	if err != nil {
+		return Page{}, err
+	}
+	if scan {
+		sel := f.sel
+		if !sel.Bounded {
+			sel = Selection{High: "FF", Bounded: true}
+		}
+		return f.s.List(ctx, f.guid, sel, after, rows, size)
+	}
+	p.Rows = texts.rows()
+	f.Candidates += len(p.Rows)
+	return p, nil
+}
+
+// Count answers a query that only counts, if the index alone can tell.
+func (f *Finder) Count(ctx context.Context) (n uint64, ok bool, state State, err error) {
+	err = f.view(ctx, func(sn store.Snapshot) error {
+		n, ok, state.LSN = 0, false, sn.LSN()
+		x := f.s.indexes.get(f.guid)
+		if x == nil || x.Generation != f.generation {
+			return nil
+		}
+		begin := time.Now() // of the metrics only
+		var err error
+		n, ok, err = x.Count(sn, f.analysis, f.bounds)
+		f.Lookup += time.Since(begin)
+		return err
+	})
+	return n, ok, state, err
+}
+
+// addKey is add for a row whose key is text already.
+func (s *slab) addKey(key string, text []byte) {
+	if s.ends == nil {
+		s.ends = make([]end, 0, min(s.rowsMax, 64))
+		s.texts = make([]byte, 0, min(s.sizeMax, (len(text)+len(text)/8)*cap(s.ends)))
+	}
+	s.keys = append(s.keys, key...)
+	s.texts = append(s.texts, text...)
+	s.ends = append(s.ends, end{len(s.keys), len(s.texts)})
+}
+
