@@ -17,7 +17,7 @@ import (
 // Modes of a query's pages, kept in its continuation token: in which order its documents come.
 const (
 	modeScan   = ""  // of the store
-	modeFilter = "e" // of effective partition keys
+	modeFilter = "e" // of effective partition keys, by the index
 	modeOrder  = "o" // of its ORDER BY, by the index
 	modeSort   = "s" // any: it sorts, although the index seemed to have the order
 )
@@ -68,31 +68,48 @@ func (g *Gateway) runIndexed(ctx context.Context, c *call, q *parsedQuery, con *
 // open plans the page. A query that has begun goes on in the order it began with.
 func (x *indexedQuery) open(ctx context.Context, s *items.Store, st *query.State) (err error) {
 	begun := *st != (query.State{})
-	if begun && st.Mode == modeScan {
-		x.plan = &index.Plan{}
-		return nil
-	}
-	if x.finder, err = s.NewFinder(x.guid, x.sel, x.analysis, st.Mode == modeSort || st.Mode == modeFilter); err != nil {
+	if x.finder, err = s.NewFinder(x.guid, x.sel, x.analysis, begun && st.Mode != modeOrder); err != nil {
 		return err
 	}
 	if x.plan, err = x.finder.Plan(ctx); err != nil {
 		return err
 	}
-	switch {
-	case st.Mode == modeSort:
-	case !begun && x.plan.Kind == index.Order:
-		st.Mode = modeOrder
-	case !begun && x.plan.Kind == index.Filter:
-		st.Mode = modeFilter
-	case st.Mode == modeOrder && x.plan.Kind != index.Order:
+	if st.Mode == modeOrder && x.plan.Kind != index.Order {
 		return index.ErrUnordered
+	}
+	if begun && st.Mode != modeScan || x.sel.Bounded && x.plan.Kind != index.Order {
+		return nil // of bounded documents the index and the store have the same order
+	}
+	switch x.plan.Kind {
+	case index.Order:
+		st.Mode = modeOrder
+	case index.Filter:
+		limit := gatherFirst
+		if begun {
+			limit = gatherMore
+		}
+		ok, err := x.finder.Gather(ctx, limit)
+		switch {
+		case err != nil:
+			return err
+		case !ok && begun:
+			x.plan = &index.Plan{}
+		case !ok:
+			st.Mode = modeFilter
+		}
 	}
 	return nil
 }
 
+// A query over all logical partitions answers in the order of creation, as a scan does, where the index finds few documents to begin with.
+const (
+	gatherFirst = 1000
+	gatherMore  = 50_000
+)
+
 // documents are those behind a place, in the order of the mode.
 func (x *indexedQuery) documents(ctx context.Context, mode, after string) iter.Seq2[query.Doc, error] {
-	if mode == modeScan || mode == modeSort && x.plan.Kind == index.Scan {
+	if x.plan.Kind == index.Scan && mode != modeFilter {
 		return x.scan(after)
 	}
 	return func(yield func(query.Doc, error) bool) {

@@ -26,8 +26,8 @@ type (
 )
 
 func (*leaf) condition() {}
-func (every) condition()   {}
-func (some) condition()   {}
+func (every) condition() {}
+func (some) condition()  {}
 
 // span is an interval of values in the form of terms: [low, high).
 type span struct{ low, high []byte }

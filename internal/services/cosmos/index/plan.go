@@ -3,6 +3,8 @@ package index
 import (
 	"bytes"
 	"encoding/hex"
+	"slices"
+	"strings"
 
 	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/query"
@@ -117,6 +119,8 @@ type Plan struct {
 	Composite []string
 	// Missed are the paths of the query that the policy excludes.
 	Missed []string
+
+	gathered []Candidate // all there are, in the order of their creation; nil where they come as they are found
 }
 
 // small is how many documents are rather sorted than walked to in order.
@@ -370,14 +374,39 @@ func (x *Index) Count(sn store.Snapshot, a *Analysis, b Bounds) (n uint64, ok bo
 	return n, true, nil
 }
 
+// Gather makes a Filter find its documents in the order of their creation, whichever logical partition they are in, with places as the list of all documents
+// has them. It tells whether it could: there are at most limit of them.
+func (p *Plan) Gather(sn store.Snapshot, limit int) (bool, error) {
+	if p.gathered != nil {
+		return true, nil
+	}
+	list, more, err := p.Find(sn, "", limit)
+	if more || err != nil {
+		return false, err
+	}
+	number := func(c Candidate) []byte { return c.Suffix[max(0, len(c.Suffix)-8):] }
+	slices.SortFunc(list, func(a, b Candidate) int { return bytes.Compare(number(a), number(b)) })
+	for i := range list {
+		list[i].Suffix = bytes.Clone(list[i].Suffix)
+		list[i].Key = hex.EncodeToString(number(list[i]))
+	}
+	p.gathered = append([]Candidate{}, list...)
+	return true, nil
+}
+
 // Find lists at most limit candidates after a place ("": from the start), and tells whether there may be more. ErrUnordered: plan again without a walk.
 func (p *Plan) Find(sn store.Snapshot, after string, limit int) (out []Candidate, more bool, err error) {
 	at, err := hex.DecodeString(after)
 	if err != nil || len(at) > store.MaxKey-3 {
 		return nil, false, errToken()
 	}
-	if p.Kind == Order {
+	switch {
+	case p.Kind == Order:
 		return p.follow(sn, at, limit)
+	case p.gathered != nil:
+		from, _ := slices.BinarySearchFunc(p.gathered, after+"\x00", func(c Candidate, key string) int { return strings.Compare(c.Key, key) })
+		rest := p.gathered[from:]
+		return rest[:min(limit, len(rest))], limit < len(rest), nil
 	}
 	c := p.access.open(sn, p.bounds)
 	target := p.bounds.Low

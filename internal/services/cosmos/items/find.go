@@ -19,6 +19,7 @@ type Finder struct {
 
 	plan       *index.Plan
 	generation uint64
+	gathers    bool // documents come in the order of their creation
 	// Lookup is how long finding candidates took, Candidates how many there were.
 	Lookup     time.Duration
 	Candidates int
@@ -111,10 +112,25 @@ func (f *Finder) documents(sn store.Snapshot) (int, error) {
 // smallRange is how many documents are not worth counting.
 const smallRange = 1000
 
+// maxGathered is how many documents a query gathers that began by gathering.
+const maxGathered = 100_000
+
 // Plan tells how the documents are going to be found.
 func (f *Finder) Plan(ctx context.Context) (*index.Plan, error) {
 	err := f.view(ctx, func(store.Snapshot) error { return nil })
 	return f.plan, err
+}
+
+// Gather makes the documents come in the order of their creation, if the plan is a Filter that finds at most limit.
+func (f *Finder) Gather(ctx context.Context, limit int) (ok bool, err error) {
+	err = f.view(ctx, func(sn store.Snapshot) (err error) {
+		if ok = f.plan.Kind == index.Filter; ok {
+			ok, err = f.plan.Gather(sn, limit)
+		}
+		f.gathers = ok
+		return err
+	})
+	return ok, err
 }
 
 // Next reads on after a row's key, as List does: in the order of keys, of effective partition key and number, or of the query's ORDER BY where the plan is
@@ -131,6 +147,12 @@ func (f *Finder) Next(ctx context.Context, after string, rows, size int) (Page, 
 		}
 		if scan = f.plan.Kind == index.Scan; scan {
 			return nil
+		}
+		if f.gathers {
+			if ok, err := f.plan.Gather(sn, maxGathered); !ok || err != nil {
+				scan = true
+				return err
+			}
 		}
 		begin := time.Now() // of the metrics only
 		found, more, err := f.plan.Find(sn, after, rows)
@@ -164,7 +186,7 @@ func (f *Finder) Next(ctx context.Context, after string, rows, size int) (Page, 
 	}
 	if scan {
 		sel := f.sel
-		if !sel.Bounded {
+		if !sel.Bounded && !f.gathers {
 			sel = Selection{High: "FF", Bounded: true}
 		}
 		return f.s.List(ctx, f.guid, sel, after, rows, size)
@@ -201,4 +223,3 @@ func (s *slab) addKey(key string, text []byte) {
 	s.texts = append(s.texts, text...)
 	s.ends = append(s.ends, end{len(s.keys), len(s.texts)})
 }
-

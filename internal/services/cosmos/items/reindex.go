@@ -11,7 +11,7 @@ import (
 // Reindex carries out a change of a range's indexing policy, in steps; it returns when there is none. It may be stopped and started anew at any point.
 func (s *Store) Reindex(ctx context.Context, guid string) error {
 	for {
-		more, err := s.reindexStep(ctx, guid)
+		more, err := s.reindexStep(ctx, guid, stepKeys/4)
 		if !more || err != nil {
 			return err
 		}
@@ -27,13 +27,13 @@ const (
 // stepDocument is a document of a step, with what its rows become.
 type stepDocument struct {
 	suffix    []byte
-	head      []byte // of its record: it changes with every write
+	head      header // of its record: it changes with every write
 	was, will *index.Rows
 }
 
-// reindexStep takes the documents behind the cursor from the policy in force to the one to come. The rows are worked out before the transaction, which
+// reindexStep takes at most limit documents behind the cursor from the policy in force to the one to come. The rows are worked out before the transaction, which
 // makes those anew that changed meanwhile.
-func (s *Store) reindexStep(ctx context.Context, guid string) (more bool, err error) {
+func (s *Store) reindexStep(ctx context.Context, guid string, limit int) (more bool, err error) {
 	x, err := s.loadIndex(ctx, guid)
 	if err != nil || !x.Changing {
 		return false, err
@@ -49,7 +49,7 @@ func (s *Store) reindexStep(ctx context.Context, guid string) (more bool, err er
 		texts, docs, last = nil, nil, true
 		size := 0
 		return sn.Scan(within, func(key, value []byte) bool {
-			if len(docs) == stepKeys/4 || size > stepSize {
+			if len(docs) == limit || size > stepSize {
 				last = false
 				return false
 			}
@@ -84,16 +84,21 @@ func (s *Store) reindexStep(ctx context.Context, guid string) (more bool, err er
 
 // prepare works out a document's rows under both policies. known tells that it has the mark of documents that are not indexed.
 func (d *stepDocument) prepare(x *index.Index, record []byte, known bool) (err error) {
-	_, text, err := decodeDocument(record)
-	if err != nil {
+	var text []byte
+	if d.head, text, err = decodeDocument(record); err != nil {
 		return err
 	}
-	d.head = record[:headerSize]
 	if d.was, err = x.Current.Rows(text, -1, known); err != nil {
 		return err
 	}
 	d.will, err = x.Target.Rows(text, -1, known && !x.Target.Automatic)
 	return err
+}
+
+// of tells whether the rows are those of the record.
+func (d *stepDocument) of(record []byte) bool {
+	h, _, err := decodeDocument(record)
+	return err == nil && h.lsn == d.head.lsn && h.seq == d.head.seq
 }
 
 func applyStep(tx store.Tx, x *index.Index, st index.State, within store.Range, docs []stepDocument, last bool) error {
@@ -114,7 +119,7 @@ func applyStep(tx store.Tx, x *index.Index, st index.State, within store.Range, 
 		if marked, bad = index.IsUnindexed(tx, suffix); bad != nil {
 			return false
 		}
-		if d == nil || !bytes.Equal(d.head, record[:min(len(record), headerSize)]) || marked {
+		if d == nil || marked || !d.of(record) {
 			d = &stepDocument{}
 			if bad = d.prepare(x, record, marked); bad != nil {
 				return false
@@ -142,4 +147,3 @@ func applyStep(tx store.Tx, x *index.Index, st index.State, within store.Range, 
 	}
 	return index.Finish(tx, st, r.documents)
 }
-
