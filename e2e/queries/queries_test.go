@@ -53,13 +53,13 @@ const unsupported = "which the calling client does not support"
 
 var questions = []question{
 	{Text: "SELECT VALUE c.v FROM c WHERE c.v < 5 ORDER BY c.v DESC", want: `[4,3,2,1,0]`},
-	{Text: "SELECT VALUE c.v FROM c WHERE c.v < 20 ORDER BY c.v DESC", want: `[19,18,17,16,15,14,13,12,11,10,9,8,7,6,5,4,3,2,1,0]`},
+	{Text: "SELECT VALUE c.v FROM c WHERE c.v < 20 ORDER BY c.v DESC", want: `[19,18,17,16,15,14,13,12,11,10,9,8,7,6,5,4,3,2,1,0]`, Resumes: true},
 	{
-		Text: "SELECT c.v FROM c WHERE c.v < 18 ORDER BY c.s, c.v",
+		Text: "SELECT c.v FROM c WHERE c.v < 18 ORDER BY c.s, c.v", Resumes: true,
 		want: `[{"v":0},{"v":3},{"v":6},{"v":9},{"v":12},{"v":15},{"v":1},{"v":4},{"v":7},{"v":10},{"v":13},{"v":16},{"v":2},{"v":5},{"v":8},{"v":11},{"v":14},{"v":17}]`,
 	},
-	{Text: "SELECT * FROM c ORDER BY c.n", count: 60},
-	{Text: "SELECT * FROM c ORDER BY c.x DESC", count: 60},
+	{Text: "SELECT * FROM c ORDER BY c.n", count: 60, Resumes: true},
+	{Text: "SELECT * FROM c ORDER BY c.x DESC", count: 60}, // resumed, @azure/cosmos asks for c.x <= the last value and so loses those without
 	{Text: "SELECT * FROM c WHERE c.v > 1", count: 58, Resumes: true},
 	{Text: "SELECT c.v FROM c WHERE c.v < @v ORDER BY c.v", Params: []parameter{{"@v", 3}}, want: `[{"v":0},{"v":1},{"v":2}]`},
 	{Text: "SELECT TOP 5 VALUE c.v FROM c ORDER BY c.v DESC", want: `[59,58,57,56,55]`},

@@ -18,6 +18,7 @@ type State struct {
 	Row     int    `json:"row,omitempty"`   // how many of them
 	Skipped uint64 `json:"skip,omitempty"`  // rows that OFFSET has passed over
 	Emitted uint64 `json:"out,omitempty"`   // rows that are out
+	Place   *Place `json:"place,omitempty"` // of the last row that is out, where there is an order; nil: Emitted tells
 	Mode    string `json:"mode,omitempty"`  // the caller's: in which order it has the documents come
 }
 
@@ -188,22 +189,50 @@ func (r *runner) stream(ctx context.Context, docs iter.Seq2[Doc, error]) (Page, 
 }
 
 func (r *runner) pause() Page {
+	if r.inOrder {
+		r.st.Place = r.here()
+	}
 	st := r.st
 	r.page.Next = &st
 	return r.page
 }
 
+// here is the place of the document in the frame, of which State.Row rows are out, or all.
+func (r *runner) here() *Place {
+	keys := make([]Value, len(r.p.main.orderBy))
+	for i, k := range r.p.main.orderBy {
+		keys[i] = k.eval(&r.frame).forSorting()
+	}
+	row := r.st.Row
+	if r.st.Doc == "" {
+		row = 1 << 30
+	}
+	return placed(keys, placeOf(r.frame.doc), row)
+}
+
 // collect serves a query that needs all documents at once: it computes the whole result and cuts the page out of it.
 func (r *runner) collect(ctx context.Context, docs iter.Seq2[Doc, error]) (Page, error) {
 	var index uint64
+	var last *sortedRow
 	paused := false
-	s := newSink(r.p.main, func(v Value) bool {
-		if index++; index <= r.st.Emitted {
+	var s *sink
+	s = newSink(r.p.main, func(v Value) bool {
+		if index++; s.behind == nil && index <= r.st.Emitted {
 			return true
 		}
-		paused = !r.add(v)
+		if paused = !r.add(v); !paused {
+			last = s.current
+		}
 		return !paused
 	})
+	if b := r.p.main; b.orderBy != nil {
+		if s.behind = r.st.Place.row(b); s.behind != nil {
+			s.skip = b.skip - min(b.skip, r.st.Skipped)
+			if b.limit != noLimit {
+				s.left = b.limit - min(b.limit, r.st.Emitted)
+			}
+		}
+	}
 	s.asText, s.budget = true, r.lim.Memory
 	more := true
 	for d, err := range docs {
@@ -232,6 +261,9 @@ func (r *runner) collect(ctx context.Context, docs iter.Seq2[Doc, error]) (Page,
 	}
 	if paused {
 		r.st.Emitted += uint64(len(r.page.Rows))
+		if r.st.Place = nil; last != nil {
+			r.st.Place, r.st.Skipped = placed(last.keys, last.doc, last.row), r.p.main.skip
+		}
 		return r.pause(), nil
 	}
 	return r.page, nil
