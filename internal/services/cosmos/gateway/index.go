@@ -84,7 +84,7 @@ func (x *indexedQuery) open(ctx context.Context, s *items.Store, st *query.State
 	case index.Order:
 		st.Mode = modeOrder
 	case index.Filter:
-		limit := gatherFirst
+		limit := s.Tuning.GatherFirst()
 		if begun {
 			limit = gatherMore
 		}
@@ -101,11 +101,9 @@ func (x *indexedQuery) open(ctx context.Context, s *items.Store, st *query.State
 	return nil
 }
 
-// A query over all logical partitions answers in the order of creation, as a scan does, where the index finds few documents to begin with.
-const (
-	gatherFirst = 1000
-	gatherMore  = 50_000
-)
+// A query over all logical partitions answers in the order of creation, as a scan does, where the index finds few documents to begin with. It then
+// does so while they are not more than gatherMore.
+const gatherMore = 50_000
 
 // documents are those behind a place, in the order of the mode.
 func (x *indexedQuery) documents(ctx context.Context, mode, after string) iter.Seq2[query.Doc, error] {

@@ -95,6 +95,7 @@ type names struct {
 	paths  map[string]Path // an alias that stands for nothing in the document has a nil entry in others
 	others map[string]bool
 	bound  bool // the container has been named
+	lost   bool // some part of an AND is in no condition
 	params map[string]query.Value
 }
 
@@ -258,6 +259,8 @@ func (n *names) binary(x *query.Binary) condition {
 		for _, e := range query.Operands(x) {
 			if c := n.of(e); c != nil {
 				out = append(out, c)
+			} else {
+				n.lost = true
 			}
 		}
 		return merged(out)

@@ -2,6 +2,7 @@ package index
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/hex"
 	"slices"
 	"strings"
@@ -20,16 +21,16 @@ type Analysis struct {
 	sorts   bool
 	follows bool // documents in that order make its rows in order
 	counts  bool
-	filters bool
 }
 
 // Analyze looks at a query that compiled.
 func Analyze(q *query.Query, p *query.Program, params map[string]query.Value) *Analysis {
-	a := &Analysis{filters: q.Where != nil, follows: p.CanFollow(), counts: q.CountsAll(p)}
+	a := &Analysis{follows: p.CanFollow(), counts: q.CountsAll(p)}
 	n := newNames(q.From, params)
 	if q.Where != nil {
 		a.cond = n.of(q.Where)
 		a.leaves = leavesOf(a.cond, nil)
+		a.counts = a.counts && !n.lost
 	}
 	a.sorts = len(q.OrderBy) > 0 && p.Facts().OrderBy
 	for _, item := range q.OrderBy {
@@ -123,13 +124,23 @@ type Plan struct {
 	gathered []Candidate // all there are, in the order of their creation; nil where they come as they are found
 }
 
-// small is how many documents are rather sorted than walked to in order.
-const small = 500
+// Tuning is what a planner goes by. Tests set it to have few documents treated as many.
+type Tuning struct {
+	// Small is how many documents are rather sorted than walked to in order; 0: 500.
+	Small int
+	// Gather is how many documents of several logical partitions are brought into the order of their creation when a query begins; 0: 1,000.
+	Gather int
+}
+
+func (t Tuning) small() int { return cmp.Or(t.Small, 500) }
+
+// GatherFirst is Gather with its default.
+func (t Tuning) GatherFirst() int { return cmp.Or(t.Gather, 1000) }
 
 // Choose plans a query over the documents within bounds; documents is about how many these are. unordered rules out a walk, which has turned out not to work.
-func (x *Index) Choose(sn store.Snapshot, a *Analysis, b Bounds, documents int, unordered bool) (*Plan, error) {
+func (x *Index) Choose(sn store.Snapshot, a *Analysis, b Bounds, documents int, unordered bool, t Tuning) (*Plan, error) {
 	p := &Plan{bounds: b}
-	c := chooser{sn: sn, bounds: b, cap: max(1000, documents/4), usable: func(l *leaf) bool { return x.includes(l.path) }}
+	c := chooser{sn: sn, bounds: b, cap: max(2*t.small(), documents/4), usable: func(l *leaf) bool { return x.includes(l.path) }}
 	for _, l := range a.leaves {
 		if !c.usable(l) {
 			p.Missed = append(p.Missed, spec(l.path))
@@ -138,11 +149,12 @@ func (x *Index) Choose(sn store.Snapshot, a *Analysis, b Bounds, documents int, 
 	if x.Current == nil || x.Current.None {
 		return p, nil
 	}
+	small := t.small()
 	few := documents <= small
 	if a.follows && !unordered && !few {
 		whole := c.cap
 		c.cap = small
-		if p.access = c.choose(a.cond); p.access == nil || c.estimate(p.access) > small {
+		if p.access = c.choose(a.cond); p.access == nil || c.estimate(p.access, small) > small {
 			w, err := x.walk(sn, a, b, p)
 			if err != nil {
 				return nil, err
@@ -175,7 +187,7 @@ func (x *Index) includes(path Path) bool {
 func spec(p Path) string { return p.String() + "/?" }
 
 // estimate is about how many documents an access finds, counted up to a bound.
-func (c *chooser) estimate(a access) int {
+func (c *chooser) estimate(a access, small int) int {
 	switch x := a.(type) {
 	case heads:
 		return c.count(x, small+1)
@@ -184,13 +196,13 @@ func (c *chooser) estimate(a access) int {
 	case oneOf:
 		n := 0
 		for _, y := range x {
-			n += c.estimate(y)
+			n += c.estimate(y, small)
 		}
 		return n
 	case allOf:
 		n := small + 1
 		for _, y := range x {
-			n = min(n, c.estimate(y))
+			n = min(n, c.estimate(y, small))
 		}
 		return n
 	}

@@ -82,7 +82,7 @@ func (f *Finder) choose(sn store.Snapshot, x *index.Index, generation uint64) er
 	if err != nil {
 		return err
 	}
-	f.plan, err = x.Choose(sn, f.analysis, f.bounds, n, f.sorts)
+	f.plan, err = x.Choose(sn, f.analysis, f.bounds, n, f.sorts, f.s.Tuning)
 	f.generation = generation
 	return err
 }

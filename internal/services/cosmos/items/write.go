@@ -96,6 +96,7 @@ func (e *FailedWrite) Unwrap() error { return e.Err }
 
 // Store reads and writes ranges. Safe for concurrent use.
 type Store struct {
+	Tuning  index.Tuning // set before use
 	st      store.Store
 	indexes indexCache
 }
