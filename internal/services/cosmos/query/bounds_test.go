@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -218,7 +219,7 @@ func FuzzRun(f *testing.F) {
 			return
 		}
 		parsed := *p
-		parsed.probe = nil
+		parsed.filter, parsed.text = nil, nil
 		if page, err := Run(context.Background(), &parsed, docsOf(docs...), Limits{Memory: 1 << 20}, State{}); err != nil || joined(page.Rows) != joined(whole.Rows) {
 			t.Fatalf("%s: from the text\n%s\nfrom what was parsed\n%s, %v", sql, joined(whole.Rows), joined(page.Rows), err)
 		}
@@ -261,4 +262,31 @@ func joined(rows [][]byte) string {
 		texts[i] = string(r)
 	}
 	return strings.Join(texts, "\n")
+}
+
+// TestProgram_Concurrent: one program serves many runs at once, constant shapes, patterns and lists included.
+func TestProgram_Concurrent(t *testing.T) {
+	var ring strings.Builder
+	for i := range 200 {
+		at := 2 * math.Pi * float64(i%199) / 199
+		fmt.Fprintf(&ring, "[%.6f,%.6f],", 10*math.Cos(at), 10*math.Sin(at))
+	}
+	p := mustCompile(t, `SELECT VALUE c.id FROM c WHERE ST_WITHIN(c.at, {"type":"Polygon","coordinates":[[`+strings.TrimSuffix(ring.String(), ",")+`]]}) AND RegexMatch(c.id, "^[0-9]+$") AND ARRAY_CONTAINS([1, @a], c.n)
+		AND EXISTS(SELECT VALUE x FROM x IN (SELECT VALUE [1, 2, 3]) WHERE x = c.n) AND FullTextContains(c.text, "foxes")`, map[string]json.RawMessage{"@a": json.RawMessage(`2`)})
+	docs := make([]string, 50)
+	for i := range docs {
+		docs[i] = fmt.Sprintf(`{"id":"%d","n":2,"text":"a fox","at":{"type":"Point","coordinates":[%d,0]}}`, i, i)
+	}
+	done := make(chan string)
+	for range 8 {
+		go func() {
+			page, err := Run(context.Background(), p, docsOf(docs...), Limits{}, State{})
+			done <- fmt.Sprintf("%d %v", len(page.Rows), err)
+		}()
+	}
+	for range 8 {
+		if got := <-done; got != "11 <nil>" { // 0 to 9, and 10, which is a corner
+			t.Errorf("got %s rows, want 11", got)
+		}
+	}
 }

@@ -20,8 +20,9 @@ type Program struct {
 	udfs  []string
 	env   Env
 
-	policies bool   // see ReadsPolicies
-	probe    *probe // nil: WHERE needs the whole document
+	policies bool // see ReadsPolicies
+
+	filter, text *textual // WHERE and the whole query for the text of documents; nil: they have to be parsed
 }
 
 // Facts says what a query needs beyond looking at one document at a time.
@@ -62,6 +63,8 @@ type frame struct {
 	err     error // stops the run
 	ctx     context.Context
 	env     *Env
+	args    []Value       // of the calls that are being made
+	tests   []*existence  // by EXISTS
 	static  time.Time     // of the GetCurrent...Static functions; zero: not asked for yet
 	matched time.Duration // spent in regular expressions for this document
 
@@ -90,6 +93,7 @@ type compiler struct {
 	also      []Diagnostic // found, but compilation went on to find more
 	udfs      []string     // named so far
 	policies  bool         // some function goes by the container's policies
+	tests     int          // EXISTS so far
 	whole     bool         // the probe that is being compiled needs the whole document
 }
 
@@ -154,8 +158,8 @@ func (c *compiler) program(q *Query) *Program {
 		panic(compileStop{newError(c.also...)})
 	}
 	_, plain := q.From.(*PathCollection)
-	probe := c.probe(q)
-	return &Program{main: main, probe: probe, slots: c.slots, udfs: c.udfs, policies: c.policies, facts: Facts{
+	filter, text := c.textual(q)
+	return &Program{main: main, filter: filter, text: text, slots: c.slots, udfs: c.udfs, policies: c.policies, facts: Facts{
 		Filter: q.Where != nil, Join: q.From != nil && !plain,
 		OrderBy: main.orderBy != nil || main.rank != nil, GroupBy: q.GroupBy != nil, Aggregate: len(main.aggregates) > 0, Distinct: q.Distinct,
 		Top: q.Top != nil, OffsetLimit: q.Offset != nil, Nested: main.inner != nil,
@@ -204,7 +208,7 @@ type scope struct {
 	parent *scope
 	names  map[string]int
 	group  *grouping // set while the select list of a grouped query is compiled
-	probe  *probe    // set while WHERE is compiled for the text of a document
+	probe  *textual  // set while what uses the scope is compiled for the text of documents
 }
 
 // grouping is what the select list of a grouped query may use of its rows.
@@ -264,6 +268,12 @@ func (c *compiler) block(q *Query, parent *scope) *block {
 	if from != nil {
 		b.from = c.from(from, sc)
 	}
+	c.clauses(q, b, sc)
+	return b
+}
+
+// clauses compiles all that comes after FROM.
+func (c *compiler) clauses(q *Query, b *block, sc *scope) {
 	if q.Where != nil {
 		b.where = c.expr(q.Where, sc)
 	}
@@ -283,7 +293,6 @@ func (c *compiler) block(q *Query, parent *scope) *block {
 	}
 	b.project = c.selection(q, sc)
 	c.window(q, b)
-	return b
 }
 
 func (c *compiler) grouping(q *Query, b *block, sc *scope) {
@@ -338,6 +347,9 @@ func (c *compiler) selection(q *Query, sc *scope) evalFn {
 	if q.Star {
 		if len(sc.names) != 1 {
 			c.fail(q.StarSpan, "SC2040", "'SELECT *' is only valid with a single input set.")
+		}
+		if sc.probe != nil && q.Distinct {
+			c.whole = true
 		}
 		for _, slot := range sc.names {
 			return func(f *frame) Value { return f.slots[slot] }

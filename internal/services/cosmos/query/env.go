@@ -66,7 +66,7 @@ func (c *compiler) udf(e *Call, sc *scope) evalFn {
 	if !seen {
 		c.udfs = append(c.udfs, e.Name)
 	}
-	unknown := newError(diagnose(c.text, e.Span, "SC2037", "The user-defined function 'udf.%s' could not be resolved.", e.Name))
+	unknown := newError(diagnose(c.text, e.Span, "SC2001", "Identifier 'udf.%s' could not be resolved.", e.Name))
 	return func(f *frame) Value {
 		if f.err != nil {
 			return Undefined
@@ -89,7 +89,7 @@ func (c *compiler) udf(e *Call, sc *scope) evalFn {
 		case err != nil:
 			f.err = err
 		default:
-			return out
+			return f.made(out)
 		}
 		return Undefined
 	}

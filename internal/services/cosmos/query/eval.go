@@ -13,9 +13,12 @@ func (c *compiler) expr(e Expr, sc *scope) evalFn {
 	if slot, ok := c.groupKey(e, sc); ok {
 		return func(f *frame) Value { return f.slots[slot] }
 	}
+	if _, isParam := e.(*Param); !isParam { // an unknown one is for the case below to name
+		if v, ok := c.constantOf(e); ok {
+			return constant(v)
+		}
+	}
 	switch e := e.(type) {
-	case *Literal:
-		return constant(e.Value)
 	case *Param:
 		return constant(c.param(e.Span, e.Name))
 	case *Ident, *Property, *Index:
@@ -284,6 +287,9 @@ func (c *compiler) subquery(e *Subquery, sc *scope) evalFn {
 	b := c.block(e.Query, sc)
 	switch e.Kind {
 	case "EXISTS":
+		if b.plain() {
+			return c.exists(b)
+		}
 		return func(f *frame) Value {
 			found := false
 			b.rows(f, func(Value) bool { found = true; return false })
@@ -315,5 +321,41 @@ func (c *compiler) subquery(e *Subquery, sc *scope) evalFn {
 			f.err = fault.New(fault.Invalid, "BadRequest", "The cardinality of a scalar subquery result set cannot be greater than one.")
 		}
 		return out
+	}
+}
+
+// plain tells whether a block's rows are those of FROM that pass WHERE.
+func (b *block) plain() bool {
+	return b.from != nil && b.inner == nil && !b.blocking() && !b.distinct && b.skip == 0 && b.limit == noLimit
+}
+
+// existence is an EXISTS at work in a frame.
+type existence struct {
+	found bool
+	row   func() bool
+}
+
+// exists compiles EXISTS of a plain block. What it needs is made once for a frame.
+func (c *compiler) exists(b *block) evalFn {
+	id := c.tests
+	c.tests++
+	return func(f *frame) Value {
+		for len(f.tests) <= id {
+			f.tests = append(f.tests, nil)
+		}
+		t := f.tests[id]
+		if t == nil {
+			t = &existence{}
+			t.row = func() bool {
+				if (b.where == nil || b.where(f).IsTrue()) && b.project(f).kind != KindUndefined {
+					t.found = true
+				}
+				return !t.found && f.err == nil
+			}
+			f.tests[id] = t
+		}
+		t.found = false
+		b.from(f, t.row)
+		return Bool(t.found)
 	}
 }

@@ -97,6 +97,7 @@ func TestExpr(t *testing.T) {
 		{`{"a": c.n, "b": c.missing, "c": {}}`, `{"a":7,"c":{}}`},
 		{`{"a": undefined, "b": 1, "d": undefined, "e": 2}`, `{"b":1,"e":2}`},
 		{`{"a": 1, "a": 2}`, `{"a":2}`},
+		{`{a: 1, Order: 2, 'c': 3}`, `{"a":1,"Order":2,"c":3}`},
 		// equality
 		{`c.n = 7`, `true`},
 		{`7.0 = c.n`, `true`},

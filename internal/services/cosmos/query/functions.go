@@ -15,8 +15,8 @@ type function struct {
 	one      func(a Value) Value
 	two      func(a, b Value) Value
 	three    func(a, b, c Value) Value
-	many     func(args []Value) Value
-	with     func(f *frame, args []Value) Value // needs the time, or can fail
+	many     func(args []Value) Value           // args is borrowed
+	with     func(f *frame, args []Value) Value // likewise; needs the time, or can fail
 	compile  func(c *compiler, e *Call, args []evalFn) evalFn
 }
 
@@ -117,19 +117,23 @@ func (fn *function) closure(args []evalFn) evalFn {
 			return f.made(three(x, y, z))
 		}
 	}
+	with := fn.with
+	if with == nil {
+		with = func(_ *frame, args []Value) Value { return fn.many(args) }
+	}
 	return func(f *frame) Value {
-		values := make([]Value, len(args))
-		for i, a := range args {
-			values[i] = a(f)
-			f.spend(weight(values[i]))
+		base := len(f.args) // calls in the arguments put theirs behind, and take them away
+		for _, a := range args {
+			v := a(f)
+			f.spend(weight(v))
+			f.args = append(f.args, v)
 		}
-		switch {
-		case f.err != nil:
-			return Undefined
-		case fn.with != nil:
-			return f.made(fn.with(f, values))
+		out := Undefined
+		if f.err == nil {
+			out = f.made(with(f, f.args[base:]))
 		}
-		return f.made(fn.many(values))
+		f.args = f.args[:base]
+		return out
 	}
 }
 

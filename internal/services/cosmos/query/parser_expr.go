@@ -347,10 +347,15 @@ func (p *parser) object() Expr {
 		if len(o.Names) > 0 {
 			p.expectOp(",")
 		}
-		if p.tok.kind != tokString {
+		var name string
+		switch p.tok.kind {
+		case tokString:
+			name = unquote(p.tok.text)
+		case tokIdent, tokKeyword: // the service takes a bare name, which its client's grammar does not have
+			name = p.text[p.tok.span.Start:p.tok.span.End]
+		default:
 			p.unexpected()
 		}
-		name := unquote(p.tok.text)
 		p.next()
 		p.expectOp(":")
 		o.Names, o.Values = append(o.Names, name), append(o.Values, p.expr())

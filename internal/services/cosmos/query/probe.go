@@ -7,12 +7,17 @@ import (
 	"github.com/valyala/fastjson/fastfloat"
 )
 
-// probe decides WHERE on the text of a document, without reading all of it: where the condition looks at properties only, those are picked out of the text
-// and what they do not need is skipped. A document that does not pass is never parsed.
+// probe is a set of properties that are picked out of the text of a document, without reading all of it; what is not needed is skipped.
 type probe struct {
 	root  probeNode
 	slots []int // of the values
-	where evalFn
+}
+
+// textual is a main query, or its WHERE, compiled for a probe. Most queries look at properties only, so that their documents need not be parsed.
+type textual struct {
+	probe
+	where evalFn // nil: a block
+	block *block // without FROM, which makes one row
 }
 
 // probeNode is a property on the way to values that are wanted.
@@ -21,6 +26,9 @@ type probeNode struct {
 	index    int // into slots of the value itself; -1: only what is below it
 	children []*probeNode
 }
+
+// maxProbed is how many properties are looked for in a text; a query that wants more has its documents parsed.
+const maxProbed = 64
 
 // slot is the slot for the value of a path; there is one for each path.
 func (p *probe) slot(c *compiler, path []step) int {
@@ -39,30 +47,45 @@ func (p *probe) slot(c *compiler, path []step) int {
 		n = next
 	}
 	if n.index < 0 {
+		if len(p.slots) >= maxProbed {
+			c.whole = true
+		}
 		n.index = len(p.slots)
 		p.slots = append(p.slots, c.newSlot())
 	}
 	return p.slots[n.index]
 }
 
-// probe compiles WHERE of the main query a second time, for the text; nil where it looks at the document as a whole.
-func (c *compiler) probe(q *Query) *probe {
+// longestTextual is the length of a query that is compiled three times over.
+const longestTextual = 64 << 10
+
+// textual compiles the main query again, for the text of documents: first WHERE alone, then all of it. Nil is what looks at the document as a whole.
+func (c *compiler) textual(q *Query) (where, all *textual) {
 	from, plain := q.From.(*PathCollection)
-	if !plain || len(from.Path) > 0 || q.Where == nil || q.Rank {
-		return nil
+	if !plain || len(from.Path) > 0 || len(c.text) > longestTextual {
+		return nil, nil
 	}
 	alias := from.Alias
 	if alias == "" {
 		alias = from.Root
 	}
-	p := &probe{root: probeNode{index: -1}}
-	sc := &scope{names: map[string]int{alias: rootSlot}, probe: p}
-	c.whole = false
-	p.where = c.expr(q.Where, sc)
-	if c.whole || len(p.slots) == 0 {
-		return nil
+	begin := func() (*textual, *scope) {
+		t := &textual{probe: probe{root: probeNode{index: -1}}}
+		c.whole = false
+		return t, &scope{names: map[string]int{alias: rootSlot}, probe: t}
 	}
-	return p
+	if q.Where != nil && !q.Rank { // a rank counts the documents that do not pass, too
+		t, sc := begin()
+		if t.where = c.expr(q.Where, sc); !c.whole && len(t.slots) > 0 {
+			where = t
+		}
+	}
+	t, sc := begin()
+	t.block = &block{distinct: q.Distinct, limit: noLimit}
+	if c.clauses(q, t.block, sc); !c.whole {
+		all = t
+	}
+	return where, all
 }
 
 // probed is the slot of a path that begins with a name of the document, where that is being probed; rest is what remains of the path.
@@ -80,40 +103,77 @@ func (c *compiler) probed(sc *scope, name string, steps []step) (slot int, rest 
 		}
 		if n == 0 {
 			c.whole = true
-			return 0, nil, false
+			return rootSlot, nil, false
 		}
 		return s.probe.slot(c, steps[:n]), steps[n:], true
 	}
 	return 0, nil, false
 }
 
-// prober is a probe at work; it owns the parsers of the values that are arrays or objects.
+// prober is a textual at work; it owns the parsers of the values that are arrays or objects.
 type prober struct {
-	p       *probe
+	p       *textual
 	found   []bool
 	left    int
 	parsers []fastjson.Parser
 }
 
-func newProber(p *probe) *prober {
+// newProber is nil for nil.
+func newProber(p *textual) *prober {
+	if p == nil {
+		return nil
+	}
 	return &prober{p: p, found: make([]bool, len(p.slots)), parsers: make([]fastjson.Parser, len(p.slots))}
 }
 
 // pass tells whether the document passes WHERE; ok is false where its text has to be parsed to know.
 func (r *prober) pass(f *frame, doc []byte) (pass, ok bool) {
 	f.steps, f.matched, f.docSize = 0, 0, len(doc)
+	if !r.scan(f, doc) {
+		return false, false
+	}
+	return r.p.where(f).IsTrue() && f.err == nil, true
+}
+
+// fill puts what the probe wants of a document into the frame.
+func (r *prober) fill(f *frame, doc []byte, parser *Parser) error {
+	f.begin(Value{kind: KindObject, str: view(doc)}) // only ever written, and so never parsed
+	if r.scan(f, doc) {
+		return nil
+	}
+	v, err := parser.Parse(doc)
+	if err == nil {
+		f.slots[rootSlot] = v
+		r.pick(f, v, &r.p.root)
+	}
+	return err
+}
+
+// pick takes the values from a parsed document.
+func (r *prober) pick(f *frame, v Value, n *probeNode) {
+	if n.index >= 0 {
+		f.slots[r.p.slots[n.index]] = v
+	}
+	for _, k := range n.children {
+		r.pick(f, v.Field(k.name), k)
+	}
+}
+
+// scan takes the values from the text of a document; it is false where that has to be parsed.
+func (r *prober) scan(f *frame, doc []byte) bool {
 	for i, slot := range r.p.slots {
 		f.slots[slot], r.found[i] = Undefined, false
 	}
 	r.left = len(r.p.slots)
 	i := skipSpace(doc, 0)
 	if i >= len(doc) || doc[i] != '{' {
-		return false, false
+		return false
 	}
-	if _, ok = r.object(f, doc, i, &r.p.root); !ok && r.left > 0 {
-		return false, false
+	if r.left == 0 {
+		return true
 	}
-	return r.p.where(f).IsTrue() && f.err == nil, true
+	_, ok := r.object(f, doc, i, &r.p.root)
+	return ok || r.left == 0
 }
 
 // object walks the members of the object that begins at i and gives where it ends. It gives up, with ok false, when all values are found and on

@@ -2,6 +2,7 @@ package query
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
 
 	"github.com/bulkheadhq/bulkhead/internal/fault"
@@ -23,12 +24,12 @@ func TestProbe(t *testing.T) {
 	passed := 0
 	for _, where := range probeFilters {
 		p := mustCompile(t, "SELECT * FROM c WHERE "+where, nil)
-		if p.probe == nil {
+		if p.filter == nil {
 			t.Errorf("%s: needs the whole document", where)
 			continue
 		}
 		e, whole := p.NewEvaluator(), p.NewEvaluator()
-		whole.prober = nil
+		whole.filter = nil
 		for _, doc := range probeDocs {
 			got, err1 := e.Match([]byte(doc))
 			want, err2 := whole.Match([]byte(doc))
@@ -46,8 +47,12 @@ func TestProbe(t *testing.T) {
 	if passed < 20 {
 		t.Errorf("only %d matches", passed)
 	}
-	for _, where := range []string{`c = 1`, `c["a" || "b"] = 1`, `DOCUMENTID(c) > 1`, `EXISTS(SELECT VALUE k FROM k IN c)`, `ARRAY_CONTAINS([c], c.a)`, `true`} {
-		if p := mustCompile(t, "SELECT * FROM c WHERE "+where, nil); p.probe != nil {
+	many := "c.a0 = 1"
+	for i := range maxProbed {
+		many += fmt.Sprintf(" OR c.a%d = 1", i+1)
+	}
+	for _, where := range []string{many, `c = 1`, `c["a" || "b"] = 1`, `DOCUMENTID(c) > 1`, `EXISTS(SELECT VALUE k FROM k IN c)`, `ARRAY_CONTAINS([c], c.a)`, `true`} {
+		if p := mustCompile(t, "SELECT * FROM c WHERE "+where, nil); p.filter != nil {
 			t.Errorf("%s: does not look at the whole document", where)
 		}
 	}
@@ -61,7 +66,7 @@ func FuzzProbe(f *testing.F) {
 		where := probeFilters[n%uint(len(probeFilters))]
 		p := mustCompile(t, "SELECT * FROM c WHERE "+where, nil)
 		e, whole := p.NewEvaluator(), p.NewEvaluator()
-		whole.prober = nil
+		whole.filter = nil
 		got, err := e.Match(doc)
 		if !json.Valid(doc) || len(doc) == 0 || doc[0] != '{' {
 			return // stored documents are objects; others must only not panic

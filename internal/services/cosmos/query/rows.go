@@ -2,6 +2,7 @@ package query
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/bulkheadhq/bulkhead/internal/fault"
 )
@@ -63,6 +64,7 @@ type sink struct {
 	frame  *frame
 	filter func() bool // of the rows in frame
 	passed bool        // rows are known to pass WHERE
+	text   []byte
 	skip   uint64
 	left   uint64
 	asText bool // keep sorted rows as JSON text; they will only be printed
@@ -251,7 +253,12 @@ func (s *sink) keep(f *frame, v Value) bool {
 		}
 	}
 	if s.asText {
-		row.out = Value{kind: KindObject, str: string(v.AppendJSON(nil))}
+		if row.out = (Value{kind: KindObject, str: v.str}); v.kind == KindObject && v.str != "" {
+			row.out.str = strings.Clone(v.str)
+		} else {
+			s.text = v.AppendJSON(s.text[:0])
+			row.out.str = string(s.text)
+		}
 		size += len(row.out.str)
 	} else {
 		row.out = v.Detach()

@@ -62,16 +62,17 @@ func Run(ctx context.Context, p *Program, docs iter.Seq2[Doc, error], lim Limits
 }
 
 func newRunner(ctx context.Context, p *Program, lim Limits, st State) *runner {
-	r := &runner{p: p, lim: lim, st: st, frame: p.newFrame(ctx)}
-	if p.probe != nil {
-		r.prober = newProber(p.probe)
-	}
+	r := &runner{p: p, lim: lim, st: st, frame: p.newFrame(ctx), block: p.main, filter: newProber(p.filter), text: newProber(p.text)}
 	if lim.Steps > 0 {
 		r.frame.limit = lim.Steps
+	}
+	if p.text != nil {
+		r.block = p.text.block
 	}
 	return r
 }
 
+// newFrame makes the frame of a run; there is no other way to a frame that works.
 func (p *Program) newFrame(ctx context.Context) frame {
 	return frame{slots: make([]Value, p.slots), limit: maxSteps, ctx: ctx, env: &p.env}
 }
@@ -84,11 +85,14 @@ type runner struct {
 	parser Parser
 	page   Page
 	buf    []byte
-	prober *prober // nil: documents are parsed before WHERE looks at them
+	block  *block  // the main block, for parsed documents or for their text
+	filter *prober // WHERE for the text; nil: it is decided in block
+	text   *prober // nil: documents are parsed
 	failed bool    // the last document does not pass WHERE
 	passed bool    // it is known to pass
 
-	inOrder bool // documents come as ORDER BY wants them
+	inOrder bool       // documents come as ORDER BY wants them
+	last    *sortedRow // the last one that is out, of a query with an order
 }
 
 // load puts a document into the frame, unless its text tells that it does not pass WHERE.
@@ -100,15 +104,18 @@ func (r *runner) load(ctx context.Context, d Doc) error {
 	if r.p.main.bare() {
 		return nil
 	}
-	if r.failed, r.passed = false, false; r.prober != nil {
-		pass, ok := r.prober.pass(&r.frame, d.JSON)
+	if r.failed, r.passed = false, false; r.filter != nil {
+		pass, ok := r.filter.pass(&r.frame, d.JSON)
 		if r.passed, r.failed = ok && pass, ok && !pass; r.failed {
 			return r.frame.err
 		}
 	}
+	r.frame.doc = d.Key
+	if r.text != nil {
+		return r.text.fill(&r.frame, d.JSON, &r.parser)
+	}
 	v, err := r.parser.Parse(d.JSON)
 	r.frame.begin(v)
-	r.frame.doc = d.Key
 	return err
 }
 
@@ -137,7 +144,7 @@ func (r *runner) add(v Value) bool {
 
 // stream serves a query that looks at one document at a time. The OFFSET-LIMIT window is applied here, since it spans pages.
 func (r *runner) stream(ctx context.Context, docs iter.Seq2[Doc, error]) (Page, error) {
-	b := r.p.main
+	b := r.block
 	var seen, replay int // rows of this document: made, and done with on an earlier page
 	var paused bool
 	s := newSink(b, func(v Value) bool {
@@ -171,8 +178,12 @@ func (r *runner) stream(ctx context.Context, docs iter.Seq2[Doc, error]) (Page, 
 		if seen, replay = 0, 0; d.Key == r.st.Doc {
 			replay = r.st.Row
 		}
+		out := len(r.page.Rows)
 		if s.passed = r.passed; !r.failed {
 			s.feed(&r.frame)
+		}
+		if r.frame.err == nil && len(r.page.Rows) > out {
+			r.note(seen)
 		}
 		switch {
 		case r.frame.err != nil:
@@ -189,43 +200,43 @@ func (r *runner) stream(ctx context.Context, docs iter.Seq2[Doc, error]) (Page, 
 }
 
 func (r *runner) pause() Page {
-	if r.inOrder {
-		r.st.Place = r.here()
+	if r.last != nil {
+		r.st.Place = placed(r.last.keys, r.last.doc, r.last.row)
 	}
 	st := r.st
 	r.page.Next = &st
 	return r.page
 }
 
-// here is the place of the document in the frame, of which State.Row rows are out, or all.
-func (r *runner) here() *Place {
-	keys := make([]Value, len(r.p.main.orderBy))
-	for i, k := range r.p.main.orderBy {
-		keys[i] = k.eval(&r.frame).forSorting()
+// note remembers where the document in the frame stands in the order: so many of its rows are out.
+func (r *runner) note(rows int) {
+	if !r.inOrder {
+		return
 	}
-	row := r.st.Row
-	if r.st.Doc == "" {
-		row = 1 << 30
+	if r.last == nil {
+		r.last = &sortedRow{keys: make([]Value, len(r.block.orderBy))}
 	}
-	return placed(keys, placeOf(r.frame.doc), row)
+	for i, k := range r.block.orderBy {
+		r.last.keys[i] = k.eval(&r.frame).forSorting()
+	}
+	r.last.doc, r.last.row = placeOf(r.frame.doc), rows
 }
 
 // collect serves a query that needs all documents at once: it computes the whole result and cuts the page out of it.
 func (r *runner) collect(ctx context.Context, docs iter.Seq2[Doc, error]) (Page, error) {
 	var index uint64
-	var last *sortedRow
 	paused := false
 	var s *sink
-	s = newSink(r.p.main, func(v Value) bool {
+	s = newSink(r.block, func(v Value) bool {
 		if index++; s.behind == nil && index <= r.st.Emitted {
 			return true
 		}
 		if paused = !r.add(v); !paused {
-			last = s.current
+			r.last = s.current
 		}
 		return !paused
 	})
-	if b := r.p.main; b.orderBy != nil {
+	if b := r.block; b.orderBy != nil {
 		if s.behind = r.st.Place.row(b); s.behind != nil {
 			s.skip = b.skip - min(b.skip, r.st.Skipped)
 			if b.limit != noLimit {
@@ -261,8 +272,8 @@ func (r *runner) collect(ctx context.Context, docs iter.Seq2[Doc, error]) (Page,
 	}
 	if paused {
 		r.st.Emitted += uint64(len(r.page.Rows))
-		if r.st.Place = nil; last != nil {
-			r.st.Place, r.st.Skipped = placed(last.keys, last.doc, last.row), r.p.main.skip
+		if r.st.Place = nil; r.last != nil {
+			r.st.Skipped = r.block.skip
 		}
 		return r.pause(), nil
 	}
@@ -274,7 +285,7 @@ type Evaluator struct {
 	p      *Program
 	frame  frame
 	parser Parser
-	prober *prober
+	filter *prober
 	found  bool
 	row    func() bool
 }
@@ -282,9 +293,7 @@ type Evaluator struct {
 // NewEvaluator makes an Evaluator.
 func (p *Program) NewEvaluator() *Evaluator {
 	e := &Evaluator{p: p, frame: p.newFrame(context.Background())}
-	if p.probe != nil {
-		e.prober = newProber(p.probe)
-	}
+	e.filter = newProber(p.filter)
 	e.row = func() bool {
 		e.found = p.main.where == nil || p.main.where(&e.frame).IsTrue()
 		return !e.found && e.frame.err == nil
@@ -297,9 +306,9 @@ func (e *Evaluator) SetContext(ctx context.Context) { e.frame.ctx = ctx }
 
 // Match tells whether the document makes at least one row: it passes FROM, JOIN and WHERE. Select list and window are not looked at.
 func (e *Evaluator) Match(doc []byte) (bool, error) {
-	if e.prober != nil {
+	if e.filter != nil {
 		e.frame.err = nil
-		if pass, ok := e.prober.pass(&e.frame, doc); ok {
+		if pass, ok := e.filter.pass(&e.frame, doc); ok {
 			return pass, e.frame.err
 		}
 	}

@@ -236,10 +236,10 @@ func (v Value) Detach() Value {
 	case KindString:
 		v.str = strings.Clone(v.str)
 	case KindNumber:
-		if n, ok := v.int64(); ok && v.node != nil && !exactFloat(n) {
+		if n, ok := v.int64(); ok && (v.node != nil || v.str != "") && !exactFloat(n) {
 			return Integer(n)
 		}
-		v.node = nil
+		v.node, v.str = nil, ""
 	case KindArray:
 		elems := make([]Value, v.Len())
 		for i := range elems {
