@@ -12,6 +12,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/outbox"
 	"github.com/bulkheadhq/bulkhead/internal/reach"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/gateway"
 	"github.com/bulkheadhq/bulkhead/internal/services/directory"
 	"github.com/bulkheadhq/bulkhead/internal/services/identity"
 	"github.com/bulkheadhq/bulkhead/internal/services/keyvault"
@@ -50,9 +51,10 @@ func (p *Platform) wireServices(ctx context.Context) error {
 		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Access: p.arm, Reader: p.arm, Names: p.names,
 		Verifier: valid, Audit: p.audit, Outbox: drainer{p},
 	})
+	throttling, _ := gateway.ParseThrottling(p.cfg.CosmosThrottling) // Check has read it
 	accounts := cosmos.New(cosmos.Deps{
 		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Reader: p.arm, Names: p.names,
-		Verifier: valid, Audit: p.audit, Outbox: drainer{p},
+		Verifier: valid, Audit: p.audit, Outbox: drainer{p}, Throttling: throttling,
 	})
 	sites := web.New(web.Deps{
 		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Resources: p.arm, Access: p.arm, Verifier: valid, Names: p.names, Hosts: p.hosts, SignedIn: p.arm.Authenticator(),

@@ -61,6 +61,11 @@ func (s *Service) putAccount(_ context.Context, c *arm.Call) error {
 	if kind != "" && !strings.EqualFold(kind, "GlobalDocumentDB") {
 		return bad("The kind '%s' of database account is not supported by this platform; it is GlobalDocumentDB.", kind)
 	}
+	if v := tag(c.New.Tags, gateway.ThrottlingTag); c.Old == nil || v != tag(c.Old.Tags, gateway.ThrottlingTag) {
+		if _, ok := gateway.ParseThrottling(v); !ok {
+			return bad("The tag %s is '%s'; it is burst, strict or off.", gateway.ThrottlingTag, v)
+		}
+	}
 	c.New.Kind = "GlobalDocumentDB"
 	st, err := parseSettings(c.Body.Object("properties"), c.New.Location)
 	if err != nil {

@@ -3,11 +3,14 @@ package cosmos
 import (
 	"context"
 	"log/slog"
+	"sync"
+	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/arm"
 	"github.com/bulkheadhq/bulkhead/internal/audit"
 	"github.com/bulkheadhq/bulkhead/internal/authn"
 	"github.com/bulkheadhq/bulkhead/internal/clock"
+	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/names"
 	"github.com/bulkheadhq/bulkhead/internal/outbox"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/catalog"
@@ -33,7 +36,7 @@ type Audit interface {
 	InTx(tx store.Tx, rec audit.Record) error
 }
 
-// Deps is what the service stands on. All are required but Audit and Log.
+// Deps is what the service stands on. All are required but Audit, Log, Throttling and Monotonic.
 type Deps struct {
 	Store    store.Store
 	Sealer   Sealer
@@ -44,6 +47,9 @@ type Deps struct {
 	Verifier authn.Verifier
 	Audit    Audit
 	Outbox   catalog.Drainer
+
+	Throttling gateway.Throttling   // of accounts that do not choose
+	Monotonic  func() time.Duration // what throughput is measured by; nil: the machine's clock
 }
 
 // Service is Cosmos DB. Safe for concurrent use.
@@ -57,10 +63,10 @@ type Service struct {
 
 // New makes the service.
 func New(d Deps) *Service {
-	s := &Service{deps: d, items: items.New(d.Store)}
+	s := &Service{deps: d, items: items.New(d.Store).WithClock(d.Clock)}
 	s.catalog = catalog.New(d.Store, s.items, d.Clock, d.Outbox)
 	s.accounts = newAccounts(d)
-	g := gateway.Deps{Accounts: s.accounts, Catalog: s.catalog, Items: s.items, Verifier: d.Verifier}
+	g := gateway.Deps{Accounts: s.accounts, Catalog: s.catalog, Items: s.items, Verifier: d.Verifier, Throttling: d.Throttling, Monotonic: d.Monotonic}
 	if d.Audit != nil {
 		g.Audit = committer{d.Audit, d.Clock}
 	}
@@ -70,11 +76,34 @@ func New(d Deps) *Service {
 
 // Service is what the platform mounts: the data plane.
 func (s *Service) Service() wire.Service {
-	return wire.Service{Name: "cosmos", Routes: s.gateway.Routes()}
+	return wire.Service{Name: "cosmos", Routes: s.gateway.Routes(), Run: s.run}
 }
 
 // OutboxHandlers carry out what a change of an account leaves to do elsewhere.
 func (s *Service) OutboxHandlers() map[string]outbox.Handler { return s.catalog.Handlers() }
+
+// run does the work that nobody waits for, until ctx ends.
+func (s *Service) run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() { s.expireEvery(ctx) })
+	err := s.catalog.Run(ctx)
+	stop()
+	wg.Wait()
+	return err
+}
+
+// SplitRange divides a partition key range of a container into two. The account is given by name.
+func (s *Service) SplitRange(ctx context.Context, account, db, coll, id string) error {
+	a, err := s.accounts.Account(ctx, account)
+	if err != nil {
+		return err
+	}
+	if a == nil {
+		return fault.New(fault.NotFound, "NotFound", "There is no Cosmos DB account '%s'.", account)
+	}
+	return s.catalog.Split(ctx, a.GUID, db, coll, id)
+}
 
 // committer puts a request's audit record into the transaction of its write.
 type committer struct {

@@ -244,6 +244,7 @@ func (s *settings) account(r *arm.Resource) (*gateway.Account, error) {
 		LocalAuthDisabled: s.LocalAuthDisabled, KeyMetadataDenied: s.KeyMetadataDenied, Serverless: s.serverless(), Consistency: s.Consistency.Level,
 		Location: s.Locations[0].Name,
 	}
+	a.Throttling, _ = gateway.ParseThrottling(tag(r.Tags, gateway.ThrottlingTag)) // a value that is none leaves the default
 	for _, rule := range s.IPRules {
 		p, err := parsePrefix(rule.Address)
 		if err != nil {
@@ -257,4 +258,14 @@ func (s *settings) account(r *arm.Resource) (*gateway.Account, error) {
 		a.IPRules = append(a.IPRules, p)
 	}
 	return a, nil
+}
+
+// tag finds a tag; case does not count in names of tags.
+func tag(tags map[string]string, name string) string {
+	for k, v := range tags {
+		if strings.EqualFold(k, name) {
+			return v
+		}
+	}
+	return ""
 }

@@ -16,8 +16,9 @@ import (
 func (c *Catalog) CreateContainer(ctx context.Context, acct, db string, spec *Spec, t *Throughput, audit Audit) (*Container, error) {
 	con := &Container{
 		Name: spec.Name, GUID: ids.New(), PartitionKey: spec.PartitionKey, Properties: spec.Properties, Routing: 1,
-		Ranges: []Range{{ID: "0", GUID: ids.New(), Number: 0, Min: pkey.MinEPK, Max: pkey.MaxEPK}},
+		Ranges: newRanges(*spec.PartitionKey, rangesFor(t)),
 	}
+	con.NextRange = uint16(len(con.Ranges))
 	con.Time, con.ETag = c.stamp()
 	_, offerTag := c.stamp()
 	err := c.update(ctx, acct, audit, func(tx store.Tx) error {
@@ -33,9 +34,12 @@ func (c *Catalog) CreateContainer(ctx context.Context, acct, db string, spec *Sp
 		} else if b != nil {
 			return conflict(con.Name)
 		}
-		con.Database = parent.Number
+		con.Database, con.Unique = parent.Number, spec.Unique
 		if con.Number, err = count(tx, func(n *counters) *uint32 { return &n.Containers }); err != nil {
 			return err
+		}
+		if spec.TTL != 0 {
+			con.TTL = TTL{spec.TTL, 1}
 		}
 		record, err := containerCodec.Encode(*con)
 		if err != nil {
@@ -56,7 +60,10 @@ func (c *Catalog) CreateContainer(ctx context.Context, acct, db string, spec *Sp
 		if err := putOffer(tx, own, parent.Number, con.Number, con.Time, offerTag); err != nil {
 			return err
 		}
-		return outbox.Put(tx, kindInit, record)
+		if err := outbox.Put(tx, kindInit, record); err != nil || spec.TTL == 0 {
+			return err
+		}
+		return outbox.Put(tx, kindTTL, record)
 	})
 	if err != nil {
 		return nil, err
@@ -80,7 +87,13 @@ func (c *Catalog) ReplaceContainer(ctx context.Context, acct, db, ref, ifMatch s
 			return fault.New(fault.Invalid, "BadRequest", "Document collection partition key cannot be changed.")
 		}
 		was := con.Properties
-		con.Properties, con.Time, con.ETag = keepPartitionKey(spec.Properties, con.Properties), now, etag
+		if err := sameUnique(spec, con); err != nil {
+			return err
+		}
+		con.Properties, con.Time, con.ETag = keepUnique(keepPartitionKey(spec.Properties, con.Properties), con.Properties), now, etag
+		if err := con.setTTL(tx, spec.TTL); err != nil {
+			return err
+		}
 		out = con
 		if err := con.tellIndexing(tx, was); err != nil {
 			return err
@@ -139,17 +152,5 @@ func samePartitionKey(sent, have *pkey.Definition) bool {
 
 // keepPartitionKey carries the stored definition into the replaced properties.
 func keepPartitionKey(properties, old json.RawMessage) json.RawMessage {
-	var was struct {
-		PartitionKey json.RawMessage `json:"partitionKey"`
-	}
-	var now map[string]json.RawMessage
-	if json.Unmarshal(old, &was) != nil || was.PartitionKey == nil || json.Unmarshal(properties, &now) != nil {
-		return properties
-	}
-	now["partitionKey"] = was.PartitionKey
-	b, err := json.Marshal(now)
-	if err != nil {
-		return properties
-	}
-	return b
+	return keepProperty(properties, old, "partitionKey")
 }

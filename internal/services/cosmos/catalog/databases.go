@@ -90,8 +90,8 @@ func (c *Catalog) DeleteDatabase(ctx context.Context, acct, ref, ifMatch string,
 
 // removeContainer removes a container's rows and leaves its ranges to the outbox.
 func removeContainer(tx store.Tx, con *Container) error {
-	for _, r := range con.Ranges {
-		if err := outbox.Put(tx, kindDrop, []byte(r.GUID)); err != nil {
+	for _, guid := range con.shards() {
+		if err := outbox.Put(tx, kindDrop, []byte(guid)); err != nil {
 			return err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/index"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/items"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/pkey"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/rid"
 	"github.com/bulkheadhq/bulkhead/internal/store"
@@ -31,8 +32,13 @@ type Container struct {
 	ETag         string           `json:"etag"`
 	PartitionKey *pkey.Definition `json:"partitionKey"`
 	Properties   json.RawMessage  `json:"properties"` // as shown, without system properties and id
-	Ranges       []Range          `json:"ranges"`
-	Routing      uint64           `json:"routing"` // changes when Ranges do
+	Ranges       []Range          `json:"ranges"`     // in order of their EPKs, without gaps
+	Routing      uint64           `json:"routing"`    // changes when Ranges do
+	NextRange    uint16           `json:"nextRange,omitempty"`
+	Splits       []Split          `json:"splits,omitempty"` // under way
+	Want         int              `json:"want,omitempty"`   // how many ranges the throughput needs
+	TTL          TTL              `json:"ttl"`
+	Unique       [][]string       `json:"unique,omitempty"` // paths of unique keys
 
 	Derived Derived `json:"-"`
 }
@@ -45,26 +51,21 @@ type Derived struct {
 	AltContentPath []string
 	// Indexing is the indexing policy as the container has it; that of a range may still be on its way there.
 	Indexing *index.Policy
+	unique   []items.UniqueKey
+
+	Throughput       Throughput // zero: there is none, as in a serverless account
+	SharedThroughput bool       // it is the database's
 }
 
 func (c *Container) derive(db *Database) {
 	id := c.RID().String()
 	path := "dbs/" + db.Name + "/colls/" + c.Name
-	c.Derived = Derived{id, path, []string{id}, []string{path}, nil}
+	c.Derived = Derived{RID: id, Path: path, ContentPath: []string{id}, AltContentPath: []string{path}, unique: uniqueKeys(c.Unique)}
 	c.Derived.Indexing, _ = index.ParsePolicy(c.indexing()) // one that an older version stored unchecked counts as none
 }
 
 // RID is its resource id.
 func (c *Container) RID() rid.ID { return rid.NewContainer(rid.NewDatabase(c.Database), c.Number) }
-
-// Range is one partition key range.
-type Range struct {
-	ID     string `json:"id"`
-	GUID   string `json:"guid"`
-	Number uint16 `json:"number"`
-	Min    string `json:"min"`
-	Max    string `json:"max"`
-}
 
 // Offer is the throughput of a database or container.
 type Offer struct {
@@ -72,8 +73,9 @@ type Offer struct {
 	Database  uint32 `json:"database"`
 	Container uint32 `json:"container,omitempty"` // 0: the database's
 	Throughput
-	Time int64  `json:"time"`
-	ETag string `json:"etag"`
+	Highest int    `json:"highest,omitempty"` // ever provisioned; 0: what it is now
+	Time    int64  `json:"time"`
+	ETag    string `json:"etag"`
 }
 
 // RID is its resource id.
@@ -108,9 +110,12 @@ var (
 	accountCodec   = store.Codec[account]{Kind: 'A', Version: 1}
 	countersCodec  = store.Codec[counters]{Kind: 'N', Version: 1}
 	databaseCodec  = store.Codec[Database]{Kind: 'b', Version: 1}
-	containerCodec = store.Codec[Container]{Kind: 'c', Version: 1}
-	offerCodec     = store.Codec[Offer]{Kind: 'o', Version: 1}
+	containerCodec = store.Codec[Container]{Kind: 'c', Version: 2, Upgrade: asItWas} // 2: time to live, unique keys
+	offerCodec     = store.Codec[Offer]{Kind: 'o', Version: 2, Upgrade: asItWas}     // 2: the highest throughput
 )
+
+// asItWas upgrades a record to which a version only added fields whose zero value is right.
+func asItWas(_ byte, body []byte) ([]byte, error) { return body, nil }
 
 // Shard is the name of an account's shard.
 func Shard(guid string) string { return "account/" + guid }

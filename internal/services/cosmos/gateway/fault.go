@@ -10,6 +10,7 @@ const (
 	subOwnerGone            = 1003
 	subCrossPartition       = 1004
 	subAccountGone          = 1008
+	subRequestRate          = 3200
 	subNotByRBAC            = 5300
 	subLocalAuthDisabled    = 5202
 )

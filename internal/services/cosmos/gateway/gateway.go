@@ -50,6 +50,7 @@ type Account struct {
 	LocalAuthDisabled bool
 	KeyMetadataDenied bool // disableKeyBasedMetadataWriteAccess
 	Serverless        bool
+	Throttling        Throttling
 	Consistency       string // default level
 	Location          string // "West US"
 }
@@ -72,16 +73,23 @@ type Deps struct {
 	Items    *items.Store
 	Verifier authn.Verifier
 	Audit    Auditor // nil: the mux alone records
+
+	Throttling Throttling           // of accounts that do not choose; burst if not set
+	Monotonic  func() time.Duration // what throughput is measured by; nil: the machine's
 }
 
 // Gateway serves all accounts. Safe for concurrent use.
 type Gateway struct {
 	Deps
-	texts sync.Pool // of *[]byte, for signed texts
+	texts    sync.Pool // of *[]byte, for signed texts
+	throttle *throttle
+	patching *stripes // by EPK
 }
 
 // New makes a Gateway.
-func New(d Deps) *Gateway { return &Gateway{Deps: d} }
+func New(d Deps) *Gateway {
+	return &Gateway{Deps: d, throttle: newThrottle(d.Throttling, d.Monotonic), patching: newStripes()}
+}
 
 // call is a request with what the stages found out.
 type call struct {
@@ -89,6 +97,9 @@ type call struct {
 	account *Account
 	op      operation
 	now     time.Time
+	meter   meter   // what the charge goes to
+	meters  []meter // and further ones, that share it
+	charge  float64 // as answered
 }
 
 // operation is what the headers say a request does. It is read once, before the caller's key is judged.
@@ -119,7 +130,7 @@ func (g *Gateway) Routes() []wire.Route {
 			Host: wire.HostCosmos, Method: method, Pattern: pattern, Operation: operation, BodyLimit: maxBody,
 			Versions: wire.Versions{Header: "X-Ms-Version"}, Network: g.network,
 			Auth:    wire.Authenticator{Name: "cosmos authorization header", Check: g.authenticate},
-			Handler: func(ctx context.Context, r *wire.Request) (any, error) { return h(ctx, r.State.(*call)) },
+			Handler: g.metered(h),
 		})
 	}
 	add("GET", "/", "ReadDatabaseAccount", g.readAccount)
@@ -129,26 +140,40 @@ func (g *Gateway) Routes() []wire.Route {
 	add("DELETE", "/dbs/{db}", "DeleteDatabase", g.deleteDatabase)
 	add("GET", "/dbs/{db}/colls", "ListCollections", g.listContainers)
 	add("POST", "/dbs/{db}/colls", "CreateCollection", g.postContainers)
-	add("GET", coll, "ReadCollection", g.readContainer)
+	add("GET", coll, "ReadCollection", g.steady(g.readContainer))
 	add("PUT", coll, "ReplaceCollection", g.replaceContainer)
 	add("DELETE", coll, "DeleteCollection", g.deleteContainer)
 	add("GET", coll+"/pkranges", "ListPartitionKeyRanges", g.listRanges)
-	add("GET", docs, "ListDocuments", g.listDocuments)
-	add("POST", docs, "CreateDocument", g.postDocuments)
-	add("GET", docs+"/{doc}", "ReadDocument", g.readDocument)
-	add("PUT", docs+"/{doc}", "ReplaceDocument", g.replaceDocument)
-	add("PATCH", docs+"/{doc}", "PatchDocument", g.patchDocument)
-	add("DELETE", docs+"/{doc}", "DeleteDocument", g.deleteDocument)
+	add("GET", docs, "ListDocuments", g.steady(g.listDocuments))
+	add("POST", docs, "CreateDocument", g.steady(g.postDocuments))
+	add("GET", docs+"/{doc}", "ReadDocument", g.steady(g.readDocument))
+	add("PUT", docs+"/{doc}", "ReplaceDocument", g.steady(g.replaceDocument))
+	add("PATCH", docs+"/{doc}", "PatchDocument", g.steady(g.patchDocument))
+	add("DELETE", docs+"/{doc}", "DeleteDocument", g.steady(g.deleteDocument))
 	add("GET", "/offers", "ListOffers", g.listOffers)
 	add("POST", "/offers", "QueryOffers", g.postOffers)
 	add("GET", "/offers/{offer}", "ReadOffer", g.readOffer)
 	add("PUT", "/offers/{offer}", "ReplaceOffer", g.replaceOffer)
+	out = append(out, badOfferPath())
 	for _, u := range unsupportedPaths {
 		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
 			add(method, u.pattern, "Unsupported", unsupported(u.what))
 		}
 	}
 	return out
+}
+
+// metered charges a request, however it ended, to the range it was about.
+func (g *Gateway) metered(h handler) func(context.Context, *wire.Request) (any, error) {
+	return func(ctx context.Context, r *wire.Request) (any, error) {
+		c := r.State.(*call)
+		out, err := h(ctx, c)
+		if err != nil && c.charge == 0 {
+			c.setCharge(chargeMiss)
+		}
+		g.throttle.settleAll(c)
+		return out, err
+	}
 }
 
 // unsupportedPaths are parts of the protocol that this platform lacks.

@@ -22,27 +22,28 @@ const (
 	modeSort   = "s" // any: it sorts, although the index seemed to have the order
 )
 
-// indexedQuery is one page of a query over the documents of a range.
+// indexedQuery is one page of a query over the documents of some ranges.
 type indexedQuery struct {
 	c        *call
+	g        *Gateway
 	q        *parsedQuery
 	owner    string
-	guid     string
+	ranges   []items.Range
 	sel      items.Selection
-	scan     reader // all documents, in the order of the store
 	analysis *index.Analysis
-	finder   *items.Finder
-	plan     *index.Plan
-	lsn      *items.State // is moved on to what was read
+	finder   *items.Finder // of the only range
+	plan     *index.Plan   // its plan, or that of the last range that was read
 }
 
-// runIndexed makes one page of a query's result, through the range's index where that helps.
-func (g *Gateway) runIndexed(ctx context.Context, c *call, q *parsedQuery, con *catalog.Container, guid string, sel items.Selection, scan reader, state *items.State) (query.Page, *wire.Reply, error) {
+// runIndexed makes one page of a query's result, through the ranges' indexes where that helps.
+func (g *Gateway) runIndexed(ctx context.Context, c *call, q *parsedQuery, con *catalog.Container, ranges []items.Range, sel items.Selection) (query.Page, *wire.Reply, error) {
 	params, err := query.Params(q.params)
 	if err != nil {
 		return query.Page{}, nil, err
 	}
-	x := &indexedQuery{c: c, q: q, owner: con.Derived.RID, guid: guid, sel: sel, scan: scan, lsn: state, analysis: index.Analyze(q.query, q.program, params)}
+	x := &indexedQuery{
+		c: c, g: g, q: q, owner: con.Derived.RID, ranges: ranges, sel: sel, plan: &index.Plan{}, analysis: index.Analyze(q.query, q.program, params),
+	}
 	if err := con.Derived.Indexing.CheckOrder(x.analysis); err != nil {
 		return query.Page{}, nil, err
 	}
@@ -51,85 +52,124 @@ func (g *Gateway) runIndexed(ctx context.Context, c *call, q *parsedQuery, con *
 	if err != nil {
 		return query.Page{}, nil, err
 	}
-	if err := x.open(ctx, g.Items, &st); err != nil {
-		return query.Page{}, nil, err
-	}
-	page, out, err := x.page(ctx, m, st)
+	page, out, err := x.attempt(ctx, m, st)
 	if errors.Is(err, index.ErrUnordered) {
 		st.Mode = modeSort
-		if err = x.open(ctx, g.Items, &st); err == nil {
-			page, out, err = x.page(ctx, m, st)
-		}
+		page, out, err = x.attempt(ctx, m, st)
 	}
-	q.plan, q.finder = x.plan, x.finder
+	q.plan = x.plan
 	return page, out, err
 }
 
-// open plans the page. A query that has begun goes on in the order it began with.
-func (x *indexedQuery) open(ctx context.Context, s *items.Store, st *query.State) (err error) {
+func (x *indexedQuery) attempt(ctx context.Context, m uint32, st query.State) (query.Page, *wire.Reply, error) {
+	if err := x.open(ctx, &st); err != nil {
+		return query.Page{}, nil, err
+	}
+	return x.page(ctx, m, st)
+}
+
+// open plans the page. A query that has begun goes on in the order it began with. An order by the index, and the counting of its rows, are for a query of one range.
+func (x *indexedQuery) open(ctx context.Context, st *query.State) (err error) {
 	begun := *st != (query.State{})
-	if x.finder, err = s.NewFinder(x.guid, x.sel, x.analysis, begun && st.Mode != modeOrder); err != nil {
+	if len(x.ranges) > 1 {
+		if st.Mode == modeOrder {
+			return index.ErrUnordered
+		}
+		return nil
+	}
+	if x.finder, err = x.g.Items.NewFinder(x.ranges[0], x.sel, x.analysis, begun && st.Mode != modeOrder); err != nil {
 		return err
 	}
 	if x.plan, err = x.finder.Plan(ctx); err != nil {
 		return err
 	}
-	if st.Mode == modeOrder && x.plan.Kind != index.Order {
+	switch {
+	case st.Mode == modeOrder && x.plan.Kind != index.Order:
 		return index.ErrUnordered
-	}
-	if begun && st.Mode != modeScan || x.sel.Bounded && x.plan.Kind != index.Order {
-		return nil // of bounded documents the index and the store have the same order
-	}
-	switch x.plan.Kind {
-	case index.Order:
+	case begun:
+		return nil
+	case x.plan.Kind == index.Order:
 		st.Mode = modeOrder
-	case index.Filter:
-		limit := s.Tuning.GatherFirst()
-		if begun {
-			limit = gatherMore
-		}
-		ok, err := x.finder.Gather(ctx, limit)
-		switch {
-		case err != nil:
+	case x.plan.Kind == index.Filter && !x.sel.Bounded: // of bounded documents the index and the store have the same order
+		if ok, err := x.finder.Gather(ctx, x.g.Items.Tuning.GatherFirst()); ok || err != nil {
 			return err
-		case !ok && begun:
-			x.plan = &index.Plan{}
-		case !ok:
-			st.Mode = modeFilter
 		}
+		st.Mode = modeFilter
 	}
 	return nil
 }
 
-// A query over all logical partitions answers in the order of creation, as a scan does, where the index finds few documents to begin with. It then
-// does so while they are not more than gatherMore.
+// gatherMore is how many documents a query over all logical partitions brings into the order of their creation when it has begun so. It begins so, as a
+// scan does, where the index finds few.
 const gatherMore = 50_000
 
-// documents are those behind a place, in the order of the mode.
+// documents are those behind a place, range by range, in the order of the mode.
 func (x *indexedQuery) documents(ctx context.Context, mode, after string) iter.Seq2[query.Doc, error] {
-	if x.plan.Kind == index.Scan && mode != modeFilter {
-		return x.scan(after)
-	}
 	return func(yield func(query.Doc, error) bool) {
-		rows := firstRows
-		for {
-			page, err := x.finder.Next(ctx, after, rows, chunkBytes)
-			if err != nil {
+		at, err := parseSpot(after)
+		if err != nil {
+			yield(query.Doc{}, err)
+			return
+		}
+		for i := range x.ranges {
+			key, done := at.begin(&x.ranges[i])
+			if done {
+				continue
+			}
+			if more, err := x.documentsOf(ctx, i, mode, key, at.suffix(&x.ranges[i], len(x.ranges)), yield); err != nil {
 				yield(query.Doc{}, err)
 				return
-			}
-			x.lsn.LSN = max(x.lsn.LSN, page.LSN)
-			for _, r := range page.Rows {
-				if !yield(query.Doc{Key: r.Key, JSON: r.Text}, nil) {
-					return
-				}
-				after = r.Key
-			}
-			if !page.More {
+			} else if !more {
 				return
 			}
-			rows = min(4*rows, chunkRows)
 		}
+	}
+}
+
+// documentsOf yields one range's documents. It answers false when there shall be no more.
+func (x *indexedQuery) documentsOf(ctx context.Context, i int, mode, key, suffix string, yield func(query.Doc, error) bool) (bool, error) {
+	f := x.finder
+	if f == nil {
+		var err error
+		if f, err = x.g.Items.NewFinder(x.ranges[i], x.sel, x.analysis, true); err != nil {
+			return false, err
+		}
+		if x.plan, err = f.Plan(ctx); err != nil {
+			return false, err
+		}
+		x.q.finders = append(x.q.finders, f)
+	} else if len(x.q.finders) == 0 {
+		x.q.finders = append(x.q.finders, f)
+	}
+	next, rows := f.Next, firstRows
+	if mode == modeScan && !x.sel.Bounded || mode == modeSort {
+		if ok, err := f.Gather(ctx, gatherMore); err != nil {
+			return false, err
+		} else if !ok {
+			rows = chunkRows
+			next = func(ctx context.Context, after string, rows, size int) (items.Page, error) {
+				return x.g.Items.List(ctx, x.ranges[i], x.sel, after, rows, size)
+			}
+		}
+	}
+	for {
+		page, err := next(ctx, key, rows, chunkBytes)
+		if err != nil {
+			return false, err
+		}
+		for _, r := range page.Rows {
+			key = r.Key
+			if !yield(query.Doc{Key: key + suffix, JSON: r.Text}, nil) {
+				return false, nil
+			}
+		}
+		if !page.More {
+			return true, nil
+		}
+		if page.Last != "" {
+			key = page.Last
+		}
+		rows = min(4*rows, chunkRows)
 	}
 }
 
@@ -182,11 +222,11 @@ func (x *indexedQuery) count(ctx context.Context, st query.State) (row []byte, o
 	if x.finder == nil || x.plan.Kind != index.Filter || st.Emitted > 0 {
 		return nil, false, nil
 	}
-	n, ok, state, err := x.finder.Count(ctx)
+	n, ok, err := x.finder.Count(ctx)
 	if !ok || err != nil {
 		return nil, false, err
 	}
-	x.lsn.LSN = max(x.lsn.LSN, state.LSN)
+	x.q.finders = append(x.q.finders, x.finder)
 	return x.q.program.CountRow(n), true, nil
 }
 

@@ -16,8 +16,8 @@ func (c *call) setMetrics(q *parsedQuery, page query.Page, took time.Duration) {
 		ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 		var lookup time.Duration
 		ratio := 0.0
-		if q.finder != nil {
-			lookup = q.finder.Lookup
+		for _, f := range q.finders {
+			lookup += f.Lookup
 		}
 		if q.plan.Kind != 0 {
 			ratio = 1

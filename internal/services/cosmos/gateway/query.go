@@ -19,8 +19,8 @@ type parsedQuery struct {
 	across  bool // documents of several logical partitions
 	compile time.Duration
 
-	plan   *index.Plan   // how its documents were found
-	finder *items.Finder // nil: by a scan
+	plan    *index.Plan // how its documents were found
+	finders []*items.Finder
 }
 
 // parseQuery reads {"query": "...", "parameters": [{"name": "@x", "value": ...}]}.
@@ -92,19 +92,23 @@ func (g *Gateway) queryDocuments(ctx context.Context, c *call, con *catalog.Cont
 	if err := c.checkCrossPartition(q, con, pinned, sel.Bounded); err != nil {
 		return nil, err
 	}
-	state, err := g.Items.Stat(ctx, con.Ranges[0].GUID)
+	ranges, err := c.scope(con, sel)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.checkSession(state); err != nil {
+	if err := g.admitAll(c, con, ranges); err != nil {
+		return nil, err
+	}
+	states, err := g.states(ctx, c, ranges)
+	if err != nil {
 		return nil, err
 	}
 	begin := time.Now() // of the metrics only
-	page, out, err := g.runIndexed(ctx, c, q, con, con.Ranges[0].GUID, sel, g.documents(ctx, con, sel, &state), &state)
+	page, out, err := g.runIndexed(ctx, c, q, con, ranges, sel)
 	if err != nil {
 		return nil, err
 	}
-	c.setRange(con, state)
+	c.setRanges(con, states)
 	c.setMetrics(q, page, time.Since(begin))
 	return out, nil
 }

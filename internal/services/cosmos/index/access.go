@@ -92,7 +92,7 @@ func (c *chooser) count(h heads, limit int) (n int) {
 
 // head is the key of a term's rows, without suffix.
 func (l *leaf) head(term []byte) []byte {
-	return append(binary.BigEndian.AppendUint64([]byte("T|"), l.hash), term...)
+	return append(binary.BigEndian.AppendUint64([]byte("t|"), l.hash), term...)
 }
 
 // equalities are the terms of a leaf that has nothing but single values.

@@ -3,11 +3,11 @@
 //
 // Rows, all without a value; `suffix` is the document's effective partition key and its number (8 bytes), which name its record D|suffix:
 //
-//	T|path|value|suffix       one term: hash of the path (8 bytes) and the value in order-preserving form (see value.go)
-//	C|index|v1|v2..|suffix    one entry of a composite index: its hash (8 bytes) and the values, those of a descending path inverted
-//	S|shape|suffix            which properties the document has, as a hash: documents without a property have no term of it, and are found here
-//	H|shape                   what that hash stands for (the only row with a value; it is never removed)
-//	P|, P|c, P|t              state of the range's index: generation and progress, the policy in force, the policy it is being changed to
+//	t|path|value|suffix       one term: hash of the path (8 bytes) and the value in order-preserving form (see value.go)
+//	c|index|v1|v2..|suffix    one entry of a composite index: its hash (8 bytes) and the values, those of a descending path inverted
+//	s|shape|suffix            which properties the document has, as a hash: documents without a property have no term of it, and are found here
+//	h|shape                   what that hash stands for (the only row with a value; it is never removed)
+//	p|, p|c, p|t              state of the range's index: generation and progress, the policy in force, the policy it is being changed to
 //
 // The array elements of /tags share the path /tags/[]. With the partition key in the suffix, the postings of a term are sorted by logical partition: a
 // query of one of them reads just its part.

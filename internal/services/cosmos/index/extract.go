@@ -38,7 +38,7 @@ var unindexed = make([]byte, 8)
 
 // Unindexed are the rows of a document that is not indexed: a mark by which queries find it.
 func Unindexed() *Rows {
-	head := append([]byte("S|"), unindexed...)
+	head := append([]byte("s|"), unindexed...)
 	return &Rows{heads: head, ends: []int{len(head)}, shape: unindexed}
 }
 
@@ -181,7 +181,7 @@ func (x *extractor) value(h uint64, n *node, r rule, depth int, inArray, forced 
 // begin starts a term's head; it is taken back by cutting buf.
 func (x *extractor) begin(h uint64) int {
 	start := len(x.buf)
-	x.buf = binary.BigEndian.AppendUint64(append(x.buf, 'T', '|'), h)
+	x.buf = binary.BigEndian.AppendUint64(append(x.buf, 't', '|'), h)
 	return start
 }
 
@@ -382,7 +382,7 @@ func (x *extractor) skip() bool {
 func (x *extractor) composites() {
 	i := 0
 	for _, c := range x.p.composites {
-		x.buf = binary.BigEndian.AppendUint64(append(x.buf, 'C', '|'), c.hash)
+		x.buf = binary.BigEndian.AppendUint64(append(x.buf, 'c', '|'), c.hash)
 		for _, p := range c.paths {
 			v := x.values[i]
 			if v == nil {
@@ -409,7 +409,7 @@ func invert(b []byte) {
 func (x *extractor) rows() *Rows {
 	r := &Rows{}
 	r.shape, r.dict = x.shape()
-	x.buf = append(append(x.buf, 'S', '|'), r.shape...)
+	x.buf = append(append(x.buf, 's', '|'), r.shape...)
 	x.ends = append(x.ends, len(x.buf))
 	list := make([][]byte, len(x.ends))
 	start := 0

@@ -173,7 +173,7 @@ func (x *Index) Choose(sn store.Snapshot, a *Analysis, b Bounds, documents int, 
 	for _, l := range c.used {
 		p.Used = append(p.Used, spec(l.path))
 	}
-	if mark := append([]byte("S|"), unindexed...); c.count(heads{mark}, 1) > 0 {
+	if mark := append([]byte("s|"), unindexed...); c.count(heads{mark}, 1) > 0 {
 		p.access = oneOf{p.access, heads{mark}}
 	}
 	return p, c.err
@@ -241,7 +241,7 @@ func (x *Index) walk(sn store.Snapshot, a *Analysis, b Bounds, p *Plan) (*walk, 
 		switch s.at(o.path) {
 		case scalar:
 		case absent:
-			w.undefined = append(w.undefined, append([]byte("S|"), s.key...))
+			w.undefined = append(w.undefined, append([]byte("s|"), s.key...))
 		default:
 			return nil, nil
 		}
@@ -288,7 +288,7 @@ func (x *Index) walkComposite(a *Analysis, p *Plan) *walk {
 
 func (c *composite) head() []byte {
 	h := (&leaf{hash: c.hash}).head(nil)
-	h[0] = 'C'
+	h[0] = 'c'
 	return h
 }
 
@@ -300,7 +300,7 @@ func readShapes(sn store.Snapshot, b Bounds) ([]*shape, error) {
 	all := make([]*shape, 0, 8)
 	all = append(all, &shape{key: unindexed})
 	var bad error
-	err := sn.Scan(store.Prefix([]byte("H|")), func(key, value []byte) bool {
+	err := sn.Scan(store.Prefix([]byte("h|")), func(key, value []byte) bool {
 		s, err := decodeShape(key[2:], value)
 		if err != nil {
 			bad = err
@@ -317,7 +317,7 @@ func readShapes(sn store.Snapshot, b Bounds) ([]*shape, error) {
 	}
 	out := all[:0]
 	for _, s := range all {
-		err := sn.Scan(b.of(append([]byte("S|"), s.key...)), func(_, _ []byte) bool {
+		err := sn.Scan(b.of(append([]byte("s|"), s.key...)), func(_, _ []byte) bool {
 			out = append(out, s)
 			return false
 		})

@@ -49,7 +49,7 @@ func Replace(tx store.Tx, suffix []byte, old, now *Rows) (int, error) {
 	if now.dict == nil || bytes.Equal(old.shape, now.shape) {
 		return n, nil
 	}
-	key := append(append(room[:0], "H|"...), now.shape...)
+	key := append(append(room[:0], "h|"...), now.shape...)
 	if b, err := tx.Get(key); b != nil || err != nil {
 		return n, err
 	}
@@ -76,7 +76,7 @@ func Difference(old, now *Rows) (n int) {
 
 // IsUnindexed tells whether the document has the mark of those that are not indexed.
 func IsUnindexed(sn store.Snapshot, suffix []byte) (bool, error) {
-	b, err := sn.Get(append(append([]byte("S|"), unindexed...), suffix...))
+	b, err := sn.Get(append(append([]byte("s|"), unindexed...), suffix...))
 	return b != nil, err
 }
 

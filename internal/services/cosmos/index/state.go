@@ -10,10 +10,10 @@ import (
 )
 
 var (
-	stateKey   = []byte("P|")
-	currentKey = []byte("P|c")
-	targetKey  = []byte("P|t")
-	nextKey    = []byte("P|n")
+	stateKey   = []byte("p|")
+	currentKey = []byte("p|c")
+	targetKey  = []byte("p|t")
+	nextKey    = []byte("p|n")
 )
 
 const stateVersion = 1

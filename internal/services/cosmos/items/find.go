@@ -2,8 +2,10 @@ package items
 
 import (
 	"context"
+	"encoding/hex"
 	"time"
 
+	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/index"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 )
@@ -11,7 +13,7 @@ import (
 // Finder finds the documents of one query in a range, through the index where that helps. It serves one request and is not safe for concurrent use.
 type Finder struct {
 	s        *Store
-	guid     string
+	r        Range
 	sel      Selection
 	bounds   index.Bounds
 	analysis *index.Analysis
@@ -26,8 +28,8 @@ type Finder struct {
 }
 
 // NewFinder makes a Finder. With sorted set, the query is going to sort, whatever the index has.
-func (s *Store) NewFinder(guid string, sel Selection, a *index.Analysis, sorted bool) (*Finder, error) {
-	f := &Finder{s: s, guid: guid, sel: sel, analysis: a, sorts: sorted}
+func (s *Store) NewFinder(r Range, sel Selection, a *index.Analysis, sorted bool) (*Finder, error) {
+	f := &Finder{s: s, r: r, sel: sel, analysis: a, sorts: sorted}
 	if sel.Bounded {
 		low, err := epkBytes(sel.Low)
 		if err != nil {
@@ -44,13 +46,16 @@ func (s *Store) NewFinder(guid string, sel Selection, a *index.Analysis, sorted 
 
 // view runs fn on the range with a plan that fits its index as it is there.
 func (f *Finder) view(ctx context.Context, fn func(sn store.Snapshot) error) error {
-	x, err := f.s.indexOf(ctx, f.guid)
+	x, err := f.s.indexOf(ctx, f.r.GUID)
 	if err != nil {
 		return err
 	}
 	for {
 		stale := false
-		err = f.s.st.View(ctx, Shard(f.guid), func(sn store.Snapshot) error {
+		err = f.s.st.View(ctx, Shard(f.r.GUID), func(sn store.Snapshot) error {
+			if sn.LSN() == 0 {
+				return ErrNoRange
+			}
 			st, err := index.ReadState(sn)
 			if err != nil {
 				return err
@@ -68,7 +73,7 @@ func (f *Finder) view(ctx context.Context, fn func(sn store.Snapshot) error) err
 		if err != nil || !stale {
 			return err
 		}
-		if x, err = f.s.loadIndex(ctx, f.guid); err != nil {
+		if x, err = f.s.loadIndex(ctx, f.r.GUID); err != nil {
 			return err
 		}
 	}
@@ -140,8 +145,12 @@ func (f *Finder) Next(ctx context.Context, after string, rows, size int) (Page, 
 	var p Page
 	var texts slab
 	var scan bool
+	ended := expiry{now: f.s.clock.Now().Unix()}
 	err := f.view(ctx, func(sn store.Snapshot) error {
-		p, texts = Page{State: State{LSN: sn.LSN()}}, slab{rowsMax: rows, sizeMax: size}
+		p, texts = Page{State: State{Range: f.r, LSN: f.r.lsn(sn.LSN())}}, slab{rowsMax: rows, sizeMax: size}
+		if err := ended.seen(&f.r, sn); err != nil {
+			return err
+		}
 		if ordered != (f.plan.Kind == index.Order) {
 			return index.ErrUnordered // the policy has changed under the query
 		}
@@ -166,6 +175,7 @@ func (f *Finder) Next(ctx context.Context, after string, rows, size int) (Page, 
 				p.More = true
 				break
 			}
+			p.Last = c.Key
 			b, err := sn.Get(append([]byte("D|"), c.Suffix...))
 			if err != nil {
 				return err
@@ -173,9 +183,12 @@ func (f *Finder) Next(ctx context.Context, after string, rows, size int) (Page, 
 			if b == nil {
 				continue // deleted since the plan was made
 			}
-			_, text, err := decodeDocument(b)
+			h, text, err := decodeDocument(b)
 			if err != nil {
 				return err
+			}
+			if ended.ended(h) {
+				continue
 			}
 			texts.addKey(c.Key, text)
 		}
@@ -185,22 +198,36 @@ func (f *Finder) Next(ctx context.Context, after string, rows, size int) (Page, 
 		return Page{}, err
 	}
 	if scan {
-		sel := f.sel
-		if !sel.Bounded && !f.gathers {
-			sel = Selection{High: "FF", Bounded: true}
+		if f.gathers {
+			return f.s.List(ctx, f.r, f.sel, after, rows, size)
 		}
-		return f.s.List(ctx, f.guid, sel, after, rows, size)
+		return f.s.listInKeys(ctx, f.r, f.sel, after, rows, size)
 	}
 	p.Rows = texts.rows()
 	f.Candidates += len(p.Rows)
 	return p, nil
 }
 
-// Count answers a query that only counts, if the index alone can tell.
-func (f *Finder) Count(ctx context.Context) (n uint64, ok bool, state State, err error) {
+// listInKeys is List in the order of effective partition keys, whatever the selection.
+func (s *Store) listInKeys(ctx context.Context, r Range, sel Selection, after string, rows, size int) (Page, error) {
+	cursor, err := hex.DecodeString(after)
+	if err != nil || len(cursor) > store.MaxKey-3 {
+		return Page{}, fault.New(fault.Invalid, "BadRequest", "The continuation token is invalid.")
+	}
+	if !sel.Bounded {
+		sel = Selection{High: "FF", Bounded: true}
+	}
+	return s.listByEPK(ctx, r, sel, cursor, rows, size)
+}
+
+// Count answers a query that only counts, if the index alone can tell. Documents that may end have to be looked at.
+func (f *Finder) Count(ctx context.Context) (n uint64, ok bool, err error) {
+	if f.r.Rules.Timed {
+		return 0, false, nil
+	}
 	err = f.view(ctx, func(sn store.Snapshot) error {
-		n, ok, state.LSN = 0, false, sn.LSN()
-		x := f.s.indexes.get(f.guid)
+		n, ok = 0, false
+		x := f.s.indexes.get(f.r.GUID)
 		if x == nil || x.Generation != f.generation {
 			return nil
 		}
@@ -210,7 +237,7 @@ func (f *Finder) Count(ctx context.Context) (n uint64, ok bool, state State, err
 		f.Lookup += time.Since(begin)
 		return err
 	})
-	return n, ok, state, err
+	return n, ok, err
 }
 
 // addKey is add for a row whose key is text already.

@@ -84,6 +84,9 @@ func (s *Store) SetPolicy(ctx context.Context, guid string, policy json.RawMessa
 		if err != nil {
 			return err
 		}
+		if r.status == fenced {
+			return nil // its children have it
+		}
 		return index.Set(tx, policy, r.documents)
 	})
 	return err
@@ -126,7 +129,11 @@ func (t *transaction) rowsOf(policy *index.Policy, p *prepared) (*index.Rows, er
 	if policy == nil {
 		return nil, nil
 	}
-	return policy.Rows(p.Doc.Text, t.time, p.Directive == Exclude || p.Directive == ByPolicy && !policy.Automatic)
+	ts := t.time
+	if p.source != nil {
+		ts = p.source.header.time
+	}
+	return policy.Rows(p.Doc.Text, ts, p.Directive == Exclude || p.Directive == ByPolicy && !policy.Automatic)
 }
 
 // beginIndex checks in the transaction that what was prepared still holds.

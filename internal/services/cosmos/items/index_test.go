@@ -33,7 +33,7 @@ func indexRows(t testing.TB, st store.Store, guid string) map[string]bool {
 	err := st.View(context.Background(), Shard(guid), func(sn store.Snapshot) error {
 		clear(out)
 		return sn.Scan(store.Range{}, func(k, _ []byte) bool {
-			if bytes.IndexByte([]byte("TCS"), k[0]) >= 0 {
+			if bytes.IndexByte([]byte("tcs"), k[0]) >= 0 {
 				out[hex.EncodeToString(k)] = true
 			}
 			return true
@@ -61,7 +61,7 @@ func expectedRows(t testing.TB, s *Store, st store.Store, guid string, have map[
 				t.Error(err)
 			}
 			suffix := k[2:]
-			marked := have[hex.EncodeToString(append(append([]byte("S|"), make([]byte, 8)...), suffix...))]
+			marked := have[hex.EncodeToString(append(append([]byte("s|"), make([]byte, 8)...), suffix...))]
 			rows, err := x.Policy(x.State, suffix).Rows(text, -1, marked)
 			if err != nil {
 				t.Error(err)

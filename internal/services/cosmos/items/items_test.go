@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -115,10 +116,10 @@ func TestApply_AllOrNothing(t *testing.T) {
 	if !errors.As(err, &failed) || failed.Index != 2 || !fault.Is(err, fault.Conflict) {
 		t.Fatalf("got %v", err)
 	}
-	if item, _, _ := s.Get(ctx, r.GUID, "01", "b", 0); item != nil {
+	if item, _, _ := s.Get(ctx, r, "01", "b", 0); item != nil {
 		t.Error("b is there")
 	}
-	if item, state, _ := s.Get(ctx, r.GUID, "01", "a", 0); item == nil || state.LSN != before.LSN {
+	if item, state, _ := s.Get(ctx, r, "01", "a", 0); item == nil || state.LSN != before.LSN {
 		t.Errorf("a: %v at %d", item, state.LSN)
 	}
 	// The same id in another logical partition is another document.
@@ -219,12 +220,12 @@ func TestConcurrentCreates(t *testing.T) {
 			t.Errorf("%s was created %d times", id, n)
 		}
 	}
-	state, err := s.Stat(ctx, r.GUID)
+	state, err := s.Stat(ctx, r)
 	if err != nil || len(won) != each || state.Usage.Documents != each || state.LSN != each+1 {
 		t.Errorf("%d ids, %+v, %v", len(won), state, err)
 	}
 	seen := map[uint64]bool{}
-	page, err := s.List(ctx, r.GUID, Selection{}, "", 1000, 1<<20)
+	page, err := s.List(ctx, r, Selection{}, "", 1000, 1<<20)
 	if err != nil || len(page.Rows) != each {
 		t.Fatalf("%d rows, %v", len(page.Rows), err)
 	}
@@ -257,7 +258,7 @@ func TestList_Bounds(t *testing.T) {
 	}
 	ids := func(sel Selection, after string, rows, size int) (out []string, more bool) {
 		t.Helper()
-		p, err := s.List(ctx, r.GUID, sel, after, rows, size)
+		p, err := s.List(ctx, r, sel, after, rows, size)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -296,7 +297,7 @@ func TestList_Bounds(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"x", "0", strings.Repeat("00", 2000)} {
-		if _, err := s.List(ctx, r.GUID, Selection{}, bad, 1, 1); !fault.Is(err, fault.Invalid) {
+		if _, err := s.List(ctx, r, Selection{}, bad, 1, 1); !fault.Is(err, fault.Invalid) {
 			t.Errorf("key %.10q: %v", bad, err)
 		}
 	}
@@ -304,10 +305,16 @@ func TestList_Bounds(t *testing.T) {
 
 func TestRecords(t *testing.T) {
 	t.Parallel()
-	h := header{lsn: 7, seq: 3, time: 1234, etag: [16]byte{1, 2, 3}}
+	h := header{lsn: 7, seq: 3, time: 1234, etag: [16]byte{1, 2, 3}, ttl: -1, unique: bytes.Repeat([]byte{9}, 2*uniqueSize)}
 	got, text, err := decodeDocument(append(h.append(nil), "text"...))
-	if err != nil || got != h || string(text) != "text" {
+	if err != nil || !reflect.DeepEqual(got, h) || string(text) != "text" {
 		t.Errorf("%+v %s %v", got, text, err)
+	}
+	// A record of version 1 has neither ttl nor unique values.
+	first := append([]byte{kindDocument, 1}, h.append(nil)[2:headerSize1]...)
+	got, text, err = decodeDocument(append(first, "text"...))
+	if err != nil || got.lsn != 7 || got.time != 1234 || got.ttl != 0 || got.unique != nil || string(text) != "text" {
+		t.Errorf("version 1: %+v %s %v", got, text, err)
 	}
 	r := rangeRecord{number: 5, documents: 6, bytes: 7, container: "c"}
 	if back, err := decodeRange(r.encode()); err != nil || back != r {
@@ -318,7 +325,7 @@ func TestRecords(t *testing.T) {
 	if _, err := decodeRange(newer); !errors.Is(err, store.ErrVersion) {
 		t.Errorf("newer: %v", err)
 	}
-	for n := range headerSize {
+	for n := range h.size() {
 		if _, _, err := decodeDocument(h.append(nil)[:n]); err == nil {
 			t.Errorf("%d bytes accepted", n)
 		}

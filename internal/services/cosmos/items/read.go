@@ -11,7 +11,7 @@ import (
 )
 
 // Get reads one document: by id, or by number when that is not 0. A nil Item means there is none.
-func (s *Store) Get(ctx context.Context, guid, epk, id string, number uint64) (*Item, State, error) {
+func (s *Store) Get(ctx context.Context, r Range, epk, id string, number uint64) (*Item, State, error) {
 	key, err := epkBytes(epk)
 	if err != nil {
 		return nil, State{}, err
@@ -19,9 +19,16 @@ func (s *Store) Get(ctx context.Context, guid, epk, id string, number uint64) (*
 	idk := idKey(key, id)
 	var raw []byte
 	var found uint64
-	var state State
-	err = s.st.View(ctx, Shard(guid), func(sn store.Snapshot) error {
-		raw, found, state.LSN = nil, number, sn.LSN()
+	ended := expiry{now: s.clock.Now().Unix()}
+	state := State{Range: r}
+	err = s.st.View(ctx, Shard(r.GUID), func(sn store.Snapshot) error {
+		raw, found, state.LSN = nil, number, r.lsn(sn.LSN())
+		if sn.LSN() == 0 {
+			return ErrNoRange
+		}
+		if err := ended.seen(&r, sn); err != nil {
+			return err
+		}
 		if found == 0 {
 			b, err := sn.Get(idk)
 			if b == nil || err != nil {
@@ -39,7 +46,7 @@ func (s *Store) Get(ctx context.Context, guid, epk, id string, number uint64) (*
 		return nil, state, err
 	}
 	h, text, err := decodeDocument(raw)
-	if err != nil {
+	if err != nil || ended.ended(h) {
 		return nil, state, err
 	}
 	return &Item{Number: found, LSN: h.lsn, ETag: quoteETag(h.etag), Time: h.time, Text: text}, state, nil
@@ -65,19 +72,22 @@ type Page struct {
 	Rows []Row
 	More bool // the list goes on after the last row
 	State
+	// Last is up to where a Finder looked, if that may be further than the last row.
+	Last string
 }
 
 // List reads on after the row with the key after ("": from the start) at most rows documents, and about size bytes of them (at least one). A key that
 // no row had lists from where it would be; it cannot leave the selection. A key that is none at all is a 400 fault.
-func (s *Store) List(ctx context.Context, guid string, sel Selection, after string, rows, size int) (Page, error) {
+func (s *Store) List(ctx context.Context, r Range, sel Selection, after string, rows, size int) (Page, error) {
 	cursor, err := hex.DecodeString(after)
 	if err != nil || len(cursor) > store.MaxKey-3 {
 		return Page{}, fault.New(fault.Invalid, "BadRequest", "The continuation token is invalid.")
 	}
-	if sel.Bounded {
-		return s.listByEPK(ctx, guid, sel, cursor, rows, size)
+	// A list goes on in the order it began in, even if a split has meanwhile made its bounds those of a whole range, or the other way.
+	if byEPK := sel.Bounded; len(cursor) > numberSize || byEPK && len(cursor) != numberSize {
+		return s.listByEPK(ctx, r, sel, cursor, rows, size)
 	}
-	return s.listByOrder(ctx, guid, cursor, rows, size)
+	return s.listByOrder(ctx, r, sel, cursor, rows, size)
 }
 
 // slab collects rows in two buffers.
@@ -111,22 +121,11 @@ func (s *slab) rows() []Row {
 	return out
 }
 
-func (s *Store) listByEPK(ctx context.Context, guid string, sel Selection, cursor []byte, rows, size int) (Page, error) {
-	low, err := epkBytes(sel.Low)
+func (s *Store) listByEPK(ctx context.Context, r Range, sel Selection, cursor []byte, rows, size int) (Page, error) {
+	from, err := sel.keys()
 	if err != nil {
 		return Page{}, err
 	}
-	var within store.Range
-	if sel.Low == sel.High {
-		within = store.Prefix(append([]byte("D|"), low...))
-	} else {
-		high, err := epkBytes(sel.High)
-		if err != nil {
-			return Page{}, err
-		}
-		within = store.Range{Start: append([]byte("D|"), low...), End: append([]byte("D|"), high...)}
-	}
-	from := within
 	if len(cursor) > 0 {
 		if after := append(append([]byte("D|"), cursor...), 0); bytes.Compare(after, from.Start) > 0 {
 			from.Start = after
@@ -137,17 +136,27 @@ func (s *Store) listByEPK(ctx context.Context, guid string, sel Selection, curso
 	}
 	var p Page
 	var texts slab
-	err = s.st.View(ctx, Shard(guid), func(sn store.Snapshot) error {
-		p, texts = Page{State: State{LSN: sn.LSN()}}, slab{rowsMax: rows, sizeMax: size}
+	ended := expiry{now: s.clock.Now().Unix()}
+	err = s.st.View(ctx, Shard(r.GUID), func(sn store.Snapshot) error {
+		p, texts = Page{State: State{Range: r, LSN: r.lsn(sn.LSN())}}, slab{rowsMax: rows, sizeMax: size}
+		if sn.LSN() == 0 {
+			return ErrNoRange
+		}
+		if err := ended.seen(&r, sn); err != nil {
+			return err
+		}
 		var bad error
 		err := sn.Scan(from, func(key, value []byte) bool {
-			if len(texts.ends) > 0 && (len(texts.ends) >= rows || len(texts.texts)+len(value) > size) {
-				p.More = true
-				return false
-			}
-			_, text, err := decodeDocument(value)
+			h, text, err := decodeDocument(value)
 			if err != nil {
 				bad = err
+				return false
+			}
+			if ended.ended(h) {
+				return true
+			}
+			if len(texts.ends) > 0 && (len(texts.ends) >= rows || len(texts.texts)+len(value) > size) {
+				p.More = true
 				return false
 			}
 			texts.add(key[2:], text)
@@ -162,47 +171,68 @@ func (s *Store) listByEPK(ctx context.Context, guid string, sel Selection, curso
 	return p, err
 }
 
+// keys is the stretch of document records that the selection is about.
+func (sel *Selection) keys() (store.Range, error) {
+	all := store.Prefix([]byte("D|"))
+	if !sel.Bounded {
+		return all, nil
+	}
+	low, err := epkBytes(sel.Low)
+	if err != nil {
+		return all, err
+	}
+	if sel.Low == sel.High {
+		return store.Prefix(append([]byte("D|"), low...)), nil
+	}
+	high, err := epkBytes(sel.High)
+	return store.Range{Start: append([]byte("D|"), low...), End: append([]byte("D|"), high...)}, err
+}
+
+// holds tells whether the key is in a stretch.
+func holds(r store.Range, key []byte) bool {
+	return bytes.Compare(key, r.Start) >= 0 && (r.End == nil || bytes.Compare(key, r.End) < 0)
+}
+
 // place is where a document lies.
 type place struct{ order, doc []byte }
 
-func (s *Store) listByOrder(ctx context.Context, guid string, cursor []byte, rows, size int) (Page, error) {
+func (s *Store) listByOrder(ctx context.Context, r Range, sel Selection, cursor []byte, rows, size int) (Page, error) {
+	within, err := sel.keys()
+	if err != nil {
+		return Page{}, err
+	}
 	from := store.Prefix([]byte("R|"))
 	if len(cursor) > 0 {
 		from.Start = append(append([]byte("R|"), cursor...), 0)
 	}
 	var p Page
 	var texts slab
-	err := s.st.View(ctx, Shard(guid), func(sn store.Snapshot) error {
-		p, texts = Page{State: State{LSN: sn.LSN()}}, slab{rowsMax: rows, sizeMax: size}
-		var places []place
-		err := sn.Scan(from, func(key, value []byte) bool {
-			number, err := parseNumber(key[2:])
-			if err != nil {
-				return true // not one of ours
-			}
-			places = append(places, place{bytes.Clone(key[2:]), docKey(value, number)})
-			return len(places) <= rows
-		})
-		if err != nil {
+	ended := expiry{now: s.clock.Now().Unix()}
+	err = s.st.View(ctx, Shard(r.GUID), func(sn store.Snapshot) error {
+		p, texts = Page{State: State{Range: r, LSN: r.lsn(sn.LSN())}}, slab{rowsMax: rows, sizeMax: size}
+		if sn.LSN() == 0 {
+			return ErrNoRange
+		}
+		if err := ended.seen(&r, sn); err != nil {
 			return err
 		}
-		for i, at := range places {
-			if i >= rows || len(texts.texts) >= size {
-				p.More = true
-				return nil
-			}
-			b, err := sn.Get(at.doc)
+		p.More = true
+		for from := from; p.More && len(texts.ends) < rows && len(texts.texts) < size; {
+			places, err := placesAfter(sn, from, rows+1, within)
 			if err != nil {
 				return err
 			}
-			if b == nil {
-				return fmt.Errorf("items: document %x has an order row, but no record", at.order)
+			p.More = len(places) > rows
+			for _, at := range places[:min(len(places), rows)] {
+				if len(texts.ends) >= rows || len(texts.texts) >= size {
+					p.More = true
+					break
+				}
+				if err := texts.addAt(sn, at, &ended); err != nil {
+					return err
+				}
+				from.Start = append(append([]byte("R|"), at.order...), 0)
 			}
-			_, text, err := decodeDocument(b)
-			if err != nil {
-				return err
-			}
-			texts.add(at.order, text)
 		}
 		return nil
 	})
@@ -210,17 +240,51 @@ func (s *Store) listByOrder(ctx context.Context, guid string, cursor []byte, row
 	return p, err
 }
 
-// Stat tells how full the range is.
-func (s *Store) Stat(ctx context.Context, guid string) (State, error) {
-	var state State
-	err := s.st.View(ctx, Shard(guid), func(sn store.Snapshot) error {
-		state = State{LSN: sn.LSN()}
-		b, err := sn.Get(rangeKey)
-		if b == nil || err != nil {
-			return err
+// placesAfter lists the first places of a stretch of R rows, of documents within another stretch.
+func placesAfter(sn store.Snapshot, from store.Range, limit int, within store.Range) (places []place, err error) {
+	err = sn.Scan(from, func(key, value []byte) bool {
+		number, err := parseNumber(key[2:])
+		if err != nil {
+			return true // not one of ours
 		}
-		r, err := decodeRange(b)
-		state.Usage = Usage{r.documents, r.bytes}
+		if doc := docKey(value, number); holds(within, doc) {
+			places = append(places, place{bytes.Clone(key[2:]), doc})
+		}
+		return len(places) < limit
+	})
+	return places, err
+}
+
+// addAt adds the document at a place, unless it has ended.
+func (s *slab) addAt(sn store.Snapshot, at place, ended *expiry) error {
+	b, err := sn.Get(at.doc)
+	if err != nil {
+		return err
+	}
+	if b == nil {
+		return fmt.Errorf("items: document %x has an order row, but no record", at.order)
+	}
+	h, text, err := decodeDocument(b)
+	if err == nil && !ended.ended(h) {
+		s.add(at.order, text)
+	}
+	return err
+}
+
+// Stat tells how full the range is.
+func (s *Store) Stat(ctx context.Context, r Range) (State, error) {
+	var state State
+	err := s.st.View(ctx, Shard(r.GUID), func(sn store.Snapshot) error {
+		state = State{Range: r, LSN: r.lsn(sn.LSN())}
+		b, err := sn.Get(rangeKey)
+		switch {
+		case err != nil:
+			return err
+		case b == nil:
+			return ErrNoRange
+		}
+		rec, err := decodeRange(b)
+		state.Usage = Usage{rec.documents, rec.bytes}
 		return err
 	})
 	return state, err

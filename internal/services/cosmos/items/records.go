@@ -66,8 +66,11 @@ func logValue(number uint64, epk []byte) []byte {
 
 func numberValue(n uint64) []byte { return binary.BigEndian.AppendUint64(make([]byte, 0, 8), n) }
 
+// numberSize is the size of a number in keys and values.
+const numberSize = 8
+
 func parseNumber(b []byte) (uint64, error) {
-	if len(b) != 8 {
+	if len(b) != numberSize {
 		return 0, fmt.Errorf("a document number of %d bytes", len(b))
 	}
 	return binary.BigEndian.Uint64(b), nil
@@ -83,67 +86,134 @@ func documentNumber(rangeNumber uint16, lsn store.LSN, seq uint8) uint64 {
 	return uint64(rangeNumber&0xfff)<<(lsnBits+seqBits) | uint64(lsn)&(1<<lsnBits-1)<<seqBits | uint64(seq)
 }
 
+// status is a range's place in its life.
+type status uint8
+
+const (
+	active  status = iota
+	filling        // a child that a split still copies into
+	fenced         // was split: nothing is written any more
+)
+
 // rangeRecord says that the shard is in use, and by what.
 type rangeRecord struct {
 	number    uint16 // of the range in its container
 	documents uint64
 	bytes     uint64
 	container string // guid
+	status    status
+	base      int64  // what the range's LSNs are ahead of the shard's; 0 until a child is active
+	fence     uint64 // LSN of the last transaction of a fenced range
+	keep      int64  // until when (seconds) deletions leave a row: someone follows the log
 }
 
+const (
+	rangeVersion = 2
+	rangeSize1   = 20
+	rangeSize    = rangeSize1 + 1 + 8 + 8 + 8
+)
+
 func (r rangeRecord) encode() []byte {
-	b := make([]byte, 0, 20+len(r.container))
-	b = append(b, kindRange, version)
+	b := make([]byte, 0, rangeSize+len(r.container))
+	b = append(b, kindRange, rangeVersion)
 	b = binary.BigEndian.AppendUint16(b, r.number)
 	b = binary.BigEndian.AppendUint64(b, r.documents)
 	b = binary.BigEndian.AppendUint64(b, r.bytes)
+	b = append(b, byte(r.status))
+	b = binary.BigEndian.AppendUint64(b, uint64(r.base))
+	b = binary.BigEndian.AppendUint64(b, r.fence)
+	b = binary.BigEndian.AppendUint64(b, uint64(r.keep))
 	return append(b, r.container...)
 }
 
 func decodeRange(b []byte) (r rangeRecord, err error) {
-	if err := checkKind(b, kindRange, 20); err != nil {
+	if err := checkKind(b, kindRange, rangeSize1); err != nil {
 		return r, err
 	}
-	return rangeRecord{
-		number: binary.BigEndian.Uint16(b[2:]), documents: binary.BigEndian.Uint64(b[4:]), bytes: binary.BigEndian.Uint64(b[12:]), container: string(b[20:]),
-	}, nil
+	r = rangeRecord{number: binary.BigEndian.Uint16(b[2:]), documents: binary.BigEndian.Uint64(b[4:]), bytes: binary.BigEndian.Uint64(b[12:])}
+	if b[1] == 1 {
+		r.container = string(b[rangeSize1:])
+		return r, nil
+	}
+	if err := checkKind(b, kindRange, rangeSize); err != nil {
+		return r, err
+	}
+	rest := b[rangeSize1:]
+	r.status, r.base = status(rest[0]), int64(binary.BigEndian.Uint64(rest[1:]))
+	r.fence, r.keep = binary.BigEndian.Uint64(rest[9:]), int64(binary.BigEndian.Uint64(rest[17:]))
+	r.container = string(b[rangeSize:])
+	return r, nil
 }
 
 func checkKind(b []byte, kind byte, size int) error {
 	switch {
 	case len(b) < 2 || b[0] != kind:
 		return fmt.Errorf("items: a record of kind %q is something else", kind)
-	case b[1] > version:
-		return fmt.Errorf("%w: record kind %q has version %d, this program knows up to %d", store.ErrVersion, kind, b[1], version)
+	case b[1] > newest(kind):
+		return fmt.Errorf("%w: record kind %q has version %d, this program knows up to %d", store.ErrVersion, kind, b[1], newest(kind))
 	case len(b) < size:
 		return fmt.Errorf("items: a record of kind %q has %d bytes", kind, len(b))
 	}
 	return nil
 }
 
-const headerSize = 2 + 8 + 1 + 8 + 16
+// newest is the version that records of the kind are written in.
+func newest(kind byte) byte {
+	switch kind {
+	case kindDocument:
+		return documentVersion
+	case kindRange:
+		return rangeVersion
+	}
+	return version
+}
+
+// Sizes of a document's header. Version 2 added the ttl and the hashes of unique values.
+const (
+	documentVersion = 2
+	headerSize1     = 2 + 8 + 1 + 8 + 16
+	headerSize      = headerSize1 + 4 + 1
+)
 
 // header is what precedes a document's text in its record.
 type header struct {
-	lsn  uint64 // of the last write
-	seq  uint8
-	time int64 // `_ts`, seconds
-	etag [16]byte
+	lsn    uint64 // of the last write
+	seq    uint8
+	time   int64 // `_ts`, seconds
+	etag   [16]byte
+	ttl    int32  // the document's own time to live, seconds; 0: it has none, -1: it never ends
+	unique []byte // hashes of its unique values, uniqueSize each; borrowed from the record
 }
 
+func (h header) size() int { return headerSize + len(h.unique) }
+
 func (h header) append(b []byte) []byte {
-	b = append(b, kindDocument, version)
+	b = append(b, kindDocument, documentVersion)
 	b = binary.BigEndian.AppendUint64(b, h.lsn)
 	b = append(b, h.seq)
 	b = binary.BigEndian.AppendUint64(b, uint64(h.time))
-	return append(b, h.etag[:]...)
+	b = append(b, h.etag[:]...)
+	b = binary.BigEndian.AppendUint32(b, uint32(h.ttl))
+	b = append(b, byte(len(h.unique)/uniqueSize))
+	return append(b, h.unique...)
 }
 
 func decodeDocument(b []byte) (h header, text []byte, err error) {
-	if err := checkKind(b, kindDocument, headerSize); err != nil {
+	if err := checkKind(b, kindDocument, headerSize1); err != nil {
 		return h, nil, err
 	}
 	h = header{lsn: binary.BigEndian.Uint64(b[2:]), seq: b[10], time: int64(binary.BigEndian.Uint64(b[11:]))}
 	copy(h.etag[:], b[19:35])
-	return h, b[headerSize:], nil
+	if b[1] == 1 {
+		return h, b[headerSize1:], nil
+	}
+	if err := checkKind(b, kindDocument, headerSize); err != nil {
+		return h, nil, err
+	}
+	end := headerSize + uniqueSize*int(b[headerSize-1])
+	if err := checkKind(b, kindDocument, end); err != nil {
+		return h, nil, err
+	}
+	h.ttl, h.unique = int32(binary.BigEndian.Uint32(b[headerSize1:])), b[headerSize:end:end]
+	return h, b[end:], nil
 }

@@ -72,14 +72,26 @@ func (s *Store) reindexStep(ctx context.Context, guid string, limit int) (more b
 			break
 		}
 	}
+	gone := false
 	_, err = s.st.Update(ctx, Shard(guid), func(tx store.Tx) error {
 		st, err := index.ReadState(tx)
 		if err != nil || st.Generation != x.Generation || !bytes.Equal(st.Cursor, x.Cursor) {
 			return err // another worker was here
 		}
+		b, err := tx.Get(rangeKey)
+		if b == nil || err != nil {
+			return err
+		}
+		rec, err := decodeRange(b)
+		if err != nil {
+			return err
+		}
+		if gone = rec.status == fenced; gone {
+			return nil // its children are indexed
+		}
 		return applyStep(tx, x, st, within, docs, last)
 	})
-	return true, err
+	return !gone, err
 }
 
 // prepare works out a document's rows under both policies. known tells that it has the mark of documents that are not indexed.

@@ -12,10 +12,13 @@ import (
 type transaction struct {
 	tx     store.Tx
 	r      Range
+	lsn    store.LSN // of the range, that it will commit as
+	expiry expiry
 	record rangeRecord
 	time   int64
 	seq    uint8
 	wrote  bool
+	why    Removal // of the document that is being removed
 
 	index     *index.Index // what the rows were prepared for
 	state     index.State
@@ -29,7 +32,17 @@ type stored struct {
 	text   []byte
 }
 
+// find gives the document of an id, or of a number if that is not 0; nil if there is none, or it has ended.
 func (t *transaction) find(epk []byte, id string, number uint64) (*stored, error) {
+	s, err := t.holder(epk, id, number)
+	if s == nil || err != nil || t.expiry.ended(s.header) {
+		return nil, err
+	}
+	return s, nil
+}
+
+// holder is find, ended or not.
+func (t *transaction) holder(epk []byte, id string, number uint64) (*stored, error) {
 	if number == 0 {
 		b, err := t.tx.Get(idKey(epk, id))
 		if b == nil || err != nil {
@@ -39,6 +52,10 @@ func (t *transaction) find(epk []byte, id string, number uint64) (*stored, error
 			return nil, err
 		}
 	}
+	return t.lookup(epk, number)
+}
+
+func (t *transaction) lookup(epk []byte, number uint64) (*stored, error) {
 	b, err := t.tx.Get(docKey(epk, number))
 	if b == nil || err != nil {
 		return nil, err
@@ -49,8 +66,13 @@ func (t *transaction) find(epk []byte, id string, number uint64) (*stored, error
 }
 
 func (t *transaction) apply(p *prepared) (Outcome, error) {
-	if p.Op == Create {
+	switch p.Op {
+	case Create:
 		return t.create(p)
+	case expire:
+		return t.expire(p)
+	case adopt:
+		return t.adopt(p)
 	}
 	old, err := t.find(p.epk, p.ID, p.Number)
 	switch {
@@ -64,24 +86,32 @@ func (t *transaction) apply(p *prepared) (Outcome, error) {
 		return Outcome{}, ErrNotFound()
 	case p.IfMatch != "" && !MatchETag(p.IfMatch, quoteETag(old.header.etag)):
 		return Outcome{}, errPrecondition()
-	case p.Op == Upsert && p.IfNoneMatch == "*":
-		return Outcome{}, errPrecondition()
 	case p.Op == Read:
-		return Outcome{Item: old.item()}, nil
+		return t.read(p, old), nil
+	case p.IfNoneMatch != "" && MatchETag(p.IfNoneMatch, quoteETag(old.header.etag)):
+		return Outcome{}, errPrecondition()
 	case p.Op == Delete:
-		return t.remove(p, old)
+		return t.remove(p, old, Requested)
 	}
 	return t.replace(p, old)
 }
 
+func (t *transaction) read(p *prepared, old *stored) Outcome {
+	if etag := quoteETag(old.header.etag); p.IfNoneMatch != "" && MatchETag(p.IfNoneMatch, etag) {
+		return Outcome{Item: Item{Number: old.number, LSN: old.header.lsn, ETag: etag, Time: old.header.time}, Unchanged: true}
+	}
+	return Outcome{Item: old.item()}
+}
+
 func (t *transaction) create(p *prepared) (Outcome, error) {
 	key := idKey(p.epk, p.Doc.ID)
-	if b, err := t.tx.Get(key); err != nil {
+	if err := t.free(p, p.Doc.ID); err != nil {
 		return Outcome{}, err
-	} else if b != nil {
-		return Outcome{}, errConflict(p.Doc.ID)
 	}
-	number := documentNumber(t.record.number, t.tx.LSN(), t.seq)
+	number := t.numberFor(p)
+	if err := t.claim(p, number, nil); err != nil {
+		return Outcome{}, err
+	}
 	text, err := t.put(p, number, p.Doc)
 	if err != nil {
 		return Outcome{}, err
@@ -95,19 +125,32 @@ func (t *transaction) create(p *prepared) (Outcome, error) {
 	if err := t.reindex(p, number, nil, false); err != nil {
 		return Outcome{}, err
 	}
+	if err := t.image(p, number, nil, text); err != nil {
+		return Outcome{}, err
+	}
 	t.record.documents++
 	t.record.bytes += uint64(len(text))
 	return Outcome{Item: t.item(p, number, text), Created: true, Properties: p.Doc.Properties}, nil
+}
+
+// free makes sure that no document has the id.
+func (t *transaction) free(p *prepared, id string) error {
+	s, err := t.holder(p.epk, id, 0)
+	switch {
+	case s == nil || err != nil:
+		return err
+	case t.expiry.ended(s.header):
+		return t.vacate(p, id, s)
+	}
+	return errConflict(id)
 }
 
 func (t *transaction) replace(p *prepared, old *stored) (Outcome, error) {
 	doc := p.Doc
 	// Upsert addresses by the new id, so that only a replacement can rename.
 	if was := t.oldID(p, old); was != doc.ID {
-		if b, err := t.tx.Get(idKey(p.epk, doc.ID)); err != nil {
+		if err := t.free(p, doc.ID); err != nil {
 			return Outcome{}, err
-		} else if b != nil {
-			return Outcome{}, errConflict(doc.ID)
 		}
 		if err := t.tx.Delete(idKey(p.epk, was)); err != nil {
 			return Outcome{}, err
@@ -115,6 +158,12 @@ func (t *transaction) replace(p *prepared, old *stored) (Outcome, error) {
 		if err := t.tx.Put(idKey(p.epk, doc.ID), numberValue(old.number)); err != nil {
 			return Outcome{}, err
 		}
+	}
+	if err := t.claim(p, old.number, old.header.unique); err != nil {
+		return Outcome{}, err
+	}
+	if err := t.unqueue(old.header, old.number); err != nil {
+		return Outcome{}, err
 	}
 	oldSize := len(old.text)
 	oldLog := logKey(old.header.lsn, old.header.seq)
@@ -128,13 +177,32 @@ func (t *transaction) replace(p *prepared, old *stored) (Outcome, error) {
 	if err := t.tx.Delete(oldLog); err != nil {
 		return Outcome{}, err
 	}
+	if err := t.image(p, old.number, old, text); err != nil {
+		return Outcome{}, err
+	}
 	t.record.bytes += uint64(len(text)) - uint64(oldSize)
 	return Outcome{Item: t.item(p, old.number, text), OldSize: oldSize, Properties: doc.Properties}, nil
 }
 
-func (t *transaction) remove(p *prepared, old *stored) (Outcome, error) {
+// Removal says why a document goes.
+type Removal uint8
+
+// The reasons.
+const (
+	Requested Removal = iota
+	Expired           // its time to live ended
+)
+
+func (t *transaction) remove(p *prepared, old *stored, why Removal) (Outcome, error) {
+	t.why = why
 	oldSize := len(old.text)
 	if err := t.reindex(p, old.number, old, true); err != nil {
+		return Outcome{}, err
+	}
+	if err := t.release(p.epk, old.header.unique, old.number); err != nil {
+		return Outcome{}, err
+	}
+	if err := t.unqueue(old.header, old.number); err != nil {
 		return Outcome{}, err
 	}
 	for _, key := range [][]byte{
@@ -144,15 +212,18 @@ func (t *transaction) remove(p *prepared, old *stored) (Outcome, error) {
 			return Outcome{}, err
 		}
 	}
+	if err := t.deleted(p, old); err != nil {
+		return Outcome{}, err
+	}
 	t.wrote = true
 	t.record.documents--
 	t.record.bytes -= uint64(oldSize)
-	return Outcome{Item: Item{Number: old.number, LSN: uint64(t.tx.LSN())}, OldSize: oldSize}, nil
+	return Outcome{Item: Item{Number: old.number, LSN: uint64(t.lsn)}, OldSize: oldSize}, nil
 }
 
 // oldID is the present id of a document, which a request by resource id does not give.
 func (t *transaction) oldID(p *prepared, old *stored) string {
-	if p.Number == 0 {
+	if p.Number == 0 || p.Op == expire {
 		return p.ID
 	}
 	return textID(old.text)
@@ -174,14 +245,21 @@ func textID(text []byte) string {
 // put writes the document and its log row.
 func (t *transaction) put(p *prepared, number uint64, doc Document) ([]byte, error) {
 	t.wrote = true
-	h := header{lsn: uint64(t.tx.LSN()), seq: t.seq, time: t.time, etag: p.etag}
-	b := make([]byte, 0, headerSize+len(doc.Text)+240)
+	h := header{lsn: uint64(t.lsn), seq: t.seq, time: t.time, etag: p.etag, ttl: doc.TTL, unique: p.unique}
+	b := make([]byte, 0, h.size()+len(doc.Text)+240)
 	b = h.append(b)
-	b = t.appendText(b, doc.Text, number, p.quoted)
+	if p.source != nil {
+		b = append(b, p.source.text...)
+	} else {
+		b = t.appendText(b, doc.Text, number, p.quoted)
+	}
 	if err := t.tx.Put(docKey(p.epk, number), b); err != nil {
 		return nil, err
 	}
-	return b[headerSize:], t.tx.Put(logKey(h.lsn, h.seq), logValue(number, p.epk))
+	if err := t.queue(p.epk, h, number); err != nil {
+		return nil, err
+	}
+	return b[h.size():], t.tx.Put(logKey(h.lsn, h.seq), logValue(number, p.epk))
 }
 
 // appendText appends the text with the system properties before its closing brace.
@@ -200,7 +278,7 @@ func (t *transaction) appendText(b, text []byte, number uint64, quoted string) [
 }
 
 func (t *transaction) item(p *prepared, number uint64, text []byte) Item {
-	return Item{Number: number, LSN: uint64(t.tx.LSN()), ETag: p.quoted, Time: t.time, Text: text}
+	return Item{Number: number, LSN: uint64(t.lsn), ETag: p.quoted, Time: t.time, Text: text}
 }
 
 // item copies what was found.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/bulkheadhq/bulkhead/internal/clock"
 	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/ids"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/index"
@@ -18,12 +19,20 @@ import (
 // Range names one partition key range of one container.
 type Range struct {
 	GUID      string
-	Number    uint16 // in its container
-	Container string // guid of the container
-	RID       rid.ID // of the container
+	ID        string   // as clients know it
+	Number    uint16   // in its container
+	Min, Max  string   // its EPKs are in [Min, Max)
+	Parents   []string // ids of the ranges it came from by splits
+	Base      int64    // what its LSNs are ahead of its shard's
+	Container string   // guid of the container
+	RID       rid.ID   // of the container
+	Rules     Rules
 	// Policy is the indexing policy a new range begins with; nil: none.
 	Policy json.RawMessage
 }
+
+// lsn is the range's LSN for one of its shard's. A range that came from a split goes on counting where its parent ended.
+func (r *Range) lsn(shard store.LSN) store.LSN { return shard + store.LSN(r.Base) }
 
 // Op is what a Write does.
 type Op uint8
@@ -35,6 +44,9 @@ const (
 	Upsert
 	Delete
 	Read // in a transactional batch: the document as it is at that point
+
+	expire // by the worker: a document that has ended
+	adopt  // by a split: the document as the parent has it
 )
 
 // Write is one operation on one document of one logical partition.
@@ -45,12 +57,15 @@ type Write struct {
 	ID      string
 	Doc     Document
 	IfMatch string // an etag as the client sent it, "*", or ""
-	// IfNoneMatch "*" lets an Upsert only create.
+	// IfNoneMatch is an etag, "*", or "". What it matches is not written (so "*" lets an Upsert only create); a Read of it gives no text.
 	IfNoneMatch string
 	// Number addresses the document by resource id instead of ID, when not 0.
 	Number uint64
 	// Directive says whether the document is indexed.
 	Directive Directive
+
+	queued []byte // of expire: the document's place in the queue
+	lsn    uint64 // of expire: of the state that was read
 }
 
 // Item is a document as stored.
@@ -66,7 +81,8 @@ type Item struct {
 type Outcome struct {
 	Item
 	Created    bool
-	OldSize    int // bytes of the text that was replaced or deleted
+	Unchanged  bool // of a Read: IfNoneMatch names what there is
+	OldSize    int  // bytes of the text that was replaced or deleted
 	Properties int
 }
 
@@ -75,12 +91,19 @@ type Usage struct{ Documents, Bytes uint64 }
 
 // State is what is known of the range after a call.
 type State struct {
+	Range Range
 	LSN   store.LSN
 	Usage Usage
 }
 
 // ErrNoRange: the range is not in use: its container was deleted, or is not ready yet.
 var ErrNoRange = errors.New("items: the partition key range is not in use")
+
+// ErrFenced: the range was split, and is not written any more. Its documents are in its children.
+var ErrFenced = errors.New("items: the partition key range was split")
+
+// Moved tells whether err says that the documents may be in other ranges by now.
+func Moved(err error) bool { return errors.Is(err, ErrNoRange) || errors.Is(err, ErrFenced) }
 
 // FailedWrite says which of several writes failed.
 type FailedWrite struct {
@@ -98,14 +121,23 @@ func (e *FailedWrite) Unwrap() error { return e.Err }
 type Store struct {
 	Tuning  index.Tuning // set before use
 	st      store.Store
-	indexes indexCache
+	clock   clock.Clock
+	indexes *indexCache
 }
 
-// New makes a Store.
-func New(st store.Store) *Store { return &Store{st: st} }
+// New makes a Store that goes by the machine's clock.
+func New(st store.Store) *Store { return &Store{st: st, clock: clock.System{}, indexes: &indexCache{}} }
+
+// WithClock makes reads go by another clock: it decides which documents have ended.
+func (s *Store) WithClock(c clock.Clock) *Store { return &Store{s.Tuning, s.st, c, s.indexes} }
 
 // Init takes a range into use. It may run again.
 func (s *Store) Init(ctx context.Context, r Range) error {
+	return s.init(ctx, r, rangeRecord{number: r.Number, container: r.Container}, nil)
+}
+
+// init writes the range's record, and with it what else is to be there from the start.
+func (s *Store) init(ctx context.Context, r Range, rec rangeRecord, also func(tx store.Tx) error) error {
 	_, err := s.st.Update(ctx, Shard(r.GUID), func(tx store.Tx) error {
 		if b, err := tx.Get(rangeKey); b != nil || err != nil {
 			return err
@@ -115,7 +147,12 @@ func (s *Store) Init(ctx context.Context, r Range) error {
 				return err
 			}
 		}
-		return tx.Put(rangeKey, rangeRecord{number: r.Number, container: r.Container}.encode())
+		if also != nil {
+			if err := also(tx); err != nil {
+				return err
+			}
+		}
+		return tx.Put(rangeKey, rec.encode())
 	})
 	return err
 }
@@ -130,6 +167,8 @@ type prepared struct {
 	etag   [16]byte
 	quoted string
 	rows   indexed
+	unique []byte  // hashes of the unique values of what is written
+	source *source // of adopt: what to adopt; nil: the document was deleted
 }
 
 // Apply does the writes in one transaction, or none of them. At most 100.
@@ -143,10 +182,18 @@ func (s *Store) Apply(ctx context.Context, r Range, now time.Time, writes []Writ
 		ps[i] = prepared{Write: &writes[i], epk: epk}
 		_, _ = rand.Read(ps[i].etag[:]) // never fails
 		ps[i].quoted = quoteETag(ps[i].etag)
+		if ps[i].unique, err = r.prepare(writes[i].Doc); err != nil {
+			return nil, State{}, &FailedWrite{i, err}
+		}
 	}
-	out := make([]Outcome, len(writes))
-	var state State
-	t := transaction{r: r, time: now.Unix()}
+	return s.commit(ctx, r, now, ps, nil)
+}
+
+// commit runs the writes in one transaction. also, unless nil, makes it one of a split, which writes into a range that is not in use yet.
+func (s *Store) commit(ctx context.Context, r Range, now time.Time, ps []prepared, also func(tx store.Tx) error) ([]Outcome, State, error) {
+	out := make([]Outcome, len(ps))
+	state := State{Range: r}
+	t := transaction{r: r, time: now.Unix(), expiry: expiry{now: now.Unix()}}
 	fn := func(tx store.Tx) error {
 		b, err := tx.Get(rangeKey)
 		if err != nil {
@@ -158,7 +205,13 @@ func (s *Store) Apply(ctx context.Context, r Range, now time.Time, writes []Writ
 		if t.record, err = decodeRange(b); err != nil {
 			return err
 		}
-		t.tx, t.wrote = tx, false
+		if err := t.record.admit(also != nil); err != nil {
+			return err
+		}
+		if err := t.expiry.load(tx); err != nil {
+			return err
+		}
+		t.tx, t.wrote, t.lsn = tx, false, r.lsn(tx.LSN())
 		if err := t.beginIndex(); err != nil {
 			return err
 		}
@@ -169,6 +222,11 @@ func (s *Store) Apply(ctx context.Context, r Range, now time.Time, writes []Writ
 			}
 		}
 		state.Usage = Usage{t.record.documents, t.record.bytes}
+		if also != nil {
+			if err := also(tx); err != nil {
+				return err
+			}
+		}
 		if !t.wrote {
 			return nil
 		}
@@ -178,8 +236,16 @@ func (s *Store) Apply(ctx context.Context, r Range, now time.Time, writes []Writ
 	if err != nil {
 		return nil, State{}, err
 	}
-	state.LSN = lsn
+	state.LSN = r.lsn(lsn)
 	return out, state, nil
+}
+
+// prepare checks a document against the container's rules, and hashes its unique values.
+func (r Range) prepare(d Document) (unique []byte, err error) {
+	if err := d.checkTTL(); err != nil {
+		return nil, err
+	}
+	return r.Rules.hash(d.Text)
 }
 
 func quoteETag(b [16]byte) string {
