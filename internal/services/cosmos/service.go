@@ -87,6 +87,9 @@ func (s *Service) run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { s.expireEvery(ctx) })
+	wg.Go(func() {
+		s.catalog.RunIndexing(ctx, func(err error) { s.deps.Log.Error("documents were not indexed anew", "error", err) })
+	})
 	err := s.catalog.Run(ctx)
 	stop()
 	wg.Wait()

@@ -34,12 +34,13 @@ type Audit func(tx store.Tx) error
 
 // Catalog reads and changes the metadata of accounts. Safe for concurrent use.
 type Catalog struct {
-	st     store.Store
-	items  *items.Store
-	clock  clock.Clock
-	drain  Drainer
-	byPath *store.Cached[*found]
-	wake   chan struct{}
+	st      store.Store
+	items   *items.Store
+	clock   clock.Clock
+	drain   Drainer
+	byPath  *store.Cached[*found]
+	wake    chan struct{}
+	changed chan struct{} // an indexing policy was
 
 	// Step, unless nil, is called before each step of a split; an error ends it there, as a crash would. For tests.
 	Step func(name string) error
@@ -53,7 +54,7 @@ type found struct {
 
 // New makes a Catalog. Its Handlers belong into the Drainer.
 func New(st store.Store, it *items.Store, c clock.Clock, d Drainer) *Catalog {
-	return &Catalog{st: st, items: it, clock: c, drain: d, wake: make(chan struct{}, 1), byPath: store.NewCached(st, 4096, resolve)}
+	return &Catalog{st: st, items: it, clock: c, drain: d, wake: make(chan struct{}, 1), changed: make(chan struct{}, 1), byPath: store.NewCached(st, 4096, resolve)}
 }
 
 // Handlers are what the outbox rows of this package need.

@@ -325,29 +325,38 @@ func (x *extractor) term() bool {
 // str reads a string and decodes it as the query engine does.
 func (x *extractor) str() ([]byte, bool) {
 	start := x.i + 1
-	escaped := false
-	for x.i = start; x.i < len(x.b); x.i++ {
-		switch x.b[x.i] {
-		case '\\':
-			escaped = true
-			x.i++
-		case '"':
-			s := x.b[start:x.i]
-			x.i++
-			if !escaped {
-				return s, true
-			}
-			if x.parser == nil {
-				x.parser = new(fastjson.Parser)
-			}
-			v, err := x.parser.ParseBytes(x.b[start-1 : x.i])
-			if err != nil {
-				return nil, false
-			}
-			return v.GetStringBytes(), true
+	end := start
+	for {
+		n := bytes.IndexByte(x.b[min(end, len(x.b)):], '"')
+		if n < 0 {
+			return nil, false
 		}
+		if end += n; !escapedAt(x.b[start:end]) {
+			break
+		}
+		end++
 	}
-	return nil, false
+	x.i = end + 1
+	if s := x.b[start:end]; bytes.IndexByte(s, '\\') < 0 {
+		return s, true
+	}
+	if x.parser == nil {
+		x.parser = new(fastjson.Parser)
+	}
+	v, err := x.parser.ParseBytes(x.b[start-1 : x.i])
+	if err != nil {
+		return nil, false
+	}
+	return v.GetStringBytes(), true
+}
+
+// escapedAt tells whether what follows s is escaped: s ends in an odd number of backslashes.
+func escapedAt(s []byte) bool {
+	n := len(s)
+	for n > 0 && s[n-1] == '\\' {
+		n--
+	}
+	return (len(s)-n)%2 == 1
 }
 
 // skip passes over a value.

@@ -75,6 +75,18 @@ func (s *Store) loadIndex(ctx context.Context, guid string) (*index.Index, error
 
 // SetPolicy gives a range its indexing policy. Documents that are there already are indexed anew by Reindex. It may run again.
 func (s *Store) SetPolicy(ctx context.Context, guid string, policy json.RawMessage) error {
+	return s.setPolicy(ctx, guid, policy, false)
+}
+
+// EnsurePolicy is SetPolicy for a range that has none.
+func (s *Store) EnsurePolicy(ctx context.Context, guid string, policy json.RawMessage) error {
+	if x, err := s.indexOf(ctx, guid); err != nil || x.Generation != 0 {
+		return err
+	}
+	return s.setPolicy(ctx, guid, policy, true)
+}
+
+func (s *Store) setPolicy(ctx context.Context, guid string, policy json.RawMessage, ensure bool) error {
 	_, err := s.st.Update(ctx, Shard(guid), func(tx store.Tx) error {
 		b, err := tx.Get(rangeKey)
 		if b == nil || err != nil {
@@ -86,6 +98,9 @@ func (s *Store) SetPolicy(ctx context.Context, guid string, policy json.RawMessa
 		}
 		if r.status == fenced {
 			return nil // its children have it
+		}
+		if st, err := index.ReadState(tx); err != nil || ensure && st.Generation != 0 {
+			return err
 		}
 		return index.Set(tx, policy, r.documents)
 	})
