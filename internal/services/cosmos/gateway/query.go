@@ -88,7 +88,7 @@ func (g *Gateway) queryDocuments(ctx context.Context, c *call, con *catalog.Cont
 			sel, pinned = items.Selection{Low: epk, High: epk, Bounded: true}, true
 		}
 	}
-	q.across = !pinned
+	q.across = !pinned && c.header("X-Ms-Documentdb-Partitionkeyrangeid") == ""
 	if err := c.checkCrossPartition(q, con, pinned, sel.Bounded); err != nil {
 		return nil, err
 	}
