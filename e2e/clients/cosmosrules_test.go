@@ -39,4 +39,3 @@ func TestCosmosRules_Python(t *testing.T) {
 		})
 	}
 }
-

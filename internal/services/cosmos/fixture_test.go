@@ -69,14 +69,21 @@ func (a *resources) Resource(_ context.Context, id string) (*arm.Resource, strin
 	return a.byID[strings.ToLower(id)], tenant, nil
 }
 
-// tokens stands in for the verifier: a token is an audience, or "bad".
+// tokens stands in for the verifier: a token is an audience, or "bad"; "aud#oid#group" is one of another principal, in a group.
 type tokens struct{}
 
 func (tokens) Verify(_ context.Context, raw string) (*authn.Principal, error) {
 	if raw == "bad" {
 		return nil, &authn.VerifyError{Reason: authn.BadSignature, Detail: "found this"}
 	}
-	return &authn.Principal{Kind: authn.ServicePrincipal, ObjectID: "oid", TenantID: tenant, Audience: raw}, nil
+	p := &authn.Principal{Kind: authn.ServicePrincipal, ObjectID: "oid", TenantID: tenant, Audience: raw}
+	if parts := strings.Split(raw, "#"); len(parts) > 1 {
+		p.Audience, p.ObjectID, p.Groups = parts[0], parts[1], parts[2:]
+		if parts[1] == "stranger" {
+			p.TenantID = "other"
+		}
+	}
+	return p, nil
 }
 
 // later is a drainer that is made after those who need it.
@@ -112,8 +119,10 @@ func openPlatformAt(t testing.TB, dir string, fs vfs.FS) *platform {
 func (p *platform) wire() {
 	p.t.Helper()
 	drain := &later{}
-	p.s = New(Deps{Store: p.store, Sealer: p.sealer, Clock: p.clock, Reader: p.arm, Names: p.names, Verifier: tokens{}, Audit: p.audit, Outbox: drain,
-		Monotonic: func() time.Duration { return p.clock.Now().Sub(time.Unix(0, 0)) }})
+	p.s = New(Deps{
+		Store: p.store, Sealer: p.sealer, Clock: p.clock, Reader: p.arm, Names: p.names, Verifier: tokens{}, Audit: p.audit, Outbox: drain,
+		Monotonic: func() time.Duration { return p.clock.Now().Sub(time.Unix(0, 0)) },
+	})
 	handlers := p.s.OutboxHandlers()
 	maps.Copy(handlers, p.audit.OutboxHandlers())
 	p.drainer = outbox.NewDrainer(p.store, nil, handlers)

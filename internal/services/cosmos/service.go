@@ -3,6 +3,7 @@ package cosmos
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/clock"
 	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/names"
+	"github.com/bulkheadhq/bulkhead/internal/netrule"
 	"github.com/bulkheadhq/bulkhead/internal/outbox"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/catalog"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/gateway"
@@ -47,6 +49,14 @@ type Deps struct {
 	Verifier authn.Verifier
 	Audit    Audit
 	Outbox   catalog.Drainer
+	Access   arm.Access     // who may join a subnet; nil: nobody, so that there are no virtual network rules
+	Subnet   netrule.Lookup // required with Access
+	// Inside tells whether an address is in a subnet of the subscription that has the service's endpoint; nil: nobody knows.
+	Inside func(ctx context.Context, subscription, service string, client netip.Addr) (bool, error)
+	// SignedIn is how the control plane knows who calls; unset: it serves resource types only.
+	SignedIn wire.Authenticator
+	// Principals tells who data-plane roles can be given to; nil: any object id.
+	Principals Principals
 
 	Throttling gateway.Throttling   // of accounts that do not choose
 	Monotonic  func() time.Duration // what throughput is measured by; nil: the machine's clock
@@ -66,7 +76,7 @@ func New(d Deps) *Service {
 	s := &Service{deps: d, items: items.New(d.Store).WithClock(d.Clock)}
 	s.catalog = catalog.New(d.Store, s.items, d.Clock, d.Outbox)
 	s.accounts = newAccounts(d)
-	g := gateway.Deps{Accounts: s.accounts, Catalog: s.catalog, Items: s.items, Verifier: d.Verifier, Throttling: d.Throttling, Monotonic: d.Monotonic}
+	g := gateway.Deps{Subnet: d.Subnet, Inside: d.Inside, Accounts: s.accounts, Catalog: s.catalog, Items: s.items, Verifier: d.Verifier, Throttling: d.Throttling, Monotonic: d.Monotonic}
 	if d.Audit != nil {
 		g.Audit = committer{d.Audit, d.Clock}
 	}
@@ -76,7 +86,7 @@ func New(d Deps) *Service {
 
 // Service is what the platform mounts: the data plane.
 func (s *Service) Service() wire.Service {
-	return wire.Service{Name: "cosmos", Routes: s.gateway.Routes(), Run: s.run}
+	return wire.Service{Name: "cosmos", Routes: append(s.gateway.Routes(), s.controlRoutes()...), Preflight: map[wire.HostKind]wire.Handler{wire.HostCosmos: s.gateway.Preflight}, Run: s.run}
 }
 
 // OutboxHandlers carry out what a change of an account leaves to do elsewhere.

@@ -279,6 +279,8 @@ func TestBatch_Rules(t *testing.T) {
 	}
 	p.batch(`["a"]`, `[{"operationType":"Create","resourceBody":{"id":"b","pk":"a","x":"`+strings.Repeat("x", 2<<20)+`"}}]`, 413, allOrNone...)
 	p.batch(`["a"]`, `{}`, 400, allOrNone...)
+	p.batch(`["a"]`, `[{"operationType":"Read","id":"1","partitionKey":"[\"a\"]"}]`, 200, allOrNone...)
+	p.batch(`["a"]`, `[{"operationType":"Read","id":"1"},{"operationType":"Read","id":"1","partitionKey":"[\"b\"]"}]`, 400, allOrNone...)
 	rs, _, _ = p.batch(`["a"]`, `[{"operationType":"Upsert","resourceBody":{"id":"1","pk":"a"}},{"operationType":"Read","id":"1"}]`, 200, append(allOrNone, "prefer", "return=minimal")...)
 	if rs[0].Body != nil || rs[1].Body == nil {
 		t.Errorf("minimal: %+v", rs)

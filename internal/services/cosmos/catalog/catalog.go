@@ -39,6 +39,7 @@ type Catalog struct {
 	clock   clock.Clock
 	drain   Drainer
 	byPath  *store.Cached[*found]
+	grants  *store.Cached[*Grant]
 	wake    chan struct{}
 	changed chan struct{} // an indexing policy was
 
@@ -54,7 +55,10 @@ type found struct {
 
 // New makes a Catalog. Its Handlers belong into the Drainer.
 func New(st store.Store, it *items.Store, c clock.Clock, d Drainer) *Catalog {
-	return &Catalog{st: st, items: it, clock: c, drain: d, wake: make(chan struct{}, 1), changed: make(chan struct{}, 1), byPath: store.NewCached(st, 4096, resolve)}
+	return &Catalog{
+		st: st, items: it, clock: c, drain: d, wake: make(chan struct{}, 1), changed: make(chan struct{}, 1), byPath: store.NewCached(st, 4096, resolve),
+		grants: store.NewCached(st, 4096, loadGrant),
+	}
 }
 
 // Handlers are what the outbox rows of this package need.

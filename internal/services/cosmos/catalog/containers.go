@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 
-	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/ids"
 	"github.com/bulkheadhq/bulkhead/internal/outbox"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/items"
@@ -80,14 +79,8 @@ func (c *Catalog) ReplaceContainer(ctx context.Context, acct, db, ref, ifMatch s
 		if err != nil {
 			return err
 		}
-		if spec.Name != con.Name {
-			return fault.New(fault.Invalid, "BadRequest", "The id of a container cannot be changed: it is '%s', the request says '%s'.", con.Name, spec.Name)
-		}
-		if !samePartitionKey(spec.PartitionKey, con.PartitionKey) {
-			return fault.New(fault.Invalid, "BadRequest", "Document collection partition key cannot be changed.")
-		}
 		was := con.Properties
-		if err := sameUnique(spec, con); err != nil {
+		if err := con.CheckReplace(spec); err != nil {
 			return err
 		}
 		con.Properties, con.Time, con.ETag = keepUnique(keepPartitionKey(spec.Properties, con.Properties), con.Properties), now, etag

@@ -81,6 +81,9 @@ func (c *Catalog) DeleteDatabase(ctx context.Context, acct, ref, ifMatch string,
 		if err := removeOffer(tx, db.Number, 0); err != nil {
 			return err
 		}
+		if err := removeUsers(tx, db.Number); err != nil {
+			return err
+		}
 		if err := tx.Delete(databaseNameKey(db.Number)); err != nil {
 			return err
 		}

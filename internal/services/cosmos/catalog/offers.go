@@ -139,13 +139,8 @@ func (c *Catalog) ReplaceOffer(ctx context.Context, acct, ref, ifMatch string, t
 		return nil, err
 	}
 	return c.changeOffer(ctx, acct, ref, ifMatch, audit, func(o *Offer) error {
-		switch {
-		case (o.Max != 0) != (t.Max != 0):
-			return fault.New(fault.Invalid, "BadRequest",
-				"An offer cannot change between manual and autoscale throughput by a replacement alone; ask for the migration (x-ms-cosmos-migrate-offer-to-autopilot, x-ms-cosmos-migrate-offer-to-manual-throughput).")
-		case max(t.Manual, t.Max) < o.Minimum():
-			return fault.New(fault.Invalid, "BadRequest", "The offer should have valid throughput values between %d and %d inclusive; %d is less than the minimum, which is a part of the highest throughput it ever had.",
-				o.Minimum(), maxRU, max(t.Manual, t.Max))
+		if err := o.CheckReplace(t); err != nil {
+			return err
 		}
 		o.set(t)
 		return nil

@@ -104,6 +104,9 @@ type counters struct {
 	Databases  uint32 `json:"databases"`
 	Containers uint32 `json:"containers"`
 	Offers     uint32 `json:"offers"`
+
+	Users       uint32 `json:"users,omitempty"`
+	Permissions uint32 `json:"permissions,omitempty"`
 }
 
 var (

@@ -52,11 +52,17 @@ func (g *Gateway) batch(ctx context.Context, c *call, con *catalog.Container) (a
 	if err := c.decode(&ops); err != nil {
 		return nil, err
 	}
-	if len(ops) == 0 || len(ops) > maxBatch {
-		return nil, invalid("Batch request has %d operations; 1 to %d are allowed.", len(ops), maxBatch)
+	switch {
+	case len(ops) == 0:
+		return nil, invalid("Batch request has no operations.")
+	case len(ops) > maxBatch:
+		return nil, invalid("Batch request has more operations than what is supported: %d; at most %d are allowed.", len(ops), maxBatch)
 	}
 	if len(c.Body) > items.MaxDocument {
 		return nil, fault.New(fault.TooLarge, "RequestEntityTooLarge", "Request size is too large: a batch has at most %d bytes.", items.MaxDocument)
+	}
+	if err := c.checkBatch(ops); err != nil {
+		return nil, err
 	}
 	if err := c.checkRange(con); err != nil {
 		return nil, err
@@ -106,6 +112,9 @@ func (g *Gateway) atomicBatch(ctx context.Context, c *call, con *catalog.Contain
 	if err != nil {
 		return nil, err
 	}
+	if err := sameKey(con, key, ops); err != nil {
+		return nil, err
+	}
 	if err := g.admit(c, con, key.EPK(*con.PartitionKey)); err != nil {
 		return nil, err
 	}
@@ -150,6 +159,19 @@ func (g *Gateway) atomicBatch(ctx context.Context, c *call, con *catalog.Contain
 	c.setCharge(total)
 	c.setRange(con, state)
 	return results, nil
+}
+
+// sameKey refuses operations that name another partition key than their batch.
+func sameKey(con *catalog.Container, key pkey.Key, ops []batchOperation) error {
+	for i := range ops {
+		if ops[i].PartitionKey == "" {
+			continue
+		}
+		if own, err := ops[i].key(con); err != nil || !own.Equal(key) {
+			return invalid("One or more operations within the batch request have a different partition key value than the request.")
+		}
+	}
+	return nil
 }
 
 func (op *batchOperation) isPatch() bool { return strings.EqualFold(op.Type, "patch") }

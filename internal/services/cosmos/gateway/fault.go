@@ -13,6 +13,11 @@ const (
 	subRequestRate          = 3200
 	subNotByRBAC            = 5300
 	subLocalAuthDisabled    = 5202
+	subIssuer               = 5007
+	subAudience             = 5008
+	subRoleMetadata         = 5301
+	subRoleByName           = 5302
+	subRoleByRID            = 5303
 )
 
 func invalid(format string, args ...any) *fault.Error {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/authn"
+	"github.com/bulkheadhq/bulkhead/internal/cors"
+	"github.com/bulkheadhq/bulkhead/internal/netrule"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/catalog"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/items"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/masterkey"
@@ -37,15 +39,17 @@ func (k KeyName) ReadOnly() bool { return k >= PrimaryReadOnly }
 
 // Account is one consistent state of an account. It is shared: read only.
 type Account struct {
-	ID   string // ARM id
-	Name string
-	GUID string
-	Keys [KeyCount]*masterkey.Key
+	ID       string // ARM id
+	Name     string
+	GUID     string
+	TenantID string // of its subscription; tokens of others are refused
+	Keys     [KeyCount]*masterkey.Key
 
-	Filtered      bool // only IPRules may call
-	IPRules       []netip.Prefix
-	AllowPlatform bool // 0.0.0.0 is among the rules: callers inside the platform
-	Public        bool // publicNetworkAccess
+	Filtered      bool // only whom Firewall admits may call
+	Firewall      netrule.Firewall
+	AllowPlatform bool         // 0.0.0.0 is among the rules: callers inside the platform
+	Public        bool         // publicNetworkAccess
+	CORS          *cors.Policy // nil: no page of another origin may call
 
 	LocalAuthDisabled bool
 	KeyMetadataDenied bool // disableKeyBasedMetadataWriteAccess
@@ -58,6 +62,8 @@ type Account struct {
 // Accounts finds accounts by host name; nil if there is none of that name.
 type Accounts interface {
 	Account(ctx context.Context, name string) (*Account, error)
+	// Assignments are the account's data-plane role assignments as they are now. Shared: read only.
+	Assignments(ctx context.Context, a *Account) ([]Assignment, error)
 }
 
 // Auditor commits a request's audit record with its write.
@@ -72,6 +78,8 @@ type Deps struct {
 	Catalog  *catalog.Catalog
 	Items    *items.Store
 	Verifier authn.Verifier
+	Subnet   netrule.Lookup // nil: no account has virtual network rules
+	Inside   func(ctx context.Context, subscription, service string, client netip.Addr) (bool, error)
 	Audit    Auditor // nil: the mux alone records
 
 	Throttling Throttling           // of accounts that do not choose; burst if not set
@@ -97,6 +105,8 @@ type call struct {
 	account *Account
 	op      operation
 	now     time.Time
+	key     KeyName // that signed it, if one did
+	rights  *rights // of a caller without a key
 	meter   meter   // what the charge goes to
 	meters  []meter // and further ones, that share it
 	charge  float64 // as answered
@@ -154,6 +164,7 @@ func (g *Gateway) Routes() []wire.Route {
 	add("POST", "/offers", "QueryOffers", g.postOffers)
 	add("GET", "/offers/{offer}", "ReadOffer", g.readOffer)
 	add("PUT", "/offers/{offer}", "ReplaceOffer", g.replaceOffer)
+	g.userRoutes(add)
 	out = append(out, badOfferPath())
 	for _, u := range unsupportedPaths {
 		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
@@ -178,7 +189,6 @@ func (g *Gateway) metered(h handler) func(context.Context, *wire.Request) (any, 
 
 // unsupportedPaths are parts of the protocol that this platform lacks.
 var unsupportedPaths = []struct{ pattern, what string }{
-	{"/dbs/{db}/users/{rest*}", "Users, permissions and resource tokens"},
 	{"/dbs/{db}/clientencryptionkeys/{rest*}", "Client encryption keys"},
 	{"/dbs/{db}/colls/{coll}/sprocs/{rest*}", "Stored procedures"},
 	{"/dbs/{db}/colls/{coll}/triggers/{rest*}", "Triggers"},
