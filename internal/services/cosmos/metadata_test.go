@@ -197,7 +197,6 @@ func TestUnsupported(t *testing.T) {
 			p.want(p.serve(p.request(method, path, "")), 401)
 		}
 	}
-	p.wantFault(p.do("GET", "/dbs/db/colls/c/docs", "", "a-im", "Incremental Feed"), 501, "NotImplemented", "")
 	p.wantFault(p.item("POST", "", `["a"]`, `{"id":"1","pk":"a"}`, "x-ms-documentdb-pre-trigger-include", "t"), 501, "NotImplemented", "")
 	p.wantFault(p.do("GET", "/nothing", ""), 404, "NotFound", "")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -11,7 +12,6 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/audit"
 	"github.com/bulkheadhq/bulkhead/internal/authn"
 	"github.com/bulkheadhq/bulkhead/internal/clock"
-	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/names"
 	"github.com/bulkheadhq/bulkhead/internal/netrule"
 	"github.com/bulkheadhq/bulkhead/internal/outbox"
@@ -86,7 +86,7 @@ func New(d Deps) *Service {
 
 // Service is what the platform mounts: the data plane.
 func (s *Service) Service() wire.Service {
-	return wire.Service{Name: "cosmos", Routes: append(s.gateway.Routes(), s.controlRoutes()...), Preflight: map[wire.HostKind]wire.Handler{wire.HostCosmos: s.gateway.Preflight}, Run: s.run}
+	return wire.Service{Name: "cosmos", Routes: slices.Concat(s.gateway.Routes(), s.controlRoutes(), s.adminRoutes()), Preflight: map[wire.HostKind]wire.Handler{wire.HostCosmos: s.gateway.Preflight}, Run: s.run}
 }
 
 // OutboxHandlers carry out what a change of an account leaves to do elsewhere.
@@ -95,27 +95,18 @@ func (s *Service) OutboxHandlers() map[string]outbox.Handler { return s.catalog.
 // run does the work that nobody waits for, until ctx ends.
 func (s *Service) run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
+	problem := func(err error) {
+		if s.deps.Log != nil {
+			s.deps.Log.Error("background work failed", "error", err)
+		}
+	}
 	var wg sync.WaitGroup
 	wg.Go(func() { s.expireEvery(ctx) })
-	wg.Go(func() {
-		s.catalog.RunIndexing(ctx, func(err error) { s.deps.Log.Error("documents were not indexed anew", "error", err) })
-	})
-	err := s.catalog.Run(ctx)
+	wg.Go(func() { s.catalog.RunIndexing(ctx, problem) })
+	err := s.catalog.Run(ctx, problem)
 	stop()
 	wg.Wait()
 	return err
-}
-
-// SplitRange divides a partition key range of a container into two. The account is given by name.
-func (s *Service) SplitRange(ctx context.Context, account, db, coll, id string) error {
-	a, err := s.accounts.Account(ctx, account)
-	if err != nil {
-		return err
-	}
-	if a == nil {
-		return fault.New(fault.NotFound, "NotFound", "There is no Cosmos DB account '%s'.", account)
-	}
-	return s.catalog.Split(ctx, a.GUID, db, coll, id)
 }
 
 // committer puts a request's audit record into the transaction of its write.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sort"
 	"strconv"
+	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/ids"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/items"
@@ -36,6 +37,9 @@ const (
 	rangeThroughput = 10_000
 	maxRanges       = maxRU / rangeThroughput
 )
+
+// maxRetention is the longest a full-fidelity change feed is kept, in minutes: 30 days, as continuous backups are.
+const maxRetention = 30 * 24 * 60
 
 // rangesFor is how many ranges the throughput needs.
 func rangesFor(t *Throughput) int {
@@ -105,6 +109,7 @@ func (c *Container) Items(r Range) items.Range { return itemRange(c, r) }
 func itemRange(con *Container, r Range) items.Range {
 	return items.Range{
 		GUID: r.GUID, ID: r.ID, Number: r.Number, Min: r.Min, Max: r.Max, Parents: r.Parents, Base: r.Base, Container: con.GUID, RID: con.RID(), Rules: con.rules(),
+		Retention: int64(con.Derived.Retention / time.Second),
 	}
 }
 

@@ -3,6 +3,7 @@ package catalog
 import (
 	"encoding/binary"
 	"encoding/json"
+	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/index"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/items"
@@ -50,8 +51,9 @@ type Derived struct {
 	ContentPath    []string // header values
 	AltContentPath []string
 	// Indexing is the indexing policy as the container has it; that of a range may still be on its way there.
-	Indexing *index.Policy
-	unique   []items.UniqueKey
+	Indexing  *index.Policy
+	Retention time.Duration // of the full-fidelity change feed; 0: there is none
+	unique    []items.UniqueKey
 
 	Throughput       Throughput // zero: there is none, as in a serverless account
 	SharedThroughput bool       // it is the database's
@@ -60,8 +62,21 @@ type Derived struct {
 func (c *Container) derive(db *Database) {
 	id := c.RID().String()
 	path := "dbs/" + db.Name + "/colls/" + c.Name
-	c.Derived = Derived{RID: id, Path: path, ContentPath: []string{id}, AltContentPath: []string{path}, unique: uniqueKeys(c.Unique)}
+	c.Derived = Derived{RID: id, Path: path, ContentPath: []string{id}, AltContentPath: []string{path}, unique: uniqueKeys(c.Unique), Retention: retention(c.Properties)}
 	c.Derived.Indexing, _ = index.ParsePolicy(c.indexing()) // one that an older version stored unchecked counts as none
+}
+
+// retention reads the changeFeedPolicy of a container's properties.
+func retention(properties json.RawMessage) time.Duration {
+	var p struct {
+		Policy struct {
+			Minutes int64 `json:"retentionDuration"`
+		} `json:"changeFeedPolicy"`
+	}
+	if json.Unmarshal(properties, &p) != nil || p.Policy.Minutes < 0 || p.Policy.Minutes > maxRetention {
+		return 0
+	}
+	return time.Duration(p.Policy.Minutes) * time.Minute
 }
 
 // RID is its resource id.
@@ -117,11 +132,13 @@ var (
 	offerCodec     = store.Codec[Offer]{Kind: 'o', Version: 2, Upgrade: asItWas}     // 2: the highest throughput
 )
 
+const accountPrefix = "account/"
+
 // asItWas upgrades a record to which a version only added fields whose zero value is right.
 func asItWas(_ byte, body []byte) ([]byte, error) { return body, nil }
 
 // Shard is the name of an account's shard.
-func Shard(guid string) string { return "account/" + guid }
+func Shard(guid string) string { return accountPrefix + guid }
 
 var (
 	accountKey  = []byte("A|")

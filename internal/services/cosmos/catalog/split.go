@@ -365,15 +365,12 @@ func (c *Catalog) step(name string) error {
 // retrySplits is how often splits are tried again that failed.
 const retrySplits = time.Minute
 
-// Run carries out splits until ctx ends: those that a crash left, and those that a change of throughput needs.
-func (c *Catalog) Run(ctx context.Context) error {
+// Run carries out splits until ctx ends, those that a crash left and those that a change of throughput needs, and keeps change feeds to their
+// retention. What fails is reported and tried again.
+func (c *Catalog) Run(ctx context.Context, report func(error)) error {
 	for {
-		names, err := c.st.Shards(ctx, splitPrefix, "", 0)
-		if err != nil {
-			return err
-		}
-		for _, shard := range names {
-			_ = c.drain.Drain(ctx, shard) // what fails is parked, noted by the drainer, and tried again
+		if err := errors.Join(c.TrimFeeds(ctx), c.drainSplits(ctx)); err != nil && ctx.Err() == nil {
+			report(err)
 		}
 		again := time.NewTimer(retrySplits) // a pause of the machine, not a time of the service
 		select {
@@ -385,6 +382,14 @@ func (c *Catalog) Run(ctx context.Context) error {
 		}
 		again.Stop()
 	}
+}
+
+func (c *Catalog) drainSplits(ctx context.Context) error {
+	names, err := c.st.Shards(ctx, splitPrefix, "", 0)
+	for _, shard := range names {
+		err = errors.Join(err, c.drain.Drain(ctx, shard))
+	}
+	return err
 }
 
 // wakeUp makes Run look at once.

@@ -180,7 +180,7 @@ func (g *Gateway) listDocuments(ctx context.Context, c *call) (any, error) {
 		return nil, err
 	}
 	if c.header("A-Im") != "" {
-		return nil, notImplemented("The change feed (A-IM)")
+		return g.changeFeed(ctx, c, con)
 	}
 	if _, err := c.consistency(); err != nil {
 		return nil, err

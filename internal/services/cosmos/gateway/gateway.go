@@ -154,6 +154,7 @@ func (g *Gateway) Routes() []wire.Route {
 	add("PUT", coll, "ReplaceCollection", g.replaceContainer)
 	add("DELETE", coll, "DeleteCollection", g.deleteContainer)
 	add("GET", coll+"/pkranges", "ListPartitionKeyRanges", g.listRanges)
+	add("GET", coll+"/conflicts", "ListConflicts", g.listConflicts)
 	add("GET", docs, "ListDocuments", g.steady(g.listDocuments))
 	add("POST", docs, "CreateDocument", g.steady(g.postDocuments))
 	add("GET", docs+"/{doc}", "ReadDocument", g.steady(g.readDocument))
@@ -193,7 +194,6 @@ var unsupportedPaths = []struct{ pattern, what string }{
 	{"/dbs/{db}/colls/{coll}/sprocs/{rest*}", "Stored procedures"},
 	{"/dbs/{db}/colls/{coll}/triggers/{rest*}", "Triggers"},
 	{"/dbs/{db}/colls/{coll}/udfs/{rest*}", "User-defined functions"},
-	{"/dbs/{db}/colls/{coll}/conflicts/{rest*}", "The conflict feed"},
 	{"/dbs/{db}/colls/{coll}/docs/{doc}/attachments/{rest*}", "Attachments"},
 	{"/addresses/{rest*}", "Direct mode (addresses)"},
 	{"/media/{rest*}", "Media"},

@@ -68,5 +68,5 @@ func (t *transaction) deleted(p *prepared, old *stored) error {
 			return err
 		}
 	}
-	return t.image(p, old.number, old, nil)
+	return t.image(p, old, nil)
 }

@@ -258,10 +258,9 @@ func (s *Store) FollowStep(ctx context.Context, parent, child Range) (int, error
 	}
 	var ps []prepared
 	var through uint64
-	var images []row
 	n := 0
 	err = s.st.View(ctx, Shard(parent.GUID), func(sn store.Snapshot) error {
-		ps, images, n = ps[:0], images[:0], 0
+		ps, n = ps[:0], 0
 		gone, t1, err := changes(sn, &parent, 'T', at.Log, stepChanges)
 		if err != nil {
 			return err
@@ -291,8 +290,7 @@ func (s *Store) FollowStep(ctx context.Context, parent, child Range) (int, error
 			}
 			ps = append(ps, p)
 		}
-		images, err = imagesBetween(sn, at.Log, through, low, high)
-		return err
+		return nil
 	})
 	if err != nil {
 		return 0, fmt.Errorf("follow range %s: %w", parent.ID, err)
@@ -300,10 +298,11 @@ func (s *Store) FollowStep(ctx context.Context, parent, child Range) (int, error
 	if through == at.Log {
 		return 0, nil
 	}
-	at.Log = through
-	if err := s.putImages(ctx, child, images); err != nil {
+	if err := s.followImages(ctx, parent, child, at.Log, through); err != nil {
 		return 0, err
 	}
+	before := *at
+	at.Log = through
 	// Documents can be big: as many as fit into one transaction at a time, the progress with the last of them.
 	for len(ps) > 0 {
 		k, size := 0, 0
@@ -316,13 +315,7 @@ func (s *Store) FollowStep(ctx context.Context, parent, child Range) (int, error
 		if k == len(ps) {
 			break
 		}
-		still := *at
-		if now, err := s.filled(ctx, child); err != nil || now == nil {
-			return 0, err
-		} else {
-			still = *now
-		}
-		if err := s.adoptAll(ctx, child, ps[:k], &still); err != nil {
+		if err := s.adoptAll(ctx, child, ps[:k], &before); err != nil {
 			return 0, err
 		}
 		ps = ps[k:]

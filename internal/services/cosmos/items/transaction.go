@@ -125,7 +125,7 @@ func (t *transaction) create(p *prepared) (Outcome, error) {
 	if err := t.reindex(p, number, nil, false); err != nil {
 		return Outcome{}, err
 	}
-	if err := t.image(p, number, nil, text); err != nil {
+	if err := t.image(p, nil, text); err != nil {
 		return Outcome{}, err
 	}
 	t.record.documents++
@@ -177,7 +177,7 @@ func (t *transaction) replace(p *prepared, old *stored) (Outcome, error) {
 	if err := t.tx.Delete(oldLog); err != nil {
 		return Outcome{}, err
 	}
-	if err := t.image(p, old.number, old, text); err != nil {
+	if err := t.image(p, old, text); err != nil {
 		return Outcome{}, err
 	}
 	t.record.bytes += uint64(len(text)) - uint64(oldSize)

@@ -29,6 +29,8 @@ type Range struct {
 	Rules     Rules
 	// Policy is the indexing policy a new range begins with; nil: none.
 	Policy json.RawMessage
+	// Retention is how many seconds the full-fidelity change feed is kept; 0: there is none.
+	Retention int64
 }
 
 // lsn is the range's LSN for one of its shard's. A range that came from a split goes on counting where its parent ended.

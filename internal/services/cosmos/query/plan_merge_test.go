@@ -240,10 +240,10 @@ func aggregated(kind string, partials []Value) Value {
 func TestPlan_Merged(t *testing.T) {
 	t.Parallel()
 	shapes := []string{
-		"SELECT * FROM c ORDER BY c.n", "SELECT * FROM c ORDER BY c.n DESC, c.id ASC", "SELECT c.n AS m, c.s FROM c WHERE c.n > 2 ORDER BY c.s DESC",
+		"SELECT * FROM c ORDER BY c.n", "SELECT * FROM c ORDER BY c.n DESC, c.id ASC", "SELECT c.n AS m, c.s FROM c WHERE c.n > 2 ORDER BY c.s DESC, c.id",
 		"SELECT VALUE c.s FROM c ORDER BY c.n, c.s", "SELECT TOP 4 * FROM c ORDER BY c.s", "SELECT VALUE c.id FROM c WHERE c.n < 5 OR c.s = 'b' ORDER BY c.n OFFSET 2 LIMIT 3",
-		"SELECT DISTINCT VALUE c.n FROM c ORDER BY c.n", "SELECT DISTINCT c.s, c.n FROM c ORDER BY c.n, c.s", "SELECT DISTINCT c.s FROM c ORDER BY c.n DESC OFFSET 1 LIMIT 2",
-		"SELECT DISTINCT TOP 2 VALUE c.s FROM c ORDER BY c.s DESC", "SELECT r.id, k FROM r JOIN k IN r.kids ORDER BY r.n DESC", "SELECT VALUE r FROM r ORDER BY r.n",
+		"SELECT DISTINCT VALUE c.n FROM c ORDER BY c.n", "SELECT DISTINCT c.s, c.n FROM c ORDER BY c.n, c.s", "SELECT DISTINCT c.s FROM c ORDER BY c.n DESC, c.id OFFSET 1 LIMIT 2",
+		"SELECT DISTINCT TOP 2 VALUE c.s FROM c ORDER BY c.s DESC", "SELECT r.id, k FROM r JOIN k IN r.kids ORDER BY r.n DESC, r.id", "SELECT VALUE r FROM r ORDER BY r.n",
 		"SELECT VALUE COUNT(1) FROM c", "SELECT VALUE COUNT(c.n) FROM c WHERE c.s = 'a'", "SELECT VALUE SUM(c.n) FROM c", "SELECT VALUE AVG(c.n) FROM c", "SELECT VALUE MIN(c.n) FROM c",
 		"SELECT VALUE MAX(c.x) FROM c", "SELECT VALUE MAX(c.n + 1) FROM c", "SELECT VALUE AVG(c.none) FROM c", "SELECT VALUE MIN(c.s) FROM c WHERE c.s = 'zzz'", "SELECT VALUE SUM(c.x) FROM c",
 		"SELECT COUNT(1), MAX(c.n) AS highest, AVG(c.n) FROM c", "SELECT VALUE COUNT(1) FROM c JOIN k IN c.kids", "SELECT TOP 1 VALUE SUM(c.n) FROM c",
