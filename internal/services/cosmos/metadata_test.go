@@ -191,7 +191,9 @@ func TestOffers(t *testing.T) {
 func TestUnsupported(t *testing.T) {
 	t.Parallel()
 	p := withContainer(t)
-	for _, path := range []string{} {
+	for _, path := range []string{
+		"/dbs/db/colls/c/sprocs/s", "/dbs/db/colls/c/triggers", "/dbs/db/colls/c/udfs/f", "/dbs/db/clientencryptionkeys/k",
+	} {
 		for _, method := range []string{"GET", "POST", "DELETE"} {
 			p.wantFault(p.do(method, path, ""), 501, "NotImplemented", "")
 			p.want(p.serve(p.request(method, path, "")), 401)

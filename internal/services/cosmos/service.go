@@ -86,7 +86,8 @@ func New(d Deps) *Service {
 
 // Service is what the platform mounts: the data plane.
 func (s *Service) Service() wire.Service {
-	return wire.Service{Name: "cosmos", Routes: slices.Concat(s.gateway.Routes(), s.controlRoutes(), s.adminRoutes()), Preflight: map[wire.HostKind]wire.Handler{wire.HostCosmos: s.gateway.Preflight}, Run: s.run}
+	routes := slices.Concat(s.gateway.Routes(), s.controlRoutes(), s.adminRoutes())
+	return wire.Service{Name: "cosmos", Routes: routes, Preflight: map[wire.HostKind]wire.Handler{wire.HostCosmos: s.gateway.Preflight}, Run: s.run}
 }
 
 // OutboxHandlers carry out what a change of an account leaves to do elsewhere.
