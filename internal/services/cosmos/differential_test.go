@@ -24,6 +24,7 @@ type differential struct {
 	docs []query.Doc // in the order of creation
 	pks  map[string]string
 	n    int
+	cut  bool // the range was split
 	odd  bool // some documents are not indexed, some values have no order in the index
 
 	ways map[string]int // how many queries were answered how
@@ -261,7 +262,7 @@ func (d *differential) paged(text, pk string, size int) (rows []string, first an
 	headers := []string{"x-ms-max-item-count", fmt.Sprint(size), "x-ms-documentdb-query-enablecrosspartition", "true", "x-ms-documentdb-populatequerymetrics", "true", "x-ms-cosmos-populateindexmetrics-v2", "true"}
 	if pk != "" {
 		headers = append(headers, "x-ms-documentdb-partitionkey", fmt.Sprintf("[%q]", pk))
-	} else {
+	} else if !d.cut {
 		headers = append(headers, "x-ms-documentdb-partitionkeyrangeid", "0")
 	}
 	next := ""
@@ -293,6 +294,9 @@ func (d *differential) paged(text, pk string, size int) (rows []string, first an
 func (d *differential) compare() {
 	text, ordered, window := d.statement()
 	pk := d.pick("", "p1", "p2")
+	if simple := !ordered && window < 0 && !strings.Contains(text, "COUNT") && !strings.Contains(text, "DISTINCT"); d.cut && pk == "" && !simple {
+		pk = "p1" // the gateway does not answer it over several ranges
+	}
 	want := d.expected(text, pk)
 	got, a := d.paged(text, pk, d.pickSize())
 	if a.status == 400 && (strings.Contains(a.body, "order-by item is excluded") || strings.Contains(a.body, "corresponding composite index")) {
@@ -383,6 +387,16 @@ func TestDifferential(t *testing.T) {
 		size := []int{900, 200, 2200}[i/4%3]
 		for begin := time.Now(); time.Since(begin) < max(long/24, 700*time.Millisecond) && time.Now().Before(end); {
 			d.write(size)
+			if size == 40 && !d.cut && d.r.IntN(4) == 0 {
+				d.split("0")
+				d.cut = true
+			}
+			if d.r.IntN(6) == 0 {
+				next := differentialPolicies[d.r.IntN(len(differentialPolicies))]
+				d.want(d.do("PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"]},"indexingPolicy":`+next+`}`), 200)
+			} else if d.r.IntN(2) == 0 {
+				d.check(d.s.catalog.Reindex(context.Background()))
+			}
 			size = 40
 			d.read()
 			for range 60 {

@@ -8,6 +8,7 @@
 //	masterkey  the authorization header and its signatures     rid, pkey  resource ids and partition keys
 //	catalog    databases, containers, offers                    items      documents of a range
 //	query      the SQL engine                                   gateway    the REST protocol on top of them
+//	index      indexing policies, terms, the planner
 //
 // Faithful: authorization with four keys, IP firewall, disableLocalAuth, create/read/replace/upsert/delete/patch/batch of documents with
 // partition keys, etags and session tokens, feeds and queries with continuation, offers (enforced by token buckets). One region.

@@ -175,3 +175,38 @@ func TestIndex_Directive(t *testing.T) {
 		t.Errorf("%d rows, %d documents read, want the 3 that are not indexed", len(rows), read)
 	}
 }
+
+// TestIndex_Split: the children of a range have the index of its documents, under the newest policy, even if that was just changing.
+func TestIndex_Split(t *testing.T) {
+	t.Parallel()
+	for _, changing := range []bool{false, true} {
+		policy := indexAll
+		if changing {
+			policy = `{"includedPaths":[{"path":"/n/?"}],"excludedPaths":[{"path":"/*"}]}`
+		}
+		p := withDocuments(t, policy, 300)
+		p.s.items.Tuning = index.Tuning{Small: 10}
+		if changing {
+			p.want(p.do("PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"]},"indexingPolicy":`+indexAll+`}`), 200)
+		}
+		p.split("0")
+		for i := range 20 {
+			p.want(p.item("POST", "", `["a"]`, fmt.Sprintf(`{"id":"%d","pk":"a","n":%d,"mod":4}`, i*2, i), "x-ms-documentdb-is-upsert", "true"), 200)
+		}
+		rows, read, _ := p.inA("SELECT c.id FROM c WHERE c.mod = 4")
+		if len(rows) != 46 || read != 46 {
+			t.Errorf("changing %v: %d rows, %d documents read, want 46", changing, len(rows), read)
+		}
+		if rows, read, _ := p.inA("SELECT TOP 3 VALUE c.n FROM c ORDER BY c.n DESC"); fmt.Sprint(rows) != "[298 296 294]" || read != 3 {
+			t.Errorf("changing %v, in order: %v, %d documents read", changing, rows, read)
+		}
+		a := p.want(p.query("SELECT c.id FROM c WHERE c.mod = 4", "x-ms-documentdb-query-enablecrosspartition", "true", "x-ms-documentdb-populatequerymetrics", "true"), 200)
+		if got := len(a.json(t)["Documents"].([]any)); got != 46 {
+			t.Errorf("changing %v, over both ranges: %d rows", changing, got)
+		}
+		a = p.want(p.do("GET", "/dbs/db/colls/c", ""), 200)
+		if got := a.header.Get("x-ms-documentdb-collection-index-transformation-progress"); got != "100" {
+			t.Errorf("changing %v: progress %s", changing, got)
+		}
+	}
+}

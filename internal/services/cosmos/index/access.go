@@ -68,7 +68,9 @@ type chooser struct {
 	sn     store.Snapshot
 	bounds Bounds
 	usable func(l *leaf) bool
-	cap    int // rows that a range may have before it is no help
+	small  int // see Tuning
+	total  int // documents of the range
+	cap    int // rows that a range may have before it is no help; 0: to be worked out
 	used   []*leaf
 	err    error
 }
@@ -88,6 +90,35 @@ func (c *chooser) count(h heads, limit int) (n int) {
 		}
 	}
 	return n
+}
+
+// few tells whether there are not more than small documents within the bounds.
+func (c *chooser) few() bool {
+	return c.total <= c.small || c.bounds.Low != nil && c.documents(c.small+1) <= c.small
+}
+
+// documents is how many documents are within the bounds, at most limit: each has a row I|epk|id.
+func (c *chooser) documents(limit int) (n int) {
+	err := c.sn.Scan(store.Range{Start: append([]byte("I|"), c.bounds.Low...), End: append([]byte("I|"), c.bounds.High...)}, func(_, _ []byte) bool {
+		n++
+		return n < limit
+	})
+	if err != nil {
+		c.err = err
+	}
+	return n
+}
+
+// rangeCap is up to how many rows a range is read: reading a document costs several times as much. Of a small logical partition the documents are known.
+func (c *chooser) rangeCap() int {
+	if c.cap == 0 {
+		if c.cap = max(2*c.small, c.total/4); c.bounds.Low != nil {
+			if n := c.documents(1000); n < 1000 {
+				c.cap = min(c.cap, 4*n)
+			}
+		}
+	}
+	return c.cap
 }
 
 // head is the key of a term's rows, without suffix.
@@ -188,11 +219,28 @@ func (c *chooser) chooseAll(x every) access {
 
 // read reads the rows of a range; nil if they are too many to be of help.
 func (c *chooser) read(l *leaf) access {
-	out := found{}
-	scanned, limit := 0, 2*c.cap
+	out, whole := c.rows(l, few)
+	if !whole && c.err == nil {
+		if most := c.rangeCap(); most > few {
+			out, whole = c.rows(l, most)
+		}
+	}
+	if !whole || c.err != nil {
+		return nil
+	}
+	slices.SortFunc(out, bytes.Compare)
+	c.used = append(c.used, l)
+	return found(slices.CompactFunc(out, bytes.Equal))
+}
+
+// rows reads at most limit rows of a range, and tells whether these are all.
+func (c *chooser) rows(l *leaf, limit int) (out [][]byte, whole bool) {
+	scanned := 0
 	for _, s := range l.spans {
 		err := c.sn.Scan(store.Range{Start: l.head(s.low), End: l.head(s.high)}, func(key, _ []byte) bool {
-			scanned++
+			if scanned++; scanned > limit {
+				return false
+			}
 			n, _, err := valueLen(key[10:], 0)
 			if err != nil {
 				c.err = err
@@ -201,16 +249,14 @@ func (c *chooser) read(l *leaf) access {
 			if suffix := key[10+n:]; c.bounds.holds(suffix) {
 				out = append(out, bytes.Clone(suffix))
 			}
-			return len(out) <= c.cap && scanned <= limit
+			return true
 		})
 		if err != nil {
 			c.err = err
 		}
-		if c.err != nil || len(out) > c.cap || scanned > limit {
-			return nil
+		if c.err != nil || scanned > limit {
+			return nil, false
 		}
 	}
-	slices.SortFunc(out, bytes.Compare)
-	c.used = append(c.used, l)
-	return found(slices.CompactFunc(out, bytes.Equal))
+	return out, true
 }

@@ -56,11 +56,33 @@ func TestPolicy_Includes(t *testing.T) {
 		policy, path string
 		want         bool
 	}{
-		{all, "/z", true}, {all, "/z/y/[]/x", true}, {all, "/a", false}, {all, "/a/b", false}, {all, "/b", false}, {all, "/b/c", true}, {all, "/c/d", false},
-		{all, "/c/d/e", true}, {all, "/tags/[]", false}, {all, "/tags/[]/x", true}, {all, "/_rid", false}, {all, "/_ts", true}, {all, "/o/_rid", true},
-		{some, "/a", true}, {some, "/a/x", true}, {some, "/a/b", false}, {some, "/a/b/c", false}, {some, `/"x y"`, true}, {some, "/list/[]/k", true}, {some, "/list/[]", false},
-		{some, "/id", true}, {some, "/z", false}, {deep, "/a/b/c", true}, {deep, "/a/b", false}, {deep, "/z", true},
-		{`{"indexingMode":"none"}`, "/z", false}, {`{"indexingMode":"none"}`, "/id", false},
+		{all, "/z", true},
+		{all, "/z/y/[]/x", true},
+		{all, "/a", false},
+		{all, "/a/b", false},
+		{all, "/b", false},
+		{all, "/b/c", true},
+		{all, "/c/d", false},
+		{all, "/c/d/e", true},
+		{all, "/tags/[]", false},
+		{all, "/tags/[]/x", true},
+		{all, "/_rid", false},
+		{all, "/_ts", true},
+		{all, "/o/_rid", true},
+		{some, "/a", true},
+		{some, "/a/x", true},
+		{some, "/a/b", false},
+		{some, "/a/b/c", false},
+		{some, `/"x y"`, true},
+		{some, "/list/[]/k", true},
+		{some, "/list/[]", false},
+		{some, "/id", true},
+		{some, "/z", false},
+		{deep, "/a/b/c", true},
+		{deep, "/a/b", false},
+		{deep, "/z", true},
+		{`{"indexingMode":"none"}`, "/z", false},
+		{`{"indexingMode":"none"}`, "/id", false},
 	} {
 		path, _, err := parsePath(tt.path)
 		if err != nil {

@@ -137,10 +137,10 @@ func (t Tuning) small() int { return cmp.Or(t.Small, 500) }
 // GatherFirst is Gather with its default.
 func (t Tuning) GatherFirst() int { return cmp.Or(t.Gather, 1000) }
 
-// Choose plans a query over the documents within bounds; documents is about how many these are. unordered rules out a walk, which has turned out not to work.
-func (x *Index) Choose(sn store.Snapshot, a *Analysis, b Bounds, documents int, unordered bool, t Tuning) (*Plan, error) {
+// Choose plans a query over the documents within bounds; total is how many the range has. unordered rules out a walk, which has turned out not to work.
+func (x *Index) Choose(sn store.Snapshot, a *Analysis, b Bounds, total int, unordered bool, t Tuning) (*Plan, error) {
 	p := &Plan{bounds: b}
-	c := chooser{sn: sn, bounds: b, cap: max(2*t.small(), documents/4), usable: func(l *leaf) bool { return x.includes(l.path) }}
+	c := chooser{sn: sn, bounds: b, small: t.small(), total: total, usable: func(l *leaf) bool { return x.includes(l.path) }}
 	for _, l := range a.leaves {
 		if !c.usable(l) {
 			p.Missed = append(p.Missed, spec(l.path))
@@ -149,12 +149,9 @@ func (x *Index) Choose(sn store.Snapshot, a *Analysis, b Bounds, documents int, 
 	if x.Current == nil || x.Current.None {
 		return p, nil
 	}
-	small := t.small()
-	few := documents <= small
-	if a.follows && !unordered && !few {
-		whole := c.cap
-		c.cap = small
-		if p.access = c.choose(a.cond); p.access == nil || c.estimate(p.access, small) > small {
+	if a.follows && !unordered && !c.few() {
+		c.cap = c.small
+		if p.access = c.choose(a.cond); p.access == nil || c.estimate(p.access) > c.small {
 			w, err := x.walk(sn, a, b, p)
 			if err != nil {
 				return nil, err
@@ -164,7 +161,7 @@ func (x *Index) Choose(sn store.Snapshot, a *Analysis, b Bounds, documents int, 
 				return p, c.err
 			}
 		}
-		c.used, c.cap = nil, whole
+		c.used, c.cap = nil, 0
 	}
 	if p.access = c.choose(a.cond); p.access == nil || c.err != nil {
 		return p, c.err
@@ -187,26 +184,26 @@ func (x *Index) includes(path Path) bool {
 func spec(p Path) string { return p.String() + "/?" }
 
 // estimate is about how many documents an access finds, counted up to a bound.
-func (c *chooser) estimate(a access, small int) int {
+func (c *chooser) estimate(a access) int {
 	switch x := a.(type) {
 	case heads:
-		return c.count(x, small+1)
+		return c.count(x, c.small+1)
 	case found:
 		return len(x)
 	case oneOf:
 		n := 0
 		for _, y := range x {
-			n += c.estimate(y, small)
+			n += c.estimate(y)
 		}
 		return n
 	case allOf:
-		n := small + 1
+		n := c.small + 1
 		for _, y := range x {
-			n = min(n, c.estimate(y, small))
+			n = min(n, c.estimate(y))
 		}
 		return n
 	}
-	return small + 1
+	return c.small + 1
 }
 
 // walk plans to go through documents in the order of ORDER BY; nil if the index does not have it.

@@ -1,6 +1,7 @@
 package items
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"time"
@@ -79,43 +80,19 @@ func (f *Finder) view(ctx context.Context, fn func(sn store.Snapshot) error) err
 	}
 }
 
-// countEnough is up to where the documents of a selection are counted for planning.
-const countEnough = 20_000
-
 func (f *Finder) choose(sn store.Snapshot, x *index.Index, generation uint64) error {
-	n, err := f.documents(sn)
+	b, err := sn.Get(rangeKey)
+	if b == nil || err != nil {
+		return cmp.Or(err, ErrNoRange)
+	}
+	r, err := decodeRange(b)
 	if err != nil {
 		return err
 	}
-	f.plan, err = x.Choose(sn, f.analysis, f.bounds, n, f.sorts, f.s.Tuning)
+	f.plan, err = x.Choose(sn, f.analysis, f.bounds, int(r.documents), f.sorts, f.s.Tuning)
 	f.generation = generation
 	return err
 }
-
-// documents is about how many documents are within the bounds.
-func (f *Finder) documents(sn store.Snapshot) (int, error) {
-	b, err := sn.Get(rangeKey)
-	if b == nil || err != nil {
-		return 0, err
-	}
-	r, err := decodeRange(b)
-	if err != nil || !f.sel.Bounded || r.documents <= smallRange {
-		return int(r.documents), err
-	}
-	n := 0
-	within := store.Range{Start: append([]byte("I|"), f.bounds.Low...), End: append([]byte("I|"), f.bounds.High...)}
-	err = sn.Scan(within, func(_, _ []byte) bool {
-		n++
-		return n < countEnough
-	})
-	if n == countEnough {
-		n = int(r.documents)
-	}
-	return n, err
-}
-
-// smallRange is how many documents are not worth counting.
-const smallRange = 1000
 
 // maxGathered is how many documents a query gathers that began by gathering.
 const maxGathered = 100_000
