@@ -47,7 +47,7 @@ func (g *Gateway) runIndexed(ctx context.Context, c *call, q *parsedQuery, con *
 	if err := con.Derived.Indexing.CheckOrder(x.analysis); err != nil {
 		return query.Page{}, nil, err
 	}
-	m := mark("query", "Documents", x.owner, q.text, c.header("X-Ms-Documentdb-Partitionkey"))
+	m := mark("query", "Documents", x.owner, q.identity(), c.header("X-Ms-Documentdb-Partitionkey"))
 	st, err := decodeContinuation(c.header("X-Ms-Continuation"), m)
 	if err != nil {
 		return query.Page{}, nil, err
