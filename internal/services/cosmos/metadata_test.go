@@ -106,8 +106,6 @@ func TestContainers(t *testing.T) {
 		{`{"id":"x","partitionKey":{"paths":[]}}`, 400, "BadRequest"},
 		{`{"id":"x","partitionKey":{"paths":["/a"],"kind":"Range"}}`, 400, "BadRequest"},
 		{`{"id":"x","partitionKey":{"paths":["/a"]},"indexingPolicy":{"indexingMode":"odd"}}`, 400, "BadRequest"},
-		{`{"id":"x","partitionKey":{"paths":["/a"]},"defaultTtl":10}`, 501, "NotImplemented"},
-		{`{"id":"x","partitionKey":{"paths":["/a"]},"uniqueKeyPolicy":{"uniqueKeys":[{"paths":["/u"]}]}}`, 501, "NotImplemented"},
 		{`{"id":"x","partitionKey":{"paths":["/a"]},"computedProperties":[{"name":"n","query":"q"}]}`, 501, "NotImplemented"},
 		{`[]`, 400, "BadRequest"},
 		{`{"id":"a/b","partitionKey":{"paths":["/a"]}}`, 400, "BadRequest"},

@@ -57,7 +57,7 @@ type Service struct {
 
 // New makes the service.
 func New(d Deps) *Service {
-	s := &Service{deps: d, items: items.New(d.Store)}
+	s := &Service{deps: d, items: items.New(d.Store).WithClock(d.Clock)}
 	s.catalog = catalog.New(d.Store, s.items, d.Clock, d.Outbox)
 	s.accounts = newAccounts(d)
 	g := gateway.Deps{Accounts: s.accounts, Catalog: s.catalog, Items: s.items, Verifier: d.Verifier}
@@ -70,7 +70,7 @@ func New(d Deps) *Service {
 
 // Service is what the platform mounts: the data plane.
 func (s *Service) Service() wire.Service {
-	return wire.Service{Name: "cosmos", Routes: s.gateway.Routes()}
+	return wire.Service{Name: "cosmos", Routes: s.gateway.Routes(), Run: s.run}
 }
 
 // OutboxHandlers carry out what a change of an account leaves to do elsewhere.

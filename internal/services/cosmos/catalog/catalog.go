@@ -56,6 +56,7 @@ func New(st store.Store, it *items.Store, c clock.Clock, d Drainer) *Catalog {
 func (c *Catalog) Handlers() map[string]outbox.Handler {
 	return map[string]outbox.Handler{
 		kindDrop: func(ctx context.Context, _ string, payload []byte) error { return c.items.Drop(ctx, string(payload)) },
+		kindTTL:  c.applyTTL,
 		kindInit: func(ctx context.Context, _ string, payload []byte) error {
 			con, err := containerCodec.Decode(payload)
 			if err != nil {
@@ -72,7 +73,7 @@ func (c *Catalog) Handlers() map[string]outbox.Handler {
 }
 
 func itemRange(con *Container, r Range) items.Range {
-	return items.Range{GUID: r.GUID, Number: r.Number, Container: con.GUID, RID: con.RID()}
+	return items.Range{GUID: r.GUID, Number: r.Number, Container: con.GUID, RID: con.RID(), Rules: con.rules()}
 }
 
 // Items is the range as package items needs it.

@@ -33,9 +33,12 @@ func (c *Catalog) CreateContainer(ctx context.Context, acct, db string, spec *Sp
 		} else if b != nil {
 			return conflict(con.Name)
 		}
-		con.Database = parent.Number
+		con.Database, con.Unique = parent.Number, spec.Unique
 		if con.Number, err = count(tx, func(n *counters) *uint32 { return &n.Containers }); err != nil {
 			return err
+		}
+		if spec.TTL != 0 {
+			con.TTL = TTL{spec.TTL, 1}
 		}
 		record, err := containerCodec.Encode(*con)
 		if err != nil {
@@ -56,7 +59,10 @@ func (c *Catalog) CreateContainer(ctx context.Context, acct, db string, spec *Sp
 		if err := putOffer(tx, own, parent.Number, con.Number, con.Time, offerTag); err != nil {
 			return err
 		}
-		return outbox.Put(tx, kindInit, record)
+		if err := outbox.Put(tx, kindInit, record); err != nil || spec.TTL == 0 {
+			return err
+		}
+		return outbox.Put(tx, kindTTL, record)
 	})
 	if err != nil {
 		return nil, err
@@ -79,7 +85,13 @@ func (c *Catalog) ReplaceContainer(ctx context.Context, acct, db, ref, ifMatch s
 		if !samePartitionKey(spec.PartitionKey, con.PartitionKey) {
 			return fault.New(fault.Invalid, "BadRequest", "Document collection partition key cannot be changed.")
 		}
-		con.Properties, con.Time, con.ETag = keepPartitionKey(spec.Properties, con.Properties), now, etag
+		if err := sameUnique(spec, con); err != nil {
+			return err
+		}
+		con.Properties, con.Time, con.ETag = keepUnique(keepPartitionKey(spec.Properties, con.Properties), con.Properties), now, etag
+		if err := con.setTTL(tx, spec.TTL); err != nil {
+			return err
+		}
 		out = con
 		return put(tx, containerCodec, containerKey(con.Database, con.Name), *con)
 	})
@@ -135,17 +147,5 @@ func samePartitionKey(sent, have *pkey.Definition) bool {
 
 // keepPartitionKey carries the stored definition into the replaced properties.
 func keepPartitionKey(properties, old json.RawMessage) json.RawMessage {
-	var was struct {
-		PartitionKey json.RawMessage `json:"partitionKey"`
-	}
-	var now map[string]json.RawMessage
-	if json.Unmarshal(old, &was) != nil || was.PartitionKey == nil || json.Unmarshal(properties, &now) != nil {
-		return properties
-	}
-	now["partitionKey"] = was.PartitionKey
-	b, err := json.Marshal(now)
-	if err != nil {
-		return properties
-	}
-	return b
+	return keepProperty(properties, old, "partitionKey")
 }

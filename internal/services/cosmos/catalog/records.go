@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/items"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/pkey"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/rid"
 	"github.com/bulkheadhq/bulkhead/internal/store"
@@ -32,6 +33,8 @@ type Container struct {
 	Properties   json.RawMessage  `json:"properties"` // as shown, without system properties and id
 	Ranges       []Range          `json:"ranges"`
 	Routing      uint64           `json:"routing"` // changes when Ranges do
+	TTL          TTL              `json:"ttl"`
+	Unique       [][]string       `json:"unique,omitempty"` // paths of unique keys
 
 	Derived Derived `json:"-"`
 }
@@ -42,12 +45,13 @@ type Derived struct {
 	Path           string   // dbs/{name}/colls/{name}
 	ContentPath    []string // header values
 	AltContentPath []string
+	unique         []items.UniqueKey
 }
 
 func (c *Container) derive(db *Database) {
 	id := c.RID().String()
 	path := "dbs/" + db.Name + "/colls/" + c.Name
-	c.Derived = Derived{id, path, []string{id}, []string{path}}
+	c.Derived = Derived{RID: id, Path: path, ContentPath: []string{id}, AltContentPath: []string{path}, unique: uniqueKeys(c.Unique)}
 }
 
 // RID is its resource id.
@@ -104,9 +108,12 @@ var (
 	accountCodec   = store.Codec[account]{Kind: 'A', Version: 1}
 	countersCodec  = store.Codec[counters]{Kind: 'N', Version: 1}
 	databaseCodec  = store.Codec[Database]{Kind: 'b', Version: 1}
-	containerCodec = store.Codec[Container]{Kind: 'c', Version: 1}
+	containerCodec = store.Codec[Container]{Kind: 'c', Version: 2, Upgrade: asItWas} // 2: time to live, unique keys
 	offerCodec     = store.Codec[Offer]{Kind: 'o', Version: 1}
 )
+
+// asItWas upgrades a record to which a version only added fields whose zero value is right.
+func asItWas(_ byte, body []byte) ([]byte, error) { return body, nil }
 
 // Shard is the name of an account's shard.
 func Shard(guid string) string { return "account/" + guid }

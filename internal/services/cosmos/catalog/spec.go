@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
 
 	"github.com/bulkheadhq/bulkhead/internal/fault"
@@ -14,6 +15,9 @@ type Spec struct {
 	PartitionKey *pkey.Definition
 	Properties   json.RawMessage // everything but id and system properties, as it will be shown
 	Serverless   bool            // the account has no provisioned throughput
+	TTL          int32           // see TTL
+	Unique       [][]string      // paths of unique keys
+	uniqueGiven  bool
 }
 
 // SystemPartitionKey is the key of containers made without one, as old clients do.
@@ -77,8 +81,26 @@ func ParseSpec(body []byte, apiVersion string) (*Spec, error) {
 			return nil, err
 		}
 	}
+	if err := s.parseRules(in, out); err != nil {
+		return nil, err
+	}
 	s.Properties, err = json.Marshal(out)
 	return s, err
+}
+
+// parseRules reads time to live and unique keys.
+func (s *Spec) parseRules(in, out map[string]json.RawMessage) (err error) {
+	if s.TTL, err = parseTTL(in["defaultTtl"]); err != nil {
+		return err
+	}
+	if s.TTL != 0 {
+		out["defaultTtl"] = json.RawMessage(strconv.Itoa(int(s.TTL)))
+	}
+	s.Unique, out["uniqueKeyPolicy"], err = parseUnique(in["uniqueKeyPolicy"])
+	if s.uniqueGiven = out["uniqueKeyPolicy"] != nil; !s.uniqueGiven {
+		delete(out, "uniqueKeyPolicy")
+	}
+	return err
 }
 
 func defaults(out map[string]json.RawMessage) {
@@ -92,19 +114,8 @@ func defaults(out map[string]json.RawMessage) {
 
 // refuse names what a container can't have yet, rather than ignore what changes how its documents behave.
 func refuse(in map[string]json.RawMessage) error {
-	var unique struct {
-		UniqueKeys []json.RawMessage `json:"uniqueKeys"`
-	}
-	if v := in["uniqueKeyPolicy"]; present(v) {
-		if json.Unmarshal(v, &unique) != nil {
-			return invalid("The uniqueKeyPolicy of the container is invalid.")
-		}
-		if len(unique.UniqueKeys) > 0 {
-			return unsupported("Unique keys (uniqueKeyPolicy)")
-		}
-	}
 	for name, what := range map[string]string{
-		"defaultTtl": "Time to live (defaultTtl)", "ttlPropertyPath": "Time to live (ttlPropertyPath)", "computedProperties": "Computed properties (computedProperties)",
+		"ttlPropertyPath": "Time to live (ttlPropertyPath)", "computedProperties": "Computed properties (computedProperties)",
 		"materializedViewDefinition": "Materialized views (materializedViewDefinition)", "analyticalStorageTtl": "The analytical store (analyticalStorageTtl)",
 	} {
 		if v := in[name]; present(v) && string(v) != "[]" {

@@ -2,6 +2,8 @@ package items
 
 import (
 	"encoding/json"
+	"math"
+	"strconv"
 
 	"github.com/bulkheadhq/bulkhead/internal/fault"
 )
@@ -19,6 +21,8 @@ type Document struct {
 	Text []byte // a JSON object; key order, number text and inner whitespace as sent
 	// Properties is how many top-level properties it has (the charge of a write depends on it).
 	Properties int
+	TTL        int32 // seconds; 0: it says nothing, -1: it never ends
+	badTTL     bool  // it says something else
 }
 
 // systemProperties are the service's own; what a client sends for them is dropped.
@@ -35,18 +39,21 @@ func Parse(body []byte) (Document, error) {
 		return Document{}, fault.New(fault.TooLarge, "RequestEntityTooLarge", "Request size is too large: a document has at most %d bytes.", MaxDocument)
 	}
 	var d Document
-	var idText []byte
+	var idText, ttlText []byte
 	system := 0
 	for _, m := range members {
 		name := body[m.nameStart:m.nameEnd]
 		switch {
 		case string(name) == `"id"` || m.escaped && unquote(name) == "id":
 			idText = body[m.valueStart:m.valueEnd]
+		case string(name) == `"ttl"` || m.escaped && unquote(name) == "ttl":
+			ttlText = body[m.valueStart:m.valueEnd]
 		case isSystem(name):
 			system++
 		}
 	}
 	d.Properties = len(members) - system
+	d.TTL, d.badTTL = parseTTL(ttlText)
 	switch {
 	case idText == nil:
 		return d, fault.New(fault.Invalid, "BadRequest", "The input content is invalid because the required properties - 'id; ' - are missing")
@@ -62,6 +69,18 @@ func Parse(body []byte) (Document, error) {
 		d.Text = withoutSystem(body, members)
 	}
 	return d, nil
+}
+
+// parseTTL reads the value of a document's property ttl. One that is not valid counts as none; a container with a time to live refuses it.
+func parseTTL(text []byte) (ttl int32, bad bool) {
+	if text == nil || string(text) == "null" {
+		return 0, false
+	}
+	f, err := strconv.ParseFloat(string(text), 64)
+	if err != nil || f != math.Trunc(f) || f > math.MaxInt32 || f < 1 && f != -1 {
+		return 0, true
+	}
+	return int32(f), false
 }
 
 // CheckID tells whether id can be a document's.

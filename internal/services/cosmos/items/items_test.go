@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -304,10 +305,16 @@ func TestList_Bounds(t *testing.T) {
 
 func TestRecords(t *testing.T) {
 	t.Parallel()
-	h := header{lsn: 7, seq: 3, time: 1234, etag: [16]byte{1, 2, 3}}
+	h := header{lsn: 7, seq: 3, time: 1234, etag: [16]byte{1, 2, 3}, ttl: -1, unique: bytes.Repeat([]byte{9}, 2*uniqueSize)}
 	got, text, err := decodeDocument(append(h.append(nil), "text"...))
-	if err != nil || got != h || string(text) != "text" {
+	if err != nil || !reflect.DeepEqual(got, h) || string(text) != "text" {
 		t.Errorf("%+v %s %v", got, text, err)
+	}
+	// A record of version 1 has neither ttl nor unique values.
+	first := append([]byte{kindDocument, 1}, h.append(nil)[2:headerSize1]...)
+	got, text, err = decodeDocument(append(first, "text"...))
+	if err != nil || got.lsn != 7 || got.time != 1234 || got.ttl != 0 || got.unique != nil || string(text) != "text" {
+		t.Errorf("version 1: %+v %s %v", got, text, err)
 	}
 	r := rangeRecord{number: 5, documents: 6, bytes: 7, container: "c"}
 	if back, err := decodeRange(r.encode()); err != nil || back != r {
@@ -318,7 +325,7 @@ func TestRecords(t *testing.T) {
 	if _, err := decodeRange(newer); !errors.Is(err, store.ErrVersion) {
 		t.Errorf("newer: %v", err)
 	}
-	for n := range headerSize {
+	for n := range h.size() {
 		if _, _, err := decodeDocument(h.append(nil)[:n]); err == nil {
 			t.Errorf("%d bytes accepted", n)
 		}

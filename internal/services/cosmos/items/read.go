@@ -20,8 +20,12 @@ func (s *Store) Get(ctx context.Context, guid, epk, id string, number uint64) (*
 	var raw []byte
 	var found uint64
 	var state State
+	ended := expiry{now: s.clock.Now().Unix()}
 	err = s.st.View(ctx, Shard(guid), func(sn store.Snapshot) error {
 		raw, found, state.LSN = nil, number, sn.LSN()
+		if err := ended.load(sn); err != nil {
+			return err
+		}
 		if found == 0 {
 			b, err := sn.Get(idk)
 			if b == nil || err != nil {
@@ -39,7 +43,7 @@ func (s *Store) Get(ctx context.Context, guid, epk, id string, number uint64) (*
 		return nil, state, err
 	}
 	h, text, err := decodeDocument(raw)
-	if err != nil {
+	if err != nil || ended.ended(h) {
 		return nil, state, err
 	}
 	return &Item{Number: found, LSN: h.lsn, ETag: quoteETag(h.etag), Time: h.time, Text: text}, state, nil
@@ -137,17 +141,24 @@ func (s *Store) listByEPK(ctx context.Context, guid string, sel Selection, curso
 	}
 	var p Page
 	var texts slab
+	ended := expiry{now: s.clock.Now().Unix()}
 	err = s.st.View(ctx, Shard(guid), func(sn store.Snapshot) error {
 		p, texts = Page{State: State{LSN: sn.LSN()}}, slab{rowsMax: rows, sizeMax: size}
+		if err := ended.load(sn); err != nil {
+			return err
+		}
 		var bad error
 		err := sn.Scan(from, func(key, value []byte) bool {
-			if len(texts.ends) > 0 && (len(texts.ends) >= rows || len(texts.texts)+len(value) > size) {
-				p.More = true
-				return false
-			}
-			_, text, err := decodeDocument(value)
+			h, text, err := decodeDocument(value)
 			if err != nil {
 				bad = err
+				return false
+			}
+			if ended.ended(h) {
+				return true
+			}
+			if len(texts.ends) > 0 && (len(texts.ends) >= rows || len(texts.texts)+len(value) > size) {
+				p.More = true
 				return false
 			}
 			texts.add(key[2:], text)
@@ -172,42 +183,63 @@ func (s *Store) listByOrder(ctx context.Context, guid string, cursor []byte, row
 	}
 	var p Page
 	var texts slab
+	ended := expiry{now: s.clock.Now().Unix()}
 	err := s.st.View(ctx, Shard(guid), func(sn store.Snapshot) error {
 		p, texts = Page{State: State{LSN: sn.LSN()}}, slab{rowsMax: rows, sizeMax: size}
-		var places []place
-		err := sn.Scan(from, func(key, value []byte) bool {
-			number, err := parseNumber(key[2:])
-			if err != nil {
-				return true // not one of ours
-			}
-			places = append(places, place{bytes.Clone(key[2:]), docKey(value, number)})
-			return len(places) <= rows
-		})
-		if err != nil {
+		if err := ended.load(sn); err != nil {
 			return err
 		}
-		for i, at := range places {
-			if i >= rows || len(texts.texts) >= size {
-				p.More = true
-				return nil
-			}
-			b, err := sn.Get(at.doc)
+		p.More = true
+		for from := from; p.More && len(texts.ends) < rows && len(texts.texts) < size; {
+			places, err := placesAfter(sn, from, rows+1)
 			if err != nil {
 				return err
 			}
-			if b == nil {
-				return fmt.Errorf("items: document %x has an order row, but no record", at.order)
+			p.More = len(places) > rows
+			for _, at := range places[:min(len(places), rows)] {
+				if len(texts.ends) >= rows || len(texts.texts) >= size {
+					p.More = true
+					break
+				}
+				if err := texts.addAt(sn, at, &ended); err != nil {
+					return err
+				}
+				from.Start = append(append([]byte("R|"), at.order...), 0)
 			}
-			_, text, err := decodeDocument(b)
-			if err != nil {
-				return err
-			}
-			texts.add(at.order, text)
 		}
 		return nil
 	})
 	p.Rows = texts.rows()
 	return p, err
+}
+
+// placesAfter lists the first places of a range of R rows.
+func placesAfter(sn store.Snapshot, from store.Range, limit int) (places []place, err error) {
+	err = sn.Scan(from, func(key, value []byte) bool {
+		number, err := parseNumber(key[2:])
+		if err != nil {
+			return true // not one of ours
+		}
+		places = append(places, place{bytes.Clone(key[2:]), docKey(value, number)})
+		return len(places) < limit
+	})
+	return places, err
+}
+
+// addAt adds the document at a place, unless it has ended.
+func (s *slab) addAt(sn store.Snapshot, at place, ended *expiry) error {
+	b, err := sn.Get(at.doc)
+	if err != nil {
+		return err
+	}
+	if b == nil {
+		return fmt.Errorf("items: document %x has an order row, but no record", at.order)
+	}
+	h, text, err := decodeDocument(b)
+	if err == nil && !ended.ended(h) {
+		s.add(at.order, text)
+	}
+	return err
 }
 
 // Stat tells how full the range is.

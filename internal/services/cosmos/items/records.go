@@ -113,37 +113,67 @@ func checkKind(b []byte, kind byte, size int) error {
 	switch {
 	case len(b) < 2 || b[0] != kind:
 		return fmt.Errorf("items: a record of kind %q is something else", kind)
-	case b[1] > version:
-		return fmt.Errorf("%w: record kind %q has version %d, this program knows up to %d", store.ErrVersion, kind, b[1], version)
+	case b[1] > newest(kind):
+		return fmt.Errorf("%w: record kind %q has version %d, this program knows up to %d", store.ErrVersion, kind, b[1], newest(kind))
 	case len(b) < size:
 		return fmt.Errorf("items: a record of kind %q has %d bytes", kind, len(b))
 	}
 	return nil
 }
 
-const headerSize = 2 + 8 + 1 + 8 + 16
+func newest(kind byte) byte {
+	if kind == kindDocument {
+		return documentVersion
+	}
+	return version
+}
+
+// Sizes of a document's header. Version 2 added the ttl and the hashes of unique values.
+const (
+	documentVersion = 2
+	headerSize1     = 2 + 8 + 1 + 8 + 16
+	headerSize      = headerSize1 + 4 + 1
+)
 
 // header is what precedes a document's text in its record.
 type header struct {
-	lsn  uint64 // of the last write
-	seq  uint8
-	time int64 // `_ts`, seconds
-	etag [16]byte
+	lsn    uint64 // of the last write
+	seq    uint8
+	time   int64 // `_ts`, seconds
+	etag   [16]byte
+	ttl    int32  // the document's own time to live, seconds; 0: it has none, -1: it never ends
+	unique []byte // hashes of its unique values, uniqueSize each; borrowed from the record
 }
 
+func (h header) size() int { return headerSize + len(h.unique) }
+
 func (h header) append(b []byte) []byte {
-	b = append(b, kindDocument, version)
+	b = append(b, kindDocument, documentVersion)
 	b = binary.BigEndian.AppendUint64(b, h.lsn)
 	b = append(b, h.seq)
 	b = binary.BigEndian.AppendUint64(b, uint64(h.time))
-	return append(b, h.etag[:]...)
+	b = append(b, h.etag[:]...)
+	b = binary.BigEndian.AppendUint32(b, uint32(h.ttl))
+	b = append(b, byte(len(h.unique)/uniqueSize))
+	return append(b, h.unique...)
 }
 
 func decodeDocument(b []byte) (h header, text []byte, err error) {
-	if err := checkKind(b, kindDocument, headerSize); err != nil {
+	if err := checkKind(b, kindDocument, headerSize1); err != nil {
 		return h, nil, err
 	}
 	h = header{lsn: binary.BigEndian.Uint64(b[2:]), seq: b[10], time: int64(binary.BigEndian.Uint64(b[11:]))}
 	copy(h.etag[:], b[19:35])
-	return h, b[headerSize:], nil
+	if b[1] == 1 {
+		return h, b[headerSize1:], nil
+	}
+	if err := checkKind(b, kindDocument, headerSize); err != nil {
+		return h, nil, err
+	}
+	end := headerSize + uniqueSize*int(b[headerSize-1])
+	if err := checkKind(b, kindDocument, end); err != nil {
+		return h, nil, err
+	}
+	h.ttl, h.unique = int32(binary.BigEndian.Uint32(b[headerSize1:])), b[headerSize:end:end]
+	return h, b[end:], nil
 }

@@ -11,6 +11,7 @@ import (
 type transaction struct {
 	tx     store.Tx
 	r      Range
+	expiry expiry
 	record rangeRecord
 	time   int64
 	seq    uint8
@@ -24,7 +25,17 @@ type stored struct {
 	text   []byte
 }
 
+// find gives the document of an id, or of a number if that is not 0; nil if there is none, or it has ended.
 func (t *transaction) find(epk []byte, id string, number uint64) (*stored, error) {
+	s, err := t.holder(epk, id, number)
+	if s == nil || err != nil || t.expiry.ended(s.header) {
+		return nil, err
+	}
+	return s, nil
+}
+
+// holder is find, ended or not.
+func (t *transaction) holder(epk []byte, id string, number uint64) (*stored, error) {
 	if number == 0 {
 		b, err := t.tx.Get(idKey(epk, id))
 		if b == nil || err != nil {
@@ -34,6 +45,10 @@ func (t *transaction) find(epk []byte, id string, number uint64) (*stored, error
 			return nil, err
 		}
 	}
+	return t.lookup(epk, number)
+}
+
+func (t *transaction) lookup(epk []byte, number uint64) (*stored, error) {
 	b, err := t.tx.Get(docKey(epk, number))
 	if b == nil || err != nil {
 		return nil, err
@@ -44,8 +59,11 @@ func (t *transaction) find(epk []byte, id string, number uint64) (*stored, error
 }
 
 func (t *transaction) apply(p *prepared) (Outcome, error) {
-	if p.Op == Create {
+	switch p.Op {
+	case Create:
 		return t.create(p)
+	case expire:
+		return t.expire(p)
 	}
 	old, err := t.find(p.epk, p.ID, p.Number)
 	switch {
@@ -64,19 +82,20 @@ func (t *transaction) apply(p *prepared) (Outcome, error) {
 	case p.Op == Read:
 		return Outcome{Item: old.item()}, nil
 	case p.Op == Delete:
-		return t.remove(p, old)
+		return t.remove(p, old, Requested)
 	}
 	return t.replace(p, old)
 }
 
 func (t *transaction) create(p *prepared) (Outcome, error) {
 	key := idKey(p.epk, p.Doc.ID)
-	if b, err := t.tx.Get(key); err != nil {
+	if err := t.free(p, p.Doc.ID); err != nil {
 		return Outcome{}, err
-	} else if b != nil {
-		return Outcome{}, errConflict(p.Doc.ID)
 	}
 	number := documentNumber(t.record.number, t.tx.LSN(), t.seq)
+	if err := t.claim(p, number, nil); err != nil {
+		return Outcome{}, err
+	}
 	text, err := t.put(p, number, p.Doc)
 	if err != nil {
 		return Outcome{}, err
@@ -92,14 +111,24 @@ func (t *transaction) create(p *prepared) (Outcome, error) {
 	return Outcome{Item: t.item(p, number, text), Created: true, Properties: p.Doc.Properties}, nil
 }
 
+// free makes sure that no document has the id.
+func (t *transaction) free(p *prepared, id string) error {
+	s, err := t.holder(p.epk, id, 0)
+	switch {
+	case s == nil || err != nil:
+		return err
+	case t.expiry.ended(s.header):
+		return t.vacate(p, id, s)
+	}
+	return errConflict(id)
+}
+
 func (t *transaction) replace(p *prepared, old *stored) (Outcome, error) {
 	doc := p.Doc
 	// Upsert addresses by the new id, so that only a replacement can rename.
 	if was := t.oldID(p, old); was != doc.ID {
-		if b, err := t.tx.Get(idKey(p.epk, doc.ID)); err != nil {
+		if err := t.free(p, doc.ID); err != nil {
 			return Outcome{}, err
-		} else if b != nil {
-			return Outcome{}, errConflict(doc.ID)
 		}
 		if err := t.tx.Delete(idKey(p.epk, was)); err != nil {
 			return Outcome{}, err
@@ -107,6 +136,12 @@ func (t *transaction) replace(p *prepared, old *stored) (Outcome, error) {
 		if err := t.tx.Put(idKey(p.epk, doc.ID), numberValue(old.number)); err != nil {
 			return Outcome{}, err
 		}
+	}
+	if err := t.claim(p, old.number, old.header.unique); err != nil {
+		return Outcome{}, err
+	}
+	if err := t.unqueue(old.header, old.number); err != nil {
+		return Outcome{}, err
 	}
 	oldSize := len(old.text)
 	oldLog := logKey(old.header.lsn, old.header.seq)
@@ -121,8 +156,23 @@ func (t *transaction) replace(p *prepared, old *stored) (Outcome, error) {
 	return Outcome{Item: t.item(p, old.number, text), OldSize: oldSize, Properties: doc.Properties}, nil
 }
 
-func (t *transaction) remove(p *prepared, old *stored) (Outcome, error) {
+// Removal says why a document goes.
+type Removal uint8
+
+// The reasons.
+const (
+	Requested Removal = iota
+	Expired           // its time to live ended
+)
+
+func (t *transaction) remove(p *prepared, old *stored, _ Removal) (Outcome, error) {
 	oldSize := len(old.text)
+	if err := t.release(p.epk, old.header.unique, old.number); err != nil {
+		return Outcome{}, err
+	}
+	if err := t.unqueue(old.header, old.number); err != nil {
+		return Outcome{}, err
+	}
 	for _, key := range [][]byte{
 		idKey(p.epk, t.oldID(p, old)), docKey(p.epk, old.number), orderKey(old.number), logKey(old.header.lsn, old.header.seq),
 	} {
@@ -138,7 +188,7 @@ func (t *transaction) remove(p *prepared, old *stored) (Outcome, error) {
 
 // oldID is the present id of a document, which a request by resource id does not give.
 func (t *transaction) oldID(p *prepared, old *stored) string {
-	if p.Number == 0 {
+	if p.Number == 0 || p.Op == expire {
 		return p.ID
 	}
 	return textID(old.text)
@@ -160,14 +210,17 @@ func textID(text []byte) string {
 // put writes the document and its log row.
 func (t *transaction) put(p *prepared, number uint64, doc Document) ([]byte, error) {
 	t.wrote = true
-	h := header{lsn: uint64(t.tx.LSN()), seq: t.seq, time: t.time, etag: p.etag}
-	b := make([]byte, 0, headerSize+len(doc.Text)+240)
+	h := header{lsn: uint64(t.tx.LSN()), seq: t.seq, time: t.time, etag: p.etag, ttl: doc.TTL, unique: p.unique}
+	b := make([]byte, 0, h.size()+len(doc.Text)+240)
 	b = h.append(b)
 	b = t.appendText(b, doc.Text, number, p.quoted)
 	if err := t.tx.Put(docKey(p.epk, number), b); err != nil {
 		return nil, err
 	}
-	return b[headerSize:], t.tx.Put(logKey(h.lsn, h.seq), logValue(number, p.epk))
+	if err := t.queue(p.epk, h, number); err != nil {
+		return nil, err
+	}
+	return b[h.size():], t.tx.Put(logKey(h.lsn, h.seq), logValue(number, p.epk))
 }
 
 // appendText appends the text with the system properties before its closing brace.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/bulkheadhq/bulkhead/internal/clock"
 	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/ids"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/rid"
@@ -19,6 +20,7 @@ type Range struct {
 	Number    uint16 // in its container
 	Container string // guid of the container
 	RID       rid.ID // of the container
+	Rules     Rules
 }
 
 // Op is what a Write does.
@@ -31,6 +33,8 @@ const (
 	Upsert
 	Delete
 	Read // in a transactional batch: the document as it is at that point
+
+	expire // by the worker: a document that has ended
 )
 
 // Write is one operation on one document of one logical partition.
@@ -45,6 +49,9 @@ type Write struct {
 	IfNoneMatch string
 	// Number addresses the document by resource id instead of ID, when not 0.
 	Number uint64
+
+	queued []byte // of expire: the document's place in the queue
+	lsn    uint64 // of expire: of the state that was read
 }
 
 // Item is a document as stored.
@@ -89,10 +96,16 @@ func (e *FailedWrite) Error() string { return fmt.Sprintf("write %d: %v", e.Inde
 func (e *FailedWrite) Unwrap() error { return e.Err }
 
 // Store reads and writes ranges. Safe for concurrent use.
-type Store struct{ st store.Store }
+type Store struct {
+	st    store.Store
+	clock clock.Clock
+}
 
-// New makes a Store.
-func New(st store.Store) *Store { return &Store{st} }
+// New makes a Store that goes by the machine's clock.
+func New(st store.Store) *Store { return &Store{st, clock.System{}} }
+
+// WithClock makes reads go by another clock: it decides which documents have ended.
+func (s *Store) WithClock(c clock.Clock) *Store { return &Store{s.st, c} }
 
 // Init takes a range into use. It may run again.
 func (s *Store) Init(ctx context.Context, r Range) error {
@@ -114,6 +127,7 @@ type prepared struct {
 	epk    []byte
 	etag   [16]byte
 	quoted string
+	unique []byte // hashes of the unique values of what is written
 }
 
 // Apply does the writes in one transaction, or none of them. At most 100.
@@ -127,10 +141,13 @@ func (s *Store) Apply(ctx context.Context, r Range, now time.Time, writes []Writ
 		ps[i] = prepared{Write: &writes[i], epk: epk}
 		_, _ = rand.Read(ps[i].etag[:]) // never fails
 		ps[i].quoted = quoteETag(ps[i].etag)
+		if ps[i].unique, err = r.prepare(writes[i].Doc); err != nil {
+			return nil, State{}, &FailedWrite{i, err}
+		}
 	}
 	out := make([]Outcome, len(writes))
 	var state State
-	t := transaction{r: r, time: now.Unix()}
+	t := transaction{r: r, time: now.Unix(), expiry: expiry{now: now.Unix()}}
 	lsn, err := s.st.Update(ctx, Shard(r.GUID), func(tx store.Tx) error {
 		b, err := tx.Get(rangeKey)
 		if err != nil {
@@ -140,6 +157,9 @@ func (s *Store) Apply(ctx context.Context, r Range, now time.Time, writes []Writ
 			return ErrNoRange
 		}
 		if t.record, err = decodeRange(b); err != nil {
+			return err
+		}
+		if err := t.expiry.load(tx); err != nil {
 			return err
 		}
 		t.tx, t.wrote = tx, false
@@ -160,6 +180,14 @@ func (s *Store) Apply(ctx context.Context, r Range, now time.Time, writes []Writ
 	}
 	state.LSN = lsn
 	return out, state, nil
+}
+
+// prepare checks a document against the container's rules, and hashes its unique values.
+func (r Range) prepare(d Document) (unique []byte, err error) {
+	if err := r.checkTTL(d); err != nil {
+		return nil, err
+	}
+	return r.Rules.hash(d.Text)
 }
 
 func quoteETag(b [16]byte) string {

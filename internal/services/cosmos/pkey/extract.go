@@ -24,7 +24,7 @@ func Extract(doc []byte, paths []string) (Key, error) {
 	}
 	key := make(Key, 0, len(paths))
 	for _, path := range paths {
-		segments, err := splitPath(path)
+		segments, err := SplitPath(path)
 		if err != nil {
 			return nil, err
 		}
@@ -80,8 +80,8 @@ func last(o *fastjson.Object, name string) (found *fastjson.Value) {
 	return found
 }
 
-// splitPath reads a path such as `/a/b` or `/"first name"/b` into its segments. A quoted segment is a JSON string.
-func splitPath(path string) ([]string, error) {
+// SplitPath reads a path such as `/a/b` or `/"first name"/b` into its segments. A quoted segment is a JSON string.
+func SplitPath(path string) ([]string, error) {
 	bad := func(why string) ([]string, error) {
 		return nil, fault.New(fault.Invalid, "BadRequest", "The partition key path %q is invalid: %s.", path, why)
 	}

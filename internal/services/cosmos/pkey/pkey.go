@@ -133,7 +133,7 @@ func (d Definition) Validate() error {
 	}
 	seen := map[string]bool{}
 	for _, p := range d.Paths {
-		if _, err := splitPath(p); err != nil {
+		if _, err := SplitPath(p); err != nil {
 			return err
 		}
 		if seen[p] {
