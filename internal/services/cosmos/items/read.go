@@ -76,12 +76,16 @@ type Page struct {
 func (s *Store) List(ctx context.Context, guid string, sel Selection, after string, rows, size int) (Page, error) {
 	cursor, err := hex.DecodeString(after)
 	if err != nil || len(cursor) > store.MaxKey-3 {
-		return Page{}, fault.New(fault.Invalid, "BadRequest", "The continuation token is invalid.")
+		return Page{}, invalidContinuation()
 	}
 	if sel.Bounded {
 		return s.listByEPK(ctx, guid, sel, cursor, rows, size)
 	}
 	return s.listByOrder(ctx, guid, cursor, rows, size)
+}
+
+func invalidContinuation() *fault.Error {
+	return fault.New(fault.Invalid, "BadRequest", "The continuation token is invalid.")
 }
 
 // slab collects rows in two buffers.

@@ -18,6 +18,22 @@ type transaction struct {
 	wrote  bool
 }
 
+// begin reads what every write needs to know of the range.
+func (t *transaction) begin(tx store.Tx) error {
+	b, err := tx.Get(rangeKey)
+	if err != nil {
+		return err
+	}
+	if b == nil {
+		return ErrNoRange
+	}
+	if t.record, err = decodeRange(b); err != nil {
+		return err
+	}
+	t.tx, t.wrote = tx, false
+	return t.expiry.load(tx)
+}
+
 // stored is a document found in the transaction.
 type stored struct {
 	number uint64
@@ -92,7 +108,10 @@ func (t *transaction) create(p *prepared) (Outcome, error) {
 	if err := t.free(p, p.Doc.ID); err != nil {
 		return Outcome{}, err
 	}
-	number := documentNumber(t.record.number, t.tx.LSN(), t.seq)
+	number := p.given.number
+	if number == 0 {
+		number = documentNumber(t.record.number, t.tx.LSN(), t.seq)
+	}
 	if err := t.claim(p, number, nil); err != nil {
 		return Outcome{}, err
 	}

@@ -52,6 +52,8 @@ type Write struct {
 
 	queued []byte // of expire: the document's place in the queue
 	lsn    uint64 // of expire: of the state that was read
+
+	given identity // of a session's write: what the document was shown with
 }
 
 // Item is a document as stored.
@@ -132,16 +134,30 @@ type prepared struct {
 
 // Apply does the writes in one transaction, or none of them. At most 100.
 func (s *Store) Apply(ctx context.Context, r Range, now time.Time, writes []Write) ([]Outcome, State, error) {
+	return s.applyIf(ctx, r, now, writes, nil)
+}
+
+// ready makes a Write ready for a transaction.
+func (r Range) ready(w *Write) (prepared, error) {
+	epk, err := epkBytes(w.EPK)
+	if err != nil {
+		return prepared{}, err
+	}
+	p := prepared{Write: w, epk: epk, etag: w.given.etag}
+	if w.given.etag == ([16]byte{}) {
+		_, _ = rand.Read(p.etag[:]) // never fails
+	}
+	p.quoted = quoteETag(p.etag)
+	p.unique, err = r.prepare(w.Doc)
+	return p, err
+}
+
+// applyIf is Apply, if check allows it in the transaction.
+func (s *Store) applyIf(ctx context.Context, r Range, now time.Time, writes []Write, check func(tx store.Tx) error) ([]Outcome, State, error) {
 	ps := make([]prepared, len(writes))
 	for i := range writes {
-		epk, err := epkBytes(writes[i].EPK)
-		if err != nil {
-			return nil, State{}, err
-		}
-		ps[i] = prepared{Write: &writes[i], epk: epk}
-		_, _ = rand.Read(ps[i].etag[:]) // never fails
-		ps[i].quoted = quoteETag(ps[i].etag)
-		if ps[i].unique, err = r.prepare(writes[i].Doc); err != nil {
+		var err error
+		if ps[i], err = r.ready(&writes[i]); err != nil {
 			return nil, State{}, &FailedWrite{i, err}
 		}
 	}
@@ -149,21 +165,16 @@ func (s *Store) Apply(ctx context.Context, r Range, now time.Time, writes []Writ
 	var state State
 	t := transaction{r: r, time: now.Unix(), expiry: expiry{now: now.Unix()}}
 	lsn, err := s.st.Update(ctx, Shard(r.GUID), func(tx store.Tx) error {
-		b, err := tx.Get(rangeKey)
-		if err != nil {
+		if err := t.begin(tx); err != nil {
 			return err
 		}
-		if b == nil {
-			return ErrNoRange
+		if check != nil {
+			if err := check(tx); err != nil {
+				return err
+			}
 		}
-		if t.record, err = decodeRange(b); err != nil {
-			return err
-		}
-		if err := t.expiry.load(tx); err != nil {
-			return err
-		}
-		t.tx, t.wrote = tx, false
 		for i := range ps {
+			var err error
 			t.seq = uint8(i)
 			if out[i], err = t.apply(&ps[i]); err != nil {
 				return &FailedWrite{i, err}
