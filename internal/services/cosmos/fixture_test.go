@@ -28,6 +28,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/seal"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/gateway"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/masterkey"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/scripts"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 	"github.com/bulkheadhq/bulkhead/internal/store/pebble"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
@@ -104,7 +105,7 @@ func openPlatformAt(t testing.TB, dir string, fs vfs.FS) *platform {
 	p.names = names.New(st, p.clock)
 	drain := &later{}
 	p.audit = audit.NewLog(st, p.clock, slog.New(slog.DiscardHandler))
-	p.s = New(Deps{Store: st, Sealer: sealer, Clock: p.clock, Reader: p.arm, Names: p.names, Verifier: tokens{}, Audit: p.audit, Outbox: drain})
+	p.s = New(Deps{Store: st, Sealer: sealer, Clock: p.clock, Reader: p.arm, Names: p.names, Verifier: tokens{}, Audit: p.audit, Outbox: drain, Scripts: scripts.NewEngine()})
 	handlers := p.s.OutboxHandlers()
 	maps.Copy(handlers, p.audit.OutboxHandlers())
 	drain.d = outbox.NewDrainer(st, nil, handlers)

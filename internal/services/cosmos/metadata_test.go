@@ -192,7 +192,7 @@ func TestUnsupported(t *testing.T) {
 	t.Parallel()
 	p := withContainer(t)
 	for _, path := range []string{
-		"/dbs/db/users", "/dbs/db/users/u/permissions/p", "/dbs/db/colls/c/sprocs/s", "/dbs/db/colls/c/triggers", "/dbs/db/colls/c/udfs/f", "/dbs/db/colls/c/conflicts", "/dbs/db/clientencryptionkeys/k",
+		"/dbs/db/users", "/dbs/db/users/u/permissions/p", "/dbs/db/colls/c/conflicts", "/dbs/db/clientencryptionkeys/k",
 	} {
 		for _, method := range []string{"GET", "POST", "DELETE"} {
 			p.wantFault(p.do(method, path, ""), 501, "NotImplemented", "")
@@ -200,7 +200,6 @@ func TestUnsupported(t *testing.T) {
 		}
 	}
 	p.wantFault(p.do("GET", "/dbs/db/colls/c/docs", "", "a-im", "Incremental Feed"), 501, "NotImplemented", "")
-	p.wantFault(p.item("POST", "", `["a"]`, `{"id":"1","pk":"a"}`, "x-ms-documentdb-pre-trigger-include", "t"), 501, "NotImplemented", "")
 	p.wantFault(p.do("GET", "/nothing", ""), 404, "NotFound", "")
 }
 

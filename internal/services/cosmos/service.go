@@ -13,6 +13,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/catalog"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/gateway"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/items"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/scripts"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
@@ -33,7 +34,7 @@ type Audit interface {
 	InTx(tx store.Tx, rec audit.Record) error
 }
 
-// Deps is what the service stands on. All are required but Audit and Log.
+// Deps is what the service stands on. All are required but Audit, Log and Scripts.
 type Deps struct {
 	Store    store.Store
 	Sealer   Sealer
@@ -44,6 +45,7 @@ type Deps struct {
 	Verifier authn.Verifier
 	Audit    Audit
 	Outbox   catalog.Drainer
+	Scripts  scripts.Runner // nil: no stored procedures, triggers and user-defined functions
 }
 
 // Service is Cosmos DB. Safe for concurrent use.
@@ -60,7 +62,7 @@ func New(d Deps) *Service {
 	s := &Service{deps: d, items: items.New(d.Store).WithClock(d.Clock)}
 	s.catalog = catalog.New(d.Store, s.items, d.Clock, d.Outbox)
 	s.accounts = newAccounts(d)
-	g := gateway.Deps{Accounts: s.accounts, Catalog: s.catalog, Items: s.items, Verifier: d.Verifier}
+	g := gateway.Deps{Accounts: s.accounts, Catalog: s.catalog, Items: s.items, Verifier: d.Verifier, Scripts: d.Scripts}
 	if d.Audit != nil {
 		g.Audit = committer{d.Audit, d.Clock}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/catalog"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/items"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/masterkey"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/scripts"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
@@ -72,6 +73,7 @@ type Deps struct {
 	Items    *items.Store
 	Verifier authn.Verifier
 	Audit    Auditor // nil: the mux alone records
+	Scripts  scripts.Runner
 }
 
 // Gateway serves all accounts. Safe for concurrent use.
@@ -139,6 +141,7 @@ func (g *Gateway) Routes() []wire.Route {
 	add("PUT", docs+"/{doc}", "ReplaceDocument", g.replaceDocument)
 	add("PATCH", docs+"/{doc}", "PatchDocument", g.patchDocument)
 	add("DELETE", docs+"/{doc}", "DeleteDocument", g.deleteDocument)
+	g.scriptRoutes(add, coll)
 	add("GET", "/offers", "ListOffers", g.listOffers)
 	add("POST", "/offers", "QueryOffers", g.postOffers)
 	add("GET", "/offers/{offer}", "ReadOffer", g.readOffer)
@@ -155,9 +158,6 @@ func (g *Gateway) Routes() []wire.Route {
 var unsupportedPaths = []struct{ pattern, what string }{
 	{"/dbs/{db}/users/{rest*}", "Users, permissions and resource tokens"},
 	{"/dbs/{db}/clientencryptionkeys/{rest*}", "Client encryption keys"},
-	{"/dbs/{db}/colls/{coll}/sprocs/{rest*}", "Stored procedures"},
-	{"/dbs/{db}/colls/{coll}/triggers/{rest*}", "Triggers"},
-	{"/dbs/{db}/colls/{coll}/udfs/{rest*}", "User-defined functions"},
 	{"/dbs/{db}/colls/{coll}/conflicts/{rest*}", "The conflict feed"},
 	{"/dbs/{db}/colls/{coll}/docs/{doc}/attachments/{rest*}", "Attachments"},
 	{"/addresses/{rest*}", "Direct mode (addresses)"},

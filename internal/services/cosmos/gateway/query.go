@@ -87,6 +87,11 @@ func (g *Gateway) queryDocuments(ctx context.Context, c *call, con *catalog.Cont
 	if err := c.checkSession(state); err != nil {
 		return nil, err
 	}
+	done, err := g.withFunctions(ctx, c, con, q)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	begin := time.Now() // of the metrics only
 	page, out, err := c.run(ctx, q, "Documents", con.Derived.RID, g.documents(ctx, con, sel, &state))
 	if err != nil {

@@ -74,6 +74,15 @@ func (x *Session) view(ctx context.Context, fn func(t *transaction) error) error
 	})
 }
 
+// Stat makes sure that the range is in use, and tells its state.
+func (x *Session) Stat(ctx context.Context) (State, error) {
+	err := x.view(ctx, func(t *transaction) error {
+		x.usage = Usage{t.record.documents, t.record.bytes}
+		return nil
+	})
+	return x.State(), err
+}
+
 // State is the range as the session began.
 func (x *Session) State() State { return State{LSN: x.buf.lsn, Usage: x.usage} }
 

@@ -175,6 +175,9 @@ func (r *run) thrown(ex *goja.Exception) error {
 		out.Number = int(d.Number)
 	}
 	out.Message, out.Stack = shorten(d.Message), stackTrace(d.Stack)
+	if v, err := r.method("log"); err == nil {
+		out.Log = v.String()
+	}
 	return out
 }
 
@@ -208,7 +211,7 @@ func stackTrace(stack string) string {
 
 func (r *run) method(name string, args ...goja.Value) (goja.Value, error) {
 	f, ok := goja.AssertFunction(r.object.Get(name))
-	if !ok {
+	if !ok { // a session's prelude has no log
 		return nil, errors.New("scripts: the prelude has no " + name)
 	}
 	return f(goja.Undefined(), args...)

@@ -117,6 +117,7 @@ type Error struct {
 	Number  int    `json:"number,omitempty"` // the exception's number
 	Message string `json:"message"`          // the exception as text
 	Stack   string `json:"stack,omitempty"`  // lines of "   at f (name.js:1:2)"
+	Log     string `json:"log,omitempty"`    // what was logged before
 }
 
 // Error implements error.

@@ -289,6 +289,8 @@
 	const request = message(requestSlots);
 	const response = job.kind === "pre" ? undefined : message(responseSlots);
 
+	const shown = job.kind === "post" ? text(responseSlots.Body.value) : undefined;
+
 	const context = {
 		getCollection: function getCollection() { return collection; },
 		getRequest: function getRequest() { return request; },
@@ -328,9 +330,11 @@
 			f();
 			return true;
 		},
+		// result is the body as JSON; of a post-trigger that left it as it was, nothing.
 		result: function () {
 			const v = job.kind === "pre" ? requestSlots.Body.value : responseSlots.Body.value;
 			const out = text(v);
+			if (job.kind === "post" && out === shown) return "";
 			return out === undefined ? '""' : out;
 		},
 		log: function () { return log; },
