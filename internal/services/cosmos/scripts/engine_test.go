@@ -1,6 +1,8 @@
 package scripts
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -238,3 +240,5 @@ func BenchmarkRun(b *testing.B) {
 		}
 	}
 }
+
+func newReader(b []byte) *bufio.Reader { return bufio.NewReader(bytes.NewReader(b)) }
