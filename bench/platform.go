@@ -27,7 +27,7 @@ type platform struct {
 
 func start(ctx context.Context, bin, dir string) (*platform, error) {
 	p := &platform{bin: bin, dir: dir}
-	p.cmd = exec.CommandContext(ctx, bin, "up", "--data", dir, "--listen", "127.0.0.1:0", "--proxy", "127.0.0.1:0", "--identity", "127.0.0.1:0", "--log-level", "error")
+	p.cmd = exec.CommandContext(ctx, bin, "up", "--data", dir, "--listen", "127.0.0.1:0", "--proxy", "127.0.0.1:0", "--identity", "127.0.0.1:0", "--log-level", "error", "--cosmos-throttling", "off")
 	p.cmd.Stderr = os.Stderr
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {

@@ -89,6 +89,7 @@ func upFlags(cfg *app.Config, file *string) *pflag.FlagSet {
 	f.BoolVar(&cfg.PasswordGrant, "password-grant", cfg.PasswordGrant, "let clients send users' passwords to the token endpoint (ROPC)")
 	f.StringSliceVar(&cfg.FederatedIssuers, "federated-issuer", cfg.FederatedIssuers,
 		"issuer whose keys may be fetched for federated credentials, as its tokens spell it; may be repeated")
+	f.StringVar(&cfg.CosmosThrottling, "cosmos-throttling", cfg.CosmosThrottling, "how Cosmos DB enforces throughput where an account's tag bulkhead-throttling says nothing: burst, strict or off")
 	f.StringVar(&cfg.LogLevel, "log-level", cfg.LogLevel, "debug, info, warn or error")
 	f.StringVar(&cfg.MasterKey, "master-key", cfg.MasterKey, "where the master key comes from: file, file:PATH, credential (systemd), passphrase-file:PATH or passphrase-fd:N")
 	f.StringVar(file, "config", os.Getenv("BULKHEAD_CONFIG"), "YAML file with the same names")

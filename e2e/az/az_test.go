@@ -1,6 +1,10 @@
 package az
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/bulkheadhq/bulkhead/e2e/harness"
+)
 
 func TestGroupsAndResources(t *testing.T) {
 	c := administrator(t)
@@ -27,15 +31,15 @@ func TestGroupsAndResources(t *testing.T) {
 }
 
 func TestLocks(t *testing.T) {
-	c := administrator(t)
+	c := administrator(t, "$KV", harness.Name("az-locked"))
 	c.do(t, "group create -n az-l1 -l westeurope")
-	c.do(t, "keyvault create -n az-lockedkv -g az-l1 -l westeurope")
+	c.do(t, "keyvault create -n $KV -g az-l1 -l westeurope")
 	c.steps(t,
 		step{"lock create -n keep -g az-l1 --lock-type CanNotDelete", "level", `"CanNotDelete"`},
 		step{"lock list -g az-l1", "[].name", `["keep"]`},
 	)
 	c.fails(t, "group delete -n az-l1 -y", "ScopeLocked")
-	c.fails(t, "keyvault delete -n az-lockedkv -g az-l1", "ScopeLocked")
+	c.fails(t, "keyvault delete -n $KV -g az-l1", "ScopeLocked")
 	c.do(t, "lock delete -n keep -g az-l1")
 	c.do(t, "lock create -n still -g az-l1 --lock-type ReadOnly")
 	c.fails(t, "group update -n az-l1 --set tags.a=b", "ScopeLocked")

@@ -26,6 +26,9 @@ type Options struct {
 	Flags        []string // further flags of `bulkhead up`
 	Data         string   // data folder, which may hold data already; default one of the test's own
 	User         int      // user and group id the platform and its commands run as; 0: the test's own. Only root may set it
+
+	Listen string     // address of the front door and the proxy; default loopback
+	Inside *Namespace // the network namespace the platform runs in; nil: the test's own
 }
 
 // Run is what DIR/run.json says.
@@ -99,7 +102,10 @@ func open(dir string, o Options) (*Platform, error) {
 			return nil, err
 		}
 	}
-	return p, p.up("127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0")
+	if o.Listen == "" {
+		o.Listen = "127.0.0.1:0"
+	}
+	return p, p.up(o.Listen, o.Listen, "127.0.0.1:0")
 }
 
 // up starts the process and waits for its ready line.
@@ -118,6 +124,9 @@ func (p *Platform) up(listen, proxy, identity string) error {
 	}
 	defer log.Close()
 	c := exec.Command(p.bin, args...)
+	if n := p.options.Inside; n != nil {
+		c = n.Command(p.bin, args...)
+	}
 	c.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Dir(p.Data)}
 	c.Stderr = log
 	// The platform dies with the test process, however that ends, and its own group keeps a terminal's interrupt from it.
@@ -241,7 +250,7 @@ func (p *Platform) transport() (*http.Transport, error) {
 	}
 	return &http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, MaxIdleConnsPerHost: 64,
-		DialContext: dialLoopback,
+		DialContext: p.options.Inside.to("127.0.0.1"),
 	}, nil
 }
 

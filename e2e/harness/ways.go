@@ -1,8 +1,6 @@
 package harness
 
 import (
-	"context"
-	"net"
 	"net/http"
 	"net/url"
 	"testing"
@@ -45,7 +43,27 @@ func (p *Platform) ProxyWay(t testing.TB) Way {
 // SuffixWay reaches names under the platform's own suffix.
 func (p *Platform) SuffixWay(t testing.TB) Way {
 	t.Helper()
-	w := Way{Name: "suffix", Client: &http.Client{Transport: p.newTransport(t)}, p: p}
+	return p.suffixWay(p.newTransport(t))
+}
+
+// SuffixWayFrom is SuffixWay for a client in a network namespace, which finds the platform at host.
+func (p *Platform) SuffixWayFrom(t testing.TB, n *Namespace, host string) Way {
+	t.Helper()
+	tr := p.newTransport(t)
+	tr.DialContext = n.to(host)
+	return p.suffixWay(tr)
+}
+
+// ProxyWayFrom is ProxyWay for a client in a network namespace, which finds the proxy at host.
+func (p *Platform) ProxyWayFrom(t testing.TB, n *Namespace, host string) Way {
+	t.Helper()
+	w := p.ProxyWay(t)
+	w.Client.Transport.(*http.Transport).DialContext = n.to(host)
+	return w
+}
+
+func (p *Platform) suffixWay(tr *http.Transport) Way {
+	w := Way{Name: "suffix", Client: &http.Client{Transport: tr}, p: p}
 	w.Cloud = cloud.Configuration{
 		ActiveDirectoryAuthorityHost: w.Login() + "/",
 		Services:                     map[cloud.ServiceName]cloud.ServiceConfiguration{cloud.ResourceManager: {Endpoint: w.ARM(), Audience: w.ARM()}},
@@ -61,16 +79,6 @@ func (p *Platform) newTransport(t testing.TB) *http.Transport {
 	}
 	t.Cleanup(tr.CloseIdleConnections)
 	return tr
-}
-
-// dialLoopback goes to this machine whatever the name: resolvers differ in whether they know *.localhost.
-func dialLoopback(ctx context.Context, network, addr string) (net.Conn, error) {
-	_, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return nil, err
-	}
-	var d net.Dialer
-	return d.DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))
 }
 
 func (w Way) url(public, own string) string {

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/bulkheadhq/bulkhead/e2e/harness"
-	"github.com/google/go-cmp/cmp"
 )
 
 var shared harness.Shared
@@ -104,30 +103,6 @@ func script(t *testing.T, name string) string {
 		t.Fatal(err)
 	}
 	return filepath.Join(root, "e2e", name)
-}
-
-// @azure/cosmos on Node knows no proxy variable: no other way in serves it unchanged.
-func TestIsolate_NodeCosmos(t *testing.T) {
-	eachUser(t, func(t *testing.T, p *harness.Platform, user int) {
-		modules := folder(t, "node")
-		usable(t, user, "node", "--check", filepath.Join(modules, "node_modules", "@azure", "cosmos", "dist", "commonjs", "index.js"))
-		group := p.PutGroup(t)
-		account := p.PutAccount(t, group)
-		out, err := isolated(p, "", []string{
-			"NODE_MODULES=" + modules, "ENDPOINT=https://" + account + ".documents.azure.com:443/", "KEY=" + p.Key(t, group, account, "primaryMasterKey"),
-		}, "node", script(t, "node/items.mjs"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got, want any
-		if err := json.Unmarshal([]byte(out), &got); err != nil {
-			t.Fatalf("printed %q: %v", out, err)
-		}
-		_ = json.Unmarshal([]byte(`{"created":201,"read":12,"replaced":200,"totals":[13,30],"deleted":204,"gone":404,"proxies":[]}`), &want)
-		if d := cmp.Diff(want, got); d != "" {
-			t.Errorf("-want +got\n%s", d)
-		}
-	})
 }
 
 // One program reads a secret and writes an item; it has no word about Bulkhead in it and no proxy around it.

@@ -16,6 +16,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/gateway"
 )
 
 // Config is what `bulkhead up` can be told. The zero value works; Defaults fills it.
@@ -33,6 +35,8 @@ type Config struct {
 	PasswordGrant    bool     `yaml:"passwordGrant"`    // clients may send users' passwords to the token endpoint
 	FederatedIssuers []string `yaml:"federatedIssuers"` // foreign issuers whose keys may be fetched for federated credentials
 
+	CosmosThrottling string `yaml:"cosmosThrottling"` // how Cosmos DB accounts enforce throughput: burst, strict or off
+
 	Level *slog.LevelVar `yaml:"-"` // of the log given to Up, to be changed at run time; nil if it can't be
 }
 
@@ -40,7 +44,7 @@ type Config struct {
 func Defaults() Config {
 	return Config{
 		Data: "bulkhead-data", Listen: "127.0.0.1:8443", Proxy: "127.0.0.1:8444", Identity: "127.0.0.1:8445",
-		Suffix: "bulkhead.localhost", LogLevel: "info",
+		Suffix: "bulkhead.localhost", LogLevel: "info", CosmosThrottling: "burst",
 	}
 }
 
@@ -99,6 +103,9 @@ func (c *Config) Check() error {
 		if err != nil {
 			return fmt.Errorf("%s %q: want HOST:PORT, such as 127.0.0.1:8443", name, addr)
 		}
+	}
+	if _, ok := gateway.ParseThrottling(c.CosmosThrottling); !ok {
+		return fmt.Errorf("cosmosThrottling %q: want burst, strict or off", c.CosmosThrottling)
 	}
 	for _, issuer := range c.FederatedIssuers {
 		if u, err := url.Parse(issuer); err != nil || u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {

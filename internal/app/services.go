@@ -12,9 +12,12 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/outbox"
 	"github.com/bulkheadhq/bulkhead/internal/reach"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/gateway"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/scripts"
 	"github.com/bulkheadhq/bulkhead/internal/services/directory"
 	"github.com/bulkheadhq/bulkhead/internal/services/identity"
 	"github.com/bulkheadhq/bulkhead/internal/services/keyvault"
+	"github.com/bulkheadhq/bulkhead/internal/services/network"
 	"github.com/bulkheadhq/bulkhead/internal/services/web"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
@@ -46,13 +49,17 @@ func (p *Platform) wireServices(ctx context.Context) error {
 	ids = identity.New(identity.Deps{
 		Store: p.store, Clock: p.clock, Resources: p.arm, Directory: armDirectory{p.directory}, Tokens: p.directory,
 	})
+	networks := network.New(network.Deps{Store: p.store, Resources: p.arm, Access: p.arm})
 	vaults := keyvault.New(keyvault.Deps{
 		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Access: p.arm, Reader: p.arm, Names: p.names,
-		Verifier: valid, Audit: p.audit, Outbox: drainer{p},
+		Verifier: valid, Audit: p.audit, Outbox: drainer{p}, Subnet: networks.Subnet,
 	})
+	throttling, _ := gateway.ParseThrottling(p.cfg.CosmosThrottling) // Check has read it
+	p.scripts = scripts.NewPool()
 	accounts := cosmos.New(cosmos.Deps{
 		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Reader: p.arm, Names: p.names,
-		Verifier: valid, Audit: p.audit, Outbox: drainer{p},
+		Verifier: valid, Audit: p.audit, Outbox: drainer{p}, Principals: armDirectory{p.directory}, SignedIn: p.arm.Authenticator(), Throttling: throttling,
+		Access: p.arm, Subnet: networks.Subnet, Inside: networks.Inside, Scripts: p.scripts,
 	})
 	sites := web.New(web.Deps{
 		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Resources: p.arm, Access: p.arm, Verifier: valid, Names: p.names, Hosts: p.hosts, SignedIn: p.arm.Authenticator(),
@@ -60,7 +67,7 @@ func (p *Platform) wireServices(ctx context.Context) error {
 		FrontDoor: &http.Client{Transport: reach.InProcess{Handler: frontDoor{p}}}, ProcessEnv: p.processEnv,
 		Data: p.cfg.Data, PackageRoots: p.cfg.PackageRoots, Room: p.store.Room,
 	})
-	for _, types := range [][]arm.Type{ids.Types(), vaults.Types(), accounts.Types(), sites.Types()} {
+	for _, types := range [][]arm.Type{ids.Types(), networks.Types(), vaults.Types(), accounts.Types(), sites.Types()} {
 		if err := p.arm.Register(types...); err != nil {
 			return err
 		}

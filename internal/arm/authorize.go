@@ -117,7 +117,7 @@ func refusal(who *authn.Principal, action, scope string, d *rbac.Denial) error {
 // load reads the group, the parent and the resource.
 func (u *run) load(ctx context.Context, c *Call) error {
 	u.group, u.groupRow, u.parentRow, u.ownRow = nil, nil, nil, nil
-	c.Old, c.New, c.Prepared = nil, nil, nil
+	c.Parent, c.Old, c.New, c.Prepared = nil, nil, nil, nil
 	groupKey, parentKey, ownKey := u.keys(c)
 	err := u.p.deps.Store.View(ctx, u.shard, func(s store.Snapshot) error {
 		for _, row := range []struct {
@@ -147,6 +147,13 @@ func (u *run) load(ctx context.Context, c *Call) error {
 		if c.ID.Scope == "" { // what is made here gets the group's name as it was created
 			c.ID.ResourceGroup = g.Name
 		}
+	}
+	if u.parentRow != nil && len(c.ID.Types) > 1 {
+		parent, err := resourceCodec.Decode(u.parentRow)
+		if err != nil {
+			return err
+		}
+		c.Parent = &parent
 	}
 	if c.Type.virtual() {
 		if c.ID.Collection() || u.e.kind == onCollectionAction || u.missing(parentKey, u.parentRow) || u.missing(groupKey, u.groupRow) {
@@ -276,9 +283,12 @@ func (u *run) unlocked(c *Call) error {
 	if len(by) == 0 {
 		return nil
 	}
+	return scopeLocked(c.ID.String(), verbOf(u.e.operation), by)
+}
+
+func scopeLocked(scope, verb string, by []string) error {
 	return fault.New(fault.Conflict, "ScopeLocked",
-		"The scope '%s' cannot perform %s operation because following scope(s) are locked: '%s'. Please remove the lock and try again.",
-		c.ID, verbOf(u.e.operation), strings.Join(by, "','"))
+		"The scope '%s' cannot perform %s operation because following scope(s) are locked: '%s'. Please remove the lock and try again.", scope, verb, strings.Join(by, "','"))
 }
 
 // deletingGroup tells whether the call's group is on its way out.

@@ -2,9 +2,10 @@ package arm
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"net/http"
-	"sort"
+	"slices"
 	"strings"
 
 	"github.com/bulkheadhq/bulkhead/internal/ids"
@@ -182,7 +183,7 @@ func (p *Pipeline) agree(ctx context.Context, c *Call) ([]*Call, error) {
 	return calls, nil
 }
 
-// below lists the stored resources below the call's, deepest first.
+// below lists the stored resources below the call's, deepest first, then by their types' ranks.
 func (p *Pipeline) below(ctx context.Context, c *Call) ([]*Resource, error) {
 	var out []*Resource
 	var failed error
@@ -201,8 +202,17 @@ func (p *Pipeline) below(ctx context.Context, c *Call) ([]*Resource, error) {
 	if err == nil {
 		err = failed
 	}
-	sort.SliceStable(out, func(i, j int) bool { return strings.Count(out[i].ID, "/") > strings.Count(out[j].ID, "/") })
+	slices.SortStableFunc(out, func(a, b *Resource) int {
+		return cmp.Or(cmp.Compare(strings.Count(b.ID, "/"), strings.Count(a.ID, "/")), cmp.Compare(p.rank(a), p.rank(b)))
+	})
 	return out, err
+}
+
+func (p *Pipeline) rank(r *Resource) int {
+	if t := p.byName[strings.ToLower(r.Type)]; t != nil {
+		return t.Rank
+	}
+	return 0
 }
 
 // childCall is the deletion of r as part of the deletion of c; nil if r went away meanwhile.

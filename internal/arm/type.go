@@ -70,6 +70,7 @@ type Type struct {
 	Movable   bool // may get another id, by a move to another group: nothing but names.Registry knows the id. Applied is called with both resources
 	OnCreate  int  // status of a creating PUT; 0 = 201 (App Service and Cosmos DB answer 200)
 	OnDelete  int  // status of a deletion; 0 = 200 (clients of Cosmos DB take 202 and 204 only)
+	Rank      int  // when a group goes, types of a lower rank go first: what others refer to has a higher one
 
 	// Put validates c.Body against c.Old and fills c.New.Properties, SKU, Kind and Private; no writes. The pipeline has filled the envelope.
 	Put func(ctx context.Context, c *Call) error
@@ -122,6 +123,7 @@ type Call struct {
 	Type     *Type
 	ID       ID
 	TenantID string    // of the subscription
+	Parent   *Resource // the stored resource that the type is a child of; nil if there is none
 	Old      *Resource // nil when absent
 	New      *Resource // what a PUT or PATCH will store
 	Body     Object    // the request's body, leniently read; nil when there was none

@@ -60,7 +60,7 @@ type Error struct {
 	Code       string        // Azure's own string, such as "SecretNotFound"
 	Message    string        // what was wrong, with which value, and what to do
 	Target     string        // the field or resource concerned; may be empty
-	Inner      string        // Key Vault's innererror code, such as "SecretDisabled"
+	Inner      string        // Key Vault's innererror code, such as "SecretDisabled"; Cosmos DB's additionalErrorInfo
 	Substatus  int           // Cosmos DB's x-ms-substatus
 	Details    []Error       // further causes
 	RetryAfter time.Duration // > 0: the client may try again after this

@@ -15,6 +15,7 @@ type cosmosPlane struct{ base }
 type cosmosError struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
+	Info    string `json:"additionalErrorInfo,omitempty"`
 }
 
 func (cosmosPlane) contentType() string { return "application/json" }
@@ -36,7 +37,7 @@ func activityID(r *Request) string {
 }
 
 func (cosmosPlane) failure(r *Request, f *fault.Error, _ time.Time) any {
-	return cosmosError{f.Code, f.Message + "\r\nActivityId: " + activityID(r) + ", Bulkhead"}
+	return cosmosError{f.Code, f.Message + "\r\nActivityId: " + activityID(r) + ", Bulkhead", f.Inner}
 }
 
 func (c cosmosPlane) problem(r *Request, p problem, detail string) *fault.Error {

@@ -30,12 +30,14 @@ type Mux struct {
 	trees map[HostKind]*tree
 	kept  []Route
 
+	preflight map[HostKind]Handler
+
 	buffers sync.Pool // of *bytes.Buffer, for encoding answers
 }
 
 // NewMux builds a Mux. Routes that can't be told apart, that lack an Authenticator or that have not exactly one of Handler and Raw are an error.
 func NewMux(services []Service, o Options) (*Mux, error) {
-	m := &Mux{hosts: o.Hosts, clock: o.Clock, log: o.Log, audit: o.Audit, event: o.Event, trees: map[HostKind]*tree{}}
+	m := &Mux{hosts: o.Hosts, clock: o.Clock, log: o.Log, audit: o.Audit, event: o.Event, trees: map[HostKind]*tree{}, preflight: map[HostKind]Handler{}}
 	if m.clock == nil {
 		m.clock = clock.System{}
 	}
@@ -44,6 +46,12 @@ func NewMux(services []Service, o Options) (*Mux, error) {
 	}
 	var errs []error
 	for _, s := range services {
+		for kind, h := range s.Preflight {
+			if m.preflight[kind] != nil {
+				errs = append(errs, fmt.Errorf("service %s: preflights of %s are answered by another one", s.Name, kind))
+			}
+			m.preflight[kind] = h
+		}
 		for i := range s.Routes {
 			r := s.Routes[i] // a copy: the table is ours from here on
 			if err := m.add(&r); err != nil {

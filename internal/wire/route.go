@@ -65,6 +65,9 @@ func Created(v any) Reply { return Reply{Status: http.StatusCreated, Body: v} }
 type Service struct {
 	Name   string
 	Routes []Route
+	// Preflight answers browsers that ask by OPTIONS whether a page of another origin may send a request. It comes before any other stage: such a question
+	// carries no credentials, and the network rules are for the request itself.
+	Preflight map[HostKind]Handler
 	// Run does background work until ctx ends; nil if there is none.
 	Run func(ctx context.Context) error
 }

@@ -62,10 +62,14 @@ func (c *call) begin(hr *http.Request, host Host) {
 // stages runs the checks in their fixed order, then the handler. Nothing of the body is read before the caller is known and allowed.
 func (c *call) stages() (any, error) {
 	r := &c.req
+	if r.HTTP.Method == http.MethodOptions && r.HTTP.Header.Get("Origin") != "" && r.HTTP.Header.Get("Access-Control-Request-Method") != "" {
+		if h := c.mux.preflight[r.Host.Kind]; h != nil {
+			return h(c.ctx, r)
+		}
+	}
 	if f := c.route(); f != nil {
 		return nil, f
 	}
-	// A CORS preflight is answered here, before any other stage: it carries no credentials.
 	route := r.Route
 	if route.Network != nil {
 		if err := route.Network(c.ctx, r); err != nil {

@@ -148,6 +148,8 @@ func builtIn() []Role {
 		}, nil, nil),
 		role("43d0d8ad-25c7-4714-9337-8ba259a9fe05", "Monitoring Reader", "Can read all monitoring data.",
 			[]string{"*/read", "Microsoft.OperationalInsights/workspaces/search/action", "Microsoft.Support/*"}, nil, nil),
+		role("4d97b98b-1d4f-4787-a291-c67834d212e7", "Network Contributor", "Lets you manage networks, but not access to them.",
+			append([]string{"Microsoft.Network/*"}, withHealth...), nil, nil),
 		role(OwnerID, "Owner", "Grants full access to manage all resources, including the ability to assign roles in Azure RBAC.", []string{"*"}, nil, nil),
 		role(ReaderID, "Reader", "View all resources, but does not allow you to make any changes.", []string{"*/read"}, nil, nil),
 		role("f58310d9-a9f6-439a-9e8d-f62e7b41a168", "Role Based Access Control Administrator",

@@ -19,6 +19,7 @@ import (
 type accounts struct {
 	deps Deps
 	keys *store.Cached[[]byte]
+	role *store.Cached[[]gateway.Assignment] // by guid
 
 	mu    sync.RWMutex
 	built map[string]*builtAccount // by guid
@@ -37,7 +38,7 @@ func newAccounts(d Deps) *accounts {
 		b, err := sn.Get(keysKey(guid))
 		return bytes.Clone(b), err
 	}
-	return &accounts{deps: d, keys: store.NewCached(d.Store, maxAccounts, load), built: map[string]*builtAccount{}}
+	return &accounts{deps: d, keys: store.NewCached(d.Store, maxAccounts, load), role: store.NewCached(d.Store, maxAccounts, loadAssignments), built: map[string]*builtAccount{}}
 }
 
 // Account implements gateway.Accounts.
@@ -46,7 +47,7 @@ func (a *accounts) Account(ctx context.Context, name string) (*gateway.Account, 
 	if err != nil || !e.Served() {
 		return nil, err
 	}
-	r, _, err := a.deps.Reader.Resource(ctx, e.ResourceID)
+	r, tenantID, err := a.deps.Reader.Resource(ctx, e.ResourceID)
 	if err != nil || r == nil || r.GUID != e.GUID {
 		return nil, err
 	}
@@ -64,11 +65,20 @@ func (a *accounts) Account(ctx context.Context, name string) (*gateway.Account, 
 	if b != nil && b.etag == r.ETag && bytes.Equal(b.sealed, sealed) {
 		return b.account, nil
 	}
-	return a.build(r, sub, sealed)
+	return a.build(r, tenantID, sub, sealed)
+}
+
+// Assignments implements gateway.Accounts.
+func (a *accounts) Assignments(ctx context.Context, acct *gateway.Account) ([]gateway.Assignment, error) {
+	sub, err := subscriptionOf(acct.ID)
+	if err != nil {
+		return nil, err
+	}
+	return a.role.Get(ctx, subscriptionShard(sub), acct.GUID)
 }
 
 // build decodes an account and keeps it.
-func (a *accounts) build(r *arm.Resource, sub string, sealed []byte) (*gateway.Account, error) {
+func (a *accounts) build(r *arm.Resource, tenantID, sub string, sealed []byte) (*gateway.Account, error) {
 	s, err := decodeSettings(r.Properties)
 	if err != nil {
 		return nil, fmt.Errorf("account %s: %w", r.ID, err)
@@ -81,6 +91,7 @@ func (a *accounts) build(r *arm.Resource, sub string, sealed []byte) (*gateway.A
 	if err != nil {
 		return nil, fmt.Errorf("account %s: %w", r.ID, err)
 	}
+	acct.TenantID = tenantID
 	for i, text := range keys.Keys {
 		if acct.Keys[i], err = masterkey.NewKey(text); err != nil {
 			return nil, fmt.Errorf("key %d of account %s: %w", i, r.ID, err)

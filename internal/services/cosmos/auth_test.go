@@ -128,17 +128,17 @@ func TestAuthorization_Refusals(t *testing.T) {
 		"other version": {func(r *http.Request) {
 			r.Header.Set("authorization", strings.Replace(r.Header.Get("authorization"), "1.0", "2.0", 1))
 		}, 401, "Unauthorized", "version"},
-		"resource token": {func(r *http.Request) { r.Header.Set("authorization", "type=resource&ver=1.0&sig=x;y;") }, 501, "NotImplemented", "Resource tokens"},
+		"resource token": {func(r *http.Request) { r.Header.Set("authorization", "type=resource&ver=1.0&sig=x;y;") }, 401, "Unauthorized", "resource token"},
 		"bad token":      {func(r *http.Request) { r.Header.Set("authorization", url.QueryEscape("type=aad&ver=1.0&sig=bad")) }, 401, "Unauthorized", "signature"},
 		"other audience": {func(r *http.Request) {
 			r.Header.Set("authorization", url.QueryEscape("type=aad&ver=1.0&sig=https://vault.azure.net"))
 		}, 401, "Unauthorized", "audience"},
 		"token, no role": {func(r *http.Request) {
 			r.Header.Set("authorization", url.QueryEscape("type=aad&ver=1.0&sig=https://"+host))
-		}, 403, "Forbidden", "sqlRoleAssignments"},
+		}, 403, "Forbidden", "does not have required RBAC permissions to perform action [Microsoft.DocumentDB/databaseAccounts/readMetadata] on resource [dbs/db]"},
 		"token for all": {func(r *http.Request) {
 			r.Header.Set("authorization", url.QueryEscape("type=aad&ver=1.0&sig=https://cosmos.azure.com/"))
-		}, 403, "Forbidden", "sqlRoleAssignments"},
+		}, 403, "Forbidden", "does not have required RBAC permissions to perform action [Microsoft.DocumentDB/databaseAccounts/readMetadata] on resource [dbs/db]"},
 		"no such account": {func(r *http.Request) { r.Host = "other.documents.azure.com" }, 403, "Forbidden", "does not exist"},
 	} {
 		a := get(tt.change)
@@ -221,7 +221,7 @@ func TestAccount_Switches(t *testing.T) {
 	p.want(p.item("POST", "", `["a"]`, `{"id":"1","pk":"a"}`), 201)
 	for _, bad := range []string{
 		`{"virtualNetworkRules":[{"id":"/subscriptions/x"}]}`, `{"locations":[{"locationName":"a"},{"locationName":"b","failoverPriority":1}]}`, `{"enableMultipleWriteLocations":true}`,
-		`{"cors":[{"allowedOrigins":"*"}]}`, `{"keyVaultKeyUri":"https://kv"}`, `{"capabilities":[{"name":"EnableMongo"}]}`, `{"createMode":"Restore"}`, `{"consistencyPolicy":{"defaultConsistencyLevel":"Wild"}}`,
+		`{"cors":[{"allowedOrigins":"https://a.example/x"}]}`, `{"cors":[{}]}`, `{"cors":[{"allowedOrigins":"*"},{"allowedOrigins":"*"}]}`, `{"cors":[{"allowedOrigins":"*","maxAgeInSeconds":-1}]}`, `{"keyVaultKeyUri":"https://kv"}`, `{"capabilities":[{"name":"EnableMongo"}]}`, `{"createMode":"Restore"}`, `{"consistencyPolicy":{"defaultConsistencyLevel":"Wild"}}`,
 		`{"ipRules":[{"ipAddressOrRange":"x"}]}`, `{"ipRangeFilter":"1.2.3.4/99"}`, `{"publicNetworkAccess":"Maybe"}`, `{"databaseAccountOfferType":"Gold"}`, `{"ipRules":7}`, `{"capacity":{"totalThroughputLimit":1000}}`,
 		`{"capabilities":[{"name":"EnableServerless"}]}`,
 	} {

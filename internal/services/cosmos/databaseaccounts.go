@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,13 +45,14 @@ func (s *Service) Types() []arm.Type {
 			{Verb: "readonlykeys", Method: http.MethodGet, Operation: typeName + "/readonlykeys/read", Handler: s.readOnlyKeys},
 			{Verb: "listConnectionStrings", Handler: s.connectionStrings},
 			{Verb: "regenerateKey", Writes: true, Handler: s.regenerateKey},
+			{Verb: "failoverPriorityChange", Writes: true, Handler: s.changeFailover},
 		},
-	}}
+	}, s.definitionsType(), s.assignmentsType(), s.databasesType(), s.containersType(), s.throughputType(databaseType), s.throughputType(containerType)}
 }
 
 var namePattern = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
-func (s *Service) putAccount(_ context.Context, c *arm.Call) error {
+func (s *Service) putAccount(ctx context.Context, c *arm.Call) error {
 	if c.Old == nil && (len(c.New.Name) < 3 || len(c.New.Name) > 50 || !namePattern.MatchString(c.New.Name)) {
 		return bad("DatabaseAccount name '%s' is invalid: 3 to 50 characters, lower-case letters, digits and single hyphens between them.", c.New.Name)
 	}
@@ -61,19 +63,27 @@ func (s *Service) putAccount(_ context.Context, c *arm.Call) error {
 	if kind != "" && !strings.EqualFold(kind, "GlobalDocumentDB") {
 		return bad("The kind '%s' of database account is not supported by this platform; it is GlobalDocumentDB.", kind)
 	}
+	if v := tag(c.New.Tags, gateway.ThrottlingTag); c.Old == nil || v != tag(c.Old.Tags, gateway.ThrottlingTag) {
+		if _, ok := gateway.ParseThrottling(v); !ok {
+			return bad("The tag %s is '%s'; it is burst, strict or off.", gateway.ThrottlingTag, v)
+		}
+	}
 	c.New.Kind = "GlobalDocumentDB"
 	st, err := parseSettings(c.Body.Object("properties"), c.New.Location)
 	if err != nil {
 		return err
 	}
+	var was *settings
 	if c.Old != nil {
-		was, err := decodeSettings(c.Old.Properties)
-		if err != nil {
+		if was, err = decodeSettings(c.Old.Properties); err != nil {
 			return fmt.Errorf("account %s: %w", c.Old.ID, err)
 		}
 		if was.serverless() != st.serverless() {
 			return bad("The capability EnableServerless cannot be added or removed after an account's creation.")
 		}
+	}
+	if err := s.settleNetworkRules(ctx, c, st, was); err != nil {
+		return err
 	}
 	if c.New.Properties, err = json.Marshal(st); err != nil {
 		return err
@@ -96,7 +106,15 @@ func (s *Service) commitAccount(tx store.Tx, c *arm.Call) error {
 	return nil
 }
 
-func (s *Service) commitDelete(tx store.Tx, c *arm.Call) error { return tx.Delete(keysKey(c.Old.GUID)) }
+func (s *Service) commitDelete(tx store.Tx, c *arm.Call) error {
+	for _, prefix := range [][]byte{rolesPrefix(c.Old.GUID), grantsPrefix(c.Old.GUID)} {
+		r := store.Prefix(prefix)
+		if err := tx.DeleteRange(r.Start, r.End); err != nil {
+			return err
+		}
+	}
+	return tx.Delete(keysKey(c.Old.GUID))
+}
 
 // applied makes or drops what the account has outside of its subscription.
 func (s *Service) applied(ctx context.Context, c *arm.Call) error {
@@ -112,16 +130,16 @@ type accountProperties struct {
 	DocumentEndpoint  string `json:"documentEndpoint"`
 	SQLEndpoint       string `json:"sqlEndpoint,omitempty"`
 	*settings
-	IPRules         *[]ipRule         `json:"ipRules,omitempty"`
-	IPRangeFilter   *string           `json:"ipRangeFilter,omitempty"`
-	VirtualNetworks []json.RawMessage `json:"virtualNetworkRules"`
-	Cors            []json.RawMessage `json:"cors"`
-	BypassIDs       []string          `json:"networkAclBypassResourceIds"`
-	Write           []shownLocation   `json:"writeLocations"`
-	Read            []shownLocation   `json:"readLocations"`
-	Locations       []shownLocation   `json:"locations"`
-	Failover        []failover        `json:"failoverPolicies"`
-	InstanceID      string            `json:"instanceId"`
+	IPRules         *[]ipRule       `json:"ipRules,omitempty"`
+	IPRangeFilter   *string         `json:"ipRangeFilter,omitempty"`
+	VirtualNetworks []networkRule   `json:"virtualNetworkRules"`
+	Cors            []corsPolicy    `json:"cors"`
+	BypassIDs       []string        `json:"networkAclBypassResourceIds"`
+	Write           []shownLocation `json:"writeLocations"`
+	Read            []shownLocation `json:"readLocations"`
+	Locations       []shownLocation `json:"locations"`
+	Failover        []failover      `json:"failoverPolicies"`
+	InstanceID      string          `json:"instanceId"`
 }
 
 type shownLocation struct {
@@ -146,7 +164,7 @@ func (s *Service) render(_ context.Context, c *arm.Call, r *arm.Resource) (json.
 	}
 	endpoint := gateway.Endpoint(c.Request, strings.ToLower(r.Name))
 	out := accountProperties{
-		ProvisioningState: "Succeeded", DocumentEndpoint: endpoint, settings: st, VirtualNetworks: []json.RawMessage{}, Cors: []json.RawMessage{},
+		ProvisioningState: "Succeeded", DocumentEndpoint: endpoint, settings: st, VirtualNetworks: st.shownNetworkRules(), Cors: slices.Concat([]corsPolicy{}, st.Cors),
 		BypassIDs: []string{}, InstanceID: r.GUID,
 	}
 	for _, l := range st.Locations {

@@ -10,6 +10,6 @@
 //	query      the SQL engine                                   gateway    the REST protocol on top of them
 //
 // Faithful: authorization with four keys, IP firewall, disableLocalAuth, create/read/replace/upsert/delete/patch/batch of documents with
-// partition keys, etags and session tokens, feeds and queries with continuation, offers (stored, not throttled). One region, one partition key range a container.
+// partition keys, etags and session tokens, feeds and queries with continuation, offers (enforced by token buckets). One region.
 // docs/divergences/cosmos.md says what differs from Azure. Worked exchange: gateway/testdata.
 package cosmos

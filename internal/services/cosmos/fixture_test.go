@@ -55,6 +55,7 @@ type platform struct {
 	audit   *audit.Log
 	keys    *accountKeys
 	process string // identity of the calling process
+	drainer *outbox.Drainer
 }
 
 // resources stands in for the control plane.
@@ -69,14 +70,21 @@ func (a *resources) Resource(_ context.Context, id string) (*arm.Resource, strin
 	return a.byID[strings.ToLower(id)], tenant, nil
 }
 
-// tokens stands in for the verifier: a token is an audience, or "bad".
+// tokens stands in for the verifier: a token is an audience, or "bad"; "aud#oid#group" is one of another principal, in a group.
 type tokens struct{}
 
 func (tokens) Verify(_ context.Context, raw string) (*authn.Principal, error) {
 	if raw == "bad" {
 		return nil, &authn.VerifyError{Reason: authn.BadSignature, Detail: "found this"}
 	}
-	return &authn.Principal{Kind: authn.ServicePrincipal, ObjectID: "oid", TenantID: tenant, Audience: raw}, nil
+	p := &authn.Principal{Kind: authn.ServicePrincipal, ObjectID: "oid", TenantID: tenant, Audience: raw}
+	if parts := strings.Split(raw, "#"); len(parts) > 1 {
+		p.Audience, p.ObjectID, p.Groups = parts[0], parts[1], parts[2:]
+		if parts[1] == "stranger" {
+			p.TenantID = "other"
+		}
+	}
+	return p, nil
 }
 
 // later is a drainer that is made after those who need it.
@@ -103,16 +111,26 @@ func openPlatformAt(t testing.TB, dir string, fs vfs.FS) *platform {
 	at, _ := time.Parse(time.RFC3339, start)
 	p := &platform{t: t, fs: fs, store: st, sealer: sealer, clock: clock.NewFake(at), arm: &resources{byID: map[string]*arm.Resource{}}}
 	p.names = names.New(st, p.clock)
-	drain := &later{}
 	p.audit = audit.NewLog(st, p.clock, slog.New(slog.DiscardHandler))
-	p.s = New(Deps{Store: st, Sealer: sealer, Clock: p.clock, Reader: p.arm, Names: p.names, Verifier: tokens{}, Audit: p.audit, Outbox: drain, Scripts: scripts.NewEngine()})
+	p.wire()
+	return p
+}
+
+// wire makes the service and the mux.
+func (p *platform) wire() {
+	p.t.Helper()
+	drain := &later{}
+	p.s = New(Deps{
+		Store: p.store, Sealer: p.sealer, Clock: p.clock, Reader: p.arm, Names: p.names, Verifier: tokens{}, Audit: p.audit, Outbox: drain, Scripts: scripts.NewEngine(),
+		Monotonic: func() time.Duration { return p.clock.Now().Sub(time.Unix(0, 0)) },
+	})
 	handlers := p.s.OutboxHandlers()
 	maps.Copy(handlers, p.audit.OutboxHandlers())
-	drain.d = outbox.NewDrainer(st, nil, handlers)
-	if p.mux, err = wire.NewMux([]wire.Service{p.s.Service()}, wire.Options{Clock: p.clock, Audit: p.audit}); err != nil {
-		t.Fatal(err)
-	}
-	return p
+	p.drainer = outbox.NewDrainer(p.store, nil, handlers)
+	drain.d = p.drainer
+	var err error
+	p.mux, err = wire.NewMux([]wire.Service{p.s.Service()}, wire.Options{Clock: p.clock, Audit: p.audit})
+	p.check(err)
 }
 
 // call makes a call of the account's type as the pipeline would.

@@ -192,14 +192,13 @@ func TestUnsupported(t *testing.T) {
 	t.Parallel()
 	p := withContainer(t)
 	for _, path := range []string{
-		"/dbs/db/users", "/dbs/db/users/u/permissions/p", "/dbs/db/colls/c/conflicts", "/dbs/db/clientencryptionkeys/k",
+		"/dbs/db/clientencryptionkeys/k",
 	} {
 		for _, method := range []string{"GET", "POST", "DELETE"} {
 			p.wantFault(p.do(method, path, ""), 501, "NotImplemented", "")
 			p.want(p.serve(p.request(method, path, "")), 401)
 		}
 	}
-	p.wantFault(p.do("GET", "/dbs/db/colls/c/docs", "", "a-im", "Incremental Feed"), 501, "NotImplemented", "")
 	p.wantFault(p.do("GET", "/nothing", ""), 404, "NotFound", "")
 }
 

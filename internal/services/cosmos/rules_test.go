@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/catalog"
 )
 
 // withRules is withContainer with properties of the container besides its key.
@@ -72,7 +74,7 @@ func TestTTL(t *testing.T) {
 	p.want(p.item("GET", "/1", `["a"]`, ""), 200)
 	p.want(p.do("PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"]}}`), 200)
 	p.want(p.item("POST", "", `["a"]`, `{"id":"5","pk":"a","ttl":1}`), 201)
-	p.want(p.item("POST", "", `["a"]`, `{"id":"6","pk":"a","ttl":"off"}`), 201)
+	p.wantFault(p.item("POST", "", `["a"]`, `{"id":"6","pk":"a","ttl":-10}`), 400, "BadRequest", "")
 	p.clock.Advance(time.Hour)
 	p.want(p.item("GET", "/5", `["a"]`, ""), 200)
 	if n, err := p.s.Expire(context.Background()); n != 0 || err != nil {
@@ -131,5 +133,83 @@ func TestUniqueKeys(t *testing.T) {
 		strings.Join(many[:11], ","), `7`,
 	} {
 		p.wantFault(p.do("POST", "/dbs/db/colls", `{"id":"x","partitionKey":{"paths":["/pk"]},"uniqueKeyPolicy":{"uniqueKeys":[`+bad+`]}}`), 400, "BadRequest", "")
+	}
+}
+
+// A split takes times to live and unique values along, also those that change hands while documents are copied.
+func TestSplit_KeepsRules(t *testing.T) {
+	t.Parallel()
+	p := withRules(t, `"defaultTtl":30,"uniqueKeyPolicy":{"uniqueKeys":[{"paths":["/mail"]}]}`)
+	const n = 80
+	pk := func(i int) string { return fmt.Sprintf(`["k%d"]`, i) }
+	write := func(method, path string, i int, id, mail string, status int) {
+		t.Helper()
+		p.want(p.item(method, path, pk(i), fmt.Sprintf(`{"id":%q,"pk":"k%d","mail":%q,"ttl":%d}`, id, i, mail, 60), "x-ms-documentdb-is-upsert", "true"), status)
+	}
+	for i := range n {
+		write("POST", "", i, "a", "x", 201)
+		write("POST", "", i, "b", "y", 201)
+		p.want(p.item("POST", "", pk(i), fmt.Sprintf(`{"id":"c","pk":"k%d"}`, i)), 201)
+	}
+	steps := 0
+	p.s.catalog.Step = func(step string) error {
+		if step == catalog.StepCopy {
+			if steps++; steps == 2 { // some were copied: their values change hands
+				for i := range n {
+					write("PUT", "/a", i, "a", "z", 200)
+					write("PUT", "/b", i, "b", "x", 200)
+					write("PUT", "/a", i, "a", "y", 200)
+				}
+				p.want(p.do("PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"]},"defaultTtl":20}`), 200)
+			}
+		}
+		return nil
+	}
+	p.split("0")
+	p.s.catalog.Step = nil
+	if steps < 4 || len(p.ranges()) != 2 {
+		t.Fatalf("%d steps of copying, %d ranges", steps, len(p.ranges()))
+	}
+	for i := range n {
+		write("POST", "", i, "d", "x", 409)
+		write("POST", "", i, "d", "y", 409)
+		write("POST", "", i, "d", "z", 201)
+	}
+	p.clock.Advance(20 * time.Second) // the new default
+	if got := len(p.allKeys()); got != 3*n {
+		t.Errorf("%d documents, want %d: a, b and d of each key", got, 3*n)
+	}
+	removed, err := p.s.Expire(context.Background())
+	if err != nil || removed != n {
+		t.Errorf("%d removed, want %d, %v", removed, n, err)
+	}
+	p.clock.Advance(40 * time.Second)
+	if got := len(p.allKeys()); got != 0 {
+		t.Errorf("%d documents left", got)
+	}
+	if removed, err = p.s.Expire(context.Background()); err != nil || removed != 3*n {
+		t.Errorf("%d removed, want %d, %v", removed, 3*n, err)
+	}
+	usage := p.want(p.do("GET", "/dbs/db/colls/c", "", "x-ms-documentdb-populatequotainfo", "true"), 200).header.Get("X-Ms-Resource-Usage")
+	if !strings.Contains(usage, "documentsCount=0;") {
+		t.Errorf("usage %s", usage)
+	}
+	for i := range n {
+		write("POST", "", i, "e", "x", 201)
+	}
+}
+
+// allKeys lists the documents of all ranges by partition key and id.
+func (p *platform) allKeys() (out []string) {
+	p.t.Helper()
+	next := ""
+	for {
+		a := p.want(p.do("GET", "/dbs/db/colls/c/docs", "", "x-ms-max-item-count", "50", "x-ms-continuation", next), 200)
+		for _, d := range a.json(p.t)["Documents"].([]any) {
+			out = append(out, fmt.Sprint(d.(map[string]any)["pk"], "/", d.(map[string]any)["id"]))
+		}
+		if next = a.header.Get("X-Ms-Continuation"); next == "" {
+			return out
+		}
 	}
 }

@@ -3,12 +3,17 @@ package cosmos
 import (
 	"context"
 	"log/slog"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/arm"
 	"github.com/bulkheadhq/bulkhead/internal/audit"
 	"github.com/bulkheadhq/bulkhead/internal/authn"
 	"github.com/bulkheadhq/bulkhead/internal/clock"
 	"github.com/bulkheadhq/bulkhead/internal/names"
+	"github.com/bulkheadhq/bulkhead/internal/netrule"
 	"github.com/bulkheadhq/bulkhead/internal/outbox"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/catalog"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/gateway"
@@ -34,7 +39,7 @@ type Audit interface {
 	InTx(tx store.Tx, rec audit.Record) error
 }
 
-// Deps is what the service stands on. All are required but Audit, Log and Scripts.
+// Deps is what the service stands on. All are required but Audit, Log, Scripts, Throttling and Monotonic.
 type Deps struct {
 	Store    store.Store
 	Sealer   Sealer
@@ -46,6 +51,17 @@ type Deps struct {
 	Audit    Audit
 	Outbox   catalog.Drainer
 	Scripts  scripts.Runner // nil: no stored procedures, triggers and user-defined functions
+	Access   arm.Access     // who may join a subnet; nil: nobody, so that there are no virtual network rules
+	Subnet   netrule.Lookup // required with Access
+	// Inside tells whether an address is in a subnet of the subscription that has the service's endpoint; nil: nobody knows.
+	Inside func(ctx context.Context, subscription, service string, client netip.Addr) (bool, error)
+	// SignedIn is how the control plane knows who calls; unset: it serves resource types only.
+	SignedIn wire.Authenticator
+	// Principals tells who data-plane roles can be given to; nil: any object id.
+	Principals Principals
+
+	Throttling gateway.Throttling   // of accounts that do not choose
+	Monotonic  func() time.Duration // what throughput is measured by; nil: the machine's clock
 }
 
 // Service is Cosmos DB. Safe for concurrent use.
@@ -62,7 +78,7 @@ func New(d Deps) *Service {
 	s := &Service{deps: d, items: items.New(d.Store).WithClock(d.Clock)}
 	s.catalog = catalog.New(d.Store, s.items, d.Clock, d.Outbox)
 	s.accounts = newAccounts(d)
-	g := gateway.Deps{Accounts: s.accounts, Catalog: s.catalog, Items: s.items, Verifier: d.Verifier, Scripts: d.Scripts}
+	g := gateway.Deps{Subnet: d.Subnet, Inside: d.Inside, Accounts: s.accounts, Catalog: s.catalog, Items: s.items, Verifier: d.Verifier, Scripts: d.Scripts, Throttling: d.Throttling, Monotonic: d.Monotonic}
 	if d.Audit != nil {
 		g.Audit = committer{d.Audit, d.Clock}
 	}
@@ -72,11 +88,27 @@ func New(d Deps) *Service {
 
 // Service is what the platform mounts: the data plane.
 func (s *Service) Service() wire.Service {
-	return wire.Service{Name: "cosmos", Routes: s.gateway.Routes(), Run: s.run}
+	routes := slices.Concat(s.gateway.Routes(), s.controlRoutes(), s.adminRoutes())
+	return wire.Service{Name: "cosmos", Routes: routes, Preflight: map[wire.HostKind]wire.Handler{wire.HostCosmos: s.gateway.Preflight}, Run: s.run}
 }
 
 // OutboxHandlers carry out what a change of an account leaves to do elsewhere.
 func (s *Service) OutboxHandlers() map[string]outbox.Handler { return s.catalog.Handlers() }
+
+// run does the work that nobody waits for, until ctx ends.
+func (s *Service) run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() { s.expireEvery(ctx) })
+	err := s.catalog.Run(ctx, func(err error) {
+		if s.deps.Log != nil {
+			s.deps.Log.Error("background work failed", "error", err)
+		}
+	})
+	stop()
+	wg.Wait()
+	return err
+}
 
 // committer puts a request's audit record into the transaction of its write.
 type committer struct {

@@ -2,11 +2,11 @@ package cosmos
 
 import (
 	"encoding/json"
-	"net/netip"
 	"strings"
 
 	"github.com/bulkheadhq/bulkhead/internal/arm"
 	"github.com/bulkheadhq/bulkhead/internal/fault"
+	"github.com/bulkheadhq/bulkhead/internal/netrule"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/gateway"
 )
 
@@ -30,8 +30,8 @@ type settings struct {
 	BackupPolicy       json.RawMessage   `json:"backupPolicy,omitempty"`
 	MultipleWrite      bool              `json:"enableMultipleWriteLocations"`
 	AnalyticalStorage  bool              `json:"enableAnalyticalStorage,omitempty"`
-	VirtualNetworks    []json.RawMessage `json:"virtualNetworkRules,omitempty"`
-	Cors               []json.RawMessage `json:"cors,omitempty"`
+	VirtualNetworks    []networkRule     `json:"virtualNetworkRules,omitempty"`
+	Cors               []corsPolicy      `json:"cors,omitempty"`
 	NetworkBypassIDs   []string          `json:"networkAclBypassResourceIds,omitempty"`
 	KeyVaultKey        string            `json:"keyVaultKeyUri,omitempty"`
 	CreateMode         string            `json:"createMode,omitempty"`
@@ -102,7 +102,7 @@ func parseSettings(properties arm.Object, region string) (*settings, error) {
 	if s.Locations[0].Name == "" || s.Locations[0].Priority != 0 {
 		return nil, bad("The locations of the account need a locationName and, for a single region, failoverPriority 0.")
 	}
-	for _, check := range []func() error{s.checkConsistency, s.checkIPRules, s.checkChoices} {
+	for _, check := range []func() error{s.checkCORS, s.checkConsistency, s.checkIPRules, s.checkChoices} {
 		if err := check(); err != nil {
 			return nil, err
 		}
@@ -116,12 +116,8 @@ func (s *settings) refuse() error {
 		return bad("%s: not supported by this platform yet. Nothing was changed.", what)
 	}
 	switch {
-	case len(s.VirtualNetworks) > 0:
-		return unsupported("Virtual network rules (virtualNetworkRules)")
 	case len(s.Locations) > 1 || s.MultipleWrite:
 		return unsupported("More than one region (locations, enableMultipleWriteLocations)")
-	case len(s.Cors) > 0:
-		return unsupported("Cross-origin requests (cors)")
 	case len(s.NetworkBypassIDs) > 0:
 		return unsupported("Firewall bypass by resource (networkAclBypassResourceIds)")
 	case s.KeyVaultKey != "":
@@ -183,23 +179,11 @@ func (s *settings) checkIPRules() error {
 		s.IPRules = []ipRule{}
 	}
 	for _, r := range s.IPRules {
-		if _, err := parsePrefix(r.Address); err != nil {
+		if _, err := netrule.ParsePrefix(r.Address); err != nil {
 			return bad("The IP rule '%s' is invalid: an IP address or a range in CIDR form is expected.", r.Address)
 		}
 	}
 	return nil
-}
-
-func parsePrefix(text string) (netip.Prefix, error) {
-	if strings.Contains(text, "/") {
-		p, err := netip.ParsePrefix(text)
-		return p.Masked(), err
-	}
-	a, err := netip.ParseAddr(text)
-	if err != nil {
-		return netip.Prefix{}, err
-	}
-	return a.Prefix(a.BitLen())
 }
 
 func (s *settings) checkChoices() error {
@@ -242,10 +226,11 @@ func (s *settings) account(r *arm.Resource) (*gateway.Account, error) {
 	a := &gateway.Account{
 		ID: r.ID, Name: strings.ToLower(r.Name), GUID: r.GUID, Filtered: len(s.IPRules) > 0 || s.FilterEnabled, Public: s.PublicAccess != "Disabled",
 		LocalAuthDisabled: s.LocalAuthDisabled, KeyMetadataDenied: s.KeyMetadataDenied, Serverless: s.serverless(), Consistency: s.Consistency.Level,
-		Location: s.Locations[0].Name,
+		Location: s.Locations[0].Name, CORS: s.cors(),
 	}
+	a.Throttling, _ = gateway.ParseThrottling(tag(r.Tags, gateway.ThrottlingTag)) // a value that is none leaves the default
 	for _, rule := range s.IPRules {
-		p, err := parsePrefix(rule.Address)
+		p, err := netrule.ParsePrefix(rule.Address)
 		if err != nil {
 			return nil, err
 		}
@@ -254,7 +239,21 @@ func (s *settings) account(r *arm.Resource) (*gateway.Account, error) {
 			a.AllowPlatform = true
 			continue
 		}
-		a.IPRules = append(a.IPRules, p)
+		a.Firewall.Addresses = append(a.Firewall.Addresses, p)
+	}
+	a.Firewall.Service, a.Firewall.Tags = endpointName, netrule.ServiceTags("AzureCosmosDB", r.Location)
+	if s.FilterEnabled {
+		a.Firewall.Subnets = s.subnetRules()
 	}
 	return a, nil
+}
+
+// tag finds a tag; case does not count in names of tags.
+func tag(tags map[string]string, name string) string {
+	for k, v := range tags {
+		if strings.EqualFold(k, name) {
+			return v
+		}
+	}
+	return ""
 }

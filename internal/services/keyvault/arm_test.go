@@ -77,7 +77,6 @@ func TestProperties_Refusals(t *testing.T) {
 		{"soft delete off", protected, minimal + `,"enableSoftDelete":false}`, "irreversible"},
 		{"purge protection off", protected, minimal + `,"enablePurgeProtection":false}`, "irreversible"},
 		{"purge protection without soft delete", "", minimal + `,"enablePurgeProtection":true,"enableSoftDelete":false}`, "only when"},
-		{"subnet", "", minimal + `,"networkAcls":{"virtualNetworkRules":[{"id":"/subscriptions/x"}]}}`, "/subscriptions/x"},
 		{"address", "", minimal + `,"networkAcls":{"ipRules":[{"value":"host"}]}}`, "ipRules[0]"},
 		{"IPv6", "", minimal + `,"networkAcls":{"ipRules":[{"value":"::1"}]}}`, "ipRules[0]"},
 		{"default action", "", minimal + `,"networkAcls":{"defaultAction":"Perhaps"}}`, "defaultAction"},

@@ -109,6 +109,9 @@ func (s *Service) putVault(ctx context.Context, c *arm.Call) error {
 	if err := p.settle(old, c.Version); err != nil {
 		return err
 	}
+	if err := s.settleSubnets(ctx, c, p, old); err != nil {
+		return err
+	}
 	var err error
 	c.New.Properties, err = json.Marshal(p)
 	return err
@@ -179,6 +182,7 @@ func renderVault(_ context.Context, c *arm.Call, r *arm.Resource) (json.RawMessa
 		return nil, err
 	}
 	p.VaultURI = c.URL(wire.HostVault, strings.ToLower(r.Name)) + "/"
+	p.NetworkACLs = p.NetworkACLs.shown()
 	return json.Marshal(p)
 }
 

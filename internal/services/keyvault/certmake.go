@@ -12,7 +12,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
 
-// createCertificate begins a new version. With the issuer Self it is made at once and the answer is the operation, already completed; with Unknown the answer
+// createCertificate begins a new version. With the issuer Self it is made at once; the answer is the operation as it began. With Unknown the answer
 // is a signing request that waits for its merge; with any other issuer of the vault the operation has failed, since no authority is behind it.
 func (s *Service) createCertificate(ctx context.Context, r *wire.Request, v *vault) (any, error) {
 	name, in, err := readCertificate(r)
@@ -59,7 +59,11 @@ func (s *Service) createCertificate(ctx context.Context, r *wire.Request, v *vau
 	if err := s.putCertificate(ctx, r, v, name, append(rows, row), http.StatusAccepted); err != nil {
 		return nil, err
 	}
-	return wire.Reply{Status: http.StatusAccepted, Body: operationOf(r, v, op)}, nil
+	// Clients look for the certificate only after an operation that was under way: azure-keyvault-certificates for Python returns nothing for one that is completed at once.
+	begun := operationOf(r, v, op)
+	begun.Status, begun.Target = statusInProgress, ""
+	begun.Details = "Pending certificate created. Certificate request is in progress. This may take some time based on the issuer provider. Please check again later."
+	return wire.Reply{Status: http.StatusAccepted, Body: begun}, nil
 }
 
 func (s *Service) certificateNameFree(ctx context.Context, v *vault, name string) error {

@@ -25,7 +25,7 @@
 //
 // # What it leaves out
 //
-// Hardware modules and what needs one (symmetric keys, release), certificates from authorities, storage accounts and virtual network rules are refused with
+// Hardware modules and what needs one (symmetric keys, release), certificates from authorities, and storage accounts are refused with
 // an error that names them. See docs/divergences/keyvault.md.
 //
 // # One exchange

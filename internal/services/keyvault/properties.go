@@ -7,6 +7,7 @@ import (
 
 	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/ids"
+	"github.com/bulkheadhq/bulkhead/internal/netrule"
 )
 
 // properties of a vault, as stored and as the wire shows them.
@@ -59,7 +60,9 @@ type ipRule struct {
 }
 
 type subnetRule struct {
-	ID string `json:"id"`
+	ID            string `json:"id"` // in lower case, as Key Vault keeps it
+	IgnoreMissing bool   `json:"ignoreMissingVnetServiceEndpoint,omitempty"`
+	GUID          string `json:"bulkheadGuid,omitempty"` // of the subnet; never taken from a client, never shown
 }
 
 const (
@@ -256,11 +259,9 @@ func (n *networkACLs) settle() error {
 	default:
 		return badRequest("BadRequest", "The property networkAcls.bypass is '%s'; it must be AzureServices or None.", clip(n.Bypass))
 	}
-	if len(n.VirtualNetworkRules) > 0 {
-		return badRequest("VirtualNetworkRulesNotSupported", "networkAcls.virtualNetworkRules names the subnet '%s'. Bulkhead has no virtual networks and cannot enforce such a rule; use ipRules.",
-			clip(n.VirtualNetworkRules[0].ID))
+	if n.VirtualNetworkRules == nil {
+		n.VirtualNetworkRules = []subnetRule{}
 	}
-	n.VirtualNetworkRules = []subnetRule{}
 	if len(n.IPRules) > maxIPRules {
 		return badRequest("BadRequest", "networkAcls.ipRules has %d rules, more than %d.", len(n.IPRules), maxIPRules)
 	}
@@ -268,7 +269,7 @@ func (n *networkACLs) settle() error {
 		n.IPRules = []ipRule{}
 	}
 	for i, rule := range n.IPRules {
-		p, err := parseIPRule(rule.Value)
+		p, err := netrule.ParsePrefix4(strings.TrimSpace(rule.Value))
 		if err != nil {
 			return badRequest("BadRequest", "An invalid value was provided for networkAcls.ipRules[%d]: '%s' is no IPv4 address or CIDR block.", i, clip(rule.Value))
 		}

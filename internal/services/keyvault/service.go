@@ -11,6 +11,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/authn"
 	"github.com/bulkheadhq/bulkhead/internal/clock"
 	"github.com/bulkheadhq/bulkhead/internal/names"
+	"github.com/bulkheadhq/bulkhead/internal/netrule"
 	"github.com/bulkheadhq/bulkhead/internal/seal"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
@@ -32,7 +33,7 @@ type Outbox interface {
 	Drain(ctx context.Context, shard string) error
 }
 
-// Deps is what the service stands on. All fields are required.
+// Deps is what the service stands on. All fields but Subnet are required.
 type Deps struct {
 	Store    store.Store
 	Sealer   *seal.Sealer
@@ -44,6 +45,7 @@ type Deps struct {
 	Verifier authn.Verifier
 	Audit    Audit
 	Outbox   Outbox
+	Subnet   netrule.Lookup // nil: there are no virtual network rules
 }
 
 // Service is Key Vault: its resource types and its data plane. Safe for concurrent use.

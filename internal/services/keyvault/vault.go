@@ -10,6 +10,7 @@ import (
 
 	"github.com/bulkheadhq/bulkhead/internal/arm"
 	"github.com/bulkheadhq/bulkhead/internal/fault"
+	"github.com/bulkheadhq/bulkhead/internal/netrule"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
@@ -29,7 +30,8 @@ type vault struct {
 
 	denyPublic bool
 	deny       bool // networkAcls.defaultAction is Deny
-	allowed    []netip.Prefix
+	bypass     bool // networkAcls.bypass is AzureServices
+	firewall   netrule.Firewall
 
 	level string // recoveryLevel of its objects
 	mark  []byte // what stands in its shard at keyOfVault
@@ -103,12 +105,15 @@ func parseVault(res *arm.Resource) (*vault, error) {
 	if n := p.NetworkACLs; n != nil && strings.EqualFold(n.DefaultAction, "Deny") {
 		v.deny = true
 		for _, rule := range n.IPRules {
-			prefix, err := parseIPRule(rule.Value)
+			prefix, err := netrule.ParsePrefix4(rule.Value)
 			if err != nil {
 				return nil, fmt.Errorf("stored ip rule of %s: %w", res.ID, err)
 			}
-			v.allowed = append(v.allowed, prefix)
+			v.firewall.Addresses = append(v.firewall.Addresses, prefix)
 		}
+		v.bypass = !strings.EqualFold(n.Bypass, "None")
+		v.firewall.Service, v.firewall.Tags = endpointName, netrule.ServiceTags("AzureKeyVault", res.Location)
+		v.firewall.Subnets = n.subnetRules()
 	}
 	v.level = v.recoveryLevel()
 	var err error
@@ -161,24 +166,22 @@ func (s *Service) network(ctx context.Context, r *wire.Request) error {
 	if !v.deny {
 		return nil
 	}
-	addr := r.Client.Unmap()
-	for _, p := range v.allowed {
-		if p.Contains(addr) {
-			return nil
-		}
+	verdict, err := v.firewall.Admit(ctx, r.Client, s.deps.Subnet)
+	if err != nil || verdict.Allowed {
+		return err
 	}
-	return s.headed(r, v, forbidden(innerFirewall, "Client address is not authorized and caller is not a trusted service.\r\nClient address: %s\r\nVault: %s;location=%s", addr, v.name, v.location))
+	return s.headed(r, v, v.refusal(r.Client.Unmap(), &verdict))
 }
 
-// parseIPRule reads an address or a CIDR block of IPv4; Key Vault knows no other.
-func parseIPRule(s string) (netip.Prefix, error) {
-	s = strings.TrimSpace(s)
-	if !strings.Contains(s, "/") {
-		s += "/32"
+// refusal words what the firewall says to a client it does not admit.
+func (v *vault) refusal(addr netip.Addr, verdict *netrule.Verdict) *fault.Error {
+	why := "caller is not a trusted service"
+	if !v.bypass {
+		why = "caller was ignored because bypass is set to None"
 	}
-	p, err := netip.ParsePrefix(s)
-	if err != nil || !p.Addr().Is4() {
-		return netip.Prefix{}, fmt.Errorf("%q is no IPv4 address or CIDR block", s)
+	group := ""
+	if verdict.Blocked {
+		group = "The network security group of the subnet does not let the client out to Key Vault" + verdict.ByText() + "\r\n"
 	}
-	return p.Masked(), nil
+	return forbidden(innerFirewall, "Client address is not authorized and %s.\r\n%sClient address: %s\r\nVault: %s;location=%s", why, group, addr, v.name, v.location)
 }

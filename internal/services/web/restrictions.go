@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/bulkheadhq/bulkhead/internal/fault"
+	"github.com/bulkheadhq/bulkhead/internal/netrule"
 )
 
 // restriction is one access rule as clients send it.
@@ -29,7 +30,7 @@ type accessRules struct {
 }
 
 type accessRule struct {
-	prefixes []netip.Prefix // nil: any address
+	prefixes netrule.Prefixes // nil: any address
 	allow    bool
 }
 
@@ -111,22 +112,19 @@ func (r restriction) rule() (accessRule, error) {
 	}
 	for text := range strings.SplitSeq(r.IPAddress, ",") {
 		text = strings.TrimSpace(text)
-		if p, err := netip.ParsePrefix(text); err == nil {
-			out.prefixes = append(out.prefixes, p.Masked())
-		} else if a, err := netip.ParseAddr(text); err == nil && a.Zone() == "" {
-			out.prefixes = append(out.prefixes, netip.PrefixFrom(a, a.BitLen()))
-		} else {
+		p, err := netrule.ParsePrefix(text)
+		if err != nil {
 			return accessRule{}, fault.New(fault.Invalid, "BadRequest", "The access restriction %q has the address %q; it must be Any, an IP address or a CIDR range.", r.Name, text)
 		}
+		out.prefixes = append(out.prefixes, p)
 	}
 	return out, nil
 }
 
 // allows decides by the first rule that matches.
 func (a accessRules) allows(addr netip.Addr) bool {
-	addr = addr.Unmap()
 	for _, r := range a.rules {
-		if r.prefixes == nil || slices.ContainsFunc(r.prefixes, func(p netip.Prefix) bool { return p.Contains(addr) }) {
+		if r.prefixes == nil || r.prefixes.Contains(addr) {
 			return r.allow
 		}
 	}

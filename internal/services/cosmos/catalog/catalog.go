@@ -39,6 +39,11 @@ type Catalog struct {
 	clock  clock.Clock
 	drain  Drainer
 	byPath *store.Cached[*found]
+	grants *store.Cached[*Grant]
+	wake   chan struct{}
+
+	// Step, unless nil, is called before each step of a split; an error ends it there, as a crash would. For tests.
+	Step func(name string) error
 }
 
 // found is what a path stands for.
@@ -49,14 +54,19 @@ type found struct {
 
 // New makes a Catalog. Its Handlers belong into the Drainer.
 func New(st store.Store, it *items.Store, c clock.Clock, d Drainer) *Catalog {
-	return &Catalog{st: st, items: it, clock: c, drain: d, byPath: store.NewCached(st, 4096, resolve)}
+	return &Catalog{
+		st: st, items: it, clock: c, drain: d, wake: make(chan struct{}, 1), byPath: store.NewCached(st, 4096, resolve),
+		grants: store.NewCached(st, 4096, loadGrant),
+	}
 }
 
 // Handlers are what the outbox rows of this package need.
 func (c *Catalog) Handlers() map[string]outbox.Handler {
 	return map[string]outbox.Handler{
-		kindDrop: func(ctx context.Context, _ string, payload []byte) error { return c.items.Drop(ctx, string(payload)) },
-		kindTTL:  c.applyTTL,
+		kindDrop:    func(ctx context.Context, _ string, payload []byte) error { return c.items.Drop(ctx, string(payload)) },
+		kindPlanned: c.handOver,
+		kindSplit:   c.split,
+		kindTTL:     c.applyTTL,
 		kindInit: func(ctx context.Context, _ string, payload []byte) error {
 			con, err := containerCodec.Decode(payload)
 			if err != nil {
@@ -71,13 +81,6 @@ func (c *Catalog) Handlers() map[string]outbox.Handler {
 		},
 	}
 }
-
-func itemRange(con *Container, r Range) items.Range {
-	return items.Range{GUID: r.GUID, Number: r.Number, Container: con.GUID, RID: con.RID(), Rules: con.rules()}
-}
-
-// Items is the range as package items needs it.
-func (c *Container) Items(r Range) items.Range { return itemRange(c, r) }
 
 // Init takes an account into use. It may run again.
 func (c *Catalog) Init(ctx context.Context, guid string) error {
@@ -101,9 +104,7 @@ func (c *Catalog) Drop(ctx context.Context, guid string) error {
 			return err
 		}
 		for _, con := range all {
-			for _, r := range con.Ranges {
-				ranges = append(ranges, r.GUID)
-			}
+			ranges = append(ranges, con.shards()...)
 		}
 		if b, err := tx.Get(accountKey); b == nil || err != nil {
 			return err
@@ -120,6 +121,9 @@ func (c *Catalog) Drop(ctx context.Context, guid string) error {
 		if err := c.items.Drop(ctx, r); err != nil {
 			return fmt.Errorf("drop range %s: %w", r, err)
 		}
+	}
+	if err := c.st.Drop(ctx, SplitShard(guid)); err != nil {
+		return err
 	}
 	return c.st.Drop(ctx, Shard(guid))
 }
@@ -162,8 +166,9 @@ func resolve(sn store.Snapshot, path string) (*found, error) {
 		return &found{database: db}, err
 	}
 	con, err := findContainer(sn, db, collName)
-	if con != nil {
+	if con != nil && err == nil {
 		con.derive(db)
+		err = con.provision(sn)
 	}
 	return &found{db, con}, err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 
-	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/ids"
 	"github.com/bulkheadhq/bulkhead/internal/outbox"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/items"
@@ -16,8 +15,9 @@ import (
 func (c *Catalog) CreateContainer(ctx context.Context, acct, db string, spec *Spec, t *Throughput, audit Audit) (*Container, error) {
 	con := &Container{
 		Name: spec.Name, GUID: ids.New(), PartitionKey: spec.PartitionKey, Properties: spec.Properties, Routing: 1,
-		Ranges: []Range{{ID: "0", GUID: ids.New(), Number: 0, Min: pkey.MinEPK, Max: pkey.MaxEPK}},
+		Ranges: newRanges(*spec.PartitionKey, rangesFor(t)),
 	}
+	con.NextRange = uint16(len(con.Ranges))
 	con.Time, con.ETag = c.stamp()
 	_, offerTag := c.stamp()
 	err := c.update(ctx, acct, audit, func(tx store.Tx) error {
@@ -79,13 +79,7 @@ func (c *Catalog) ReplaceContainer(ctx context.Context, acct, db, ref, ifMatch s
 		if err != nil {
 			return err
 		}
-		if spec.Name != con.Name {
-			return fault.New(fault.Invalid, "BadRequest", "The id of a container cannot be changed: it is '%s', the request says '%s'.", con.Name, spec.Name)
-		}
-		if !samePartitionKey(spec.PartitionKey, con.PartitionKey) {
-			return fault.New(fault.Invalid, "BadRequest", "Document collection partition key cannot be changed.")
-		}
-		if err := sameUnique(spec, con); err != nil {
+		if err := con.CheckReplace(spec); err != nil {
 			return err
 		}
 		con.Properties, con.Time, con.ETag = keepUnique(keepPartitionKey(spec.Properties, con.Properties), con.Properties), now, etag

@@ -81,6 +81,9 @@ func (c *Catalog) DeleteDatabase(ctx context.Context, acct, ref, ifMatch string,
 		if err := removeOffer(tx, db.Number, 0); err != nil {
 			return err
 		}
+		if err := removeUsers(tx, db.Number); err != nil {
+			return err
+		}
 		if err := tx.Delete(databaseNameKey(db.Number)); err != nil {
 			return err
 		}
@@ -90,8 +93,8 @@ func (c *Catalog) DeleteDatabase(ctx context.Context, acct, ref, ifMatch string,
 
 // removeContainer removes a container's rows and leaves its ranges to the outbox.
 func removeContainer(tx store.Tx, con *Container) error {
-	for _, r := range con.Ranges {
-		if err := outbox.Put(tx, kindDrop, []byte(r.GUID)); err != nil {
+	for _, guid := range con.shards() {
+		if err := outbox.Put(tx, kindDrop, []byte(guid)); err != nil {
 			return err
 		}
 	}

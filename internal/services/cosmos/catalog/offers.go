@@ -63,6 +63,26 @@ func removeOffer(tx store.Tx, db, container uint32) error {
 	return tx.Delete(offerOfKey(db, container))
 }
 
+// provision finds the container's throughput: its own, or its database's.
+func (c *Container) provision(sn store.Snapshot) error {
+	for _, container := range []uint32{c.Number, 0} {
+		b, err := sn.Get(offerOfKey(c.Database, container))
+		if err != nil {
+			return err
+		}
+		if len(b) != 4 {
+			continue
+		}
+		o, err := get(sn, offerCodec, offerKey(binary.BigEndian.Uint32(b)))
+		if o == nil || err != nil {
+			return err
+		}
+		c.Derived.Throughput, c.Derived.SharedThroughput = o.Throughput, container == 0
+		return nil
+	}
+	return nil
+}
+
 // Offers lists all offers of an account.
 func (c *Catalog) Offers(ctx context.Context, acct string) (out []*Offer, err error) {
 	err = c.st.View(ctx, Shard(acct), func(sn store.Snapshot) error {
@@ -96,17 +116,59 @@ func offerNumber(ref string) (uint32, error) {
 	return uint32(id.Number()), nil
 }
 
+// Minimum is the least throughput the offer can be set to: a hundredth of the highest it ever had (a tenth, of an autoscale maximum).
+func (o *Offer) Minimum() int {
+	highest := max(o.Highest, o.Manual, o.Max)
+	if o.Max != 0 {
+		return max(minMax, roundUp(highest/10, 1000))
+	}
+	return max(minManual, roundUp(highest/100, 100))
+}
+
+func roundUp(n, step int) int { return (n + step - 1) / step * step }
+
+// set changes the throughput and remembers the highest.
+func (o *Offer) set(t Throughput) {
+	o.Highest = max(o.Highest, o.Manual, o.Max, t.Manual, t.Max)
+	o.Throughput = t
+}
+
 // ReplaceOffer changes the throughput of an offer.
 func (c *Catalog) ReplaceOffer(ctx context.Context, acct, ref, ifMatch string, t Throughput, audit Audit) (*Offer, error) {
+	if err := t.Check(); err != nil {
+		return nil, err
+	}
+	return c.changeOffer(ctx, acct, ref, ifMatch, audit, func(o *Offer) error {
+		if err := o.CheckReplace(t); err != nil {
+			return err
+		}
+		o.set(t)
+		return nil
+	})
+}
+
+// MigrateOffer makes an offer autoscale, or manual. The new throughput follows from the old one: an autoscale maximum becomes the manual
+// throughput; a manual throughput, rounded up to thousands, the autoscale maximum. One that is of the kind already stays as it is.
+func (c *Catalog) MigrateOffer(ctx context.Context, acct, ref, ifMatch string, autoscale bool, audit Audit) (*Offer, error) {
+	return c.changeOffer(ctx, acct, ref, ifMatch, audit, func(o *Offer) error {
+		switch {
+		case autoscale && o.Max == 0:
+			o.set(Throughput{Max: max(minMax, roundUp(o.Manual, 1000))})
+		case !autoscale && o.Max != 0:
+			o.set(Throughput{Manual: o.Max})
+		}
+		return nil
+	})
+}
+
+func (c *Catalog) changeOffer(ctx context.Context, acct, ref, ifMatch string, audit Audit, change func(*Offer) error) (*Offer, error) {
 	number, err := offerNumber(ref)
 	if err != nil {
 		return nil, err
 	}
-	if err := t.Check(); err != nil {
-		return nil, err
-	}
 	var out *Offer
 	now, etag := c.stamp()
+	guids := newGUIDs(2 * maxRanges)
 	err = c.update(ctx, acct, audit, func(tx store.Tx) error {
 		o, err := get(tx, offerCodec, offerKey(number))
 		switch {
@@ -116,12 +178,57 @@ func (c *Catalog) ReplaceOffer(ctx context.Context, acct, ref, ifMatch string, t
 			return notFound()
 		case ifMatch != "" && !items.MatchETag(ifMatch, `"`+o.ETag+`"`):
 			return precondition()
-		case (o.Max != 0) != (t.Max != 0):
-			return fault.New(fault.Invalid, "BadRequest", "An offer cannot change between manual and autoscale throughput by a replacement; this migration is not supported yet.")
 		}
-		o.Throughput, o.Time, o.ETag = t, now, etag
+		if err := change(o); err != nil {
+			return err
+		}
+		o.Time, o.ETag = now, etag
 		out = o
+		if err := c.widen(tx, acct, o, guids); err != nil {
+			return err
+		}
 		return put(tx, offerCodec, offerKey(number), *o)
 	})
+	c.wakeUp()
 	return out, err
+}
+
+// Pending tells whether the container's ranges are still being split for the offer's throughput.
+func (c *Catalog) Pending(ctx context.Context, acct string, o *Offer) (pending bool, err error) {
+	if o.Container == 0 {
+		return false, nil
+	}
+	err = c.st.View(ctx, Shard(acct), func(sn store.Snapshot) error {
+		pending = false
+		name, err := sn.Get(containerNameKey(o.Database, o.Container))
+		if name == nil || err != nil {
+			return err
+		}
+		con, err := get(sn, containerCodec, containerKey(o.Database, string(name)))
+		pending = con != nil && len(con.Splits) > 0
+		return err
+	})
+	return pending, err
+}
+
+// widen plans the splits that a container's throughput needs. Ranges are never joined: less throughput leaves them as they are.
+func (c *Catalog) widen(tx store.Tx, acct string, o *Offer, guids []string) error {
+	if o.Container == 0 {
+		return nil
+	}
+	name, err := tx.Get(containerNameKey(o.Database, o.Container))
+	if name == nil || err != nil {
+		return err
+	}
+	con, err := get(tx, containerCodec, containerKey(o.Database, string(name)))
+	if con == nil || err != nil {
+		return err
+	}
+	if con.Want = rangesFor(&o.Throughput); con.Want <= len(con.Ranges)+len(con.Splits) {
+		return nil
+	}
+	if err := con.grow(tx, acct, guids); err != nil {
+		return err
+	}
+	return put(tx, containerCodec, containerKey(con.Database, con.Name), *con)
 }

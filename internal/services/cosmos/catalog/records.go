@@ -3,6 +3,7 @@ package catalog
 import (
 	"encoding/binary"
 	"encoding/json"
+	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/items"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/pkey"
@@ -31,8 +32,11 @@ type Container struct {
 	ETag         string           `json:"etag"`
 	PartitionKey *pkey.Definition `json:"partitionKey"`
 	Properties   json.RawMessage  `json:"properties"` // as shown, without system properties and id
-	Ranges       []Range          `json:"ranges"`
-	Routing      uint64           `json:"routing"` // changes when Ranges do
+	Ranges       []Range          `json:"ranges"`     // in order of their EPKs, without gaps
+	Routing      uint64           `json:"routing"`    // changes when Ranges do
+	NextRange    uint16           `json:"nextRange,omitempty"`
+	Splits       []Split          `json:"splits,omitempty"` // under way
+	Want         int              `json:"want,omitempty"`   // how many ranges the throughput needs
 	TTL          TTL              `json:"ttl"`
 	Unique       [][]string       `json:"unique,omitempty"` // paths of unique keys
 
@@ -45,26 +49,34 @@ type Derived struct {
 	Path           string   // dbs/{name}/colls/{name}
 	ContentPath    []string // header values
 	AltContentPath []string
+	Retention      time.Duration // of the full-fidelity change feed; 0: there is none
 	unique         []items.UniqueKey
+
+	Throughput       Throughput // zero: there is none, as in a serverless account
+	SharedThroughput bool       // it is the database's
 }
 
 func (c *Container) derive(db *Database) {
 	id := c.RID().String()
 	path := "dbs/" + db.Name + "/colls/" + c.Name
-	c.Derived = Derived{RID: id, Path: path, ContentPath: []string{id}, AltContentPath: []string{path}, unique: uniqueKeys(c.Unique)}
+	c.Derived = Derived{RID: id, Path: path, ContentPath: []string{id}, AltContentPath: []string{path}, unique: uniqueKeys(c.Unique), Retention: retention(c.Properties)}
+}
+
+// retention reads the changeFeedPolicy of a container's properties.
+func retention(properties json.RawMessage) time.Duration {
+	var p struct {
+		Policy struct {
+			Minutes int64 `json:"retentionDuration"`
+		} `json:"changeFeedPolicy"`
+	}
+	if json.Unmarshal(properties, &p) != nil || p.Policy.Minutes < 0 || p.Policy.Minutes > maxRetention {
+		return 0
+	}
+	return time.Duration(p.Policy.Minutes) * time.Minute
 }
 
 // RID is its resource id.
 func (c *Container) RID() rid.ID { return rid.NewContainer(rid.NewDatabase(c.Database), c.Number) }
-
-// Range is one partition key range.
-type Range struct {
-	ID     string `json:"id"`
-	GUID   string `json:"guid"`
-	Number uint16 `json:"number"`
-	Min    string `json:"min"`
-	Max    string `json:"max"`
-}
 
 // Offer is the throughput of a database or container.
 type Offer struct {
@@ -72,8 +84,9 @@ type Offer struct {
 	Database  uint32 `json:"database"`
 	Container uint32 `json:"container,omitempty"` // 0: the database's
 	Throughput
-	Time int64  `json:"time"`
-	ETag string `json:"etag"`
+	Highest int    `json:"highest,omitempty"` // ever provisioned; 0: what it is now
+	Time    int64  `json:"time"`
+	ETag    string `json:"etag"`
 }
 
 // RID is its resource id.
@@ -103,6 +116,9 @@ type counters struct {
 	Containers uint32 `json:"containers"`
 	Offers     uint32 `json:"offers"`
 	Scripts    uint32 `json:"scripts,omitempty"`
+
+	Users       uint32 `json:"users,omitempty"`
+	Permissions uint32 `json:"permissions,omitempty"`
 }
 
 var (
@@ -110,14 +126,16 @@ var (
 	countersCodec  = store.Codec[counters]{Kind: 'N', Version: 1}
 	databaseCodec  = store.Codec[Database]{Kind: 'b', Version: 1}
 	containerCodec = store.Codec[Container]{Kind: 'c', Version: 2, Upgrade: asItWas} // 2: time to live, unique keys
-	offerCodec     = store.Codec[Offer]{Kind: 'o', Version: 1}
+	offerCodec     = store.Codec[Offer]{Kind: 'o', Version: 2, Upgrade: asItWas}     // 2: the highest throughput
 )
+
+const accountPrefix = "account/"
 
 // asItWas upgrades a record to which a version only added fields whose zero value is right.
 func asItWas(_ byte, body []byte) ([]byte, error) { return body, nil }
 
 // Shard is the name of an account's shard.
-func Shard(guid string) string { return "account/" + guid }
+func Shard(guid string) string { return accountPrefix + guid }
 
 var (
 	accountKey  = []byte("A|")

@@ -102,14 +102,16 @@ func uniqueKeys(paths [][]string) []items.UniqueKey {
 }
 
 func (c *Container) rules() items.Rules {
+	r := items.Rules{Timed: c.TTL.Revision != 0}
 	if len(c.Unique) == 0 {
-		return items.Rules{DefaultTTL: c.TTL.Default}
+		return r
 	}
 	unique := c.Derived.unique
 	if unique == nil {
 		unique = uniqueKeys(c.Unique)
 	}
-	return items.Rules{DefaultTTL: c.TTL.Default, Unique: unique}
+	r.Unique = unique
+	return r
 }
 
 // setTTL changes the setting of a container, and leaves it to the outbox to tell the ranges.
@@ -118,6 +120,14 @@ func (c *Container) setTTL(tx store.Tx, ttl int32) error {
 		return nil
 	}
 	c.TTL = TTL{ttl, c.TTL.Revision + 1}
+	return c.tellTTL(tx)
+}
+
+// tellTTL leaves it to the outbox to tell the container's ranges its setting, if it ever had one.
+func (c *Container) tellTTL(tx store.Tx) error {
+	if c.TTL.Revision == 0 {
+		return nil
+	}
 	record, err := containerCodec.Encode(*c)
 	if err != nil {
 		return err
@@ -137,6 +147,14 @@ func (c *Catalog) applyTTL(ctx context.Context, _ string, payload []byte) error 
 		}
 	}
 	return nil
+}
+
+// inheritTTL gives the setting to a child of a split, before there are documents in it. A change during the split reaches it once it is published.
+func (c *Catalog) inheritTTL(ctx context.Context, con *Container, r Range) error {
+	if con.TTL.Revision == 0 {
+		return nil
+	}
+	return c.items.SetTTL(ctx, r.GUID, con.TTL.Default, con.TTL.Revision)
 }
 
 // sameUnique tells whether a replacement keeps the unique keys; one that does not speak of them does.

@@ -17,36 +17,6 @@ import (
 // skew is how far a request's date may be from ours.
 const skew = 15 * time.Minute
 
-// network finds the account and asks its firewall.
-func (g *Gateway) network(ctx context.Context, r *wire.Request) error {
-	a, err := g.Accounts.Account(ctx, r.Host.Name)
-	if err != nil {
-		return err
-	}
-	if a == nil {
-		return withSub(fault.New(fault.Forbidden, "Forbidden", "Database Account %s does not exist", r.Host.Name), subAccountGone)
-	}
-	r.State = &call{Request: r, account: a, op: classify(r.HTTP), now: r.Time}
-	r.Resource = a.ID
-	return a.admit(r)
-}
-
-// admit applies the firewall: publicNetworkAccess and the IP rules.
-func (a *Account) admit(r *wire.Request) error {
-	if !a.Public {
-		return fault.New(fault.Forbidden, "Forbidden", "Request originated from IP %s through public internet. This is blocked by your Cosmos DB account: its publicNetworkAccess is disabled.", r.Client)
-	}
-	if !a.Filtered || a.AllowPlatform && r.Process != "" {
-		return nil
-	}
-	for _, p := range a.IPRules {
-		if p.Contains(r.Client) {
-			return nil
-		}
-	}
-	return fault.New(fault.Forbidden, "Forbidden", "Request originated from IP %s through public internet. This is blocked by your Cosmos DB account firewall settings. More info: https://aka.ms/cosmosdb-tsg-forbidden", r.Client)
-}
-
 // classify tells what a request does. A POST is a write unless a header says that it is a query or a request for a query's plan.
 func classify(r *http.Request) operation {
 	switch r.Method {
@@ -86,7 +56,7 @@ func (g *Gateway) authenticate(ctx context.Context, r *wire.Request) error {
 	}
 	switch h.Kind {
 	case masterkey.Resource:
-		return notImplemented("Resource tokens")
+		return g.authenticateResource(ctx, c, h.Signature)
 	case masterkey.AAD:
 		return g.authenticateToken(ctx, c, h.Signature)
 	}
@@ -148,8 +118,11 @@ func (c *call) checkKey(signature string, buf *[]byte) error {
 		return unauthorized("The input authorization token can't serve the request. The wrong key is being used or the expected payload is not built as per the protocol. " +
 			"For more info: https://aka.ms/cosmosdb-tsg-unauthorized. Server used the following payload to sign: '" + strings.ToValidUTF8(string(text), "?") + "'")
 	}
-	c.AllowedBy = key.String()
+	c.key, c.AllowedBy = key, key.String()
 	switch {
+	case key.ReadOnly() && target.kind == "permissions":
+		return fault.New(fault.Forbidden, "Forbidden",
+			"The given request [%s %s] cannot be authorized by a read-only key: read-only keys give no access to permissions, which hold resource tokens.", c.HTTP.Method, c.HTTP.URL.Path)
 	case key.ReadOnly() && !c.op.reads():
 		// No sub-status: clients take 3 for a region without writes and wait for another one.
 		return fault.New(fault.Forbidden, "Forbidden",
@@ -241,7 +214,7 @@ func (t target) others() []string {
 	return out
 }
 
-// authenticateToken checks an Entra ID token, and then what its principal may do: nothing yet.
+// authenticateToken checks an Entra ID token, and then what its principal may do.
 func (g *Gateway) authenticateToken(ctx context.Context, c *call, token string) error {
 	p, err := g.Verifier.Verify(ctx, token)
 	if err != nil {
@@ -252,13 +225,13 @@ func (g *Gateway) authenticateToken(ctx context.Context, c *call, token string) 
 		return err
 	}
 	if !c.audience(p.Audience) {
-		return unauthorized("Request blocked by Auth " + c.account.Name + " : AAD token has the audience '" + p.Audience + "'; https://cosmos.azure.com or the account's endpoint is expected.")
+		return withSub(unauthorized("Request blocked by Auth "+c.account.Name+" : AAD token has the audience '"+p.Audience+"'; https://cosmos.azure.com or the account's endpoint is expected."), subAudience)
+	}
+	if c.account.TenantID != "" && !strings.EqualFold(p.TenantID, c.account.TenantID) {
+		return withSub(unauthorized("Request blocked by Auth "+c.account.Name+" : AAD token was issued by the tenant '"+p.TenantID+"', which is not the account's."), subIssuer)
 	}
 	c.Principal = p
-	return withSub(fault.New(fault.Forbidden, "Forbidden",
-		"Request blocked by Auth %s : Request is blocked because principal [%s] does not have required RBAC permissions to perform the operation on resource [%s]. "+
-			"Data-plane role assignments (sqlRoleAssignments) are not supported by this platform yet; use an account key. Learn more: https://aka.ms/cosmos-native-rbac.",
-		c.account.Name, p.ObjectID, c.HTTP.URL.Path), subNotByRBAC)
+	return g.allowPrincipal(ctx, c)
 }
 
 // audience tells whether a token is meant for this account.

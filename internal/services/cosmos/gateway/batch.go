@@ -31,6 +31,7 @@ type batchResult struct {
 	Status    int             `json:"statusCode"`
 	Substatus int             `json:"subStatusCode,omitempty"`
 	Charge    float64         `json:"requestCharge"`
+	Retry     int64           `json:"retryAfterMilliseconds,omitempty"`
 	ETag      string          `json:"eTag,omitempty"`
 	Body      json.RawMessage `json:"resourceBody,omitempty"`
 	Message   string          `json:"message,omitempty"`
@@ -41,6 +42,9 @@ func (g *Gateway) batch(ctx context.Context, c *call, con *catalog.Container) (a
 	if err := c.refuseHeaders(); err != nil {
 		return nil, err
 	}
+	if err := c.checkDirective(); err != nil {
+		return nil, err
+	}
 	if len(c.Body) > 0 && c.Body[0] >= 0x80 {
 		return nil, notImplemented("Batches in HybridRow form")
 	}
@@ -48,8 +52,17 @@ func (g *Gateway) batch(ctx context.Context, c *call, con *catalog.Container) (a
 	if err := c.decode(&ops); err != nil {
 		return nil, err
 	}
-	if len(ops) == 0 || len(ops) > maxBatch {
-		return nil, invalid("Batch request has %d operations; 1 to %d are allowed.", len(ops), maxBatch)
+	switch {
+	case len(ops) == 0:
+		return nil, invalid("Batch request has no operations.")
+	case len(ops) > maxBatch:
+		return nil, invalid("Batch request has more operations than what is supported: %d; at most %d are allowed.", len(ops), maxBatch)
+	}
+	if len(c.Body) > items.MaxDocument {
+		return nil, fault.New(fault.TooLarge, "RequestEntityTooLarge", "Request size is too large: a batch has at most %d bytes.", items.MaxDocument)
+	}
+	if err := c.checkBatch(ops); err != nil {
+		return nil, err
 	}
 	if err := c.checkRange(con); err != nil {
 		return nil, err
@@ -99,10 +112,23 @@ func (g *Gateway) atomicBatch(ctx context.Context, c *call, con *catalog.Contain
 	if err != nil {
 		return nil, err
 	}
+	if err := sameKey(con, key, ops); err != nil {
+		return nil, err
+	}
+	if err := g.admit(c, con, key.EPK(*con.PartitionKey)); err != nil {
+		return nil, err
+	}
 	var writes []items.Write
 	var outs []items.Outcome
 	var state items.State
-	for range patchRetries {
+	for attempt := range patchRetries {
+		if attempt == 1 {
+			unlock, err := g.patching.lock(ctx, key.EPK(*con.PartitionKey))
+			if err != nil {
+				return nil, err
+			}
+			defer unlock()
+		}
 		b := batchBuilder{g: g, con: con, key: key, seen: map[string]*items.Document{}}
 		for i := range ops {
 			if err := b.add(ctx, &ops[i]); err != nil {
@@ -110,7 +136,7 @@ func (g *Gateway) atomicBatch(ctx context.Context, c *call, con *catalog.Contain
 			}
 		}
 		writes = b.writes
-		outs, state, err = g.Items.Apply(ctx, con.Items(con.Ranges[0]), c.now, writes)
+		outs, state, err = g.Items.Apply(ctx, con.At(key.EPK(*con.PartitionKey)), c.now, writes)
 		var failed *items.FailedWrite
 		switch {
 		case !errors.As(err, &failed):
@@ -133,6 +159,19 @@ func (g *Gateway) atomicBatch(ctx context.Context, c *call, con *catalog.Contain
 	c.setCharge(total)
 	c.setRange(con, state)
 	return results, nil
+}
+
+// sameKey refuses operations that name another partition key than their batch.
+func sameKey(con *catalog.Container, key pkey.Key, ops []batchOperation) error {
+	for i := range ops {
+		if ops[i].PartitionKey == "" {
+			continue
+		}
+		if own, err := ops[i].key(con); err != nil || !own.Equal(key) {
+			return invalid("One or more operations within the batch request have a different partition key value than the request.")
+		}
+	}
+	return nil
 }
 
 func (op *batchOperation) isPatch() bool { return strings.EqualFold(op.Type, "patch") }
@@ -175,14 +214,17 @@ func (b *batchBuilder) patch(ctx context.Context, op *batchOperation, w *items.W
 	if err != nil {
 		return err
 	}
+	if err := p.check(b.con.PartitionKey.Paths); err != nil {
+		return err
+	}
 	if doc, ok := b.seen[w.ID]; ok {
 		if doc == nil {
 			return items.ErrNotFound()
 		}
-		w.Doc, err = p.apply(w.ID, doc.Text)
+		w.Doc, err = p.apply(doc.Text)
 	} else {
 		var old *items.Item
-		old, _, err = b.g.Items.Get(ctx, b.con.Ranges[0].GUID, w.EPK, w.ID, 0)
+		old, _, err = b.g.Items.Get(ctx, b.con.At(w.EPK), w.EPK, w.ID, 0)
 		switch {
 		case err != nil:
 			return err
@@ -192,7 +234,7 @@ func (b *batchBuilder) patch(ctx context.Context, op *batchOperation, w *items.W
 			return precondition()
 		}
 		w.IfMatch = old.ETag
-		w.Doc, err = p.apply(w.ID, old.Text)
+		w.Doc, err = p.apply(old.Text)
 	}
 	if err != nil {
 		return err
@@ -201,7 +243,10 @@ func (b *batchBuilder) patch(ctx context.Context, op *batchOperation, w *items.W
 }
 
 func (c *call) result(op items.Op, out items.Outcome) batchResult {
-	r := batchResult{Status: writeStatus(op, out), Charge: chargeWrite(op, out), ETag: out.ETag}
+	if out.Unchanged {
+		return batchResult{Status: http.StatusNotModified, Charge: chargeMiss, ETag: out.ETag}
+	}
+	r := batchResult{Status: writeStatus(op, out), Charge: roundCharge(chargeWrite(op, out)), ETag: out.ETag}
 	if out.Text != nil && (op == items.Read || !minimal(c.header("Prefer"))) {
 		r.Body = out.Text
 	}
@@ -231,54 +276,5 @@ func (c *call) failedBatch(con *catalog.Container, n, at int, err error) (any, e
 
 func failedResult(err error) batchResult {
 	f := fault.As(err)
-	return batchResult{Status: f.Kind.Status(), Substatus: f.Substatus, Charge: chargeMiss, Message: f.Message}
-}
-
-// bulk does each operation for itself; one that fails does not keep the others back.
-func (g *Gateway) bulk(ctx context.Context, c *call, con *catalog.Container, ops []batchOperation) (any, error) {
-	results := make([]batchResult, len(ops))
-	status, total := http.StatusOK, 0.0
-	var state items.State
-	for i := range ops {
-		var err error
-		results[i], err = g.bulkOne(ctx, c, con, &ops[i], &state)
-		if err != nil {
-			if !isCallers(err) {
-				return nil, documentError(err)
-			}
-			results[i], status = failedResult(err), http.StatusMultiStatus
-		}
-		total += results[i].Charge
-	}
-	c.setCharge(total)
-	c.setRange(con, state)
-	return &wire.Reply{Status: status, Body: results}, nil
-}
-
-func (g *Gateway) bulkOne(ctx context.Context, c *call, con *catalog.Container, op *batchOperation, state *items.State) (batchResult, error) {
-	key, err := pkey.ParseHeader(op.PartitionKey)
-	switch {
-	case err != nil:
-		return batchResult{}, err
-	case len(key) == 0 && len(con.PartitionKey.Paths) == 1:
-		key = pkey.Key{pkey.Value{}}
-	case len(key) != len(con.PartitionKey.Paths):
-		return batchResult{}, keyMismatch()
-	}
-	for range patchRetries {
-		b := batchBuilder{g: g, con: con, key: key, seen: map[string]*items.Document{}}
-		if err := b.add(ctx, op); err != nil {
-			return batchResult{}, err
-		}
-		outs, s, err := g.Items.Apply(ctx, con.Items(con.Ranges[0]), c.now, b.writes)
-		if op.isPatch() && op.IfMatch == "" && fault.Is(err, fault.Precondition) {
-			continue
-		}
-		if err != nil {
-			return batchResult{}, documentError(err)
-		}
-		*state = s
-		return c.result(b.writes[0].Op, outs[0]), nil
-	}
-	return batchResult{}, retryWith()
+	return batchResult{Status: f.Kind.Status(), Substatus: f.Substatus, Charge: chargeMiss, Message: f.Message, Retry: f.RetryAfter.Milliseconds()}
 }

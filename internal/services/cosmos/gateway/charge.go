@@ -48,6 +48,6 @@ func chargeRows(base float64, scanned, bytes int) float64 {
 	return base + 0.02*float64(scanned) + 0.25*math.Ceil(float64(bytes)/1024)
 }
 
-func formatCharge(c float64) string {
-	return strconv.FormatFloat(math.Round(c*100)/100, 'f', -1, 64)
-}
+func roundCharge(c float64) float64 { return math.Round(c*100) / 100 }
+
+func formatCharge(c float64) string { return strconv.FormatFloat(roundCharge(c), 'f', -1, 64) }

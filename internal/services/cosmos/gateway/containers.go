@@ -7,7 +7,7 @@ import (
 	"strconv"
 
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/catalog"
-	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/rid"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/items"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
 
@@ -75,11 +75,16 @@ func (g *Gateway) readContainer(ctx context.Context, c *call) (any, error) {
 	c.SetHeader("X-Ms-Alt-Content-Path", "dbs/"+db.Name)
 	c.SetHeader("X-Ms-Content-Path", db.RID().String())
 	if c.isTrue("X-Ms-Documentdb-Populatequotainfo") || c.isTrue("X-Ms-Documentdb-Populatepartitionstatistics") {
-		s, err := g.Items.Stat(ctx, con.Ranges[0].GUID)
-		if err != nil {
-			return nil, err
+		var all items.Usage
+		for _, r := range con.Ranges {
+			s, err := g.Items.Stat(ctx, con.Items(r))
+			if err != nil {
+				return nil, err
+			}
+			all.Documents += s.Usage.Documents
+			all.Bytes += s.Usage.Bytes
 		}
-		c.setUsage(s.Usage)
+		c.setUsage(con, all)
 	}
 	c.SetHeader("X-Ms-Documentdb-Collection-Index-Transformation-Progress", "100")
 	return out, nil
@@ -105,47 +110,6 @@ func (g *Gateway) deleteContainer(ctx context.Context, c *call) (any, error) {
 	}
 	g.committed(c)
 	return c.reply(http.StatusNoContent, chargeMetadataWrite, "", nil), nil
-}
-
-type rangeBody struct {
-	RID                string   `json:"_rid"`
-	ID                 string   `json:"id"`
-	ETag               string   `json:"_etag"`
-	MinInclusive       string   `json:"minInclusive"`
-	MaxExclusive       string   `json:"maxExclusive"`
-	RIDPrefix          int      `json:"ridPrefix"`
-	Self               string   `json:"_self"`
-	ThroughputFraction float64  `json:"throughputFraction"`
-	Status             string   `json:"status"`
-	Parents            []string `json:"parents"`
-	Time               int64    `json:"_ts"`
-	LSN                uint64   `json:"_lsn"`
-}
-
-// listRanges serves the ranges as the feed that routing clients poll: with the etag they have, there is nothing new.
-func (g *Gateway) listRanges(ctx context.Context, c *call) (any, error) {
-	_, con, err := g.Catalog.Container(ctx, c.account.GUID, c.Param("db"), c.Param("coll"))
-	if err != nil {
-		return nil, err
-	}
-	etag := strconv.FormatUint(con.Routing, 10)
-	if c.unchanged(etag) {
-		return c.reply(http.StatusNotModified, chargeMetadataRead, etag, nil), nil
-	}
-	all := make([]json.RawMessage, len(con.Ranges))
-	for i, r := range con.Ranges {
-		id := rid.NewChild(con.RID(), rid.PartitionKeyRange, uint64(r.Number)+1)
-		if all[i], err = json.Marshal(rangeBody{
-			RID: id.String(), ID: r.ID, ETag: `"` + con.ETag + `"`, MinInclusive: r.Min, MaxExclusive: r.Max, RIDPrefix: int(r.Number), Self: id.SelfLink(),
-			ThroughputFraction: 1 / float64(len(con.Ranges)), Status: "online", Parents: []string{}, Time: con.Time, LSN: con.Routing,
-		}); err != nil {
-			return nil, err
-		}
-	}
-	out := c.feedReply("PartitionKeyRanges", con.Derived.RID, all, chargeMetadataRead)
-	c.SetHeader("Etag", `"`+etag+`"`)
-	c.ShareHeader("X-Ms-Content-Path", con.Derived.ContentPath)
-	return out, nil
 }
 
 // feedReply is a list of resources.

@@ -103,13 +103,23 @@ func (c *call) refuseHeaders() error {
 	return nil
 }
 
+// checkDirective refuses an x-ms-indexing-directive that is none.
+func (c *call) checkDirective() error {
+	switch v := c.header("X-Ms-Indexing-Directive"); strings.ToLower(v) {
+	case "", "default", "include", "exclude":
+		return nil
+	default:
+		return invalid("The value '%s' of the header x-ms-indexing-directive is invalid; it is Default, Include or Exclude.", v)
+	}
+}
+
 // documentError words the errors of package items.
 func documentError(err error) error {
 	var failed *items.FailedWrite
 	if errors.As(err, &failed) {
 		err = failed.Err
 	}
-	if errors.Is(err, items.ErrNoRange) {
+	if items.Moved(err) {
 		return ownerGone().WithCause(err)
 	}
 	return err
@@ -144,6 +154,9 @@ func (g *Gateway) write(ctx context.Context, c *call, con *catalog.Container, w 
 	if c.hasTriggers() {
 		return g.writeWithTriggers(ctx, c, con, w)
 	}
+	if err := c.checkDirective(); err != nil {
+		return nil, err
+	}
 	key, err := c.wholeKey(con)
 	if err != nil {
 		return nil, err
@@ -154,13 +167,16 @@ func (g *Gateway) write(ctx context.Context, c *call, con *catalog.Container, w 
 		}
 	}
 	w.EPK = key.EPK(*con.PartitionKey)
+	if err := g.admit(c, con, w.EPK); err != nil {
+		return nil, err
+	}
 	ws := [1]items.Write{w}
-	outs, state, err := g.Items.Apply(ctx, con.Items(con.Ranges[0]), c.now, ws[:])
+	outs, state, err := g.Items.Apply(ctx, con.At(w.EPK), c.now, ws[:])
 	if err != nil && w.Number == 0 && w.Op != items.Create && w.Op != items.Upsert && fault.Is(err, fault.NotFound) {
 		// The path may name the document by resource id.
 		if number := documentNumber(con, w.ID); number != 0 {
 			ws[0].Number = number
-			outs, state, err = g.Items.Apply(ctx, con.Items(con.Ranges[0]), c.now, ws[:])
+			outs, state, err = g.Items.Apply(ctx, con.At(w.EPK), c.now, ws[:])
 		}
 	}
 	if err != nil {
@@ -173,7 +189,7 @@ func (g *Gateway) write(ctx context.Context, c *call, con *catalog.Container, w 
 func (c *call) written(con *catalog.Container, op items.Op, out items.Outcome, state items.State) *wire.Reply {
 	c.setCharge(chargeWrite(op, out))
 	c.setRange(con, state)
-	c.setUsage(state.Usage)
+	c.setUsage(con, state.Usage)
 	c.SetHeader("X-Ms-Item-Lsn", strconv.FormatUint(out.LSN, 10))
 	r := &wire.Reply{Status: writeStatus(op, out)}
 	if out.Text != nil {
@@ -234,14 +250,18 @@ func (g *Gateway) readDocument(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	guid, epk, id := con.Ranges[0].GUID, key.EPK(*con.PartitionKey), c.Param("doc")
-	item, state, err := g.Items.Get(ctx, guid, epk, id, 0)
+	epk, id := key.EPK(*con.PartitionKey), c.Param("doc")
+	r := con.At(epk)
+	if err := g.admit(c, con, epk); err != nil {
+		return nil, err
+	}
+	item, state, err := g.Items.Get(ctx, r, epk, id, 0)
 	if err != nil {
 		return nil, err
 	}
 	if item == nil {
 		if number := documentNumber(con, id); number != 0 {
-			if item, state, err = g.Items.Get(ctx, guid, epk, "", number); err != nil {
+			if item, state, err = g.Items.Get(ctx, r, epk, "", number); err != nil {
 				return nil, err
 			}
 		}
@@ -273,7 +293,7 @@ func (g *Gateway) replaceDocument(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return g.write(ctx, c, con, items.Write{Op: items.Replace, ID: c.Param("doc"), Doc: doc, IfMatch: c.header("If-Match")})
+	return g.write(ctx, c, con, items.Write{Op: items.Replace, ID: c.Param("doc"), Doc: doc, IfMatch: c.header("If-Match"), IfNoneMatch: c.header("If-None-Match")})
 }
 
 func (g *Gateway) deleteDocument(ctx context.Context, c *call) (any, error) {
@@ -281,5 +301,5 @@ func (g *Gateway) deleteDocument(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return g.write(ctx, c, con, items.Write{Op: items.Delete, ID: c.Param("doc"), IfMatch: c.header("If-Match")})
+	return g.write(ctx, c, con, items.Write{Op: items.Delete, ID: c.Param("doc"), IfMatch: c.header("If-Match"), IfNoneMatch: c.header("If-None-Match")})
 }

@@ -11,8 +11,14 @@ const (
 	subScriptCompile        = 0xffff
 	subCrossPartition       = 1004
 	subAccountGone          = 1008
+	subRequestRate          = 3200
 	subNotByRBAC            = 5300
 	subLocalAuthDisabled    = 5202
+	subIssuer               = 5007
+	subAudience             = 5008
+	subRoleMetadata         = 5301
+	subRoleByName           = 5302
+	subRoleByRID            = 5303
 )
 
 func invalid(format string, args ...any) *fault.Error {

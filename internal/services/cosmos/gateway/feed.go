@@ -8,9 +8,7 @@ import (
 	"hash/fnv"
 	"iter"
 	"strconv"
-	"strings"
 
-	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/catalog"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/items"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/query"
@@ -157,6 +155,7 @@ func (c *call) selection(con *catalog.Container) (sel items.Selection, pinned bo
 	if low == "" && (high == "" || high == "FF") {
 		return sel, false, nil
 	}
+	named, _ := c.namedRange(con) // was checked
 	if high == "" {
 		high = "FF"
 	}
@@ -168,50 +167,10 @@ func (c *call) selection(con *catalog.Container) (sel items.Selection, pinned bo
 	if low >= high {
 		return sel, false, invalid("The headers x-ms-start-epk and x-ms-end-epk bound no range.")
 	}
+	if named != nil && low <= named.Min && high >= named.Max {
+		return sel, false, nil // all of it
+	}
 	return items.Selection{Low: low, High: high, Bounded: true}, false, nil
-}
-
-// checkRange refuses a partition key range that the container does not have: the client's routing map is out of date.
-func (c *call) checkRange(con *catalog.Container) error {
-	text := c.header("X-Ms-Documentdb-Partitionkeyrangeid")
-	if text == "" {
-		return nil
-	}
-	owner, id, both := strings.Cut(text, ",")
-	if !both {
-		owner, id = con.Derived.RID, text
-	}
-	for _, r := range con.Ranges {
-		if r.ID == id && (owner == con.Derived.RID || owner == con.Name) {
-			return nil
-		}
-	}
-	return withSub(fault.New(fault.Gone, "Gone", "The requested partition key range '%s' does not exist in the container.", text), subRangeGone)
-}
-
-// documents lists what a query looks at, reading on in chunks. state is set once something was read.
-func (g *Gateway) documents(ctx context.Context, con *catalog.Container, sel items.Selection, state *items.State) func(after string) iter.Seq2[query.Doc, error] {
-	return func(after string) iter.Seq2[query.Doc, error] {
-		return func(yield func(query.Doc, error) bool) {
-			for after := after; ; {
-				page, err := g.Items.List(ctx, con.Ranges[0].GUID, sel, after, chunkRows, chunkBytes)
-				if err != nil {
-					yield(query.Doc{}, err)
-					return
-				}
-				state.LSN = max(state.LSN, page.LSN)
-				for _, r := range page.Rows {
-					if !yield(query.Doc{Key: r.Key, JSON: r.Text}, nil) {
-						return
-					}
-					after = r.Key
-				}
-				if !page.More {
-					return
-				}
-			}
-		}
-	}
 }
 
 // listDocuments reads the feed of documents, of the container or of one logical partition.
@@ -221,7 +180,7 @@ func (g *Gateway) listDocuments(ctx context.Context, c *call) (any, error) {
 		return nil, err
 	}
 	if c.header("A-Im") != "" {
-		return nil, notImplemented("The change feed (A-IM)")
+		return g.changeFeed(ctx, c, con)
 	}
 	if _, err := c.consistency(); err != nil {
 		return nil, err
@@ -234,28 +193,36 @@ func (g *Gateway) listDocuments(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := mark("feed", con.Derived.RID, c.header("X-Ms-Documentdb-Partitionkey"), sel.Low, sel.High)
+	ranges, err := c.scope(con, sel)
+	if err != nil {
+		return nil, err
+	}
+	if err := g.admitAll(c, con, ranges); err != nil {
+		return nil, err
+	}
+	m := mark("feed", con.Derived.RID, c.header("X-Ms-Documentdb-Partitionkey"))
 	st, err := decodeContinuation(c.header("X-Ms-Continuation"), m)
 	if err != nil {
 		return nil, err
 	}
-	page, err := g.Items.List(ctx, con.Ranges[0].GUID, sel, st.After, limit, pageBytes)
+	states, err := g.states(ctx, c, ranges)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.checkSession(page.State); err != nil {
+	page, err := g.list(ctx, ranges, sel, st.After, limit, pageBytes)
+	if err != nil {
 		return nil, err
 	}
-	rows := make([]json.RawMessage, len(page.Rows))
+	rows := make([]json.RawMessage, len(page.rows))
 	size := 0
-	for i, r := range page.Rows {
+	for i, r := range page.rows {
 		rows[i] = r.Text
 		size += len(r.Text)
 	}
 	out := c.feedReply("Documents", con.Derived.RID, rows, chargeRows(1, len(rows), size))
-	c.setRange(con, page.State)
-	if page.More {
-		c.SetHeader("X-Ms-Continuation", encodeContinuation(m, query.State{After: page.Rows[len(page.Rows)-1].Key}))
+	c.setRanges(con, states)
+	if page.next != "" {
+		c.SetHeader("X-Ms-Continuation", encodeContinuation(m, query.State{After: page.next}))
 	}
 	return out, nil
 }

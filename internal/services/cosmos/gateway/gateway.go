@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/authn"
+	"github.com/bulkheadhq/bulkhead/internal/cors"
+	"github.com/bulkheadhq/bulkhead/internal/netrule"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/catalog"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/items"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/masterkey"
@@ -38,19 +40,22 @@ func (k KeyName) ReadOnly() bool { return k >= PrimaryReadOnly }
 
 // Account is one consistent state of an account. It is shared: read only.
 type Account struct {
-	ID   string // ARM id
-	Name string
-	GUID string
-	Keys [KeyCount]*masterkey.Key
+	ID       string // ARM id
+	Name     string
+	GUID     string
+	TenantID string // of its subscription; tokens of others are refused
+	Keys     [KeyCount]*masterkey.Key
 
-	Filtered      bool // only IPRules may call
-	IPRules       []netip.Prefix
-	AllowPlatform bool // 0.0.0.0 is among the rules: callers inside the platform
-	Public        bool // publicNetworkAccess
+	Filtered      bool // only whom Firewall admits may call
+	Firewall      netrule.Firewall
+	AllowPlatform bool         // 0.0.0.0 is among the rules: callers inside the platform
+	Public        bool         // publicNetworkAccess
+	CORS          *cors.Policy // nil: no page of another origin may call
 
 	LocalAuthDisabled bool
 	KeyMetadataDenied bool // disableKeyBasedMetadataWriteAccess
 	Serverless        bool
+	Throttling        Throttling
 	Consistency       string // default level
 	Location          string // "West US"
 }
@@ -58,6 +63,8 @@ type Account struct {
 // Accounts finds accounts by host name; nil if there is none of that name.
 type Accounts interface {
 	Account(ctx context.Context, name string) (*Account, error)
+	// Assignments are the account's data-plane role assignments as they are now. Shared: read only.
+	Assignments(ctx context.Context, a *Account) ([]Assignment, error)
 }
 
 // Auditor commits a request's audit record with its write.
@@ -72,18 +79,27 @@ type Deps struct {
 	Catalog  *catalog.Catalog
 	Items    *items.Store
 	Verifier authn.Verifier
-	Audit    Auditor // nil: the mux alone records
-	Scripts  scripts.Runner
+	Subnet   netrule.Lookup // nil: no account has virtual network rules
+	Inside   func(ctx context.Context, subscription, service string, client netip.Addr) (bool, error)
+	Audit    Auditor        // nil: the mux alone records
+	Scripts  scripts.Runner // nil: no server-side scripts
+
+	Throttling Throttling           // of accounts that do not choose; burst if not set
+	Monotonic  func() time.Duration // what throughput is measured by; nil: the machine's
 }
 
 // Gateway serves all accounts. Safe for concurrent use.
 type Gateway struct {
 	Deps
-	texts sync.Pool // of *[]byte, for signed texts
+	texts    sync.Pool // of *[]byte, for signed texts
+	throttle *throttle
+	patching *stripes // by EPK
 }
 
 // New makes a Gateway.
-func New(d Deps) *Gateway { return &Gateway{Deps: d} }
+func New(d Deps) *Gateway {
+	return &Gateway{Deps: d, throttle: newThrottle(d.Throttling, d.Monotonic), patching: newStripes()}
+}
 
 // call is a request with what the stages found out.
 type call struct {
@@ -91,6 +107,11 @@ type call struct {
 	account *Account
 	op      operation
 	now     time.Time
+	key     KeyName // that signed it, if one did
+	rights  *rights // of a caller without a key
+	meter   meter   // what the charge goes to
+	meters  []meter // and further ones, that share it
+	charge  float64 // as answered
 }
 
 // operation is what the headers say a request does. It is read once, before the caller's key is judged.
@@ -121,7 +142,7 @@ func (g *Gateway) Routes() []wire.Route {
 			Host: wire.HostCosmos, Method: method, Pattern: pattern, Operation: operation, BodyLimit: maxBody,
 			Versions: wire.Versions{Header: "X-Ms-Version"}, Network: g.network,
 			Auth:    wire.Authenticator{Name: "cosmos authorization header", Check: g.authenticate},
-			Handler: func(ctx context.Context, r *wire.Request) (any, error) { return h(ctx, r.State.(*call)) },
+			Handler: g.metered(h),
 		})
 	}
 	add("GET", "/", "ReadDatabaseAccount", g.readAccount)
@@ -131,21 +152,24 @@ func (g *Gateway) Routes() []wire.Route {
 	add("DELETE", "/dbs/{db}", "DeleteDatabase", g.deleteDatabase)
 	add("GET", "/dbs/{db}/colls", "ListCollections", g.listContainers)
 	add("POST", "/dbs/{db}/colls", "CreateCollection", g.postContainers)
-	add("GET", coll, "ReadCollection", g.readContainer)
+	add("GET", coll, "ReadCollection", g.steady(g.readContainer))
 	add("PUT", coll, "ReplaceCollection", g.replaceContainer)
 	add("DELETE", coll, "DeleteCollection", g.deleteContainer)
 	add("GET", coll+"/pkranges", "ListPartitionKeyRanges", g.listRanges)
-	add("GET", docs, "ListDocuments", g.listDocuments)
-	add("POST", docs, "CreateDocument", g.postDocuments)
-	add("GET", docs+"/{doc}", "ReadDocument", g.readDocument)
-	add("PUT", docs+"/{doc}", "ReplaceDocument", g.replaceDocument)
-	add("PATCH", docs+"/{doc}", "PatchDocument", g.patchDocument)
-	add("DELETE", docs+"/{doc}", "DeleteDocument", g.deleteDocument)
+	add("GET", coll+"/conflicts", "ListConflicts", g.listConflicts)
+	add("GET", docs, "ListDocuments", g.steady(g.listDocuments))
+	add("POST", docs, "CreateDocument", g.steady(g.postDocuments))
+	add("GET", docs+"/{doc}", "ReadDocument", g.steady(g.readDocument))
+	add("PUT", docs+"/{doc}", "ReplaceDocument", g.steady(g.replaceDocument))
+	add("PATCH", docs+"/{doc}", "PatchDocument", g.steady(g.patchDocument))
+	add("DELETE", docs+"/{doc}", "DeleteDocument", g.steady(g.deleteDocument))
 	g.scriptRoutes(add, coll)
 	add("GET", "/offers", "ListOffers", g.listOffers)
 	add("POST", "/offers", "QueryOffers", g.postOffers)
 	add("GET", "/offers/{offer}", "ReadOffer", g.readOffer)
 	add("PUT", "/offers/{offer}", "ReplaceOffer", g.replaceOffer)
+	g.userRoutes(add)
+	out = append(out, badOfferPath())
 	for _, u := range unsupportedPaths {
 		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
 			add(method, u.pattern, "Unsupported", unsupported(u.what))
@@ -154,11 +178,22 @@ func (g *Gateway) Routes() []wire.Route {
 	return out
 }
 
+// metered charges a request, however it ended, to the range it was about.
+func (g *Gateway) metered(h handler) func(context.Context, *wire.Request) (any, error) {
+	return func(ctx context.Context, r *wire.Request) (any, error) {
+		c := r.State.(*call)
+		out, err := h(ctx, c)
+		if err != nil && c.charge == 0 {
+			c.setCharge(chargeMiss)
+		}
+		g.throttle.settleAll(c)
+		return out, err
+	}
+}
+
 // unsupportedPaths are parts of the protocol that this platform lacks.
 var unsupportedPaths = []struct{ pattern, what string }{
-	{"/dbs/{db}/users/{rest*}", "Users, permissions and resource tokens"},
 	{"/dbs/{db}/clientencryptionkeys/{rest*}", "Client encryption keys"},
-	{"/dbs/{db}/colls/{coll}/conflicts/{rest*}", "The conflict feed"},
 	{"/dbs/{db}/colls/{coll}/docs/{doc}/attachments/{rest*}", "Attachments"},
 	{"/addresses/{rest*}", "Direct mode (addresses)"},
 	{"/media/{rest*}", "Media"},

@@ -1,13 +1,12 @@
 package gateway
 
 import (
-	"encoding/json"
 	"net/http"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/pkey"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/items"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/query"
 )
 
@@ -87,60 +86,64 @@ func TestCharges(t *testing.T) {
 	}
 }
 
-func TestPinnedKey(t *testing.T) {
-	t.Parallel()
-	one := pkey.Definition{Paths: []string{"/pk"}, Kind: "Hash", Version: 2}
-	two := pkey.Definition{Paths: []string{"/a/b", "/c"}, Kind: "MultiHash", Version: 2}
-	for _, tt := range []struct {
-		text string
-		def  pkey.Definition
-		want string
-	}{
-		{"SELECT * FROM c WHERE c.pk = 'x'", one, `["x"]`},
-		{"SELECT * FROM c WHERE 'x' = c.pk AND c.y > 1", one, `["x"]`},
-		{"SELECT * FROM r WHERE r['pk'] = 7", one, `[7]`},
-		{"SELECT * FROM root AS r WHERE r.pk = @p", one, `["param"]`},
-		{"SELECT * FROM c WHERE c.pk = null", one, `[null]`},
-		{"SELECT * FROM c WHERE c.a.b = 1 AND (c.z AND c.c = true)", two, `[1,true]`},
-		{"SELECT * FROM c WHERE c.a.b = 1", two, ""},
-		{"SELECT * FROM c", one, ""},
-		{"SELECT * FROM c WHERE c.pk = 'x' OR c.y = 1", one, ""},
-		{"SELECT * FROM c WHERE NOT c.pk = 'x'", one, ""},
-		{"SELECT * FROM c WHERE c.pk != 'x'", one, ""},
-		{"SELECT * FROM c WHERE c.pk = c.other", one, ""},
-		{"SELECT * FROM c WHERE c.pk = {'x':1}", one, ""},
-		{"SELECT * FROM c WHERE c.pk = undefined", one, ""},
-		{"SELECT * FROM c WHERE c.x.pk = 'x'", one, ""},
-		{"SELECT * FROM c JOIN t IN c.tags WHERE t.pk = 'x'", one, ""},
-		{"SELECT * FROM t IN c.tags WHERE t.pk = 'x'", one, ""},
-		{"SELECT * FROM c.sub WHERE sub.pk = 'x'", one, ""},
-	} {
-		q, err := query.Parse(tt.text)
-		if err != nil {
-			t.Fatalf("%s: %v", tt.text, err)
-		}
-		got := ""
-		if key, ok := pinnedKey(&parsedQuery{query: q, params: map[string]json.RawMessage{"@p": json.RawMessage(`"param"`)}}, tt.def); ok {
-			got = key.String()
-		}
-		if got != tt.want {
-			t.Errorf("%s: %q, want %q", tt.text, got, tt.want)
-		}
-	}
-}
-
 func TestSessionLSN(t *testing.T) {
 	t.Parallel()
-	for token, want := range map[string]uint64{"0:-1#12": 12, "0:12": 12, "0:1#9#0=5#1=7": 9, "1:-1#99": 0, "0:-1#3,0:-1#4,2:7": 4} {
-		if got, ok := sessionLSN(token); !ok || got != want {
+	r := &items.Range{ID: "0", Parents: []string{"4", "7"}}
+	for token, want := range map[string]uint64{"0:-1#12": 12, "0:12": 12, "0:1#9#0=5#1=7": 9, "1:-1#99": 0, "0:-1#3,0:-1#4,2:7": 4, "4:-1#5,7:-1#8": 8} {
+		if got, ok := sessionLSN(token, r); !ok || got != want {
 			t.Errorf("%q: %d, %v; want %d", token, got, ok, want)
 		}
 	}
 	for _, bad := range []string{"x", "0", "0:", "0:x", "0:-1#", "0:-1#-2", ",", "0:-1#1,"} {
-		if got, ok := sessionLSN(bad); ok {
+		if got, ok := sessionLSN(bad, r); ok {
 			t.Errorf("%q: %d accepted", bad, got)
 		}
 	}
+}
+
+// TestSpot: what a text says is what was put into it, and each stretch is read on after its own key.
+func TestSpot(t *testing.T) {
+	t.Parallel()
+	r := func(low, high string) *items.Range { return &items.Range{Min: low, Max: high} }
+	p, err := parseSpot("0A@10-20,40=0B,FF=0C")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		r     *items.Range
+		after string
+		done  bool
+	}{{r("", "10"), "", true}, {r("10", "18"), "0A", false}, {r("18", "20"), "0A", false}, {r("20", "40"), "0B", false}, {r("40", "FF"), "0C", false}} {
+		if after, done := p.begin(tt.r); after != tt.after || done != tt.done {
+			t.Errorf("%+v: %q, %v", tt.r, after, done)
+		}
+	}
+	if got := "0D" + p.suffix(r("10", "18"), 5); got != "0D@10-18,20=0A,40=0B,FF=0C" {
+		t.Errorf("in the middle of the first stretch: %s", got)
+	}
+	if got := p.suffix(r("40", "FF"), 5); got != "@40-FF" {
+		t.Errorf("in the last: %s", got)
+	}
+	for _, bad := range []string{"@", "0A@1-2", "0A@10-20,x=1", "0A@10-20,20=00", "0A@10-20,30", "@10-20,,"} {
+		if p, err := parseSpot(bad); err == nil {
+			t.Errorf("%q: %+v", bad, p)
+		}
+	}
+}
+
+func FuzzSpot(f *testing.F) {
+	f.Add("0A@10-20,40=0B,FF=0C")
+	f.Add("0A")
+	f.Fuzz(func(t *testing.T, text string) {
+		p, err := parseSpot(text)
+		if err != nil {
+			return
+		}
+		after, done := p.begin(&items.Range{Min: "10", Max: "18"})
+		if _, err := parseSpot(p.suffix(&items.Range{Min: "10", Max: "18"}, 2)); err != nil || done && after != "" {
+			t.Errorf("%q: %v, %q", text, err, after)
+		}
+	})
 }
 
 func FuzzContinuation(f *testing.F) {

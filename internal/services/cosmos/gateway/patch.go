@@ -5,12 +5,14 @@ import (
 	"context"
 	"encoding/json"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/valyala/fastjson"
 
 	"github.com/bulkheadhq/bulkhead/internal/fault"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/catalog"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/items"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/query"
 )
@@ -76,32 +78,54 @@ func (g *Gateway) patchDocument(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := patch.check(con.PartitionKey.Paths); err != nil {
+		return nil, err
+	}
 	key, err := c.wholeKey(con)
 	if err != nil {
 		return nil, err
 	}
-	epk, id, ifMatch := key.EPK(*con.PartitionKey), c.Param("doc"), c.header("If-Match")
-	for range patchRetries {
-		old, _, err := g.Items.Get(ctx, con.Ranges[0].GUID, epk, id, 0)
-		switch {
-		case err != nil:
-			return nil, err
-		case old == nil:
-			return nil, items.ErrNotFound()
-		case ifMatch != "" && !items.MatchETag(ifMatch, old.ETag):
-			return nil, precondition()
+	w := items.Write{Op: items.Replace, ID: c.Param("doc"), EPK: key.EPK(*con.PartitionKey), IfMatch: c.header("If-Match"), IfNoneMatch: c.header("If-None-Match")}
+	if err := g.admit(c, con, w.EPK); err != nil {
+		return nil, err
+	}
+	for attempt := range patchRetries {
+		if attempt == 1 { // others write it: one after the other from here on
+			unlock, err := g.patching.lock(ctx, w.EPK)
+			if err != nil {
+				return nil, err
+			}
+			defer unlock()
 		}
-		doc, err := patch.apply(id, old.Text)
-		if err != nil {
-			return nil, err
+		if out, again, err := g.patchOnce(ctx, c, con, patch, w); !again {
+			return out, err
 		}
-		out, err := g.write(ctx, c, con, items.Write{Op: items.Replace, ID: id, Doc: doc, IfMatch: old.ETag})
-		if fault.Is(err, fault.Precondition) {
-			continue
-		}
-		return out, err
 	}
 	return nil, retryWith()
+}
+
+// patchOnce reads, computes and commits. again: the document changed in between.
+func (g *Gateway) patchOnce(ctx context.Context, c *call, con *catalog.Container, patch *patch, w items.Write) (out any, again bool, err error) {
+	old, _, err := g.Items.Get(ctx, con.At(w.EPK), w.EPK, w.ID, 0)
+	if err == nil && old == nil {
+		if number := documentNumber(con, w.ID); number != 0 { // the path may name it by resource id
+			old, _, err = g.Items.Get(ctx, con.At(w.EPK), w.EPK, "", number)
+		}
+	}
+	switch {
+	case err != nil:
+		return nil, false, err
+	case old == nil:
+		return nil, false, items.ErrNotFound()
+	case w.IfMatch != "" && !items.MatchETag(w.IfMatch, old.ETag), w.IfNoneMatch != "" && items.MatchETag(w.IfNoneMatch, old.ETag):
+		return nil, false, precondition()
+	}
+	if w.Doc, err = patch.apply(old.Text); err != nil {
+		return nil, false, err
+	}
+	w.ID, w.IfMatch, w.IfNoneMatch = w.Doc.ID, old.ETag, ""
+	out, err = g.write(ctx, c, con, w)
+	return out, fault.Is(err, fault.Precondition), err
 }
 
 func retryWith() *fault.Error {
@@ -112,8 +136,25 @@ func precondition() *fault.Error {
 	return fault.New(fault.Precondition, "PreconditionFailed", "Operation cannot be performed because one of the specified precondition is not met.")
 }
 
-// apply makes the patched document of the text of the document id.
-func (p *patch) apply(id string, text []byte) (items.Document, error) {
+// check refuses a patch of what cannot be patched: the id and the partition key.
+func (p *patch) check(keyPaths []string) error {
+	for i, op := range p.operations {
+		paths := []string{op.Path}
+		if strings.EqualFold(op.Op, "move") {
+			paths = append(paths, op.From)
+		}
+		for _, path := range paths {
+			within := func(kept string) bool { return path == kept || strings.HasPrefix(path, kept+"/") }
+			if within("/id") || slices.ContainsFunc(keyPaths, within) {
+				return invalid("For Operation(%d): The path (%s) cannot be patched: it is the id or the partition key of the document.", i+1, path)
+			}
+		}
+	}
+	return nil
+}
+
+// apply makes the patched document of a document's text.
+func (p *patch) apply(text []byte) (items.Document, error) {
 	if p.condition != nil {
 		ok, err := p.condition.NewEvaluator().Match(text)
 		if err != nil {
@@ -132,11 +173,7 @@ func (p *patch) apply(id string, text []byte) (items.Document, error) {
 			return items.Document{}, invalid("For Operation(%d): %s", i+1, err.Message)
 		}
 	}
-	out, err := items.Parse(doc.MarshalTo(nil))
-	if err == nil && out.ID != id {
-		err = invalid("A patch cannot change the id of a document.")
-	}
-	return out, err
+	return items.Parse(doc.MarshalTo(nil))
 }
 
 func (op *patchOperation) apply(doc *fastjson.Value) *fault.Error {
@@ -175,11 +212,9 @@ func pointer(path string) ([]string, *fault.Error) {
 	for i, s := range steps {
 		steps[i] = strings.ReplaceAll(strings.ReplaceAll(s, "~1", "/"), "~0", "~")
 	}
-	if len(steps) == 1 && strings.HasPrefix(steps[0], "_") {
-		switch steps[0] {
-		case "_rid", "_self", "_etag", "_attachments", "_ts":
-			return nil, invalid("The path (%s) is a system property and cannot be patched.", path)
-		}
+	switch steps[0] {
+	case "_rid", "_self", "_etag", "_attachments", "_ts":
+		return nil, invalid("The path (%s) is a system property and cannot be patched.", path)
 	}
 	return steps, nil
 }
@@ -261,7 +296,11 @@ func increment(parent *fastjson.Value, step string, op *patchOperation) *fault.E
 		return invalid("The value to increment the path (%s) by is no number.", op.Path)
 	}
 	sum := text
-	if old := child(parent, step); old != nil {
+	old := child(parent, step)
+	if old == nil && parent.Type() == fastjson.TypeArray {
+		return invalid("The index of the path (%s) is out of the array's bounds.", op.Path)
+	}
+	if old != nil {
 		if old.Type() != fastjson.TypeNumber {
 			return invalid("The path (%s) to increment is no number.", op.Path)
 		}
@@ -285,8 +324,9 @@ func increment(parent *fastjson.Value, step string, op *patchOperation) *fault.E
 	return place(parent, step, value, "set", op.Path)
 }
 
+// move takes a value away and puts it elsewhere, as a removal and an addition.
 func move(doc *fastjson.Value, op *patchOperation, parent *fastjson.Value, last string) *fault.Error {
-	if strings.HasPrefix(op.Path+"/", op.From+"/") {
+	if op.Path != op.From && strings.HasPrefix(op.Path+"/", op.From+"/") {
 		return invalid("A value cannot be moved to (%s), into itself.", op.Path)
 	}
 	steps, f := pointer(op.From)
@@ -301,6 +341,9 @@ func move(doc *fastjson.Value, op *patchOperation, parent *fastjson.Value, last 
 	value := child(source, from)
 	if value == nil {
 		return invalid("Move Operation only works on an existing path; the path (%s) does not exist.", op.From)
+	}
+	if op.Path == op.From {
+		return nil
 	}
 	source.Del(from)
 	return place(parent, last, value, "add", op.Path)

@@ -50,7 +50,7 @@ func (g *Gateway) executeProcedure(ctx context.Context, c *call, con *catalog.Co
 	c.setLog(result.Log)
 	c.setCharge(x.charge)
 	c.setRange(con, state)
-	c.setUsage(state.Usage)
+	c.setUsage(con, state.Usage)
 	return &wire.Reply{Status: http.StatusOK, Body: result.Body}, nil
 }
 
@@ -100,8 +100,11 @@ func (g *Gateway) session(ctx context.Context, c *call, con *catalog.Container, 
 		return nil, items.State{}, err
 	}
 	epk := key.EPK(*con.PartitionKey)
+	if err := g.admit(c, con, epk); err != nil {
+		return nil, items.State{}, err
+	}
 	for range scriptRetries {
-		ses, err := g.Items.Begin(con.Items(con.Ranges[0]), epk, c.now)
+		ses, err := g.Items.Begin(con.At(epk), epk, c.now)
 		if err != nil {
 			return nil, items.State{}, err
 		}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/catalog"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/items"
-	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/pkey"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/query"
 )
 
@@ -66,25 +65,29 @@ func (g *Gateway) queryDocuments(ctx context.Context, c *call, con *catalog.Cont
 	if err != nil {
 		return nil, err
 	}
+	q.program = q.program.With(c.environment(con, q.program))
 	sel, pinned, err := c.selection(con)
 	if err != nil {
 		return nil, err
 	}
 	if !pinned && !sel.Bounded {
-		if key, ok := pinnedKey(q, *con.PartitionKey); ok {
-			epk := key.EPK(*con.PartitionKey)
+		if epk, ok := pinnedKey(q, con); ok {
 			sel, pinned = items.Selection{Low: epk, High: epk, Bounded: true}, true
 		}
 	}
 	q.across = !pinned
-	if err := c.checkCrossPartition(q, pinned, sel.Bounded); err != nil {
+	if err := c.checkCrossPartition(q, con, pinned, sel.Bounded); err != nil {
 		return nil, err
 	}
-	state, err := g.Items.Stat(ctx, con.Ranges[0].GUID)
+	ranges, err := c.scope(con, sel)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.checkSession(state); err != nil {
+	if err := g.admitAll(c, con, ranges); err != nil {
+		return nil, err
+	}
+	states, err := g.states(ctx, c, ranges)
+	if err != nil {
 		return nil, err
 	}
 	done, err := g.withFunctions(ctx, c, con, q)
@@ -93,26 +96,25 @@ func (g *Gateway) queryDocuments(ctx context.Context, c *call, con *catalog.Cont
 	}
 	defer done()
 	begin := time.Now() // of the metrics only
-	page, out, err := c.run(ctx, q, "Documents", con.Derived.RID, g.documents(ctx, con, sel, &state))
+	page, out, err := c.run(ctx, q, "Documents", con.Derived.RID, g.documents(ctx, ranges, sel))
 	if err != nil {
 		return nil, err
 	}
-	c.setRange(con, state)
+	c.setRanges(con, states)
 	c.setMetrics(q, page, time.Since(begin))
 	return out, nil
 }
 
 // checkCrossPartition applies the service's rules for queries over more than one logical partition.
-func (c *call) checkCrossPartition(q *parsedQuery, pinned, bounded bool) error {
+func (c *call) checkCrossPartition(q *parsedQuery, con *catalog.Container, pinned, bounded bool) error {
 	if pinned || c.header("X-Ms-Documentdb-Partitionkeyrangeid") != "" {
 		return nil
 	}
 	if !c.isTrue("X-Ms-Documentdb-Query-Enablecrosspartition") && !bounded {
 		return withSub(invalid("Cross partition query is required but disabled. Please set x-ms-documentdb-query-enablecrosspartition to true, specify x-ms-documentdb-partitionkey, or revise your query to avoid this exception."), subCrossPartition)
 	}
-	if what := q.program.Facts().CrossDocument(); what != "" {
-		return withSub(invalid("The provided cross partition query can not be directly served by the gateway: it has %s over more than one logical partition. "+
-			"This is a first chance (internal) exception that all newer clients will know how to handle gracefully.", what), subCrossPartition)
+	if q.program.Facts().CrossDocument() != "" {
+		return notServed(q, con)
 	}
 	return nil
 }
@@ -131,120 +133,4 @@ func (c *call) setMetrics(q *parsedQuery, page query.Page, took time.Duration) {
 		c.SetHeader("X-Ms-Cosmos-Index-Utilization", base64.StdEncoding.EncodeToString([]byte(
 			`{"UtilizedSingleIndexes":[],"PotentialSingleIndexes":[],"UtilizedCompositeIndexes":[],"PotentialCompositeIndexes":[]}`)))
 	}
-}
-
-// pinnedKey finds the one partition key that a query's WHERE allows: an AND of comparisons that name every path of the key.
-func pinnedKey(q *parsedQuery, def pkey.Definition) (pkey.Key, bool) {
-	alias, ok := rootAlias(q.query)
-	if !ok || q.query.Where == nil {
-		return nil, false
-	}
-	found := map[string]json.RawMessage{}
-	collectEqualities(q.query.Where, alias, q.params, found)
-	key := make(pkey.Key, 0, len(def.Paths))
-	for _, p := range def.Paths {
-		raw, ok := found[p]
-		if !ok {
-			return nil, false
-		}
-		one, err := pkey.ParseHeader("[" + string(raw) + "]")
-		if err != nil || len(one) != 1 {
-			return nil, false
-		}
-		key = append(key, one[0])
-	}
-	return key, true
-}
-
-// rootAlias is the name that stands for the document itself.
-func rootAlias(q *query.Query) (string, bool) {
-	from, ok := q.From.(*query.PathCollection)
-	if !ok || len(from.Path) > 0 {
-		return "", false
-	}
-	if from.Alias != "" {
-		return from.Alias, true
-	}
-	return from.Root, true
-}
-
-// collectEqualities notes what must equal a constant, by path. Two different constants for one path leave the first; no document has both.
-func collectEqualities(e query.Expr, alias string, params, found map[string]json.RawMessage) {
-	b, ok := e.(*query.Binary)
-	if !ok {
-		return
-	}
-	switch b.Op {
-	case "AND":
-		collectEqualities(b.X, alias, params, found)
-		collectEqualities(b.Y, alias, params, found)
-	case "=":
-		for _, side := range [][2]query.Expr{{b.X, b.Y}, {b.Y, b.X}} {
-			path, ok := propertyPath(side[0], alias)
-			value, constant := constantOf(side[1], params)
-			if ok && constant && found[path] == nil {
-				found[path] = value
-			}
-		}
-	}
-}
-
-// propertyPath writes c.a.b as /a/b. Names that a partition key path would quote are left out.
-func propertyPath(e query.Expr, alias string) (string, bool) {
-	switch x := e.(type) {
-	case *query.Ident:
-		return "", x.Name == alias
-	case *query.Property:
-		base, ok := propertyPath(x.Base, alias)
-		return base + "/" + x.Name, ok
-	case *query.Index:
-		l, isLit := x.Key.(*query.Literal)
-		if !isLit || l.Value.Kind() != query.KindString {
-			return "", false
-		}
-		base, ok := propertyPath(x.Base, alias)
-		return base + "/" + l.Value.Str(), ok
-	}
-	return "", false
-}
-
-func constantOf(e query.Expr, params map[string]json.RawMessage) (json.RawMessage, bool) {
-	switch x := e.(type) {
-	case *query.Literal:
-		raw := x.Value.AppendJSON(nil)
-		return raw, len(raw) > 0 && raw[0] != '{' && raw[0] != '['
-	case *query.Param:
-		raw, ok := params[x.Name]
-		return raw, ok && len(raw) > 0 && raw[0] != '{' && raw[0] != '['
-	}
-	return nil, false
-}
-
-// planQuery answers a request for a query's plan. A query that looks at one document at a time needs none of a client's merging.
-func (g *Gateway) planQuery(c *call, con *catalog.Container) (any, error) {
-	q, err := c.parseQuery()
-	if err != nil {
-		return nil, err
-	}
-	if what := q.program.Facts().CrossDocument(); what != "" {
-		return nil, notImplemented("A query plan for " + what)
-	}
-	low, high := pkey.MinEPK, pkey.MaxEPK
-	inclusive := false
-	if key, ok := pinnedKey(q, *con.PartitionKey); ok {
-		low = key.EPK(*con.PartitionKey)
-		high, inclusive = low, true
-	}
-	body := map[string]any{
-		"partitionedQueryExecutionInfoVersion": 2,
-		"queryInfo": map[string]any{
-			"distinctType": "None", "top": nil, "offset": nil, "limit": nil, "orderBy": []string{}, "orderByExpressions": []string{},
-			"groupByExpressions": []string{}, "groupByAliases": []string{}, "aggregates": []string{}, "groupByAliasToAggregateType": map[string]string{},
-			"rewrittenQuery": "", "hasSelectValue": q.query.Value != nil, "dCountInfo": nil, "hasNonStreamingOrderBy": false,
-		},
-		"queryRanges":           []map[string]any{{"min": low, "max": high, "isMinInclusive": true, "isMaxInclusive": inclusive}},
-		"hybridSearchQueryInfo": nil,
-	}
-	c.setCharge(chargePlan)
-	return body, nil
 }

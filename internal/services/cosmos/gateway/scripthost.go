@@ -254,6 +254,7 @@ func (x *scriptHost) query(ctx context.Context, link, text, size, token string) 
 	if err != nil {
 		return scripts.Reply{}, err
 	}
+	q.program = q.program.With(x.c.environment(x.con, q.program))
 	done, err := x.g.withFunctions(ctx, x.c, x.con, q)
 	if err != nil {
 		return scripts.Reply{}, err

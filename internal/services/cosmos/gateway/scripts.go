@@ -46,7 +46,7 @@ func (g *Gateway) scriptRoutes(add func(method, pattern, operation string, h han
 		add("PUT", one, "Replace"+t.name, on(g.replaceScript))
 		add("DELETE", one, "Delete"+t.name, on(g.deleteScript))
 		if t.kind == catalog.Procedure {
-			add("POST", one, "ExecuteStoredProcedure", on(g.executeProcedure))
+			add("POST", one, "ExecuteStoredProcedure", g.steady(on(g.executeProcedure)))
 		}
 	}
 }

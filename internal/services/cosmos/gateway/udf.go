@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/catalog"
@@ -42,8 +41,9 @@ func (g *Gateway) withFunctions(ctx context.Context, c *call, con *catalog.Conta
 	if err != nil {
 		return nil, scriptError(err)
 	}
-	now := c.now
-	q.program = q.program.With(query.Env{UDF: &functions{s, bodies}, Now: func() time.Time { return now }})
+	env := c.environment(con, q.program)
+	env.UDF = &functions{s, bodies}
+	q.program = q.program.With(env)
 	return s.Close, nil
 }
 

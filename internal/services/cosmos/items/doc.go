@@ -7,6 +7,9 @@
 //	D|epk|number       the document: header and JSON text
 //	R|number           EPK of the document: the order of creation over all logical partitions, as Cosmos DB lists documents
 //	L|lsn|seq          number and EPK of the document last written at that LSN; each live document has exactly one such row
+//	E|                 the container's time to live, once it had one
+//	X|part|time|number EPK of a document that may expire: part o, by its end, if it has a ttl of its own, else part d, by its `_ts`
+//	U|epk|hash         number of the document that holds these values of a unique key
 //
 // EPKs of one container never are prefixes of each other, so I|epk|id needs no separator. A document's number holds the range's
 // own number, the LSN of its creation and its place in that transaction; it is the last part of its `_rid` and never changes.

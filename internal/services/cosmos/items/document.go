@@ -71,9 +71,9 @@ func Parse(body []byte) (Document, error) {
 	return d, nil
 }
 
-// parseTTL reads the value of a document's property ttl. One that is not valid counts as none; a container with a time to live refuses it.
+// parseTTL reads the value of a document's property ttl. One that is not valid counts as none; a write refuses it.
 func parseTTL(text []byte) (ttl int32, bad bool) {
-	if text == nil || string(text) == "null" {
+	if text == nil {
 		return 0, false
 	}
 	f, err := strconv.ParseFloat(string(text), 64)

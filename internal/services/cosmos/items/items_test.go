@@ -116,10 +116,10 @@ func TestApply_AllOrNothing(t *testing.T) {
 	if !errors.As(err, &failed) || failed.Index != 2 || !fault.Is(err, fault.Conflict) {
 		t.Fatalf("got %v", err)
 	}
-	if item, _, _ := s.Get(ctx, r.GUID, "01", "b", 0); item != nil {
+	if item, _, _ := s.Get(ctx, r, "01", "b", 0); item != nil {
 		t.Error("b is there")
 	}
-	if item, state, _ := s.Get(ctx, r.GUID, "01", "a", 0); item == nil || state.LSN != before.LSN {
+	if item, state, _ := s.Get(ctx, r, "01", "a", 0); item == nil || state.LSN != before.LSN {
 		t.Errorf("a: %v at %d", item, state.LSN)
 	}
 	// The same id in another logical partition is another document.
@@ -220,12 +220,12 @@ func TestConcurrentCreates(t *testing.T) {
 			t.Errorf("%s was created %d times", id, n)
 		}
 	}
-	state, err := s.Stat(ctx, r.GUID)
+	state, err := s.Stat(ctx, r)
 	if err != nil || len(won) != each || state.Usage.Documents != each || state.LSN != each+1 {
 		t.Errorf("%d ids, %+v, %v", len(won), state, err)
 	}
 	seen := map[uint64]bool{}
-	page, err := s.List(ctx, r.GUID, Selection{}, "", 1000, 1<<20)
+	page, err := s.List(ctx, r, Selection{}, "", 1000, 1<<20)
 	if err != nil || len(page.Rows) != each {
 		t.Fatalf("%d rows, %v", len(page.Rows), err)
 	}
@@ -258,7 +258,7 @@ func TestList_Bounds(t *testing.T) {
 	}
 	ids := func(sel Selection, after string, rows, size int) (out []string, more bool) {
 		t.Helper()
-		p, err := s.List(ctx, r.GUID, sel, after, rows, size)
+		p, err := s.List(ctx, r, sel, after, rows, size)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -297,7 +297,7 @@ func TestList_Bounds(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"x", "0", strings.Repeat("00", 2000)} {
-		if _, err := s.List(ctx, r.GUID, Selection{}, bad, 1, 1); !fault.Is(err, fault.Invalid) {
+		if _, err := s.List(ctx, r, Selection{}, bad, 1, 1); !fault.Is(err, fault.Invalid) {
 			t.Errorf("key %.10q: %v", bad, err)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // Get reads one document: by id, or by number when that is not 0. A nil Item means there is none.
-func (s *Store) Get(ctx context.Context, guid, epk, id string, number uint64) (*Item, State, error) {
+func (s *Store) Get(ctx context.Context, r Range, epk, id string, number uint64) (*Item, State, error) {
 	key, err := epkBytes(epk)
 	if err != nil {
 		return nil, State{}, err
@@ -19,11 +19,14 @@ func (s *Store) Get(ctx context.Context, guid, epk, id string, number uint64) (*
 	idk := idKey(key, id)
 	var raw []byte
 	var found uint64
-	var state State
 	ended := expiry{now: s.clock.Now().Unix()}
-	err = s.st.View(ctx, Shard(guid), func(sn store.Snapshot) error {
-		raw, found, state.LSN = nil, number, sn.LSN()
-		if err := ended.load(sn); err != nil {
+	state := State{Range: r}
+	err = s.st.View(ctx, Shard(r.GUID), func(sn store.Snapshot) error {
+		raw, found, state.LSN = nil, number, r.lsn(sn.LSN())
+		if sn.LSN() == 0 {
+			return ErrNoRange
+		}
+		if err := ended.seen(&r, sn); err != nil {
 			return err
 		}
 		if found == 0 {
@@ -73,15 +76,16 @@ type Page struct {
 
 // List reads on after the row with the key after ("": from the start) at most rows documents, and about size bytes of them (at least one). A key that
 // no row had lists from where it would be; it cannot leave the selection. A key that is none at all is a 400 fault.
-func (s *Store) List(ctx context.Context, guid string, sel Selection, after string, rows, size int) (Page, error) {
+func (s *Store) List(ctx context.Context, r Range, sel Selection, after string, rows, size int) (Page, error) {
 	cursor, err := hex.DecodeString(after)
 	if err != nil || len(cursor) > store.MaxKey-3 {
 		return Page{}, invalidContinuation()
 	}
-	if sel.Bounded {
-		return s.listByEPK(ctx, guid, sel, cursor, rows, size)
+	// A list goes on in the order it began in, even if a split has meanwhile made its bounds those of a whole range, or the other way.
+	if byEPK := sel.Bounded; len(cursor) > numberSize || byEPK && len(cursor) != numberSize {
+		return s.listByEPK(ctx, r, sel, cursor, rows, size)
 	}
-	return s.listByOrder(ctx, guid, cursor, rows, size)
+	return s.listByOrder(ctx, r, sel, cursor, rows, size)
 }
 
 func invalidContinuation() *fault.Error {
@@ -119,22 +123,11 @@ func (s *slab) rows() []Row {
 	return out
 }
 
-func (s *Store) listByEPK(ctx context.Context, guid string, sel Selection, cursor []byte, rows, size int) (Page, error) {
-	low, err := epkBytes(sel.Low)
+func (s *Store) listByEPK(ctx context.Context, r Range, sel Selection, cursor []byte, rows, size int) (Page, error) {
+	from, err := sel.keys()
 	if err != nil {
 		return Page{}, err
 	}
-	var within store.Range
-	if sel.Low == sel.High {
-		within = store.Prefix(append([]byte("D|"), low...))
-	} else {
-		high, err := epkBytes(sel.High)
-		if err != nil {
-			return Page{}, err
-		}
-		within = store.Range{Start: append([]byte("D|"), low...), End: append([]byte("D|"), high...)}
-	}
-	from := within
 	if len(cursor) > 0 {
 		if after := append(append([]byte("D|"), cursor...), 0); bytes.Compare(after, from.Start) > 0 {
 			from.Start = after
@@ -146,9 +139,12 @@ func (s *Store) listByEPK(ctx context.Context, guid string, sel Selection, curso
 	var p Page
 	var texts slab
 	ended := expiry{now: s.clock.Now().Unix()}
-	err = s.st.View(ctx, Shard(guid), func(sn store.Snapshot) error {
-		p, texts = Page{State: State{LSN: sn.LSN()}}, slab{rowsMax: rows, sizeMax: size}
-		if err := ended.load(sn); err != nil {
+	err = s.st.View(ctx, Shard(r.GUID), func(sn store.Snapshot) error {
+		p, texts = Page{State: State{Range: r, LSN: r.lsn(sn.LSN())}}, slab{rowsMax: rows, sizeMax: size}
+		if sn.LSN() == 0 {
+			return ErrNoRange
+		}
+		if err := ended.seen(&r, sn); err != nil {
 			return err
 		}
 		var bad error
@@ -177,10 +173,36 @@ func (s *Store) listByEPK(ctx context.Context, guid string, sel Selection, curso
 	return p, err
 }
 
+// keys is the stretch of document records that the selection is about.
+func (sel *Selection) keys() (store.Range, error) {
+	all := store.Prefix([]byte("D|"))
+	if !sel.Bounded {
+		return all, nil
+	}
+	low, err := epkBytes(sel.Low)
+	if err != nil {
+		return all, err
+	}
+	if sel.Low == sel.High {
+		return store.Prefix(append([]byte("D|"), low...)), nil
+	}
+	high, err := epkBytes(sel.High)
+	return store.Range{Start: append([]byte("D|"), low...), End: append([]byte("D|"), high...)}, err
+}
+
+// holds tells whether the key is in a stretch.
+func holds(r store.Range, key []byte) bool {
+	return bytes.Compare(key, r.Start) >= 0 && (r.End == nil || bytes.Compare(key, r.End) < 0)
+}
+
 // place is where a document lies.
 type place struct{ order, doc []byte }
 
-func (s *Store) listByOrder(ctx context.Context, guid string, cursor []byte, rows, size int) (Page, error) {
+func (s *Store) listByOrder(ctx context.Context, r Range, sel Selection, cursor []byte, rows, size int) (Page, error) {
+	within, err := sel.keys()
+	if err != nil {
+		return Page{}, err
+	}
 	from := store.Prefix([]byte("R|"))
 	if len(cursor) > 0 {
 		from.Start = append(append([]byte("R|"), cursor...), 0)
@@ -188,14 +210,17 @@ func (s *Store) listByOrder(ctx context.Context, guid string, cursor []byte, row
 	var p Page
 	var texts slab
 	ended := expiry{now: s.clock.Now().Unix()}
-	err := s.st.View(ctx, Shard(guid), func(sn store.Snapshot) error {
-		p, texts = Page{State: State{LSN: sn.LSN()}}, slab{rowsMax: rows, sizeMax: size}
-		if err := ended.load(sn); err != nil {
+	err = s.st.View(ctx, Shard(r.GUID), func(sn store.Snapshot) error {
+		p, texts = Page{State: State{Range: r, LSN: r.lsn(sn.LSN())}}, slab{rowsMax: rows, sizeMax: size}
+		if sn.LSN() == 0 {
+			return ErrNoRange
+		}
+		if err := ended.seen(&r, sn); err != nil {
 			return err
 		}
 		p.More = true
 		for from := from; p.More && len(texts.ends) < rows && len(texts.texts) < size; {
-			places, err := placesAfter(sn, from, rows+1)
+			places, err := placesAfter(sn, from, rows+1, within)
 			if err != nil {
 				return err
 			}
@@ -217,14 +242,16 @@ func (s *Store) listByOrder(ctx context.Context, guid string, cursor []byte, row
 	return p, err
 }
 
-// placesAfter lists the first places of a range of R rows.
-func placesAfter(sn store.Snapshot, from store.Range, limit int) (places []place, err error) {
+// placesAfter lists the first places of a stretch of R rows, of documents within another stretch.
+func placesAfter(sn store.Snapshot, from store.Range, limit int, within store.Range) (places []place, err error) {
 	err = sn.Scan(from, func(key, value []byte) bool {
 		number, err := parseNumber(key[2:])
 		if err != nil {
 			return true // not one of ours
 		}
-		places = append(places, place{bytes.Clone(key[2:]), docKey(value, number)})
+		if doc := docKey(value, number); holds(within, doc) {
+			places = append(places, place{bytes.Clone(key[2:]), doc})
+		}
 		return len(places) < limit
 	})
 	return places, err
@@ -247,16 +274,19 @@ func (s *slab) addAt(sn store.Snapshot, at place, ended *expiry) error {
 }
 
 // Stat tells how full the range is.
-func (s *Store) Stat(ctx context.Context, guid string) (State, error) {
+func (s *Store) Stat(ctx context.Context, r Range) (State, error) {
 	var state State
-	err := s.st.View(ctx, Shard(guid), func(sn store.Snapshot) error {
-		state = State{LSN: sn.LSN()}
+	err := s.st.View(ctx, Shard(r.GUID), func(sn store.Snapshot) error {
+		state = State{Range: r, LSN: r.lsn(sn.LSN())}
 		b, err := sn.Get(rangeKey)
-		if b == nil || err != nil {
+		switch {
+		case err != nil:
 			return err
+		case b == nil:
+			return ErrNoRange
 		}
-		r, err := decodeRange(b)
-		state.Usage = Usage{r.documents, r.bytes}
+		rec, err := decodeRange(b)
+		state.Usage = Usage{rec.documents, rec.bytes}
 		return err
 	})
 	return state, err

@@ -66,8 +66,11 @@ func logValue(number uint64, epk []byte) []byte {
 
 func numberValue(n uint64) []byte { return binary.BigEndian.AppendUint64(make([]byte, 0, 8), n) }
 
+// numberSize is the size of a number in keys and values.
+const numberSize = 8
+
 func parseNumber(b []byte) (uint64, error) {
-	if len(b) != 8 {
+	if len(b) != numberSize {
 		return 0, fmt.Errorf("a document number of %d bytes", len(b))
 	}
 	return binary.BigEndian.Uint64(b), nil
@@ -83,30 +86,63 @@ func documentNumber(rangeNumber uint16, lsn store.LSN, seq uint8) uint64 {
 	return uint64(rangeNumber&0xfff)<<(lsnBits+seqBits) | uint64(lsn)&(1<<lsnBits-1)<<seqBits | uint64(seq)
 }
 
+// status is a range's place in its life.
+type status uint8
+
+const (
+	active  status = iota
+	filling        // a child that a split still copies into
+	fenced         // was split: nothing is written any more
+)
+
 // rangeRecord says that the shard is in use, and by what.
 type rangeRecord struct {
 	number    uint16 // of the range in its container
 	documents uint64
 	bytes     uint64
 	container string // guid
+	status    status
+	base      int64  // what the range's LSNs are ahead of the shard's; 0 until a child is active
+	fence     uint64 // LSN of the last transaction of a fenced range
+	keep      int64  // until when (seconds) deletions leave a row: someone follows the log
 }
 
+const (
+	rangeVersion = 2
+	rangeSize1   = 20
+	rangeSize    = rangeSize1 + 1 + 8 + 8 + 8
+)
+
 func (r rangeRecord) encode() []byte {
-	b := make([]byte, 0, 20+len(r.container))
-	b = append(b, kindRange, version)
+	b := make([]byte, 0, rangeSize+len(r.container))
+	b = append(b, kindRange, rangeVersion)
 	b = binary.BigEndian.AppendUint16(b, r.number)
 	b = binary.BigEndian.AppendUint64(b, r.documents)
 	b = binary.BigEndian.AppendUint64(b, r.bytes)
+	b = append(b, byte(r.status))
+	b = binary.BigEndian.AppendUint64(b, uint64(r.base))
+	b = binary.BigEndian.AppendUint64(b, r.fence)
+	b = binary.BigEndian.AppendUint64(b, uint64(r.keep))
 	return append(b, r.container...)
 }
 
 func decodeRange(b []byte) (r rangeRecord, err error) {
-	if err := checkKind(b, kindRange, 20); err != nil {
+	if err := checkKind(b, kindRange, rangeSize1); err != nil {
 		return r, err
 	}
-	return rangeRecord{
-		number: binary.BigEndian.Uint16(b[2:]), documents: binary.BigEndian.Uint64(b[4:]), bytes: binary.BigEndian.Uint64(b[12:]), container: string(b[20:]),
-	}, nil
+	r = rangeRecord{number: binary.BigEndian.Uint16(b[2:]), documents: binary.BigEndian.Uint64(b[4:]), bytes: binary.BigEndian.Uint64(b[12:])}
+	if b[1] == 1 {
+		r.container = string(b[rangeSize1:])
+		return r, nil
+	}
+	if err := checkKind(b, kindRange, rangeSize); err != nil {
+		return r, err
+	}
+	rest := b[rangeSize1:]
+	r.status, r.base = status(rest[0]), int64(binary.BigEndian.Uint64(rest[1:]))
+	r.fence, r.keep = binary.BigEndian.Uint64(rest[9:]), int64(binary.BigEndian.Uint64(rest[17:]))
+	r.container = string(b[rangeSize:])
+	return r, nil
 }
 
 func checkKind(b []byte, kind byte, size int) error {
@@ -121,9 +157,13 @@ func checkKind(b []byte, kind byte, size int) error {
 	return nil
 }
 
+// newest is the version that records of the kind are written in.
 func newest(kind byte) byte {
-	if kind == kindDocument {
+	switch kind {
+	case kindDocument:
 		return documentVersion
+	case kindRange:
+		return rangeVersion
 	}
 	return version
 }

@@ -67,7 +67,7 @@ func (x *Session) view(ctx context.Context, fn func(t *transaction) error) error
 		if x.buf.lsn == 0 {
 			x.buf.lsn = sn.LSN()
 		}
-		if err := t.begin(x.buf); err != nil {
+		if err := t.begin(x.buf, false); err != nil {
 			return err
 		}
 		return fn(&t)
@@ -84,7 +84,7 @@ func (x *Session) Stat(ctx context.Context) (State, error) {
 }
 
 // State is the range as the session began.
-func (x *Session) State() State { return State{LSN: x.buf.lsn, Usage: x.usage} }
+func (x *Session) State() State { return State{Range: x.r, LSN: x.r.lsn(x.buf.lsn), Usage: x.usage} }
 
 // Written counts the writes so far.
 func (x *Session) Written() int { return len(x.writes) }
@@ -121,7 +121,7 @@ func (x *Session) List(ctx context.Context, after string, rows, size int) (Page,
 	var p Page
 	var texts slab
 	err = x.view(ctx, func(t *transaction) error {
-		p, texts = Page{State: State{LSN: x.buf.lsn}}, slab{rowsMax: rows, sizeMax: size}
+		p, texts = Page{State: x.State()}, slab{rowsMax: rows, sizeMax: size}
 		var bad error
 		err := x.buf.Scan(within, func(key, value []byte) bool {
 			h, text, err := decodeDocument(value)
@@ -187,7 +187,7 @@ func (x *Session) Do(ctx context.Context, w Write) (Outcome, error) {
 
 // number finds one that no document has: of the transaction that would come next, or the ones after.
 func (x *Session) number(t *transaction) (uint64, error) {
-	lsn, seq := x.buf.LSN(), uint8(sessionSeq)
+	lsn, seq := t.lsn, uint8(sessionSeq)
 	if x.next != 0 {
 		lsn, seq = store.LSN(x.next>>seqBits&(1<<lsnBits-1)), uint8(x.next)
 		if seq++; seq == 0 {

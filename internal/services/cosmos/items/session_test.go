@@ -109,14 +109,14 @@ func TestSession_SeesItsWrites(t *testing.T) {
 	if item, err := x.Get(ctx, "d", 0); err != nil || string(item.Text) != string(made.Text) {
 		t.Errorf("what was created: got %v, %v", item, err)
 	}
-	if item, _, _ := s.Get(ctx, r.GUID, epkA, "d", 0); item != nil {
+	if item, _, _ := s.Get(ctx, r, epkA, "d", 0); item != nil {
 		t.Errorf("others see it before it is committed")
 	}
 	state, err := x.Commit(ctx)
 	if err != nil || state.LSN != 6 || state.Usage.Documents != 5 {
 		t.Errorf("commit: got %v, %v, want LSN 6 and 5 documents", state, err)
 	}
-	item, _, err := s.Get(ctx, r.GUID, epkA, "d", 0)
+	item, _, err := s.Get(ctx, r, epkA, "d", 0)
 	if err != nil || string(item.Text) != string(made.Text) || item.Number != made.Number || item.ETag != made.ETag {
 		t.Errorf("committed: got %+v, %v, want what the session was shown: %+v", item, err, made.Item)
 	}
@@ -180,10 +180,10 @@ func TestSession_Stale(t *testing.T) {
 			if errors.Is(err, ErrStale) != c.stale || !c.stale && err != nil {
 				t.Errorf("%s (writes: %v): got %v, want stale: %v", name, writes, err, c.stale)
 			}
-			if item, _, _ := s.Get(ctx, r.GUID, epkA, "mine", 0); c.stale && item != nil && name != "create, same id" {
+			if item, _, _ := s.Get(ctx, r, epkA, "mine", 0); c.stale && item != nil && name != "create, same id" {
 				t.Errorf("%s: a stale session has written", name)
 			}
-			if item, _, _ := s.Get(ctx, r.GUID, epkA, "mine", 0); item != nil {
+			if item, _, _ := s.Get(ctx, r, epkA, "mine", 0); item != nil {
 				apply(t, s, r, write(t, Delete, "mine", ""))
 			}
 		}
@@ -220,7 +220,7 @@ func TestSession_Numbers(t *testing.T) {
 	if len(seen) != 3*maxSessionWrites {
 		t.Errorf("%d documents, want %d", len(seen), 3*maxSessionWrites)
 	}
-	p, err := s.List(ctx, r.GUID, Selection{}, "", 10_000, 16<<20)
+	p, err := s.List(ctx, r, Selection{}, "", 10_000, 16<<20)
 	if err != nil || len(p.Rows) != len(seen)+3 {
 		t.Errorf("the list has %d documents, want %d; %v", len(p.Rows), len(seen)+3, err)
 	}
@@ -265,7 +265,7 @@ func TestSession_Counter(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	item, _, err := s.Get(ctx, r.GUID, epkA, "n", 0)
+	item, _, err := s.Get(ctx, r, epkA, "n", 0)
 	if want := strings.Repeat("x", writers*rounds); err != nil || !strings.Contains(string(item.Text), `"v":"`+want+`"`) {
 		t.Errorf("got %s, want %d raises; %v", item.Text, writers*rounds, err)
 	}

@@ -11,15 +11,17 @@ import (
 type transaction struct {
 	tx     store.Tx
 	r      Range
+	lsn    store.LSN // of the range, that it will commit as
 	expiry expiry
 	record rangeRecord
 	time   int64
 	seq    uint8
 	wrote  bool
+	why    Removal // of the document that is being removed
 }
 
-// begin reads what every write needs to know of the range.
-func (t *transaction) begin(tx store.Tx) error {
+// begin reads what every write needs to know of the range. split tells that it is one of a split.
+func (t *transaction) begin(tx store.Tx, split bool) error {
 	b, err := tx.Get(rangeKey)
 	if err != nil {
 		return err
@@ -30,7 +32,10 @@ func (t *transaction) begin(tx store.Tx) error {
 	if t.record, err = decodeRange(b); err != nil {
 		return err
 	}
-	t.tx, t.wrote = tx, false
+	if err := t.record.admit(split); err != nil {
+		return err
+	}
+	t.tx, t.wrote, t.lsn = tx, false, t.r.lsn(tx.LSN())
 	return t.expiry.load(tx)
 }
 
@@ -80,6 +85,8 @@ func (t *transaction) apply(p *prepared) (Outcome, error) {
 		return t.create(p)
 	case expire:
 		return t.expire(p)
+	case adopt:
+		return t.adopt(p)
 	}
 	old, err := t.find(p.epk, p.ID, p.Number)
 	switch {
@@ -93,14 +100,21 @@ func (t *transaction) apply(p *prepared) (Outcome, error) {
 		return Outcome{}, ErrNotFound()
 	case p.IfMatch != "" && !MatchETag(p.IfMatch, quoteETag(old.header.etag)):
 		return Outcome{}, errPrecondition()
-	case p.Op == Upsert && p.IfNoneMatch == "*":
-		return Outcome{}, errPrecondition()
 	case p.Op == Read:
-		return Outcome{Item: old.item()}, nil
+		return t.read(p, old), nil
+	case p.IfNoneMatch != "" && MatchETag(p.IfNoneMatch, quoteETag(old.header.etag)):
+		return Outcome{}, errPrecondition()
 	case p.Op == Delete:
 		return t.remove(p, old, Requested)
 	}
 	return t.replace(p, old)
+}
+
+func (t *transaction) read(p *prepared, old *stored) Outcome {
+	if etag := quoteETag(old.header.etag); p.IfNoneMatch != "" && MatchETag(p.IfNoneMatch, etag) {
+		return Outcome{Item: Item{Number: old.number, LSN: old.header.lsn, ETag: etag, Time: old.header.time}, Unchanged: true}
+	}
+	return Outcome{Item: old.item()}
 }
 
 func (t *transaction) create(p *prepared) (Outcome, error) {
@@ -108,10 +122,7 @@ func (t *transaction) create(p *prepared) (Outcome, error) {
 	if err := t.free(p, p.Doc.ID); err != nil {
 		return Outcome{}, err
 	}
-	number := p.given.number
-	if number == 0 {
-		number = documentNumber(t.record.number, t.tx.LSN(), t.seq)
-	}
+	number := t.numberFor(p)
 	if err := t.claim(p, number, nil); err != nil {
 		return Outcome{}, err
 	}
@@ -123,6 +134,9 @@ func (t *transaction) create(p *prepared) (Outcome, error) {
 		return Outcome{}, err
 	}
 	if err := t.tx.Put(orderKey(number), p.epk); err != nil {
+		return Outcome{}, err
+	}
+	if err := t.image(p, nil, text); err != nil {
 		return Outcome{}, err
 	}
 	t.record.documents++
@@ -171,6 +185,9 @@ func (t *transaction) replace(p *prepared, old *stored) (Outcome, error) {
 	if err := t.tx.Delete(oldLog); err != nil {
 		return Outcome{}, err
 	}
+	if err := t.image(p, old, text); err != nil {
+		return Outcome{}, err
+	}
 	t.record.bytes += uint64(len(text)) - uint64(oldSize)
 	return Outcome{Item: t.item(p, old.number, text), OldSize: oldSize, Properties: doc.Properties}, nil
 }
@@ -184,7 +201,8 @@ const (
 	Expired           // its time to live ended
 )
 
-func (t *transaction) remove(p *prepared, old *stored, _ Removal) (Outcome, error) {
+func (t *transaction) remove(p *prepared, old *stored, why Removal) (Outcome, error) {
+	t.why = why
 	oldSize := len(old.text)
 	if err := t.release(p.epk, old.header.unique, old.number); err != nil {
 		return Outcome{}, err
@@ -199,10 +217,13 @@ func (t *transaction) remove(p *prepared, old *stored, _ Removal) (Outcome, erro
 			return Outcome{}, err
 		}
 	}
+	if err := t.deleted(p, old); err != nil {
+		return Outcome{}, err
+	}
 	t.wrote = true
 	t.record.documents--
 	t.record.bytes -= uint64(oldSize)
-	return Outcome{Item: Item{Number: old.number, LSN: uint64(t.tx.LSN())}, OldSize: oldSize}, nil
+	return Outcome{Item: Item{Number: old.number, LSN: uint64(t.lsn)}, OldSize: oldSize}, nil
 }
 
 // oldID is the present id of a document, which a request by resource id does not give.
@@ -229,10 +250,14 @@ func textID(text []byte) string {
 // put writes the document and its log row.
 func (t *transaction) put(p *prepared, number uint64, doc Document) ([]byte, error) {
 	t.wrote = true
-	h := header{lsn: uint64(t.tx.LSN()), seq: t.seq, time: t.time, etag: p.etag, ttl: doc.TTL, unique: p.unique}
+	h := header{lsn: uint64(t.lsn), seq: t.seq, time: t.time, etag: p.etag, ttl: doc.TTL, unique: p.unique}
 	b := make([]byte, 0, h.size()+len(doc.Text)+240)
 	b = h.append(b)
-	b = t.appendText(b, doc.Text, number, p.quoted)
+	if p.source != nil {
+		b = append(b, p.source.text...)
+	} else {
+		b = t.appendText(b, doc.Text, number, p.quoted)
+	}
 	if err := t.tx.Put(docKey(p.epk, number), b); err != nil {
 		return nil, err
 	}
@@ -258,7 +283,7 @@ func (t *transaction) appendText(b, text []byte, number uint64, quoted string) [
 }
 
 func (t *transaction) item(p *prepared, number uint64, text []byte) Item {
-	return Item{Number: number, LSN: uint64(t.tx.LSN()), ETag: p.quoted, Time: t.time, Text: text}
+	return Item{Number: number, LSN: uint64(t.lsn), ETag: p.quoted, Time: t.time, Text: text}
 }
 
 // item copies what was found.

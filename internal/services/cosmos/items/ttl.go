@@ -11,14 +11,14 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/store"
 )
 
-// Time to live. A range whose container has a default has the row T|. In it, documents that may expire stand in a queue of two parts:
+// Time to live. A range whose container has a default has the row E|. In it, documents that may expire stand in a queue of two parts:
 //
 //	X|o|time|number  a document with a ttl of its own, by the second it ends at
 //	X|d|time|number  one that follows the container's default, by its `_ts`; so a change of the default moves nothing
 //
 // The value is the document's EPK. A document that has ended is invisible at once: every read and write asks `expiry`. Expire removes it later.
 
-const kindTTL = 'T'
+const kindTTL = 'E'
 
 // Parts of the queue.
 const (
@@ -26,9 +26,9 @@ const (
 	queueDefault = 'd'
 )
 
-var ttlKey = []byte("T|")
+var ttlKey = []byte("E|")
 
-// ttlRecord is a range's row T|. It is there once the container had a default, even if that was taken away again.
+// ttlRecord is a range's row E|. It is there once the container had a default, even if that was taken away again.
 type ttlRecord struct {
 	ttl      int32  // 0: off; -1: on, documents do not expire by themselves; else seconds
 	revision uint64 // of the container's setting; an older one changes nothing
@@ -62,7 +62,15 @@ type expiry struct {
 	now  int64 // seconds
 }
 
-// load reads the range's setting.
+// seen reads the range's setting for a read, unless its container never had one.
+func (e *expiry) seen(r *Range, sn store.Snapshot) error {
+	if !r.Rules.Timed {
+		return nil
+	}
+	return e.load(sn)
+}
+
+// load reads the range's setting. Writes always do: one that began before the setting must not slip past the queue.
 func (e *expiry) load(sn store.Snapshot) error {
 	e.ttlRecord, e.kept = ttlRecord{}, false
 	b, err := sn.Get(ttlKey)
@@ -144,9 +152,9 @@ const (
 	maxWrites = 100
 )
 
-// checkTTL refuses a document whose ttl is none, in a container where it counts.
-func (r Range) checkTTL(d Document) error {
-	if r.Rules.DefaultTTL == 0 || !d.badTTL {
+// checkTTL refuses a document whose ttl is none, even where it does not count.
+func (d Document) checkTTL() error {
+	if !d.badTTL {
 		return nil
 	}
 	return fault.New(fault.Invalid, "BadRequest",

@@ -39,6 +39,7 @@ func openTimed(t testing.TB, ttl int32) *timed {
 	t.Helper()
 	s, st, r := open(t)
 	c := clock.NewFake(now)
+	r.Rules.Timed = true
 	v := &timed{t, s.WithClock(c), st, r, c}
 	v.set(ttl, 1)
 	return v
@@ -46,7 +47,6 @@ func openTimed(t testing.TB, ttl int32) *timed {
 
 func (v *timed) set(ttl int32, revision uint64) {
 	v.t.Helper()
-	v.r.Rules.DefaultTTL = ttl
 	if err := v.s.SetTTL(context.Background(), v.r.GUID, ttl, revision); err != nil {
 		v.t.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func (v *timed) visible() string {
 	for _, sel := range []Selection{{}, {Low: "01", High: "01", Bounded: true}} {
 		var ids []string
 		for after, more := "", true; more; {
-			page, err := v.s.List(ctx, v.r.GUID, sel, after, 2, 1<<20)
+			page, err := v.s.List(ctx, v.r, sel, after, 2, 1<<20)
 			if err != nil {
 				v.t.Fatal(err)
 			}
@@ -90,7 +90,7 @@ func (v *timed) visible() string {
 		all = append(all, strings.Join(ids, ""))
 	}
 	for _, id := range strings.Split("abcdefgh", "") {
-		item, _, err := v.s.Get(ctx, v.r.GUID, "01", id, 0)
+		item, _, err := v.s.Get(ctx, v.r, "01", id, 0)
 		if err != nil {
 			v.t.Fatal(err)
 		}
@@ -195,10 +195,10 @@ func TestTTL_WorkerRemoves(t *testing.T) {
 	}
 	v.clock.Advance(2 * time.Second)
 	v.expire()
-	if d := cmp.Diff(map[string]int{"M": 1, "T": 1, "D": 1, "I": 1, "R": 1, "L": 1}, v.keys()); d != "" {
+	if d := cmp.Diff(map[string]int{"M": 1, "E": 1, "D": 1, "I": 1, "R": 1, "L": 1}, v.keys()); d != "" {
 		t.Errorf("keys (-want +got):\n%s", d)
 	}
-	state, err := v.s.Stat(context.Background(), v.r.GUID)
+	state, err := v.s.Stat(context.Background(), v.r)
 	if err != nil || state.Usage.Documents != 1 {
 		t.Errorf("%+v %v", state, err)
 	}
@@ -245,14 +245,14 @@ func TestTTL_ChangeOfTheDefault(t *testing.T) {
 func TestTTL_TurnedOnLater(t *testing.T) {
 	t.Parallel()
 	v := openTimed(t, 0)
-	if got := v.keys(); got["T"] != 1 {
+	if got := v.keys(); got["E"] != 1 {
 		t.Fatalf("keys %v", got)
 	}
 	const n = fillStep + 20
 	for i := range n {
 		v.must(Create, fmt.Sprintf(`{"id":"n%d","ttl":1}`, i))
 	}
-	v.must(Create, `{"id":"a","ttl":"never"}`) // says nothing as long as it is off
+	v.must(Create, `{"id":"a"}`)
 	v.clock.Advance(time.Minute)
 	v.set(30, 2)
 	if got := v.visible(); got != "" {
@@ -265,22 +265,22 @@ func TestTTL_TurnedOnLater(t *testing.T) {
 	if got := v.expire(); got != n {
 		t.Errorf("%d removed, want %d", got, n)
 	}
-	if d := cmp.Diff(map[string]int{"M": 1, "T": 1, "D": 1, "I": 1, "R": 1, "L": 1}, v.keys()); d != "" {
+	if d := cmp.Diff(map[string]int{"M": 1, "E": 1, "D": 1, "I": 1, "R": 1, "L": 1}, v.keys()); d != "" {
 		t.Errorf("keys (-want +got):\n%s", d)
 	}
 	if err := v.do(Upsert, `{"id":"a","ttl":"never"}`); !fault.Is(err, fault.Invalid) {
-		t.Errorf("an invalid ttl while it is on: %v", err)
+		t.Errorf("an invalid ttl: %v", err)
 	}
 }
 
 func TestParse_TTL(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]int32{"-1": -1, "1": 1, "2147483647": 2147483647, "5.0": 5, "1e2": 100, "null": 0} {
+	for text, want := range map[string]int32{"-1": -1, "1": 1, "2147483647": 2147483647, "5.0": 5, "1e2": 100} {
 		if d := doc(t, `{"id":"1","ttl":`+text+`}`); d.TTL != want || d.badTTL {
 			t.Errorf("%s: %d %v", text, d.TTL, d.badTTL)
 		}
 	}
-	for _, bad := range []string{"0", "-2", "2147483648", "1.5", `"5"`, "[]", "{}", "true", "1e400"} {
+	for _, bad := range []string{"0", "-2", "2147483648", "1.5", `"5"`, "[]", "{}", "true", "1e400", "null"} {
 		if d := doc(t, `{"id":"1","ttl":`+bad+`}`); !d.badTTL || d.TTL != 0 {
 			t.Errorf("%s: %d accepted", bad, d.TTL)
 		}

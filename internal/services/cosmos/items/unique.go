@@ -20,8 +20,8 @@ type UniqueKey [][]string
 
 // Rules are what a container asks of its documents.
 type Rules struct {
-	DefaultTTL int32 // of the container: 0 off, -1 on without a default
-	Unique     []UniqueKey
+	Timed  bool // there is a time to live, or was
+	Unique []UniqueKey
 }
 
 // uniqueSize is the length of a hash of unique values.
@@ -127,8 +127,8 @@ func appendCanonicalObject(b []byte, o *fastjson.Object) []byte {
 	return b
 }
 
-// holds tells whether a list of hashes has one.
-func holds(hashes, hash []byte) bool {
+// contains tells whether a list of hashes has one.
+func contains(hashes, hash []byte) bool {
 	for ; len(hashes) >= uniqueSize; hashes = hashes[uniqueSize:] {
 		if bytes.Equal(hashes[:uniqueSize], hash) {
 			return true
@@ -142,7 +142,7 @@ func holds(hashes, hash []byte) bool {
 func (t *transaction) claim(p *prepared, number uint64, old []byte) error {
 	for rest := p.unique; len(rest) >= uniqueSize; rest = rest[uniqueSize:] {
 		hash := rest[:uniqueSize]
-		if holds(old, hash) {
+		if contains(old, hash) {
 			continue
 		}
 		key := uniqueRow(p.epk, hash)
@@ -150,7 +150,7 @@ func (t *transaction) claim(p *prepared, number uint64, old []byte) error {
 		if err != nil {
 			return err
 		}
-		if b != nil {
+		if b != nil && p.Op != adopt { // in a split's copy, who held it before may still seem to: the log will tell
 			if err := t.checkHolder(p.epk, b, number); err != nil {
 				return err
 			}
@@ -160,7 +160,7 @@ func (t *transaction) claim(p *prepared, number uint64, old []byte) error {
 		}
 	}
 	for ; len(old) >= uniqueSize; old = old[uniqueSize:] {
-		if holds(p.unique, old[:uniqueSize]) {
+		if contains(p.unique, old[:uniqueSize]) {
 			continue
 		}
 		if err := t.release(p.epk, old[:uniqueSize], number); err != nil {

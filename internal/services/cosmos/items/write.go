@@ -17,11 +17,20 @@ import (
 // Range names one partition key range of one container.
 type Range struct {
 	GUID      string
-	Number    uint16 // in its container
-	Container string // guid of the container
-	RID       rid.ID // of the container
+	ID        string   // as clients know it
+	Number    uint16   // in its container
+	Min, Max  string   // its EPKs are in [Min, Max)
+	Parents   []string // ids of the ranges it came from by splits
+	Base      int64    // what its LSNs are ahead of its shard's
+	Container string   // guid of the container
+	RID       rid.ID   // of the container
 	Rules     Rules
+	// Retention is how many seconds the full-fidelity change feed is kept; 0: there is none.
+	Retention int64
 }
+
+// lsn is the range's LSN for one of its shard's. A range that came from a split goes on counting where its parent ended.
+func (r *Range) lsn(shard store.LSN) store.LSN { return shard + store.LSN(r.Base) }
 
 // Op is what a Write does.
 type Op uint8
@@ -35,6 +44,7 @@ const (
 	Read // in a transactional batch: the document as it is at that point
 
 	expire // by the worker: a document that has ended
+	adopt  // by a split: the document as the parent has it
 )
 
 // Write is one operation on one document of one logical partition.
@@ -45,7 +55,7 @@ type Write struct {
 	ID      string
 	Doc     Document
 	IfMatch string // an etag as the client sent it, "*", or ""
-	// IfNoneMatch "*" lets an Upsert only create.
+	// IfNoneMatch is an etag, "*", or "". What it matches is not written (so "*" lets an Upsert only create); a Read of it gives no text.
 	IfNoneMatch string
 	// Number addresses the document by resource id instead of ID, when not 0.
 	Number uint64
@@ -69,7 +79,8 @@ type Item struct {
 type Outcome struct {
 	Item
 	Created    bool
-	OldSize    int // bytes of the text that was replaced or deleted
+	Unchanged  bool // of a Read: IfNoneMatch names what there is
+	OldSize    int  // bytes of the text that was replaced or deleted
 	Properties int
 }
 
@@ -78,12 +89,19 @@ type Usage struct{ Documents, Bytes uint64 }
 
 // State is what is known of the range after a call.
 type State struct {
+	Range Range
 	LSN   store.LSN
 	Usage Usage
 }
 
 // ErrNoRange: the range is not in use: its container was deleted, or is not ready yet.
 var ErrNoRange = errors.New("items: the partition key range is not in use")
+
+// ErrFenced: the range was split, and is not written any more. Its documents are in its children.
+var ErrFenced = errors.New("items: the partition key range was split")
+
+// Moved tells whether err says that the documents may be in other ranges by now.
+func Moved(err error) bool { return errors.Is(err, ErrNoRange) || errors.Is(err, ErrFenced) }
 
 // FailedWrite says which of several writes failed.
 type FailedWrite struct {
@@ -111,11 +129,21 @@ func (s *Store) WithClock(c clock.Clock) *Store { return &Store{s.st, c} }
 
 // Init takes a range into use. It may run again.
 func (s *Store) Init(ctx context.Context, r Range) error {
+	return s.init(ctx, r, rangeRecord{number: r.Number, container: r.Container}, nil)
+}
+
+// init writes the range's record, and with it what else is to be there from the start.
+func (s *Store) init(ctx context.Context, r Range, rec rangeRecord, also func(tx store.Tx) error) error {
 	_, err := s.st.Update(ctx, Shard(r.GUID), func(tx store.Tx) error {
 		if b, err := tx.Get(rangeKey); b != nil || err != nil {
 			return err
 		}
-		return tx.Put(rangeKey, rangeRecord{number: r.Number, container: r.Container}.encode())
+		if also != nil {
+			if err := also(tx); err != nil {
+				return err
+			}
+		}
+		return tx.Put(rangeKey, rec.encode())
 	})
 	return err
 }
@@ -129,7 +157,8 @@ type prepared struct {
 	epk    []byte
 	etag   [16]byte
 	quoted string
-	unique []byte // hashes of the unique values of what is written
+	unique []byte  // hashes of the unique values of what is written
+	source *source // of adopt: what to adopt; nil: the document was deleted
 }
 
 // Apply does the writes in one transaction, or none of them. At most 100.
@@ -161,11 +190,21 @@ func (s *Store) applyIf(ctx context.Context, r Range, now time.Time, writes []Wr
 			return nil, State{}, &FailedWrite{i, err}
 		}
 	}
-	out := make([]Outcome, len(writes))
-	var state State
+	return s.commitIf(ctx, r, now, ps, check, nil)
+}
+
+// commit runs the writes in one transaction. also, unless nil, makes it one of a split, which writes into a range that is not in use yet.
+func (s *Store) commit(ctx context.Context, r Range, now time.Time, ps []prepared, also func(tx store.Tx) error) ([]Outcome, State, error) {
+	return s.commitIf(ctx, r, now, ps, nil, also)
+}
+
+// commitIf is commit, if check, unless nil, allows it in the transaction.
+func (s *Store) commitIf(ctx context.Context, r Range, now time.Time, ps []prepared, check, also func(tx store.Tx) error) ([]Outcome, State, error) {
+	out := make([]Outcome, len(ps))
+	state := State{Range: r}
 	t := transaction{r: r, time: now.Unix(), expiry: expiry{now: now.Unix()}}
 	lsn, err := s.st.Update(ctx, Shard(r.GUID), func(tx store.Tx) error {
-		if err := t.begin(tx); err != nil {
+		if err := t.begin(tx, also != nil); err != nil {
 			return err
 		}
 		if check != nil {
@@ -181,6 +220,11 @@ func (s *Store) applyIf(ctx context.Context, r Range, now time.Time, writes []Wr
 			}
 		}
 		state.Usage = Usage{t.record.documents, t.record.bytes}
+		if also != nil {
+			if err := also(tx); err != nil {
+				return err
+			}
+		}
 		if !t.wrote {
 			return nil
 		}
@@ -189,13 +233,13 @@ func (s *Store) applyIf(ctx context.Context, r Range, now time.Time, writes []Wr
 	if err != nil {
 		return nil, State{}, err
 	}
-	state.LSN = lsn
+	state.LSN = r.lsn(lsn)
 	return out, state, nil
 }
 
 // prepare checks a document against the container's rules, and hashes its unique values.
 func (r Range) prepare(d Document) (unique []byte, err error) {
-	if err := r.checkTTL(d); err != nil {
+	if err := d.checkTTL(); err != nil {
 		return nil, err
 	}
 	return r.Rules.hash(d.Text)

@@ -12,9 +12,8 @@ import (
 
 var parsers fastjson.ParserPool
 
-// Extract reads the key of a document (a JSON object) by the paths of its container. A missing property is undefined;
-// an object or an array where a value should be is a 400 fault. On a property given twice the last one counts, as in
-// the rest of the service.
+// Extract reads the key of a document (a JSON object) by the paths of its container. A missing property is undefined,
+// and so is an object or an array. On a property given twice the last one counts, as in the rest of the service.
 func Extract(doc []byte, paths []string) (Key, error) {
 	p := parsers.Get()
 	defer parsers.Put(p)
@@ -66,7 +65,7 @@ func valueAt(v *fastjson.Value, segments []string) (Value, error) {
 	case fastjson.TypeString:
 		return StringValue(string(v.GetStringBytes())), nil
 	default:
-		return Value{}, notScalar("is an object or an array; it must be a string, a number, a boolean or null")
+		return Value{}, nil
 	}
 }
 

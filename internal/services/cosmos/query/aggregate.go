@@ -12,7 +12,7 @@ type aggregate struct {
 // aggregateName is the canonical name of an aggregate function, empty for any other name.
 func aggregateName(name string) string {
 	switch up := strings.ToUpper(name); up {
-	case "COUNT", "SUM", "MIN", "MAX", "AVG":
+	case "COUNT", "SUM", "MIN", "MAX", "AVG", "COUNTIF", "MAKELIST", "MAKESET":
 		return up
 	}
 	return ""
@@ -101,7 +101,8 @@ func (c *compiler) aggregate(e *Call, kind string, sc *scope) evalFn {
 
 // accumulator takes the values of a group one by one. All aggregates skip undefined.
 type accumulator interface {
-	add(v Value)
+	// add tells how many more bytes the accumulator keeps, and how many it went through.
+	add(v Value) (grown, seen int)
 	result() Value
 }
 
@@ -109,23 +110,61 @@ func newAccumulator(kind string) accumulator {
 	switch kind {
 	case "COUNT":
 		return &counting{}
+	case "COUNTIF":
+		return &counting{only: true}
 	case "MIN":
 		return &extreme{sign: -1}
 	case "MAX":
 		return &extreme{sign: 1}
+	case "MAKELIST":
+		return &listing{}
+	case "MAKESET":
+		return &listing{seen: map[string]bool{}}
 	default:
 		return &summing{average: kind == "AVG"}
 	}
 }
 
-type counting struct{ n float64 }
+// counting is COUNT, and COUNTIF, which counts what is true.
+type counting struct {
+	n    float64
+	only bool
+}
 
-func (a *counting) add(v Value) {
-	if v.kind != KindUndefined {
+func (a *counting) add(v Value) (grown, seen int) {
+	if v.kind != KindUndefined && (!a.only || v.IsTrue()) {
 		a.n++
 	}
+	return 0, 0
 }
+
 func (a *counting) result() Value { return Number(a.n) }
+
+// listing is MAKELIST and, with seen, MAKESET.
+type listing struct {
+	list []Value
+	seen map[string]bool
+}
+
+func (a *listing) add(v Value) (grown, seen int) {
+	if v.kind == KindUndefined {
+		return 0, 0
+	}
+	if a.seen != nil {
+		key := string(appendKey(nil, v))
+		seen = len(key)
+		if a.seen[key] {
+			return 0, seen
+		}
+		a.seen[key] = true
+		grown = 64 + len(key)
+	}
+	v = v.Detach()
+	a.list = append(a.list, v)
+	return grown + 64 + v.size(), seen + v.size()
+}
+
+func (a *listing) result() Value { return Array(a.list) }
 
 // summing is SUM and AVG: one value that is no number makes the result undefined.
 type summing struct {
@@ -134,7 +173,7 @@ type summing struct {
 	average bool
 }
 
-func (a *summing) add(v Value) {
+func (a *summing) add(v Value) (grown, seen int) {
 	switch v.kind {
 	case KindUndefined:
 	case KindNumber:
@@ -143,6 +182,7 @@ func (a *summing) add(v Value) {
 	default:
 		a.spoiled = true
 	}
+	return 0, 0
 }
 
 func (a *summing) result() Value {
@@ -162,14 +202,16 @@ type extreme struct {
 	spoiled bool
 }
 
-func (a *extreme) add(v Value) {
+func (a *extreme) add(v Value) (grown, seen int) {
 	switch {
 	case v.kind == KindUndefined:
 	case v.kind >= KindArray:
 		a.spoiled = true
 	case a.best.kind == KindUndefined || Order(v, a.best)*a.sign > 0:
+		grown = len(v.str) - len(a.best.str)
 		a.best = v.Detach()
 	}
+	return grown, len(v.str)
 }
 
 func (a *extreme) result() Value {

@@ -23,7 +23,7 @@ type Query struct {
 type Count struct {
 	Span  Span
 	Param string // with its @; empty for a literal
-	N     uint32
+	N     uint64 // at most 32 bits in a parsed query
 }
 
 // SelectItem is one entry of a select list. Alias is empty where there is no AS.

@@ -115,6 +115,7 @@ func TestCompile_PlanBaselines(t *testing.T) {
 	for _, name := range []string{"@LIKEPATTERN", "@p", "@param"} {
 		params[name] = json.RawMessage(`"x"`)
 	}
+	params["@vectorEmbedding"] = json.RawMessage(`[1]`)
 	for _, name := range []string{"@TOPCOUNT", "@OFFSETCOUNT", "@LIMITCOUNT", "@topcount", "@offsetcount", "@limitcount", "@top", "@offset", "@limit"} {
 		params[name] = json.RawMessage(`3`)
 	}

@@ -11,6 +11,12 @@ import (
 // Equal is deep equality of two defined values. Values of different types are not equal; objects compare regardless of
 // member order.
 func Equal(a, b Value) bool {
+	left := math.MaxInt
+	return equal(a, b, &left)
+}
+
+// equal is Equal that takes its steps off left and gives up, with false, where that is used up.
+func equal(a, b Value, left *int) bool {
 	if a.kind != b.kind {
 		return false
 	}
@@ -27,20 +33,43 @@ func Equal(a, b Value) bool {
 			return false
 		}
 		for i := range n {
-			if !Equal(a.At(i), b.At(i)) {
+			if *left--; *left < 0 || !equal(a.At(i), b.At(i), left) {
 				return false
 			}
 		}
 		return true
 	case KindObject:
-		if a.Len() != b.Len() {
+		const small = 16 // finding a member takes a walk over all
+		n := a.Len()
+		if n != b.Len() {
 			return false
 		}
+		if n > small {
+			x, y := appendKey(nil, a), appendKey(nil, b)
+			*left -= len(x) + len(y)
+			return *left >= 0 && string(x) == string(y)
+		}
 		same := true
-		a.Members(func(name string, v Value) { same = same && Equal(v, b.Field(name)) })
+		a.Members(func(name string, v Value) {
+			if same {
+				*left -= 1 + n>>2
+				same = *left >= 0 && equal(v, b.Field(name), left)
+			}
+		})
 		return same
 	}
 	return true
+}
+
+// equal is Equal within the frame's bounds.
+func (f *frame) equal(a, b Value) bool {
+	if a.kind < KindArray || a.kind != b.kind {
+		return Equal(a, b)
+	}
+	left := f.limit - f.steps
+	same := equal(a, b, &left)
+	f.spend(f.limit - f.steps - left)
+	return same
 }
 
 // comparePrimitive compares two values of the same primitive type; ok is false for anything else.
@@ -77,7 +106,7 @@ func Order(a, b Value) int {
 	if c, ok := comparePrimitive(a, b); ok || a.kind == KindUndefined {
 		return c
 	}
-	return strings.Compare(string(appendKey(nil, a)), string(appendKey(nil, b)))
+	return strings.Compare(a.sortKey(), b.sortKey())
 }
 
 // appendKey appends bytes that are the same for two values exactly if they are Equal (or both undefined), and of which none is
@@ -102,15 +131,35 @@ func appendKey(b []byte, v Value) []byte {
 			b = appendKey(b, v.At(i))
 		}
 	case KindObject:
-		members := make([]string, 0, v.Len())
-		v.Members(func(name string, m Value) {
-			members = append(members, string(appendKey(appendKey(nil, String(name)), m)))
-		})
-		slices.Sort(members)
+		members := make([]member, 0, v.Len())
+		v.Members(func(name string, m Value) { members = append(members, member{name, m}) })
+		slices.SortStableFunc(members, func(x, y member) int { return strings.Compare(x.name, y.name) })
 		b = binary.AppendUvarint(b, uint64(len(members)))
 		for _, m := range members {
-			b = append(b, m...)
+			b = append(binary.AppendUvarint(b, uint64(len(m.name))), m.name...)
+			b = appendKey(b, m.value)
 		}
 	}
 	return b
+}
+
+type member struct {
+	name  string
+	value Value
+}
+
+// forSorting is v as Order needs it: of an array or an object only the key.
+func (v Value) forSorting() Value {
+	if v.kind < KindArray {
+		return v.Detach()
+	}
+	return Value{kind: v.kind, str: v.sortKey()}
+}
+
+// sortKey is the key of an array or an object, which forSorting may have worked out before.
+func (v Value) sortKey() string {
+	if v.node == nil && v.comp == nil {
+		return v.str
+	}
+	return string(appendKey(nil, v))
 }

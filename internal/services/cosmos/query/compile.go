@@ -4,6 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dlclark/regexp2"
 
 	"github.com/bulkheadhq/bulkhead/internal/fault"
 )
@@ -15,6 +19,10 @@ type Program struct {
 	facts Facts
 	udfs  []string
 	env   Env
+
+	policies bool // see ReadsPolicies
+
+	filter, text *textual // WHERE and the whole query for the text of documents; nil: they have to be parsed
 }
 
 // Facts says what a query needs beyond looking at one document at a time.
@@ -22,6 +30,7 @@ type Facts struct {
 	Filter, Join                          bool
 	OrderBy, Aggregate, GroupBy, Distinct bool
 	Top, OffsetLimit                      bool
+	Nested                                bool // FROM a subquery whose rows are made of several documents
 }
 
 // CrossDocument names the first construct that needs state across documents, empty where there is none. A gateway
@@ -30,7 +39,7 @@ func (f Facts) CrossDocument() string {
 	for _, c := range [...]struct {
 		is   bool
 		name string
-	}{{f.GroupBy, "GROUP BY"}, {f.Aggregate, "aggregate"}, {f.Distinct, "DISTINCT"}, {f.OrderBy, "ORDER BY"}, {f.OffsetLimit, "OFFSET LIMIT"}, {f.Top, "TOP"}} {
+	}{{f.GroupBy, "GROUP BY"}, {f.Aggregate, "aggregate"}, {f.Distinct, "DISTINCT"}, {f.OrderBy, "ORDER BY"}, {f.OffsetLimit, "OFFSET LIMIT"}, {f.Top, "TOP"}, {f.Nested, "a subquery in FROM"}} {
 		if c.is {
 			return c.name
 		}
@@ -46,11 +55,21 @@ type evalFn func(f *frame) Value
 
 // frame holds what a program works on: one slot per FROM alias, group key and aggregate.
 type frame struct {
-	slots []Value
-	rows  int   // made so far, to look at ctx now and then
-	err   error // stops the run
-	ctx   context.Context
-	env   *Env
+	slots   []Value
+	rows    int   // made so far, to look at ctx now and then
+	steps   int   // of work for this document
+	limit   int   // of steps
+	docSize int   // bytes of this document
+	err     error // stops the run
+	ctx     context.Context
+	env     *Env
+	args    []Value       // of the calls that are being made
+	tests   []*existence  // by EXISTS
+	static  time.Time     // of the GetCurrent...Static functions; zero: not asked for yet
+	matched time.Duration // spent in regular expressions for this document
+
+	patternKey string // the last regular expression that is no constant
+	patternOf  *regexp2.Regexp
 }
 
 // tick is called for each row made; it tells whether to go on.
@@ -58,7 +77,7 @@ func (f *frame) tick() bool {
 	if f.rows++; f.rows&1023 == 0 && f.err == nil {
 		f.err = f.context().Err()
 	}
-	return f.err == nil
+	return f.spend(1 + f.docSize>>12)
 }
 
 // rootSlot is where the document is.
@@ -72,6 +91,9 @@ type compiler struct {
 	rootBound bool         // some FROM has named the container
 	also      []Diagnostic // found, but compilation went on to find more
 	udfs      []string     // named so far
+	policies  bool         // some function goes by the container's policies
+	tests     int          // EXISTS so far
+	whole     bool         // the probe that is being compiled needs the whole document
 }
 
 type compileStop struct{ err error }
@@ -85,7 +107,19 @@ func (c *compiler) unsupported(what string) { panic(compileStop{unsupported(what
 // Compile resolves the names of a query and binds its parameters, whose names include the @. An error is an *Error, or a 501 fault
 // that names what this engine lacks.
 func Compile(q *Query, params map[string]json.RawMessage) (p *Program, err error) {
-	c := &compiler{text: q.Text, params: make(map[string]Value, len(params)), slots: 1}
+	c, err := newCompiler(q.Text, params)
+	if err != nil {
+		return nil, err
+	}
+	err = c.catch(func() { p = c.program(q) })
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func newCompiler(text string, params map[string]json.RawMessage) (*compiler, error) {
+	c := &compiler{text: text, params: make(map[string]Value, len(params)), slots: 1}
 	var parser Parser
 	for name, raw := range params {
 		v, err := parser.Parse(raw)
@@ -94,28 +128,41 @@ func Compile(q *Query, params map[string]json.RawMessage) (p *Program, err error
 		}
 		c.params[name] = v.Detach()
 	}
+	return c, nil
+}
+
+// catch gives the problem that stopped f.
+func (c *compiler) catch(f func()) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			stop, ok := r.(compileStop)
 			if !ok {
 				panic(r)
 			}
-			p, err = nil, stop.err
+			err = stop.err
 		}
 	}()
+	f()
+	return nil
+}
+
+func (c *compiler) program(q *Query) *Program {
 	main := c.block(q, nil)
 	for _, item := range q.OrderBy {
-		c.orderPath(item.Expr)
+		if !q.Rank {
+			c.orderPath(item.Expr)
+		}
 	}
 	if c.also != nil {
-		return nil, newError(c.also...)
+		panic(compileStop{newError(c.also...)})
 	}
 	_, plain := q.From.(*PathCollection)
-	return &Program{main: main, slots: c.slots, udfs: c.udfs, facts: Facts{
+	filter, text := c.textual(q)
+	return &Program{main: main, filter: filter, text: text, slots: c.slots, udfs: c.udfs, policies: c.policies, facts: Facts{
 		Filter: q.Where != nil, Join: q.From != nil && !plain,
-		OrderBy: main.orderBy != nil, GroupBy: q.GroupBy != nil, Aggregate: len(main.aggregates) > 0, Distinct: q.Distinct,
-		Top: q.Top != nil, OffsetLimit: q.Offset != nil,
-	}}, nil
+		OrderBy: main.orderBy != nil || main.rank != nil, GroupBy: q.GroupBy != nil, Aggregate: len(main.aggregates) > 0, Distinct: q.Distinct,
+		Top: q.Top != nil, OffsetLimit: q.Offset != nil, Nested: main.inner != nil,
+	}}
 }
 
 // orderPath refuses what is not a path in the document; the service sorts by its index only.
@@ -132,12 +179,25 @@ func (c *compiler) orderPath(e Expr) {
 			}
 		case *Ident:
 			return
+		case *Call:
+			if e := strings.ToUpper(x.Name); !x.UDF && (e == "VECTORDISTANCE" || e == "_FULLTEXTSCORE") {
+				return
+			}
 		}
 		panic(compileStop{newError(Diagnostic{
 			Severity: "Error", Code: 2206,
 			Message: "Unsupported ORDER BY clause. ORDER BY item expression could not be mapped to a document path.",
 		})})
 	}
+}
+
+// similarity is the metric of an order by VectorDistance that names no direction: the most similar come first.
+func (c *compiler) similarity(item OrderItem) func(*Env) string {
+	call, ok := item.Expr.(*Call)
+	if !ok || item.Explicit || call.UDF || !strings.EqualFold(call.Name, "VectorDistance") {
+		return nil
+	}
+	return c.metric(call)
 }
 
 func (c *compiler) newSlot() int { c.slots++; return c.slots - 1 }
@@ -147,6 +207,7 @@ type scope struct {
 	parent *scope
 	names  map[string]int
 	group  *grouping // set while the select list of a grouped query is compiled
+	probe  *textual  // set while what uses the scope is compiled for the text of documents
 }
 
 // grouping is what the select list of a grouped query may use of its rows.
@@ -168,12 +229,15 @@ func (s *scope) bind(c *compiler, at Span, name string, slot int) {
 
 // block is one compiled SELECT.
 type block struct {
+	inner      *block // rows of all documents that the FROM of the whole query begins with; nil: each document by itself
+	innerSlot  int
 	from       source // nil: one row
 	where      evalFn // nil: all
 	grouped    bool
 	groupBy    []groupKey
 	aggregates []aggregate
 	orderBy    []orderKey
+	rank       *ranking // nil: none
 	distinct   bool
 	skip       uint64
 	limit      uint64 // noLimit: none
@@ -188,32 +252,46 @@ type groupKey struct {
 }
 
 type orderKey struct {
-	eval evalFn
-	desc bool
+	eval   evalFn
+	desc   bool
+	metric func(*Env) string // of a VectorDistance without a direction
 }
 
 func (c *compiler) block(q *Query, parent *scope) *block {
 	b := &block{distinct: q.Distinct, limit: noLimit}
 	sc := &scope{parent: parent, names: map[string]int{}}
-	if q.From != nil {
-		b.from = c.from(q.From, sc)
+	from := q.From
+	if parent == nil {
+		from = c.spanning(b, from, sc)
 	}
+	if from != nil {
+		b.from = c.from(from, sc)
+	}
+	c.clauses(q, b, sc)
+	return b
+}
+
+// clauses compiles all that comes after FROM.
+func (c *compiler) clauses(q *Query, b *block, sc *scope) {
 	if q.Where != nil {
 		b.where = c.expr(q.Where, sc)
 	}
-	if q.Rank {
-		c.unsupported("ORDER BY RANK")
-	}
-	for _, item := range q.OrderBy {
-		b.orderBy = append(b.orderBy, orderKey{c.expr(item.Expr, sc), item.Desc})
-	}
 	b.grouped = q.GroupBy != nil || hasAggregate(q)
+	if q.Rank && b.grouped {
+		c.unsupported("ORDER BY RANK together with an aggregate or GROUP BY")
+	}
+	if q.Rank {
+		b.rank = c.ranking(q, sc)
+	} else {
+		for _, item := range q.OrderBy {
+			b.orderBy = append(b.orderBy, orderKey{c.expr(item.Expr, sc), item.Desc, c.similarity(item)})
+		}
+	}
 	if b.grouped {
 		c.grouping(q, b, sc)
 	}
 	b.project = c.selection(q, sc)
 	c.window(q, b)
-	return b
 }
 
 func (c *compiler) grouping(q *Query, b *block, sc *scope) {
@@ -221,7 +299,7 @@ func (c *compiler) grouping(q *Query, b *block, sc *scope) {
 	case q.Star:
 		c.fail(q.StarSpan, "SC2041", "'SELECT *' is not allowed with GROUP BY.")
 	case q.OrderBy != nil && q.GroupBy != nil:
-		c.unsupported("ORDER BY together with GROUP BY")
+		panic(compileStop{newError(Diagnostic{Severity: "Error", Message: "'ORDER BY' is not supported with 'GROUP BY'."})})
 	}
 	b.orderBy = nil // an aggregate without GROUP BY makes one row
 	g := &grouping{keys: map[string]int{}, block: b}
@@ -236,20 +314,20 @@ func (c *compiler) grouping(q *Query, b *block, sc *scope) {
 // window resolves TOP, OFFSET and LIMIT.
 func (c *compiler) window(q *Query, b *block) {
 	if q.Offset != nil {
-		b.skip = c.count(q.Offset, "SC2062", "The OFFSET count value exceeds the maximum allowed value.")
-		b.limit = c.count(q.Limit, "SC2061", "The LIMIT count value exceeds the maximum allowed value.")
+		b.skip = c.count(q.Offset, "SC2062", offsetMessage)
+		b.limit = c.count(q.Limit, "SC2061", limitMessage)
 	}
 	if q.Top != nil {
-		b.limit = min(b.limit, c.count(q.Top, "SC2060", "The count value provided for a TOP clause must be an integer."))
+		b.limit = min(b.limit, c.count(q.Top, "SC2060", topMessage))
 	}
 }
 
 func (c *compiler) count(n *Count, code, message string) uint64 {
 	if n.Param == "" {
-		return uint64(n.N)
+		return n.N
 	}
 	v := c.param(n.Span, n.Param)
-	if v.kind != KindNumber || v.num < 0 || v.num > 1<<31-1 || v.num != float64(uint32(v.num)) {
+	if v.kind != KindNumber || v.num < 0 || v.num > 1<<32-1 || v.num != float64(uint32(v.num)) {
 		c.fail(n.Span, code, "%s", message)
 	}
 	return uint64(v.num)
@@ -268,6 +346,9 @@ func (c *compiler) selection(q *Query, sc *scope) evalFn {
 	if q.Star {
 		if len(sc.names) != 1 {
 			c.fail(q.StarSpan, "SC2040", "'SELECT *' is only valid with a single input set.")
+		}
+		if sc.probe != nil && q.Distinct {
+			c.whole = true
 		}
 		for _, slot := range sc.names {
 			return func(f *frame) Value { return f.slots[slot] }
@@ -327,6 +408,6 @@ func objectOf(names []string, evals []evalFn) evalFn {
 				values = append(values, v)
 			}
 		}
-		return Object(kept[:len(values)], values)
+		return f.made(Object(kept[:len(values)], values))
 	}
 }

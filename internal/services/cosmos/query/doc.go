@@ -8,7 +8,9 @@
 // The heart of the language is Undefined, which is not null: a missing property is undefined, most operators on a wrong type
 // are undefined, WHERE keeps only what is true, and an undefined property vanishes from an object. AND, OR and NOT are three-valued.
 //
+// A Program runs in an Env: the container's user-defined functions, the time, how shapes are read. What one document may cost is bounded (bounds.go),
+// so that no query can take unbounded time or memory: past a bound it ends with a 400.
+//
 // Errors of the caller are *Error, which wraps a 400 fault with the diagnostics as the service prints them; what this engine
-// cannot do yet is a 501 fault that names the construct. Left out so far: ORDER BY RANK, spatial,
-// full-text, vector, regular-expression and date functions, and the query plan.
+// cannot do yet is a 501 fault that names the construct. Left out: HASH, whose definition is not public.
 package query

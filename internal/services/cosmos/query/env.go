@@ -11,8 +11,12 @@ import (
 type Env struct {
 	UDF UDF              // nil: there are none
 	Now func() time.Time // nil: time.Now
+	// Rand is a random number from 0 up to 1, nil: math/rand/v2's.
+	Rand func() float64
 	// Flat tells that the container's geospatialConfig is Geometry: shapes lie on a plane, not on the earth.
 	Flat bool
+	// Vectors has the distanceFunction of the container's vectorEmbeddingPolicy by path, such as "/embedding".
+	Vectors map[string]string
 }
 
 // UDF calls the user-defined functions of a container.
@@ -32,6 +36,12 @@ func (p *Program) With(env Env) *Program {
 	return &c
 }
 
+// Env is the environment of the program.
+func (p *Program) Env() Env { return p.env }
+
+// ReadsPolicies tells whether Env.Flat or Env.Vectors matter to the query.
+func (p *Program) ReadsPolicies() bool { return p.policies }
+
 // UDFs lists the user-defined functions that the query names, each once, so that they can be loaded before it runs.
 func (p *Program) UDFs() []string { return p.udfs }
 
@@ -43,6 +53,9 @@ func (f *frame) now() time.Time {
 	return time.Now().UTC()
 }
 
+// udfSteps is what a call of a user-defined function counts for; its own time is for the UDF to bound.
+const udfSteps = 1000
+
 // udf compiles a call of a user-defined function.
 func (c *compiler) udf(e *Call, sc *scope) evalFn {
 	args := c.exprs(e.Args, sc)
@@ -53,7 +66,7 @@ func (c *compiler) udf(e *Call, sc *scope) evalFn {
 	if !seen {
 		c.udfs = append(c.udfs, e.Name)
 	}
-	unknown := newError(diagnose(c.text, e.Span, "SC2037", "The user-defined function 'udf.%s' could not be resolved.", e.Name))
+	unknown := newError(diagnose(c.text, e.Span, "SC2001", "Identifier 'udf.%s' could not be resolved.", e.Name))
 	return func(f *frame) Value {
 		if f.err != nil {
 			return Undefined
@@ -66,7 +79,7 @@ func (c *compiler) udf(e *Call, sc *scope) evalFn {
 		for i, a := range args {
 			values[i] = a(f)
 		}
-		if f.err != nil {
+		if !f.spend(udfSteps) {
 			return Undefined
 		}
 		out, err := f.env.UDF.Call(f.context(), e.Name, values)
@@ -76,7 +89,7 @@ func (c *compiler) udf(e *Call, sc *scope) evalFn {
 		case err != nil:
 			f.err = err
 		default:
-			return out
+			return f.made(out)
 		}
 		return Undefined
 	}

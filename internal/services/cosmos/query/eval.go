@@ -13,9 +13,12 @@ func (c *compiler) expr(e Expr, sc *scope) evalFn {
 	if slot, ok := c.groupKey(e, sc); ok {
 		return func(f *frame) Value { return f.slots[slot] }
 	}
+	if _, isParam := e.(*Param); !isParam { // an unknown one is for the case below to name
+		if v, ok := c.constantOf(e); ok {
+			return constant(v)
+		}
+	}
 	switch e := e.(type) {
-	case *Literal:
-		return constant(e.Value)
 	case *Param:
 		return constant(c.param(e.Span, e.Name))
 	case *Ident, *Property, *Index:
@@ -49,7 +52,7 @@ func (c *compiler) expr(e Expr, sc *scope) evalFn {
 					elems = append(elems, v)
 				}
 			}
-			return Array(elems)
+			return f.made(Array(elems))
 		}
 	case *ObjectLit:
 		return c.object(e, sc)
@@ -123,13 +126,16 @@ func (c *compiler) reference(e Expr, sc *scope) evalFn {
 	}
 	switch x := base.(type) {
 	case *Ident:
+		if slot, rest, ok := c.probed(sc, x.Name, steps); ok {
+			return slotPath(slot, rest)
+		}
 		return slotPath(c.name(x, e, sc), steps)
 	case *Index:
 		inner, key := c.expr(x.Base, sc), c.expr(x.Key, sc)
-		return func(f *frame) Value { return walk(member(inner(f), key(f)), steps) }
+		return func(f *frame) Value { return f.walk(memberOf(inner(f), key(f)), steps) }
 	default:
 		inner := c.expr(base, sc)
-		return func(f *frame) Value { return walk(inner(f), steps) }
+		return func(f *frame) Value { return f.walk(inner(f), steps) }
 	}
 }
 
@@ -143,13 +149,16 @@ func literalStep(v Value) (step, bool) {
 	return step{}, false
 }
 
-// member is v[key] for a computed key.
-func member(v, key Value) Value {
+// memberOf is v[key] for a computed key.
+func memberOf(v, key Value) Value {
 	s, ok := literalStep(key)
 	if !ok {
 		return Undefined
 	}
-	return walk(v, []step{s})
+	if s.isIndex {
+		return v.At(s.index)
+	}
+	return v.Field(s.name)
 }
 
 // name resolves an identifier. whole is the path it begins, for the error that a grouped query gives.
@@ -249,7 +258,7 @@ func (c *compiler) in(e *In, sc *scope) evalFn {
 			return Undefined
 		}
 		for _, y := range list {
-			if Equal(v, y(f)) {
+			if f.equal(v, y(f)) {
 				return result(true)
 			}
 		}
@@ -278,6 +287,9 @@ func (c *compiler) subquery(e *Subquery, sc *scope) evalFn {
 	b := c.block(e.Query, sc)
 	switch e.Kind {
 	case "EXISTS":
+		if b.plain() {
+			return c.exists(b)
+		}
 		return func(f *frame) Value {
 			found := false
 			b.rows(f, func(Value) bool { found = true; return false })
@@ -286,8 +298,8 @@ func (c *compiler) subquery(e *Subquery, sc *scope) evalFn {
 	case "ARRAY":
 		return func(f *frame) Value {
 			elems := []Value{}
-			b.rows(f, func(v Value) bool { elems = append(elems, v); return true })
-			return Array(elems)
+			b.rows(f, func(v Value) bool { elems = append(elems, v); return f.spend(8) })
+			return f.made(Array(elems))
 		}
 	case "ALL":
 		return func(f *frame) Value {
@@ -309,5 +321,41 @@ func (c *compiler) subquery(e *Subquery, sc *scope) evalFn {
 			f.err = fault.New(fault.Invalid, "BadRequest", "The cardinality of a scalar subquery result set cannot be greater than one.")
 		}
 		return out
+	}
+}
+
+// plain tells whether a block's rows are those of FROM that pass WHERE.
+func (b *block) plain() bool {
+	return b.from != nil && b.inner == nil && !b.blocking() && !b.distinct && b.skip == 0 && b.limit == noLimit
+}
+
+// existence is an EXISTS at work in a frame.
+type existence struct {
+	found bool
+	row   func() bool
+}
+
+// exists compiles EXISTS of a plain block. What it needs is made once for a frame.
+func (c *compiler) exists(b *block) evalFn {
+	id := c.tests
+	c.tests++
+	return func(f *frame) Value {
+		for len(f.tests) <= id {
+			f.tests = append(f.tests, nil)
+		}
+		t := f.tests[id]
+		if t == nil {
+			t = &existence{}
+			t.row = func() bool {
+				if (b.where == nil || b.where(f).IsTrue()) && b.project(f).kind != KindUndefined {
+					t.found = true
+				}
+				return !t.found && f.err == nil
+			}
+			f.tests[id] = t
+		}
+		t.found = false
+		b.from(f, t.row)
+		return Bool(t.found)
 	}
 }

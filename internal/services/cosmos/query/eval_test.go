@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/bulkheadhq/bulkhead/internal/fault"
 )
 
@@ -95,6 +97,7 @@ func TestExpr(t *testing.T) {
 		{`{"a": c.n, "b": c.missing, "c": {}}`, `{"a":7,"c":{}}`},
 		{`{"a": undefined, "b": 1, "d": undefined, "e": 2}`, `{"b":1,"e":2}`},
 		{`{"a": 1, "a": 2}`, `{"a":2}`},
+		{`{a: 1, Order: 2, 'c': 3}`, `{"a":1,"Order":2,"c":3}`},
 		// equality
 		{`c.n = 7`, `true`},
 		{`7.0 = c.n`, `true`},
@@ -421,6 +424,7 @@ func TestErrors(t *testing.T) {
 		{`SELECT NOPE(c.a) FROM c`, `{"errors":[{"severity":"Error","location":{"start":7,"end":11},"code":"SC2005","message":"'NOPE' is not a recognized built-in function name."}]}`},
 		{`SELECT ABS() FROM c`, `{"errors":[{"severity":"Error","location":{"start":7,"end":12},"code":"SC2050","message":"The ABS function requires 1 argument(s)."}]}`},
 		{`SELECT * FROM c JOIN d IN c.x`, `{"errors":[{"severity":"Error","location":{"start":7,"end":8},"code":"SC2040","message":"'SELECT *' is only valid with a single input set."}]}`},
+		{`SELECT c.k, COUNT(1) AS n FROM c GROUP BY c.k ORDER BY c.k`, `{"errors":[{"severity":"Error","message":"'ORDER BY' is not supported with 'GROUP BY'."}]}`},
 		{`SELECT VALUE c.a FROM c ORDER BY c.a + 1`, `{"errors":[{"severity":"Error","code":2206,"message":"Unsupported ORDER BY clause. ORDER BY item expression could not be mapped to a document path."}]}`},
 	} {
 		q, err := Parse(c.sql)
@@ -433,8 +437,8 @@ func TestErrors(t *testing.T) {
 		}
 	}
 	for sql, name := range map[string]string{
-		`SELECT RAND()`: "RAND", `SELECT ST_DISTANCE(1, 2)`: "ST_DISTANCE", `SELECT c.k, COUNT(1) AS n FROM c GROUP BY c.k ORDER BY c.k`: "ORDER BY together with GROUP BY",
-		`SELECT * FROM c ORDER BY RANK RRF(1, 2)`: "ORDER BY RANK",
+		`SELECT HASH(1)`: "HASH",
+		`SELECT * FROM c ORDER BY RANK FullTextScore(c.a, "a"), FullTextScore(c.b, "b")`: "ORDER BY RANK",
 	} {
 		q, err := Parse(sql)
 		if err != nil {
@@ -447,6 +451,28 @@ func TestErrors(t *testing.T) {
 	page, err := Run(context.Background(), mustCompile(t, `SELECT VALUE (SELECT VALUE k FROM k IN c.kids) FROM c`, nil), docsOf(sample), Limits{}, State{})
 	if !fault.Is(err, fault.Invalid) {
 		t.Errorf("a scalar subquery of three rows: got %v, %v; want a 400 fault", page, err)
+	}
+}
+
+// TestPrint_Deep: what parses also parses once printed, with a bracket for each operator.
+func TestPrint_Deep(t *testing.T) {
+	for _, sql := range []string{
+		"1" + strings.Repeat(" OR c.x=1", 20_000), "c.a" + strings.Repeat("+1", 60_000), strings.Repeat("NOT ", 190) + "c.x", strings.Repeat("1 ? 1 : ", 390) + "0",
+		strings.Repeat("[", 390) + strings.Repeat("]", 390), strings.Repeat("-(", 190) + "c.x" + strings.Repeat(")", 190), strings.Repeat("((", 30_000) + "c.x" + strings.Repeat(").a + 1)", 30_000),
+	} {
+		q, err := Parse("SELECT VALUE " + sql + " FROM c")
+		if err != nil {
+			t.Errorf("%.40s...: %v", sql, err)
+			continue
+		}
+		printed := q.String()
+		if len(printed) > MaxText {
+			continue
+		}
+		again, err := Parse(printed)
+		if err != nil || again.String() != printed {
+			t.Errorf("%.40s... once printed: %v", sql, err)
+		}
 	}
 }
 
@@ -476,7 +502,7 @@ func TestParse_Bounds(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{
 		"SELECT * FROM c", "SELECT TOP 1 c.a AS b, 'x\\u00e9' FROM c JOIN d IN c.x WHERE NOT c.a[0] BETWEEN 1 AND 2 ?? {\"a\":[1]} ORDER BY c.a DESC OFFSET 1 LIMIT 2",
-		"SELECT VALUE COUNT(1) FROM c GROUP BY c.a", "SELECT EXISTS(SELECT VALUE 1)", "SELECT 'a", "SELECT \xff", "SELECT @p LIKE '%' ESCAPE '!'",
+		"SELECT VALUE COUNT(1) FROM c GROUP BY c.a", "SELECT EXISTS(SELECT VALUE 1)", "SELECT 'a", "SELECT \xff", "SELECT '\x87'", "SELECT @p LIKE '%' ESCAPE '!'",
 	} {
 		f.Add(s)
 	}
@@ -485,15 +511,25 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			var e *Error
 			if errors.As(err, &e) {
-				if l := e.Diagnostics[0].Location; l == nil || l.Start < 0 || l.Start > l.End || l.End > len(s) {
+				if l := e.Diagnostics[0].Location; l == nil || l.Start < 0 || l.Start > l.End || l.End > 3*len(s) {
 					t.Fatalf("%q: location %+v out of range", s, l)
 				}
 			}
 			return
 		}
-		again, err := Parse(q.String())
-		if err != nil || again.String() != q.String() {
-			t.Fatalf("%q prints as %q, which reads as %v, %v", s, q, again, err)
+		for _, plan := range []bool{false, true} {
+			b := printer{plan: plan}
+			b.query(q)
+			if b.Len() > MaxText {
+				continue
+			}
+			again, err := Parse(b.String())
+			if err != nil {
+				t.Fatalf("%q prints as %q, which reads as %v", s, b.String(), err)
+			}
+			if d := cmp.Diff(q, again, sameTree); d != "" {
+				t.Fatalf("%q prints as %q, which is another tree: %s", s, b.String(), d)
+			}
 		}
 		p, err := Compile(q, map[string]json.RawMessage{"@p": json.RawMessage("1")})
 		if err == nil {

@@ -33,8 +33,59 @@ func (c *compiler) from(col Collection, sc *scope) source {
 	panic("query: unknown collection")
 }
 
+// spanning looks at the first input set of the whole query. Where it is a subquery that makes rows of several documents (it groups, orders, removes
+// duplicates or counts), it becomes b's inner block; what is left of FROM is returned.
+func (c *compiler) spanning(b *block, from Collection, sc *scope) Collection {
+	switch col := from.(type) {
+	case *JoinCollection:
+		if left := c.spanning(b, col.Left, sc); left != col.Left {
+			if left == nil {
+				return col.Right
+			}
+			return &JoinCollection{left, col.Right}
+		}
+	case *SubqueryCollection:
+		if !spans(col.Query) {
+			break
+		}
+		b.inner, b.innerSlot = c.block(col.Query, nil), c.newSlot()
+		if col.Alias != "" {
+			sc.bind(c, col.Query.Span, col.Alias, b.innerSlot)
+		}
+		return nil
+	}
+	return from
+}
+
+// spans tells whether a query makes rows of several documents.
+func spans(q *Query) bool {
+	if q.From == nil {
+		return false
+	}
+	if q.Distinct || q.Top != nil || q.Offset != nil || q.OrderBy != nil || q.GroupBy != nil || hasAggregate(q) {
+		return true
+	}
+	first := q.From
+	for {
+		join, ok := first.(*JoinCollection)
+		if !ok {
+			break
+		}
+		first = join.Left
+	}
+	sub, ok := first.(*SubqueryCollection)
+	return ok && spans(sub.Query)
+}
+
 // collectionPath resolves the root of a path in FROM; the first unknown name is the container.
 func (c *compiler) collectionPath(col *PathCollection, sc *scope) evalFn {
+	steps := make([]step, len(col.Path))
+	for i, s := range col.Path {
+		steps[i] = step{name: s.Name, index: s.Index, isIndex: s.IsIndex}
+	}
+	if slot, rest, ok := c.probed(sc, col.Root, steps); ok {
+		return slotPath(slot, rest)
+	}
 	slot, ok := sc.lookup(col.Root)
 	switch {
 	case ok:
@@ -42,10 +93,6 @@ func (c *compiler) collectionPath(col *PathCollection, sc *scope) evalFn {
 		c.fail(Span{col.Span.Start, col.Span.Start + len(col.Root)}, "SC2001", "Identifier '%s' could not be resolved.", col.Root)
 	default:
 		c.rootBound, slot = true, rootSlot
-	}
-	steps := make([]step, len(col.Path))
-	for i, s := range col.Path {
-		steps[i] = step{name: s.Name, index: s.Index, isIndex: s.IsIndex}
 	}
 	return slotPath(slot, steps)
 }
@@ -136,7 +183,7 @@ func slotPath(slot int, steps []step) evalFn {
 		v := &f.slots[slot]
 		n := v.node
 		if n == nil || v.kind < KindArray {
-			return walk(*v, steps)
+			return f.walk(*v, steps)
 		}
 		for i := range steps {
 			s := &steps[i]
@@ -151,7 +198,11 @@ func slotPath(slot int, steps []step) evalFn {
 			if n.Type() != fastjson.TypeObject {
 				return Undefined
 			}
-			if n = n.GetObject().Get(s.name); n == nil {
+			o := n.GetObject()
+			if k := o.Len(); k > wide && !f.spend(k>>3) {
+				return Undefined
+			}
+			if n = o.Get(s.name); n == nil {
 				return Undefined
 			}
 		}
@@ -159,13 +210,19 @@ func slotPath(slot int, steps []step) evalFn {
 	}
 }
 
-func walk(v Value, steps []step) Value {
+// wide is the number of members from which on finding one counts as work.
+const wide = 64
+
+func (f *frame) walk(v Value, steps []step) Value {
 	for _, s := range steps {
 		if s.isIndex {
 			v = v.At(s.index)
-		} else {
-			v = v.Field(s.name)
+			continue
 		}
+		if k := v.Len(); k > wide && !f.spend(k>>3) {
+			return Undefined
+		}
+		v = v.Field(s.name)
 	}
 	return v
 }

@@ -1,6 +1,9 @@
 package query
 
-import "math"
+import (
+	"math"
+	"math/rand/v2"
+)
 
 func num1(f func(float64) float64) func(Value) Value {
 	return func(v Value) Value {
@@ -17,48 +20,6 @@ func num2(f func(a, b float64) float64) func(a, b Value) Value {
 			return Undefined
 		}
 		return Number(f(a.num, b.num))
-	}
-}
-
-// int2 works on 64-bit integers; other numbers give undefined.
-func int2(f func(a, b int64) (int64, bool)) func(a, b Value) Value {
-	return func(a, b Value) Value {
-		if !isInt64(a) || !isInt64(b) {
-			return Undefined
-		}
-		n, ok := f(int64(a.num), int64(b.num))
-		if !ok {
-			return Undefined
-		}
-		return Number(float64(n))
-	}
-}
-
-func isInt64(v Value) bool {
-	return v.kind == KindNumber && v.num == math.Trunc(v.num) && v.num >= -1<<63 && v.num < 1<<63
-}
-
-func always(f func(a, b int64) int64) func(a, b int64) (int64, bool) {
-	return func(a, b int64) (int64, bool) { return f(a, b), true }
-}
-
-// divisible guards a division against zero.
-func divisible(f func(a, b int64) int64) func(a, b int64) (int64, bool) {
-	return func(a, b int64) (int64, bool) {
-		if b == 0 {
-			return 0, false
-		}
-		return f(a, b), true
-	}
-}
-
-// shift guards a shift against a negative count.
-func shift(f func(a int64, n uint64) int64) func(a, b int64) (int64, bool) {
-	return func(a, b int64) (int64, bool) {
-		if b < 0 {
-			return 0, false
-		}
-		return f(a, uint64(b)), true
 	}
 }
 
@@ -97,21 +58,12 @@ var mathFunctions = []function{
 	{name: "SQUARE", min: 1, max: 1, one: num1(func(f float64) float64 { return f * f })},
 	{name: "TAN", min: 1, max: 1, one: num1(math.Tan)},
 	{name: "TRUNC", min: 1, max: 1, one: num1(math.Trunc)},
-	{name: "IntAdd", min: 2, max: 2, two: int2(always(func(a, b int64) int64 { return a + b }))},
-	{name: "IntSub", min: 2, max: 2, two: int2(always(func(a, b int64) int64 { return a - b }))},
-	{name: "IntMul", min: 2, max: 2, two: int2(always(func(a, b int64) int64 { return a * b }))},
-	{name: "IntDiv", min: 2, max: 2, two: int2(divisible(func(a, b int64) int64 { return a / b }))},
-	{name: "IntMod", min: 2, max: 2, two: int2(divisible(func(a, b int64) int64 { return a % b }))},
-	{name: "IntBitAnd", min: 2, max: 2, two: int2(always(func(a, b int64) int64 { return a & b }))},
-	{name: "IntBitOr", min: 2, max: 2, two: int2(always(func(a, b int64) int64 { return a | b }))},
-	{name: "IntBitXor", min: 2, max: 2, two: int2(always(func(a, b int64) int64 { return a ^ b }))},
-	{name: "IntBitLeftShift", min: 2, max: 2, two: int2(shift(func(a int64, n uint64) int64 { return a << n }))},
-	{name: "IntBitRightShift", min: 2, max: 2, two: int2(shift(func(a int64, n uint64) int64 { return a >> n }))},
-	{name: "IntBitNot", min: 1, max: 1, one: func(v Value) Value {
-		if !isInt64(v) {
-			return Undefined
+	{name: "NumberBin", min: 1, max: 2, two: numberBin},
+	{name: "RAND", min: 0, max: 0, with: func(f *frame, _ []Value) Value {
+		if f.env.Rand != nil {
+			return Number(f.env.Rand())
 		}
-		return Number(float64(^int64(v.num)))
+		return Number(rand.Float64())
 	}},
 }
 
@@ -122,6 +74,9 @@ func logarithm(v, base Value) Value {
 	case base.kind == KindUndefined:
 		return Number(math.Log(v.num))
 	case base.kind == KindNumber:
+		if base.num == 10 {
+			return Number(math.Log10(v.num))
+		}
 		return Number(math.Log(v.num) / math.Log(base.num))
 	}
 	return Undefined
@@ -136,7 +91,29 @@ func round(v, decimals Value) Value {
 		return Number(math.Round(v.num))
 	case decimals.kind == KindNumber:
 		scale := math.Pow(10, math.Trunc(decimals.num))
-		return Number(math.Round(v.num*scale) / scale)
+		if out := math.Round(v.num*scale) / scale; !math.IsNaN(out) && !math.IsInf(out, 0) {
+			return Number(out)
+		}
+		return Number(v.num) // fewer digits than v has, or none
 	}
 	return Undefined
+}
+
+// numberBin rounds down to a multiple of the size, 1 where none is given.
+func numberBin(v, size Value) Value {
+	bin := 1.0
+	switch {
+	case v.kind != KindNumber || size.kind != KindUndefined && size.kind != KindNumber:
+		return Undefined
+	case size.kind == KindNumber:
+		bin = size.num
+	}
+	if bin == 0 {
+		return Undefined
+	}
+	n := math.Floor(v.num / bin)
+	if per := math.Round(1 / bin); math.Abs(bin) < 1 && math.Abs(1/bin-per) < 1e-9*math.Abs(per) {
+		return Number(n / per) // 377 / 10 is 37.7, 377 * 0.1 is not
+	}
+	return Number(n * bin)
 }

@@ -1,13 +1,18 @@
 package query
 
 import (
+	"math"
+	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
-// maxString bounds what a string function may build.
-const maxString = 4 << 20
+const (
+	maxString     = 4 << 20 // bytes that a string function may build
+	maxReplicated = 10_000  // characters that REPLICATE may build, as in the service
+)
 
 func text1(f func(s string) Value) func(Value) Value {
 	return func(v Value) Value {
@@ -40,12 +45,12 @@ func textTest(test func(a, b string) bool) func(a, b, fold Value) Value {
 	}
 }
 
-// count reads a non-negative whole number of characters.
-func count(v Value) (n int, ok bool) {
-	if v.kind != KindNumber {
+// whole reads a whole number, cut to what a position in a string can be.
+func whole(v Value) (n int, ok bool) {
+	if v.kind != KindNumber || v.num != math.Trunc(v.num) {
 		return 0, false
 	}
-	return int(max(0, min(v.num, maxString))), true
+	return int(max(-maxString, min(v.num, maxString))), true
 }
 
 // stringFunctions are ordinal. They count Unicode characters.
@@ -99,7 +104,13 @@ func indexOf(s, part, start Value) Value {
 	if s.kind != KindString || part.kind != KindString || start.kind != KindUndefined && start.kind != KindNumber {
 		return Undefined
 	}
-	n, _ := count(start)
+	n := 0
+	if start.kind == KindNumber {
+		var ok bool
+		if n, ok = whole(start); !ok {
+			return Undefined
+		}
+	}
 	from := skipRunes(s.str, n)
 	i := strings.Index(s.str[from:], part.str)
 	if i >= 0 {
@@ -119,17 +130,20 @@ func skipRunes(s string, n int) int {
 }
 
 func substring(s, start, length Value) Value {
-	from, ok1 := count(start)
-	n, ok2 := count(length)
+	from, ok1 := whole(start)
+	n, ok2 := whole(length)
 	if s.kind != KindString || !ok1 || !ok2 {
 		return Undefined
+	}
+	if from < 0 {
+		return String("")
 	}
 	rest := s.str[skipRunes(s.str, from):]
 	return String(rest[:skipRunes(rest, n)])
 }
 
 func right(s, length Value) Value {
-	n, ok := count(length)
+	n, ok := whole(length)
 	if s.kind != KindString || !ok {
 		return Undefined
 	}
@@ -151,11 +165,8 @@ func trim(space func(string, func(rune) bool) string, set func(s, cutset string)
 }
 
 func replace(s, old, with Value) Value {
-	if s.kind != KindString || old.kind != KindString || with.kind != KindString {
+	if s.kind != KindString || old.kind != KindString || with.kind != KindString || old.str == "" {
 		return Undefined
-	}
-	if old.str == "" {
-		return s
 	}
 	if n := strings.Count(s.str, old.str); len(s.str)+n*(len(with.str)-len(old.str)) > maxString {
 		return Undefined
@@ -164,18 +175,18 @@ func replace(s, old, with Value) Value {
 }
 
 func replicate(s, times Value) Value {
-	if s.kind != KindString || times.kind != KindNumber || times.num < 0 || times.num*float64(len(s.str)) > maxString {
+	if s.kind != KindString || times.kind != KindNumber || times.num < 0 || math.Trunc(times.num)*float64(utf8.RuneCountInString(s.str)) > maxReplicated {
 		return Undefined
 	}
-	n, _ := count(times)
-	return String(strings.Repeat(s.str, n))
+	if s.str == "" {
+		return s
+	}
+	return String(strings.Repeat(s.str, int(times.num)))
 }
 
 func reverse(s string) Value {
 	rs := []rune(s)
-	for i, j := 0, len(rs)-1; i < j; i, j = i+1, j-1 {
-		rs[i], rs[j] = rs[j], rs[i]
-	}
+	slices.Reverse(rs)
 	return String(string(rs))
 }
 
@@ -183,10 +194,10 @@ func stringJoin(list, sep Value) Value {
 	if list.kind != KindArray || sep.kind != KindString {
 		return Undefined
 	}
-	parts := make([]string, list.Len())
+	parts, size := make([]string, list.Len()), 0
 	for i := range parts {
 		e := list.At(i)
-		if e.kind != KindString {
+		if size += len(e.str) + len(sep.str); e.kind != KindString || size > maxString {
 			return Undefined
 		}
 		parts[i] = e.str
@@ -211,6 +222,21 @@ func toString(v Value) Value {
 	switch v.kind {
 	case KindUndefined, KindString:
 		return v
+	case KindNumber:
+		return String(numberText(v))
 	}
 	return String(string(v.Detach().AppendJSON(nil)))
+}
+
+// numberText is a number as ToString has it: up to 17 digits before the point, else an exponent of at least three digits.
+func numberText(v Value) string {
+	if n, ok := v.int64(); ok && (v.str != "" || v.node != nil) {
+		return strconv.FormatInt(n, 10)
+	}
+	if abs := math.Abs(v.num); abs == 0 || abs >= 1e-4 && abs < 1e17 {
+		return strconv.FormatFloat(v.num, 'f', -1, 64)
+	}
+	mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(v.num, 'e', -1, 64), "e")
+	sign, digits := exponent[:1], exponent[1:]
+	return mantissa + "e" + sign + strings.Repeat("0", max(0, 3-len(digits))) + digits
 }

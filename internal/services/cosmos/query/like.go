@@ -13,7 +13,12 @@ func (c *compiler) like(e *Like, sc *scope) evalFn {
 		escape = r
 	}
 	x, pattern := c.expr(e.X, sc), c.expr(e.Pattern, sc)
-	answer := func(v Value, p []likeItem) Value { return Bool(likeMatch(p, v.str) != e.Not) }
+	answer := func(f *frame, v Value, p []likeItem) Value {
+		if !f.spend(len(p) * len(v.str) >> 4) {
+			return Undefined
+		}
+		return Bool(likeMatch(p, v.str) != e.Not)
+	}
 	var fixed Value
 	switch p := e.Pattern.(type) {
 	case *Literal:
@@ -28,7 +33,7 @@ func (c *compiler) like(e *Like, sc *scope) evalFn {
 			if v.kind != KindString {
 				return Undefined
 			}
-			return answer(v, items)
+			return answer(f, v, items)
 		}
 	}
 	return func(f *frame) Value {
@@ -36,7 +41,10 @@ func (c *compiler) like(e *Like, sc *scope) evalFn {
 		if v.kind != KindString || p.kind != KindString {
 			return Undefined
 		}
-		return answer(v, likePattern(p.str, escape))
+		if !f.spend(len(p.str)) {
+			return Undefined
+		}
+		return answer(f, v, likePattern(p.str, escape))
 	}
 }
 

@@ -25,10 +25,10 @@ func (c *compiler) binary(e *Binary, sc *scope) evalFn {
 	case "||":
 		return func(f *frame) Value {
 			a, b := x(f), y(f)
-			if a.kind != KindString || b.kind != KindString {
+			if a.kind != KindString || b.kind != KindString || len(a.str)+len(b.str) > maxString || f.err != nil {
 				return Undefined
 			}
-			return String(a.str + b.str)
+			return f.made(String(a.str + b.str))
 		}
 	}
 	op := arithmetic(e.Op)
@@ -87,7 +87,7 @@ func equality(x, y evalFn, negate bool) evalFn {
 		if a.kind == KindUndefined || b.kind == KindUndefined {
 			return Undefined
 		}
-		return Bool(Equal(a, b) != negate)
+		return Bool(f.equal(a, b) != negate)
 	}
 }
 

@@ -2,6 +2,7 @@ package query
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/bulkheadhq/bulkhead/internal/fault"
 )
@@ -9,8 +10,15 @@ import (
 // Bounds on what a query may be.
 const (
 	MaxText    = 512 << 10 // bytes, as the account's maxSqlQueryInputLength says
-	maxNesting = 400       // brackets, unary operators and subqueries inside each other
-	maxChain   = 1 << 16   // operators of one level in a row
+	maxNesting = 400       // operands, arguments and subqueries inside each other; brackets alone do not count
+	maxChain   = 1 << 16   // operators of one level, or opening brackets, in a row
+)
+
+// What is said of a count that is none.
+const (
+	topMessage    = "The count value provided for a TOP clause must be an integer."
+	offsetMessage = "The OFFSET count value exceeds the maximum allowed value."
+	limitMessage  = "The LIMIT count value exceeds the maximum allowed value."
 )
 
 // Parse reads a query. An error is an *Error.
@@ -18,6 +26,7 @@ func Parse(text string) (q *Query, err error) {
 	if len(text) > MaxText {
 		return nil, fault.New(fault.Invalid, "BadRequest", "The query text has %d bytes; at most %d are allowed.", len(text), MaxText)
 	}
+	text = strings.ToValidUTF8(text, "\ufffd") // as a JSON decoder leaves it
 	p := &parser{text: text}
 	defer func() {
 		if r := recover(); r != nil {
@@ -135,7 +144,7 @@ func (p *parser) query() *Query {
 	p.expectKw("SELECT")
 	q.Distinct = p.acceptKw("DISTINCT")
 	if p.acceptKw("TOP") {
-		q.Top = p.count("SC2060", "The count value provided for a TOP clause must be an integer.")
+		q.Top = p.count("SC2060", topMessage)
 	}
 	p.selection(q)
 	if p.acceptKw("FROM") {
@@ -152,9 +161,9 @@ func (p *parser) query() *Query {
 		p.orderBy(q)
 	}
 	if p.acceptKw("OFFSET") {
-		q.Offset = p.count("SC2062", "The OFFSET count value exceeds the maximum allowed value.")
+		q.Offset = p.count("SC2062", offsetMessage)
 		p.expectKw("LIMIT")
-		q.Limit = p.count("SC2061", "The LIMIT count value exceeds the maximum allowed value.")
+		q.Limit = p.count("SC2061", limitMessage)
 	}
 	q.Span = Span{start, p.prev}
 	return q
@@ -188,11 +197,11 @@ func (p *parser) count(code, message string) *Count {
 	case tokParam:
 		c.Param = p.tok.text
 	case tokNumber:
-		n, err := strconv.ParseUint(p.tok.text, 10, 31)
+		n, err := strconv.ParseUint(p.tok.text, 10, 32)
 		if err != nil {
 			p.fail(c.Span, code, "%s", message)
 		}
-		c.N = uint32(n)
+		c.N = n
 	default:
 		p.unexpected()
 	}

@@ -58,7 +58,11 @@ func (p *parser) binding(least int) Expr {
 	p.enter()
 	defer p.leave()
 	start := p.tok.span.Start
-	x := p.unary()
+	return p.operators(p.unary(), start, least)
+}
+
+// operators reads the operators, at least as strong as least, that follow x.
+func (p *parser) operators(x Expr, start, least int) Expr {
 	here := func() at { return at{Span{start, p.prev}} }
 	strongest := bindBinary + 100 // what may still follow: nothing stronger than the operator before
 	for n := 0; ; n++ {
@@ -170,7 +174,11 @@ func (p *parser) unary() Expr {
 // postfix reads a primary expression with its `.name` and `[index]` steps.
 func (p *parser) postfix() Expr {
 	start := p.tok.span.Start
-	x := p.primary()
+	return p.steps(p.primary(), start)
+}
+
+// steps reads the `.name` and `[index]` that follow x.
+func (p *parser) steps(x Expr, start int) Expr {
 	for n := 0; ; n++ {
 		if n > maxChain {
 			p.fail(p.tok.span, "SC1001", "Syntax error, the path has more than %d steps near '%s'.", maxChain, p.tok.text)
@@ -301,16 +309,33 @@ func (p *parser) args() []Expr {
 	return list
 }
 
+// parenthesized reads a bracketed expression or subquery. The canonical print of a long chain, ((((a OR b) OR c) OR d), begins with as many
+// brackets as it has operators: they are read in a loop, so that whatever parses also parses once printed.
 func (p *parser) parenthesized() Expr {
-	start := p.tok.span.Start
-	p.next()
+	var starts []int
+	for p.isOp("(") {
+		if len(starts) > maxChain {
+			p.fail(p.tok.span, "SC1001", "Syntax error, the query has more than %d brackets in a row near '%s'.", maxChain, p.tok.text)
+		}
+		starts = append(starts, p.tok.span.Start)
+		p.next()
+	}
+	var x Expr
+	last := len(starts) - 1
 	if p.isKw("SELECT") {
 		q := p.query()
 		p.expectOp(")")
-		return &Subquery{at{Span{start, p.prev}}, "", q}
+		x = &Subquery{at{Span{starts[last], p.prev}}, "", q}
+	} else {
+		start := p.tok.span.Start
+		x = p.operators(p.unary(), start, bindCoalesce)
+		p.expectOp(")")
 	}
-	x := p.expr()
-	p.expectOp(")")
+	for i := last - 1; i >= 0; i-- {
+		inner := starts[i+1]
+		x = p.operators(p.steps(x, inner), inner, bindCoalesce)
+		p.expectOp(")")
+	}
 	return x
 }
 
@@ -322,10 +347,15 @@ func (p *parser) object() Expr {
 		if len(o.Names) > 0 {
 			p.expectOp(",")
 		}
-		if p.tok.kind != tokString {
+		var name string
+		switch p.tok.kind {
+		case tokString:
+			name = unquote(p.tok.text)
+		case tokIdent, tokKeyword: // the service takes a bare name, which its client's grammar does not have
+			name = p.text[p.tok.span.Start:p.tok.span.End]
+		default:
 			p.unexpected()
 		}
-		name := unquote(p.tok.text)
 		p.next()
 		p.expectOp(":")
 		o.Names, o.Values = append(o.Names, name), append(o.Values, p.expr())

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 )
@@ -19,7 +20,39 @@ func Print(e Expr) string {
 	return b.String()
 }
 
-type printer struct{ strings.Builder }
+// printer prints either for people and keys of maps, on one line, or, as plan says, in the form of the service's own planner: a clause a
+// line, no ASC that the query does not say, numbers with 17 digits.
+type printer struct {
+	strings.Builder
+	plan  bool
+	depth int // of subqueries, as the planner indents them
+}
+
+// clause begins a clause, on a line of its own where the planner does so.
+func (b *printer) clause(text string) {
+	if b.plan {
+		b.line()
+		text = text[1:]
+	}
+	b.put(text)
+}
+
+func (b *printer) line() { b.put("\n", strings.Repeat("    ", b.depth)) }
+
+// bracketed prints a subquery in its brackets.
+func (b *printer) bracketed(q *Query) {
+	b.put("(")
+	if b.plan {
+		b.depth++
+		b.line()
+	}
+	b.query(q)
+	if b.plan {
+		b.depth--
+		b.line()
+	}
+	b.put(")")
+}
 
 func (b *printer) put(parts ...string) {
 	for _, s := range parts {
@@ -51,20 +84,21 @@ func (b *printer) query(q *Query) {
 		}
 	}
 	if q.From != nil {
-		b.put(" FROM ")
+		b.clause(" FROM ")
 		b.collection(q.From)
 	}
 	if q.Where != nil {
-		b.put(" WHERE ")
+		b.clause(" WHERE ")
 		b.expr(q.Where)
 	}
 	if q.GroupBy != nil {
-		b.put(" GROUP BY ")
+		b.clause(" GROUP BY ")
 		b.list(q.GroupBy)
 	}
 	b.orderBy(q)
 	if q.Offset != nil {
-		b.put(" OFFSET ", q.Offset.String(), " LIMIT ", q.Limit.String())
+		b.clause(" OFFSET ")
+		b.put(q.Offset.String(), " LIMIT ", q.Limit.String())
 	}
 }
 
@@ -74,15 +108,15 @@ func (b *printer) orderBy(q *Query) {
 		case i > 0:
 			b.put(", ")
 		case q.Rank:
-			b.put(" ORDER BY RANK ")
+			b.clause(" ORDER BY RANK ")
 		default:
-			b.put(" ORDER BY ")
+			b.clause(" ORDER BY ")
 		}
 		b.expr(item.Expr)
 		switch {
 		case item.Desc:
 			b.put(" DESC")
-		case item.Explicit || !q.Rank:
+		case item.Explicit || !q.Rank && !b.plan:
 			b.put(" ASC")
 		}
 	}
@@ -93,7 +127,7 @@ func (c *Count) String() string {
 	if c.Param != "" {
 		return c.Param
 	}
-	return strconv.FormatUint(uint64(c.N), 10)
+	return strconv.FormatUint(c.N, 10)
 }
 
 func (b *printer) comma(i int) {
@@ -130,16 +164,14 @@ func (b *printer) collection(c Collection) {
 		}
 		alias = c.Alias
 	case *SubqueryCollection:
-		b.put("(")
-		b.query(c.Query)
-		b.put(")")
+		b.bracketed(c.Query)
 		alias = c.Alias
 	case *IterateCollection:
 		b.put(c.Name, " IN ")
 		b.collection(c.Source)
 	case *JoinCollection:
 		b.collection(c.Left)
-		b.put(" JOIN ")
+		b.clause(" JOIN ")
 		b.collection(c.Right)
 	}
 	if alias != "" {
@@ -154,7 +186,14 @@ func (b *printer) expr(e Expr) {
 			b.put("undefined")
 			return
 		}
-		b.Write(e.Value.AppendJSON(nil))
+		text := e.Value.AppendJSON(nil)
+		if e.Value.kind == KindNumber {
+			text = bytes.ToUpper(text) // 1E+21
+			if b.plan {
+				text = strconv.AppendFloat(nil, e.Value.num, 'g', 17, 64)
+			}
+		}
+		b.Write(text)
 	case *Ident:
 		b.put(e.Name)
 	case *Param:
@@ -198,9 +237,8 @@ func (b *printer) expr(e Expr) {
 		}
 		b.put("}")
 	case *Subquery:
-		b.put(e.Kind, "(")
-		b.query(e.Query)
-		b.put(")")
+		b.put(e.Kind)
+		b.bracketed(e.Query)
 	default:
 		b.put("(")
 		b.test(e)

@@ -2,6 +2,7 @@ package query
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/bulkheadhq/bulkhead/internal/fault"
 )
@@ -20,18 +21,35 @@ func (b *block) rows(f *frame, emit func(Value) bool) bool {
 	return more && f.err == nil
 }
 
-// feed makes the rows of FROM, filters them and pushes them into the sink; false means that no more are wanted.
+// feed takes the document in the frame; false means that no more are wanted.
 func (s *sink) feed(f *frame) bool {
-	push := func() bool {
-		if s.b.where != nil && !s.b.where(f).IsTrue() {
-			return f.err == nil
+	if s.inner == nil {
+		return s.rows(f)
+	}
+	s.innerFrame, s.inner.budget = f, s.budget
+	if !s.innerDone && !s.inner.feed(f) {
+		s.innerDone = true
+	}
+	return !s.stopped && f.err == nil
+}
+
+// rows makes the rows of FROM, filters them and pushes them into the sink; false means that no more are wanted.
+func (s *sink) rows(f *frame) bool {
+	if s.filter == nil || s.frame != f {
+		s.frame, s.filter = f, func() bool {
+			if s.board != nil && !s.board.note(f) {
+				return false
+			}
+			if s.b.where != nil && !s.passed && !s.b.where(f).IsTrue() {
+				return f.err == nil
+			}
+			return s.push(f)
 		}
-		return s.push(f)
 	}
 	if s.b.from == nil {
-		return push()
+		return s.filter()
 	}
-	return s.b.from(f, push)
+	return s.b.from(f, s.filter)
 }
 
 // sink takes rows that have passed WHERE through grouping, projection, DISTINCT, ordering and the OFFSET-LIMIT window.
@@ -42,11 +60,22 @@ type sink struct {
 	inTurn []*group
 	seen   map[string]bool
 	sorted []sortedRow
+	board  *board // of ORDER BY RANK
+	frame  *frame
+	filter func() bool // of the rows in frame
+	passed bool        // rows are known to pass WHERE
+	text   []byte
 	skip   uint64
 	left   uint64
 	asText bool // keep sorted rows as JSON text; they will only be printed
 	budget int  // bytes that groups, sorted rows and seen values may take; 0: no bound
 	used   int
+
+	inner     *sink // makes the rows that FROM begins with, of all documents
+	innerDone bool  // it wants no more documents
+	stopped   bool  // this sink wants no more of its rows
+
+	innerFrame *frame
 }
 
 type group struct {
@@ -57,18 +86,36 @@ type group struct {
 type sortedRow struct {
 	keys []Value
 	out  Value
+	same string // equal rows have the same; of a DISTINCT query, which removes all but the first in order
 }
 
 func newSink(b *block, emit func(Value) bool) *sink {
-	return &sink{b: b, emit: emit, skip: b.skip, left: b.limit}
+	s := &sink{b: b, emit: emit, skip: b.skip, left: b.limit}
+	if b.inner != nil {
+		s.inner = newSink(b.inner, func(v Value) bool {
+			s.innerFrame.slots[b.innerSlot] = v
+			s.stopped = !s.rows(s.innerFrame)
+			return !s.stopped
+		})
+	}
+	if b.rank != nil {
+		s.board = b.rank.board()
+	}
+	return s
 }
 
 // blocking tells whether the sink can emit nothing before it has seen all rows.
-func (b *block) blocking() bool { return b.grouped || b.orderBy != nil }
+func (b *block) blocking() bool { return b.grouped || b.orderBy != nil || b.rank != nil }
+
+// bare tells whether the query looks at no document.
+func (b *block) bare() bool { return b.from == nil && b.inner == nil }
 
 // take counts memory; past the budget the run fails.
 func (s *sink) take(f *frame, n int) bool {
-	if s.used += n; s.budget > 0 && s.used > s.budget && f.err == nil {
+	if s.budget == 0 {
+		return f.spend(n >> 3)
+	}
+	if s.used += n; s.used > s.budget && f.err == nil {
 		f.err = fault.New(fault.Invalid, "BadRequest", "The query needs more than %d bytes of memory; make its filter or its TOP narrower.", s.budget)
 	}
 	return f.err == nil
@@ -90,6 +137,9 @@ func (s *sink) collect(f *frame) bool {
 		f.slots[k.slot] = v
 		key = appendKey(key, v)
 	}
+	if !f.spend(len(key) >> 2) {
+		return false
+	}
 	g := s.groups[string(key)]
 	if g == nil {
 		g = s.newGroup(f, string(key))
@@ -98,7 +148,10 @@ func (s *sink) collect(f *frame) bool {
 		}
 	}
 	for i, a := range s.b.aggregates {
-		g.accs[i].add(a.arg(f))
+		grown, seen := g.accs[i].add(a.arg(f))
+		if !f.spend(seen>>2) || grown != 0 && !s.take(f, grown) {
+			return false
+		}
 	}
 	return f.err == nil
 }
@@ -127,42 +180,84 @@ func (s *sink) project(f *frame) bool {
 	if v.kind == KindUndefined {
 		return true
 	}
+	if s.b.orderBy != nil {
+		return s.keep(f, v)
+	}
 	if s.b.distinct {
 		key := string(appendKey(nil, v))
-		if s.seen[key] {
+		if !f.spend(len(key) >> 2) {
+			return false
+		}
+		if !s.fresh(key) {
 			return true
 		}
-		if s.seen == nil {
-			s.seen = map[string]bool{}
-		}
-		s.seen[key] = true
 		if !s.take(f, 64+len(key)) {
 			return false
 		}
 	}
-	if s.b.orderBy != nil {
+	if s.board != nil {
 		return s.keep(f, v)
 	}
 	return s.output(v)
+}
+
+// fresh tells whether a row of that key is the first one.
+func (s *sink) fresh(key string) bool {
+	if s.seen[key] {
+		return false
+	}
+	if s.seen == nil {
+		s.seen = map[string]bool{}
+	}
+	s.seen[key] = true
+	return true
 }
 
 // keep stores a row to be sorted. With a window it now and then drops what cannot come out.
 func (s *sink) keep(f *frame, v Value) bool {
 	row := sortedRow{keys: make([]Value, len(s.b.orderBy))}
 	size := 64
+	once := s.b.distinct && s.board == nil
+	var all []byte
+	if once {
+		all = appendKey(nil, v)
+		row.same = string(all)
+	}
 	for i, k := range s.b.orderBy {
-		row.keys[i] = k.eval(f).Detach()
+		key := k.eval(f)
+		if once {
+			all = appendKey(all, key)
+		}
+		row.keys[i] = key.forSorting()
 		size += 64 + len(row.keys[i].str)
 	}
+	if once {
+		if !f.spend(len(all) >> 2) {
+			return false
+		}
+		if size += 2 * len(all); !s.fresh(string(all)) {
+			return true
+		}
+	}
 	if s.asText {
-		row.out = Value{kind: KindObject, str: string(v.AppendJSON(nil))}
+		if row.out = (Value{kind: KindObject, str: v.str}); v.kind == KindObject && v.str != "" {
+			row.out.str = strings.Clone(v.str)
+		} else {
+			s.text = v.AppendJSON(s.text[:0])
+			row.out.str = string(s.text)
+		}
 		size += len(row.out.str)
 	} else {
 		row.out = v.Detach()
+		size += row.out.size()
+	}
+	if s.board != nil {
+		s.board.keep(f, row)
+		return s.take(f, size+64*len(s.b.rank.components))
 	}
 	s.sorted = append(s.sorted, row)
-	if window := s.skip + s.left; s.left != noLimit && window < 1<<31 && uint64(len(s.sorted)) > 2*window+1024 {
-		s.sort()
+	if window := s.skip + s.left; s.left != noLimit && window < 1<<31 && !s.b.distinct && uint64(len(s.sorted)) > 2*window+1024 {
+		s.sort(f.env)
 		s.used -= int(float64(s.used) * float64(len(s.sorted)-int(window)) / float64(len(s.sorted)))
 		clear(s.sorted[window:])
 		s.sorted = s.sorted[:window]
@@ -170,11 +265,15 @@ func (s *sink) keep(f *frame, v Value) bool {
 	return s.take(f, size)
 }
 
-func (s *sink) sort() {
+func (s *sink) sort(env *Env) {
+	down := make([]bool, len(s.b.orderBy))
+	for i, k := range s.b.orderBy {
+		down[i] = k.desc || k.metric != nil && k.metric(env) != "euclidean"
+	}
 	slices.SortStableFunc(s.sorted, func(a, b sortedRow) int {
-		for i, k := range s.b.orderBy {
+		for i := range s.b.orderBy {
 			c := Order(a.keys[i], b.keys[i])
-			if k.desc {
+			if down[i] {
 				c = -c
 			}
 			if c != 0 {
@@ -202,6 +301,12 @@ func (s *sink) output(v Value) bool {
 
 // finish emits what had to wait for the last row.
 func (s *sink) finish(f *frame) {
+	if s.inner != nil && !s.innerDone {
+		s.innerFrame = f
+		if s.inner.finish(f); s.stopped {
+			return
+		}
+	}
 	if s.b.grouped {
 		if len(s.inTurn) == 0 && s.b.groupBy == nil {
 			s.newGroup(f, "")
@@ -213,14 +318,28 @@ func (s *sink) finish(f *frame) {
 			for i, a := range s.b.aggregates {
 				f.slots[a.slot] = g.accs[i].result()
 			}
+			if s.asText { // the main query's: a group is work of its own, as a document is
+				f.steps = 0
+			}
 			if !s.project(f) {
 				return
 			}
 		}
 	}
+	if s.board != nil {
+		for _, r := range s.board.order(f.env) {
+			if !s.output(r.row.out) {
+				return
+			}
+		}
+	}
 	if s.b.orderBy != nil {
-		s.sort()
+		s.sort(f.env)
+		s.seen = nil
 		for _, r := range s.sorted {
+			if s.b.distinct && !s.fresh(r.same) {
+				continue
+			}
 			if !s.output(r.out) {
 				return
 			}

@@ -26,6 +26,7 @@ type Limits struct {
 	Bytes  int // of rows; the first row always fits
 	Scan   int // documents looked at, where the query can pause between two
 	Memory int // bytes that sorting, grouping and DISTINCT may hold
+	Steps  int // of work for one document, about 10 ns each; 0: as many as the engine allows
 }
 
 // Page is a part of a query's result.
@@ -38,13 +39,15 @@ type Page struct {
 
 // Streams tells whether the query's pages need only the documents after State.After. If not (ORDER BY, aggregates, GROUP BY,
 // DISTINCT), each page needs all documents again, from the first.
-func (p *Program) Streams() bool { return !p.main.blocking() && !p.main.distinct }
+func (p *Program) Streams() bool {
+	return !p.main.blocking() && !p.main.distinct && p.main.inner == nil
+}
 
 // Run makes one page. docs are the documents of one partition in key order, beginning after st.After (see Streams). The result depends on the
 // arguments only.
 func Run(ctx context.Context, p *Program, docs iter.Seq2[Doc, error], lim Limits, st State) (Page, error) {
-	r := &runner{p: p, lim: lim, st: st, frame: p.newFrame(ctx)}
-	if p.main.from == nil {
+	r := newRunner(ctx, p, lim, st)
+	if p.main.bare() {
 		docs = func(yield func(Doc, error) bool) { yield(Doc{Key: st.After}, nil) }
 		if st != (State{}) {
 			return Page{}, nil
@@ -56,8 +59,20 @@ func Run(ctx context.Context, p *Program, docs iter.Seq2[Doc, error], lim Limits
 	return r.collect(ctx, docs)
 }
 
+func newRunner(ctx context.Context, p *Program, lim Limits, st State) *runner {
+	r := &runner{p: p, lim: lim, st: st, frame: p.newFrame(ctx), block: p.main, filter: newProber(p.filter), text: newProber(p.text)}
+	if lim.Steps > 0 {
+		r.frame.limit = lim.Steps
+	}
+	if p.text != nil {
+		r.block = p.text.block
+	}
+	return r
+}
+
+// newFrame makes the frame of a run; there is no other way to a frame that works.
 func (p *Program) newFrame(ctx context.Context) frame {
-	return frame{slots: make([]Value, p.slots), ctx: ctx, env: &p.env}
+	return frame{slots: make([]Value, p.slots), limit: maxSteps, ctx: ctx, env: &p.env}
 }
 
 type runner struct {
@@ -68,19 +83,33 @@ type runner struct {
 	parser Parser
 	page   Page
 	buf    []byte
+	block  *block  // the main block, for parsed documents or for their text
+	filter *prober // WHERE for the text; nil: it is decided in block
+	text   *prober // nil: documents are parsed
+	failed bool    // the last document does not pass WHERE
+	passed bool    // it is known to pass
 }
 
-// load puts a document into the frame.
+// load puts a document into the frame, unless its text tells that it does not pass WHERE.
 func (r *runner) load(ctx context.Context, d Doc) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	r.page.Scanned++
-	if r.p.main.from == nil {
+	if r.p.main.bare() {
 		return nil
 	}
+	if r.failed, r.passed = false, false; r.filter != nil {
+		pass, ok := r.filter.pass(&r.frame, d.JSON)
+		if r.passed, r.failed = ok && pass, ok && !pass; r.failed {
+			return r.frame.err
+		}
+	}
+	if r.text != nil {
+		return r.text.fill(&r.frame, d.JSON, &r.parser)
+	}
 	v, err := r.parser.Parse(d.JSON)
-	r.frame.slots[rootSlot] = v
+	r.frame.begin(v)
 	return err
 }
 
@@ -109,7 +138,7 @@ func (r *runner) add(v Value) bool {
 
 // stream serves a query that looks at one document at a time. The OFFSET-LIMIT window is applied here, since it spans pages.
 func (r *runner) stream(ctx context.Context, docs iter.Seq2[Doc, error]) (Page, error) {
-	b := r.p.main
+	b := r.block
 	var seen, replay int // rows of this document: made, and done with on an earlier page
 	var paused bool
 	s := newSink(b, func(v Value) bool {
@@ -143,7 +172,9 @@ func (r *runner) stream(ctx context.Context, docs iter.Seq2[Doc, error]) (Page, 
 		if seen, replay = 0, 0; d.Key == r.st.Doc {
 			replay = r.st.Row
 		}
-		s.feed(&r.frame)
+		if s.passed = r.passed; !r.failed {
+			s.feed(&r.frame)
+		}
 		switch {
 		case r.frame.err != nil:
 			return Page{}, r.frame.err
@@ -168,7 +199,7 @@ func (r *runner) pause() Page {
 func (r *runner) collect(ctx context.Context, docs iter.Seq2[Doc, error]) (Page, error) {
 	var index uint64
 	paused := false
-	s := newSink(r.p.main, func(v Value) bool {
+	s := newSink(r.block, func(v Value) bool {
 		if index++; index <= r.st.Emitted {
 			return true
 		}
@@ -184,6 +215,10 @@ func (r *runner) collect(ctx context.Context, docs iter.Seq2[Doc, error]) (Page,
 		if err := r.load(ctx, d); err != nil {
 			return Page{}, err
 		}
+		if r.failed {
+			continue
+		}
+		s.passed = r.passed
 		if more = s.feed(&r.frame); r.frame.err != nil {
 			return Page{}, r.frame.err
 		}
@@ -209,11 +244,20 @@ type Evaluator struct {
 	p      *Program
 	frame  frame
 	parser Parser
+	filter *prober
+	found  bool
+	row    func() bool
 }
 
 // NewEvaluator makes an Evaluator.
 func (p *Program) NewEvaluator() *Evaluator {
-	return &Evaluator{p: p, frame: p.newFrame(context.Background())}
+	e := &Evaluator{p: p, frame: p.newFrame(context.Background())}
+	e.filter = newProber(p.filter)
+	e.row = func() bool {
+		e.found = p.main.where == nil || p.main.where(&e.frame).IsTrue()
+		return !e.found && e.frame.err == nil
+	}
+	return e
 }
 
 // SetContext gives the evaluator the context that user-defined functions are called with; without it that is context.Background().
@@ -221,6 +265,12 @@ func (e *Evaluator) SetContext(ctx context.Context) { e.frame.ctx = ctx }
 
 // Match tells whether the document makes at least one row: it passes FROM, JOIN and WHERE. Select list and window are not looked at.
 func (e *Evaluator) Match(doc []byte) (bool, error) {
+	if e.filter != nil {
+		e.frame.err = nil
+		if pass, ok := e.filter.pass(&e.frame, doc); ok {
+			return pass, e.frame.err
+		}
+	}
 	v, err := e.parser.Parse(doc)
 	if err != nil {
 		return false, err
@@ -231,18 +281,14 @@ func (e *Evaluator) Match(doc []byte) (bool, error) {
 // MatchValue is Match for a document that has been parsed.
 func (e *Evaluator) MatchValue(doc Value) (bool, error) {
 	f, b := &e.frame, e.p.main
-	f.slots[rootSlot], f.err = doc, nil
-	found := false
-	row := func() bool {
-		found = b.where == nil || b.where(f).IsTrue()
-		return !found && f.err == nil
-	}
+	f.begin(doc)
+	f.err, e.found = nil, false
 	if b.from == nil {
-		row()
+		e.row()
 	} else {
-		b.from(f, row)
+		b.from(f, e.row)
 	}
-	return found && f.err == nil, f.err
+	return e.found && f.err == nil, f.err
 }
 
 // Rows appends the rows that the document alone makes, as JSON texts.
@@ -251,7 +297,8 @@ func (e *Evaluator) Rows(doc []byte) (rows [][]byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	e.frame.slots[rootSlot], e.frame.err = v, nil
+	e.frame.begin(v)
+	e.frame.err = nil
 	e.p.main.rows(&e.frame, func(v Value) bool {
 		rows = append(rows, v.AppendJSON(nil))
 		return true

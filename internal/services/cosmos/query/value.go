@@ -33,7 +33,7 @@ type Value struct {
 	kind Kind
 	b    bool
 	num  float64
-	str  string          // of a string; of an array or object: its original text, where known
+	str  string          // of a string; of an array or object: its original text, where known; of an integer past 2^53: its digits
 	node *fastjson.Value // of a number, an array or an object that comes from a document
 	comp *composite      // of an array or an object that was made here
 }
@@ -42,6 +42,8 @@ type composite struct {
 	elems  []Value  // the elements, or the values of the members
 	names  []string // the names of the members
 	object bool
+	size   int // about the length of its JSON text, the parts of documents in it apart
+	parts  int // how many of those there are
 }
 
 // Undefined and Null are the constants of the language.
@@ -64,14 +66,49 @@ func Number(f float64) Value {
 	return Value{kind: KindNumber, num: f}
 }
 
+// Integer makes a number that keeps all digits of n.
+func Integer(n int64) Value {
+	v := Value{kind: KindNumber, num: float64(n)}
+	if !exactFloat(n) {
+		v.str = strconv.FormatInt(n, 10)
+	}
+	return v
+}
+
+// exactFloat tells whether every integer up to n is a float64.
+func exactFloat(n int64) bool { return -1<<53 <= n && n <= 1<<53 }
+
+// int64 is the integer that v is, to the last digit where they are known; ok is false for other values.
+func (v Value) int64() (n int64, ok bool) {
+	if v.kind != KindNumber || v.num != math.Trunc(v.num) || v.num < -1<<63 || v.num > 1<<63 {
+		return 0, false
+	}
+	if -1<<53 < v.num && v.num < 1<<53 {
+		return int64(v.num), true
+	}
+	var err error
+	switch {
+	case v.node != nil:
+		n, err = v.node.Int64()
+	case v.str != "":
+		n, err = strconv.ParseInt(v.str, 10, 64)
+	default:
+		return int64(v.num), v.num < 1<<63
+	}
+	if err != nil { // written with an exponent
+		return int64(v.num), v.num < 1<<63
+	}
+	return n, true
+}
+
 // Array makes an array, which owns elems.
 func Array(elems []Value) Value {
-	return Value{kind: KindArray, comp: &composite{elems: elems}}
+	return Value{kind: KindArray, comp: (&composite{elems: elems}).measure()}
 }
 
 // Object makes an object, which owns both slices. Undefined members must have been left out.
 func Object(names []string, values []Value) Value {
-	return Value{kind: KindObject, comp: &composite{elems: values, names: names, object: true}}
+	return Value{kind: KindObject, comp: (&composite{elems: values, names: names, object: true}).measure()}
 }
 
 // Kind is the type of the value.
@@ -199,7 +236,10 @@ func (v Value) Detach() Value {
 	case KindString:
 		v.str = strings.Clone(v.str)
 	case KindNumber:
-		v.node = nil
+		if n, ok := v.int64(); ok && (v.node != nil || v.str != "") && !exactFloat(n) {
+			return Integer(n)
+		}
+		v.node, v.str = nil, ""
 	case KindArray:
 		elems := make([]Value, v.Len())
 		for i := range elems {
@@ -230,6 +270,9 @@ func (v Value) AppendJSON(b []byte) []byte {
 	case KindNumber:
 		if v.node != nil {
 			return v.node.MarshalTo(b)
+		}
+		if v.str != "" {
+			return append(b, v.str...)
 		}
 		return appendNumber(b, v.num)
 	}

@@ -23,6 +23,7 @@ type frame struct {
 	Result    *Result           `json:"result,omitempty"`
 	Error     *Error            `json:"error,omitempty"` // done: what the script is to blame for
 	Broken    string            `json:"broken,omitempty"`
+	Limit     time.Duration     `json:"limit,omitempty"` // in place of MaxTime, in tests
 }
 
 // The types of frames.

@@ -18,6 +18,7 @@ import (
 // Pool runs scripts in worker processes. They are started when first needed; a few are kept for the next. Safe for concurrent use.
 type Pool struct {
 	command []string
+	limit   time.Duration // 0: MaxTime
 	// A script's query may call functions: they have places of their own, so that neither waits for the other for ever.
 	runs, sessions chan struct{}
 
@@ -166,6 +167,7 @@ func (p *Pool) release(w *process) {
 
 // exchange sends a frame and serves what the worker asks until it is done. An error other than the host's means that the worker is gone.
 func (p *Pool) exchange(ctx context.Context, w *process, f *frame, h Host) (done *frame, hostErr, err error) {
+	f.Limit = p.limit
 	timer := time.AfterFunc(MaxTime+deadline, func() { w.late.Store(true); w.kill() })
 	stop := context.AfterFunc(ctx, w.kill)
 	defer func() { timer.Stop(); stop() }()

@@ -72,6 +72,7 @@ func TestPool(t *testing.T) {
 func TestPool_Hostile(t *testing.T) {
 	t.Parallel()
 	p := newPool(t)
+	p.limit = time.Second
 	bodies := map[string]Reason{
 		`while (true) {}`:                     TooLong,
 		`new Array(1e9).join("x")`:            TooMuch,
@@ -80,8 +81,8 @@ func TestPool_Hostile(t *testing.T) {
 		`"x".padEnd(2e9)`:                     TooMuch,
 		`new Array(1e9).fill(1)`:              TooMuch,
 		`var a = []; while (true) a.push({})`: TooMuch,
-		`new ArrayBuffer(2e9)`:                TooMuch,
-		`new Uint8Array(1e9)`:                 TooMuch,
+		`new ArrayBuffer(2e9)`:                "any",
+		`new Uint8Array(1e9)`:                 "any",
 		`var a = []; for (;;) a = [a]`:        TooMuch,
 		`var a = []; for (var i = 0; i < 5e5; i++) a = [a]; String(a); JSON.stringify(a)`: "any",
 		`var a = []; for (var i = 0; i < 40; i++) a = [a, a]; String(a)`:                  "any",

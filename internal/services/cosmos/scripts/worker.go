@@ -60,7 +60,10 @@ type worker struct {
 
 // handle serves one frame. An error means that the platform is gone.
 func (w *worker) handle(f *frame) error {
-	defer guard()()
+	if f.Limit > 0 {
+		w.engine.limit = f.Limit
+	}
+	defer guard(w.engine.limit + overtime)()
 	ctx := context.Background()
 	done := frame{Type: frameDone}
 	var err error
@@ -85,7 +88,20 @@ func (w *worker) handle(f *frame) error {
 	if err != nil && !errors.As(err, &done.Error) {
 		done.Broken = err.Error()
 	}
-	return writeFrame(w.out, &done)
+	if err := writeFrame(w.out, &done); err != nil {
+		return err
+	}
+	if heap() > softHeap/2 { // the next frame is not to pay for this one
+		debug.FreeOSMemory()
+	}
+	return nil
+}
+
+// heap is how many bytes of objects there are, in use or not collected yet.
+func heap() uint64 {
+	sample := [1]metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(sample[:])
+	return sample[0].Value.Uint64()
 }
 
 // errStopped: the platform's host failed; it knows how.
@@ -107,13 +123,12 @@ func (w *worker) Call(_ context.Context, op string, args []string) ([]byte, erro
 }
 
 // guard watches over one frame's work; the function it returns ends that. What the interpreter cannot stop ends the process.
-func guard() (done func()) {
+func guard(limit time.Duration) (done func()) {
 	stop := make(chan struct{})
 	go func() {
-		sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 		tick := time.NewTicker(watchTick)
 		defer tick.Stop()
-		end := time.After(MaxTime + overtime)
+		end := time.After(limit)
 		for {
 			select {
 			case <-stop:
@@ -121,7 +136,7 @@ func guard() (done func()) {
 			case <-end:
 				os.Exit(exitTime)
 			case <-tick.C:
-				if metrics.Read(sample); sample[0].Value.Uint64() > maxHeap {
+				if heap() > maxHeap {
 					os.Exit(exitMemory)
 				}
 			}

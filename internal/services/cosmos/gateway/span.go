@@ -1,0 +1,160 @@
+package gateway
+
+import (
+	"context"
+	"encoding/hex"
+	"iter"
+	"strings"
+
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/items"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/pkey"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/query"
+)
+
+// spot is where a list over several ranges stands: everything below the EPK at is done; above it, each stretch of EPKs has a key that its ranges are
+// read on after. A stretch is a range of the time when it was read; one that has been split since is read on in all its children.
+//
+// As text it is the key in the first stretch, and, unless that is the only one, "@", at, "-", the stretch's end, and for each further stretch
+// ",", its end, "=", its key.
+type spot struct {
+	at        string
+	stretches []stretch // by max
+}
+
+type stretch struct{ max, after string }
+
+func parseSpot(text string) (spot, error) {
+	bad := invalid("The continuation token is invalid: it was not given out for this request.")
+	after, rest, several := strings.Cut(text, "@")
+	if !several {
+		return spot{stretches: []stretch{{pkey.MaxEPK, after}}}, nil
+	}
+	first, more, _ := strings.Cut(rest, ",")
+	at, end, ok := strings.Cut(first, "-")
+	if !ok || !isHex(at) || !isHex(end) {
+		return spot{}, bad
+	}
+	p := spot{at: at, stretches: []stretch{{end, after}}}
+	for more != "" {
+		var one string
+		one, more, _ = strings.Cut(more, ",")
+		end, after, ok := strings.Cut(one, "=")
+		if !ok || !isHex(end) || end <= p.stretches[len(p.stretches)-1].max {
+			return spot{}, bad
+		}
+		p.stretches = append(p.stretches, stretch{end, after})
+	}
+	return p, nil
+}
+
+func isHex(s string) bool {
+	_, err := hex.DecodeString(s)
+	return err == nil
+}
+
+// begin is the key that the range is to be read on after. done: it has been read.
+func (p *spot) begin(r *items.Range) (after string, done bool) {
+	if r.Max <= p.at {
+		return "", true
+	}
+	for _, s := range p.stretches {
+		if s.max > r.Min {
+			return s.after, false
+		}
+	}
+	return "", false
+}
+
+// suffix is what follows a key of the range in a spot's text, when only this range is read up to there.
+func (p *spot) suffix(r *items.Range, ranges int) string {
+	if ranges == 1 {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString("@" + r.Min + "-" + r.Max)
+	for _, s := range p.stretches {
+		if s.max > r.Max && s.after != "" {
+			b.WriteString("," + s.max + "=" + s.after)
+		}
+	}
+	return b.String()
+}
+
+// documents lists what a query looks at, range by range, reading on in chunks.
+func (g *Gateway) documents(ctx context.Context, ranges []items.Range, sel items.Selection) reader {
+	return func(after string) iter.Seq2[query.Doc, error] {
+		return func(yield func(query.Doc, error) bool) {
+			at, err := parseSpot(after)
+			if err != nil {
+				yield(query.Doc{}, err)
+				return
+			}
+			for i := range ranges {
+				key, done := at.begin(&ranges[i])
+				if !done && !g.documentsOf(ctx, ranges[i], sel, key, at.suffix(&ranges[i], len(ranges)), yield) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// documentsOf yields one range's documents. It answers false when there shall be no more.
+func (g *Gateway) documentsOf(ctx context.Context, r items.Range, sel items.Selection, after, suffix string, yield func(query.Doc, error) bool) bool {
+	for {
+		page, err := g.Items.List(ctx, r, sel, after, chunkRows, chunkBytes)
+		if err != nil {
+			yield(query.Doc{}, err)
+			return false
+		}
+		for _, row := range page.Rows {
+			if !yield(query.Doc{Key: row.Key + suffix, JSON: row.Text}, nil) {
+				return false
+			}
+			after = row.Key
+		}
+		if !page.More {
+			return true
+		}
+	}
+}
+
+// spanPage is a part of a list over several ranges.
+type spanPage struct {
+	rows []items.Row
+	next string // spot after the last row; "" at the end
+}
+
+// list reads on in the ranges after a spot.
+func (g *Gateway) list(ctx context.Context, ranges []items.Range, sel items.Selection, after string, rows, size int) (spanPage, error) {
+	at, err := parseSpot(after)
+	if err != nil {
+		return spanPage{}, err
+	}
+	var out spanPage
+	for i := range ranges {
+		key, done := at.begin(&ranges[i])
+		if done {
+			continue
+		}
+		if len(out.rows) >= rows || size <= 0 {
+			return out, nil // next tells where
+		}
+		page, err := g.Items.List(ctx, ranges[i], sel, key, rows-len(out.rows), size)
+		if err != nil {
+			return spanPage{}, err
+		}
+		for _, row := range page.Rows {
+			size -= len(row.Text)
+		}
+		out.rows = append(out.rows, page.Rows...)
+		if n := len(page.Rows); n > 0 {
+			out.next = page.Rows[n-1].Key + at.suffix(&ranges[i], len(ranges))
+		}
+		if page.More {
+			return out, nil
+		}
+	}
+	out.next = ""
+	return out, nil
+}

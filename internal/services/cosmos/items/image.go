@@ -1,0 +1,336 @@
+package items
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/bulkheadhq/bulkhead/internal/store"
+)
+
+// Images are the rows of the full-fidelity change feed: what each write made of a document and what it was before, kept for the container's
+// retention. F|lsn|seq|0 holds the operation and the text after it, F|lsn|seq|1 the text before it (a value has room for one document).
+// f| holds the LSN up to which they were removed.
+const (
+	kindImage    = 'F'
+	imageVersion = 1
+	imageHead    = 2 + 1 + 1 + 8 + 8 + 1 // kind, version, operation, flags, time, previous LSN, size of the EPK
+	imageKeySize = 2 + 8 + 1 + 1
+	trimStep     = 500
+)
+
+// Operations of images.
+const (
+	imageCreate byte = iota
+	imageReplace
+	imageDelete
+)
+
+const imageExpired = 1 // flag: a deletion because the time to live had ended
+
+var trimmedKey = []byte("f|")
+
+// ErrTrimmed: the feed is asked for changes that are older than the container's retention.
+var ErrTrimmed = errors.New("items: these changes are kept no longer")
+
+// row is a key and its value.
+type row struct{ key, value []byte }
+
+func imageKey(lsn uint64, seq, part byte) []byte {
+	return append(binary.BigEndian.AppendUint64([]byte{kindImage, '|'}, lsn), seq, part)
+}
+
+// image writes what a client's write did to a document: old is what it was (nil: it is new), text what it became (nil: it is gone).
+func (t *transaction) image(p *prepared, old *stored, text []byte) error {
+	if t.r.Retention == 0 || t.record.status != active {
+		return nil
+	}
+	op, flags, previous := imageCreate, byte(0), uint64(0)
+	if old != nil {
+		op, previous = imageReplace, old.header.lsn
+	}
+	if text == nil {
+		op = imageDelete
+	}
+	if op == imageDelete && t.why == Expired {
+		flags = imageExpired
+	}
+	head := make([]byte, 0, imageHead+len(p.epk)+len(text))
+	head = append(head, kindImage, imageVersion, op, flags)
+	head = binary.BigEndian.AppendUint64(head, uint64(t.time))
+	head = binary.BigEndian.AppendUint64(head, previous)
+	head = append(append(head, byte(len(p.epk))), p.epk...)
+	if err := t.tx.Put(imageKey(uint64(t.lsn), t.seq, 0), append(head, text...)); err != nil || old == nil {
+		return err
+	}
+	return t.tx.Put(imageKey(uint64(t.lsn), t.seq, 1), append(bytes.Clone(head), old.text...))
+}
+
+// imageRow is a decoded row.
+type imageRow struct {
+	op, flags byte
+	time      int64
+	previous  uint64
+	epk, text []byte // borrowed
+}
+
+func decodeImage(b []byte) (imageRow, error) {
+	switch {
+	case len(b) < imageHead || b[0] != kindImage:
+		return imageRow{}, errors.New("items: an image row is something else")
+	case b[1] > imageVersion:
+		return imageRow{}, fmt.Errorf("%w: record kind %q has version %d, this program knows up to %d", store.ErrVersion, kindImage, b[1], imageVersion)
+	case len(b) < imageHead+int(b[imageHead-1]):
+		return imageRow{}, errors.New("items: an image row is cut short")
+	}
+	end := imageHead + int(b[imageHead-1])
+	return imageRow{
+		op: b[2], flags: b[3], time: int64(binary.BigEndian.Uint64(b[4:])), previous: binary.BigEndian.Uint64(b[12:]), epk: b[imageHead:end], text: b[end:],
+	}, nil
+}
+
+// Images reads the full-fidelity feed on after an LSN, as Changes does the feed of latest versions. Changes that are kept no longer: ErrTrimmed.
+func (s *Store) Images(ctx context.Context, r Range, sel Selection, after uint64, rows, size int) (FeedPage, error) {
+	out := FeedPage{State: State{Range: r}}
+	within, err := sel.keys()
+	if err != nil {
+		return out, err
+	}
+	err = s.st.View(ctx, Shard(r.GUID), func(sn store.Snapshot) error {
+		out = FeedPage{State: State{Range: r, LSN: r.lsn(sn.LSN())}}
+		if sn.LSN() == 0 {
+			return ErrNoRange
+		}
+		out.Next = max(after, uint64(out.LSN))
+		if b, err := sn.Get(trimmedKey); err != nil {
+			return err
+		} else if len(b) == 8 && binary.BigEndian.Uint64(b) > after {
+			return ErrTrimmed
+		}
+		var bad error
+		scanned, sum, last := 0, 0, after
+		var open *imageRow // whose previous text may follow
+		var openLSN uint64
+		flush := func() {
+			if open != nil {
+				out.Rows = append(out.Rows, open.render(openLSN, nil))
+				open = nil
+			}
+		}
+		err := sn.Scan(afterLSN(kindImage, after), func(key, value []byte) bool {
+			im, err := decodeImage(value)
+			if err != nil || len(key) != imageKeySize {
+				bad = errors.Join(err, errors.New("items: the full-fidelity log holds something else"))
+				return false
+			}
+			lsn := binary.BigEndian.Uint64(key[2:])
+			if key[imageKeySize-1] == 0 {
+				flush()
+			}
+			if scanned++; lsn != last && (len(out.Rows) >= rows || sum >= size || scanned > feedScans) {
+				out.Next = last
+				return false
+			}
+			last = lsn
+			if sel.Bounded && !holds(within, docKey(im.epk, 0)) {
+				return true
+			}
+			sum += len(value)
+			if key[imageKeySize-1] == 0 {
+				im.epk, im.text = nil, bytes.Clone(im.text)
+				open, openLSN = &im, lsn
+				return true
+			}
+			if open != nil {
+				out.Rows = append(out.Rows, open.render(lsn, im.text))
+				open = nil
+			}
+			return true
+		})
+		flush()
+		if err == nil {
+			err = bad
+		}
+		return err
+	})
+	return out, err
+}
+
+// render makes the feed's entry.
+func (im *imageRow) render(lsn uint64, previous []byte) []byte {
+	b := make([]byte, 0, len(im.text)+len(previous)+200)
+	b = append(b, '{')
+	if im.op != imageDelete {
+		b = append(append(append(b, `"current":`...), im.text...), ',')
+	}
+	if previous != nil {
+		b = append(append(append(b, `"previous":`...), previous...), ',')
+	}
+	b = append(b, `"metadata":{"operationType":"`...)
+	b = append(b, [...]string{"create", "replace", "delete"}[min(im.op, imageDelete)]...)
+	b = append(b, `","lsn":`...)
+	b = strconv.AppendUint(b, lsn, 10)
+	b = append(b, `,"crts":`...)
+	b = strconv.AppendInt(b, im.time, 10)
+	if im.op != imageCreate {
+		b = append(b, `,"previousImageLSN":`...)
+		b = strconv.AppendUint(b, im.previous, 10)
+	}
+	if im.op == imageDelete {
+		b = append(b, `,"id":`...)
+		id, _ := json.Marshal(textID(previous)) // strings always marshal
+		b = append(b, id...)
+		if im.flags&imageExpired != 0 {
+			b = append(b, `,"timeToLiveExpired":true`...)
+		}
+	}
+	return append(b, "}}"...)
+}
+
+// TrimImages removes some of the images that are older than a time, and tells whether there are more.
+func (s *Store) TrimImages(ctx context.Context, r Range, before time.Time) (more bool, err error) {
+	var last []byte
+	n := 0
+	err = s.st.View(ctx, Shard(r.GUID), func(sn store.Snapshot) error {
+		last, n = nil, 0
+		return sn.Scan(store.Prefix([]byte{kindImage, '|'}), func(key, value []byte) bool {
+			im, err := decodeImage(value)
+			if err != nil || im.time >= before.Unix() || n >= trimStep {
+				return false
+			}
+			n++
+			last = bytes.Clone(key)
+			return true
+		})
+	})
+	if last == nil || err != nil {
+		return false, err
+	}
+	// Whole transactions: what they have after the last row is as old.
+	lsn := binary.BigEndian.Uint64(last[2:])
+	err = s.amend(ctx, r, func(tx store.Tx, rec *rangeRecord) error {
+		if rec.status != active {
+			return ErrNoRange
+		}
+		if err := tx.DeleteRange([]byte{kindImage, '|'}, imageKey(lsn+1, 0, 0)); err != nil {
+			return err
+		}
+		return tx.Put(trimmedKey, binary.BigEndian.AppendUint64(nil, lsn))
+	})
+	return n >= trimStep, err
+}
+
+// copyImages copies some of the images that the parent had when the child was made. moved tells that there may be more.
+func (s *Store) copyImages(ctx context.Context, parent, child Range, at *progress) (moved bool, err error) {
+	low, high, err := child.bounds()
+	if err != nil {
+		return false, err
+	}
+	from := store.Prefix([]byte{kindImage, '|'})
+	if at.Images != nil {
+		from.Start = append(bytes.Clone(at.Images), 0)
+	}
+	from.End = imageKey(at.Log+1, 0, 0)
+	if bytes.Compare(from.Start, from.End) >= 0 {
+		return false, nil
+	}
+	var rows []row
+	err = s.st.View(ctx, Shard(parent.GUID), func(sn store.Snapshot) (err error) {
+		rows, at.Images, err = scanImages(sn, from, low, high)
+		return err
+	})
+	if err != nil || at.Images == nil {
+		return false, err
+	}
+	return true, s.putImages(ctx, child, rows, at)
+}
+
+// scanImages reads rows of the EPKs [low, high), as many as fit into a step, and gives the key up to which it read; nil: there was nothing.
+func scanImages(sn store.Snapshot, from store.Range, low, high []byte) (rows []row, last []byte, err error) {
+	var bad error
+	n, size := 0, 0
+	err = sn.Scan(from, func(key, value []byte) bool {
+		if n++; n > trimStep || size > stepBytes {
+			return false
+		}
+		last = bytes.Clone(key)
+		im, err := decodeImage(value)
+		if err != nil {
+			bad = err
+			return false
+		}
+		if bytes.Compare(im.epk, low) >= 0 && bytes.Compare(im.epk, high) < 0 {
+			rows, size = append(rows, row{last, bytes.Clone(value)}), size+len(value)
+		}
+		return true
+	})
+	if err == nil {
+		err = bad
+	}
+	return rows, last, err
+}
+
+// followImages brings the images of (after, through] into the child. Written twice they are the same.
+func (s *Store) followImages(ctx context.Context, parent, child Range, after, through uint64) error {
+	low, high, err := child.bounds()
+	if err != nil {
+		return err
+	}
+	from := afterLSN(kindImage, after)
+	from.End = imageKey(through+1, 0, 0)
+	for {
+		var rows []row
+		var last, trimmed []byte
+		err = s.st.View(ctx, Shard(parent.GUID), func(sn store.Snapshot) (err error) {
+			if rows, last, err = scanImages(sn, from, low, high); err != nil {
+				return err
+			}
+			b, err := sn.Get(trimmedKey)
+			trimmed = bytes.Clone(b)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if trimmed != nil {
+			rows = append(rows, row{trimmedKey, trimmed})
+		}
+		if err := s.putImages(ctx, child, rows, nil); err != nil || last == nil {
+			return err
+		}
+		from.Start = append(last, 0)
+	}
+}
+
+// putImages writes rows into a child, and with at how far it then is.
+func (s *Store) putImages(ctx context.Context, child Range, rows []row, at *progress) error {
+	if len(rows) == 0 && at == nil {
+		return nil
+	}
+	var value []byte
+	var err error
+	if at != nil {
+		if value, err = progressCodec.Encode(*at); err != nil {
+			return err
+		}
+	}
+	return s.amend(ctx, child, func(tx store.Tx, rec *rangeRecord) error {
+		if err := rec.admit(true); err != nil {
+			return err
+		}
+		for _, r := range rows {
+			if err := tx.Put(r.key, r.value); err != nil {
+				return err
+			}
+		}
+		if value == nil {
+			return nil
+		}
+		return tx.Put(progressKey, value)
+	})
+}
