@@ -63,7 +63,7 @@ func (w *worker) handle(f *frame) error {
 	if f.Limit > 0 {
 		w.engine.limit = f.Limit
 	}
-	defer guard(w.engine.limit + overtime)()
+	unguard := guard(w.engine.limit + overtime)
 	ctx := context.Background()
 	done := frame{Type: frameDone}
 	var err error
@@ -81,6 +81,7 @@ func (w *worker) handle(f *frame) error {
 		done.Reply, err = w.session.Call(ctx, f.Name, f.Args)
 	case f.Type == frameClose:
 		w.session = nil
+		unguard()
 		return nil
 	default:
 		err = errors.New("a frame of type " + f.Type)
@@ -88,6 +89,7 @@ func (w *worker) handle(f *frame) error {
 	if err != nil && !errors.As(err, &done.Error) {
 		done.Broken = err.Error()
 	}
+	unguard() // what is left of this one's memory must not end the process under the next
 	if err := writeFrame(w.out, &done); err != nil {
 		return err
 	}
@@ -124,8 +126,9 @@ func (w *worker) Call(_ context.Context, op string, args []string) ([]byte, erro
 
 // guard watches over one frame's work; the function it returns ends that. What the interpreter cannot stop ends the process.
 func guard(limit time.Duration) (done func()) {
-	stop := make(chan struct{})
+	stop, ended := make(chan struct{}), make(chan struct{})
 	go func() {
+		defer close(ended)
 		tick := time.NewTicker(watchTick)
 		defer tick.Stop()
 		end := time.After(limit)
@@ -142,5 +145,5 @@ func guard(limit time.Duration) (done func()) {
 			}
 		}
 	}()
-	return func() { close(stop) }
+	return func() { close(stop); <-ended }
 }
