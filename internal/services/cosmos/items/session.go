@@ -44,7 +44,6 @@ type Session struct {
 	now    time.Time
 	buf    *buffer
 	writes []Write
-	outs   []Outcome
 	next   uint64 // number after the last one given
 	usage  Usage
 }
