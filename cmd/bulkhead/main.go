@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/scripts"
 )
 
 // Exit codes, a contract: scripts tell a refused command line from a failed action by them.
@@ -21,6 +23,9 @@ const (
 )
 
 func main() {
+	if len(os.Args) == 2 && os.Args[1] == scripts.WorkerArg { // started by the platform itself, to run its databases' scripts
+		os.Exit(scripts.Serve(os.Stdin, os.Stdout))
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()

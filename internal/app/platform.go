@@ -20,6 +20,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/pki"
 	"github.com/bulkheadhq/bulkhead/internal/reach"
 	"github.com/bulkheadhq/bulkhead/internal/seal"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/scripts"
 	"github.com/bulkheadhq/bulkhead/internal/services/directory"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 	"github.com/bulkheadhq/bulkhead/internal/store/pebble"
@@ -49,6 +50,7 @@ type Platform struct {
 	tokens    *authn.Tokens
 	directory *directory.Service
 	arm       *arm.Pipeline
+	scripts   *scripts.Pool
 
 	services []wire.Service
 	mux      *wire.Mux
@@ -178,6 +180,9 @@ func (p *Platform) Close() error {
 	var errs []error
 	if p.audit != nil {
 		errs = append(errs, p.audit.Flush(context.Background()))
+	}
+	if p.scripts != nil {
+		p.scripts.Close()
 	}
 	if p.store != nil {
 		errs = append(errs, p.store.Close())

@@ -13,6 +13,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/reach"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/gateway"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/scripts"
 	"github.com/bulkheadhq/bulkhead/internal/services/directory"
 	"github.com/bulkheadhq/bulkhead/internal/services/identity"
 	"github.com/bulkheadhq/bulkhead/internal/services/keyvault"
@@ -54,10 +55,11 @@ func (p *Platform) wireServices(ctx context.Context) error {
 		Verifier: valid, Audit: p.audit, Outbox: drainer{p}, Subnet: networks.Subnet,
 	})
 	throttling, _ := gateway.ParseThrottling(p.cfg.CosmosThrottling) // Check has read it
+	p.scripts = scripts.NewPool()
 	accounts := cosmos.New(cosmos.Deps{
 		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Reader: p.arm, Names: p.names,
 		Verifier: valid, Audit: p.audit, Outbox: drainer{p}, Principals: armDirectory{p.directory}, SignedIn: p.arm.Authenticator(), Throttling: throttling,
-		Access: p.arm, Subnet: networks.Subnet, Inside: networks.Inside,
+		Access: p.arm, Subnet: networks.Subnet, Inside: networks.Inside, Scripts: p.scripts,
 	})
 	sites := web.New(web.Deps{
 		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Resources: p.arm, Access: p.arm, Verifier: valid, Names: p.names, Hosts: p.hosts, SignedIn: p.arm.Authenticator(),

@@ -28,6 +28,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/seal"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/gateway"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/masterkey"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/scripts"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 	"github.com/bulkheadhq/bulkhead/internal/store/pebble"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
@@ -120,7 +121,7 @@ func (p *platform) wire() {
 	p.t.Helper()
 	drain := &later{}
 	p.s = New(Deps{
-		Store: p.store, Sealer: p.sealer, Clock: p.clock, Reader: p.arm, Names: p.names, Verifier: tokens{}, Audit: p.audit, Outbox: drain,
+		Store: p.store, Sealer: p.sealer, Clock: p.clock, Reader: p.arm, Names: p.names, Verifier: tokens{}, Audit: p.audit, Outbox: drain, Scripts: scripts.NewEngine(),
 		Monotonic: func() time.Duration { return p.clock.Now().Sub(time.Unix(0, 0)) },
 	})
 	handlers := p.s.OutboxHandlers()

@@ -18,6 +18,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/catalog"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/gateway"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/items"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/scripts"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
@@ -38,7 +39,7 @@ type Audit interface {
 	InTx(tx store.Tx, rec audit.Record) error
 }
 
-// Deps is what the service stands on. All are required but Audit, Log, Throttling and Monotonic.
+// Deps is what the service stands on. All are required but Audit, Log, Scripts, Throttling and Monotonic.
 type Deps struct {
 	Store    store.Store
 	Sealer   Sealer
@@ -49,6 +50,7 @@ type Deps struct {
 	Verifier authn.Verifier
 	Audit    Audit
 	Outbox   catalog.Drainer
+	Scripts  scripts.Runner // nil: no stored procedures, triggers and user-defined functions
 	Access   arm.Access     // who may join a subnet; nil: nobody, so that there are no virtual network rules
 	Subnet   netrule.Lookup // required with Access
 	// Inside tells whether an address is in a subnet of the subscription that has the service's endpoint; nil: nobody knows.
@@ -76,7 +78,7 @@ func New(d Deps) *Service {
 	s := &Service{deps: d, items: items.New(d.Store).WithClock(d.Clock)}
 	s.catalog = catalog.New(d.Store, s.items, d.Clock, d.Outbox)
 	s.accounts = newAccounts(d)
-	g := gateway.Deps{Subnet: d.Subnet, Inside: d.Inside, Accounts: s.accounts, Catalog: s.catalog, Items: s.items, Verifier: d.Verifier, Throttling: d.Throttling, Monotonic: d.Monotonic}
+	g := gateway.Deps{Subnet: d.Subnet, Inside: d.Inside, Accounts: s.accounts, Catalog: s.catalog, Items: s.items, Verifier: d.Verifier, Scripts: d.Scripts, Throttling: d.Throttling, Monotonic: d.Monotonic}
 	if d.Audit != nil {
 		g.Audit = committer{d.Audit, d.Clock}
 	}

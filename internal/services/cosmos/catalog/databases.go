@@ -98,6 +98,9 @@ func removeContainer(tx store.Tx, con *Container) error {
 			return err
 		}
 	}
+	if err := removeScripts(tx, con); err != nil {
+		return err
+	}
 	if err := removeOffer(tx, con.Database, con.Number); err != nil {
 		return err
 	}

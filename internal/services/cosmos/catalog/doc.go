@@ -9,6 +9,8 @@
 //	c|db|name     container
 //	j|db|number   its name, by number
 //	o|number      offer
+//	S|db|number|kind|name    script of a container
+//	T|db|number|kind|number  its name, by number
 //	q|db|number   number of the offer of a container (of the database: number 0)
 //	X|db|name     user                      Y|db|user         its name, by number
 //	W|db|user|name  permission of a user    Z|db|user|number  its name, by number

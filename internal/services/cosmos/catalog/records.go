@@ -119,6 +119,7 @@ type counters struct {
 	Databases  uint32 `json:"databases"`
 	Containers uint32 `json:"containers"`
 	Offers     uint32 `json:"offers"`
+	Scripts    uint32 `json:"scripts,omitempty"`
 
 	Users       uint32 `json:"users,omitempty"`
 	Permissions uint32 `json:"permissions,omitempty"`

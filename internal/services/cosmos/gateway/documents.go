@@ -97,8 +97,8 @@ func checkDocumentKey(doc items.Document, con *catalog.Container, key pkey.Key) 
 
 // refuseHeaders names what a request asks for that is not done here.
 func (c *call) refuseHeaders() error {
-	if c.header("X-Ms-Documentdb-Pre-Trigger-Include") != "" || c.header("X-Ms-Documentdb-Post-Trigger-Include") != "" {
-		return notImplemented("Triggers")
+	if c.hasTriggers() {
+		return notImplemented("Triggers of batches")
 	}
 	return nil
 }
@@ -151,8 +151,8 @@ func (g *Gateway) postDocuments(ctx context.Context, c *call) (any, error) {
 
 // write does one write and answers it.
 func (g *Gateway) write(ctx context.Context, c *call, con *catalog.Container, w items.Write) (any, error) {
-	if err := c.refuseHeaders(); err != nil {
-		return nil, err
+	if c.hasTriggers() {
+		return g.writeWithTriggers(ctx, c, con, w)
 	}
 	if err := c.checkDirective(); err != nil {
 		return nil, err
@@ -185,19 +185,23 @@ func (g *Gateway) write(ctx context.Context, c *call, con *catalog.Container, w 
 	if err != nil {
 		return nil, documentError(err)
 	}
-	out := outs[0]
-	c.setCharge(chargeWrite(w.Op, out))
+	return c.written(con, w.Op, outs[0], state), nil
+}
+
+// written answers a write.
+func (c *call) written(con *catalog.Container, op items.Op, out items.Outcome, state items.State) *wire.Reply {
+	c.setCharge(chargeWrite(op, out))
 	c.setRange(con, state)
 	c.setUsage(con, state.Usage)
 	c.SetHeader("X-Ms-Item-Lsn", strconv.FormatUint(out.LSN, 10))
-	r := &wire.Reply{Status: writeStatus(w.Op, out)}
+	r := &wire.Reply{Status: writeStatus(op, out)}
 	if out.Text != nil {
 		c.SetHeader("Etag", out.ETag)
 		if !minimal(c.header("Prefer")) {
 			r.Body = json.RawMessage(out.Text)
 		}
 	}
-	return r, nil
+	return r
 }
 
 func writeStatus(op items.Op, out items.Outcome) int {

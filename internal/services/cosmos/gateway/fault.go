@@ -8,6 +8,7 @@ const (
 	subReadSession          = 1002
 	subRangeGone            = 1002
 	subOwnerGone            = 1003
+	subScriptCompile        = 0xffff
 	subCrossPartition       = 1004
 	subAccountGone          = 1008
 	subRequestRate          = 3200

@@ -13,6 +13,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/catalog"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/items"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/masterkey"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/scripts"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
@@ -80,7 +81,8 @@ type Deps struct {
 	Verifier authn.Verifier
 	Subnet   netrule.Lookup // nil: no account has virtual network rules
 	Inside   func(ctx context.Context, subscription, service string, client netip.Addr) (bool, error)
-	Audit    Auditor // nil: the mux alone records
+	Audit    Auditor        // nil: the mux alone records
+	Scripts  scripts.Runner // nil: no server-side scripts
 
 	Throttling Throttling           // of accounts that do not choose; burst if not set
 	Monotonic  func() time.Duration // what throughput is measured by; nil: the machine's
@@ -161,6 +163,7 @@ func (g *Gateway) Routes() []wire.Route {
 	add("PUT", docs+"/{doc}", "ReplaceDocument", g.steady(g.replaceDocument))
 	add("PATCH", docs+"/{doc}", "PatchDocument", g.steady(g.patchDocument))
 	add("DELETE", docs+"/{doc}", "DeleteDocument", g.steady(g.deleteDocument))
+	g.scriptRoutes(add, coll)
 	add("GET", "/offers", "ListOffers", g.listOffers)
 	add("POST", "/offers", "QueryOffers", g.postOffers)
 	add("GET", "/offers/{offer}", "ReadOffer", g.readOffer)
@@ -191,9 +194,6 @@ func (g *Gateway) metered(h handler) func(context.Context, *wire.Request) (any, 
 // unsupportedPaths are parts of the protocol that this platform lacks.
 var unsupportedPaths = []struct{ pattern, what string }{
 	{"/dbs/{db}/clientencryptionkeys/{rest*}", "Client encryption keys"},
-	{"/dbs/{db}/colls/{coll}/sprocs/{rest*}", "Stored procedures"},
-	{"/dbs/{db}/colls/{coll}/triggers/{rest*}", "Triggers"},
-	{"/dbs/{db}/colls/{coll}/udfs/{rest*}", "User-defined functions"},
 	{"/dbs/{db}/colls/{coll}/docs/{doc}/attachments/{rest*}", "Attachments"},
 	{"/addresses/{rest*}", "Direct mode (addresses)"},
 	{"/media/{rest*}", "Media"},

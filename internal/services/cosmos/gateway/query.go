@@ -103,6 +103,11 @@ func (g *Gateway) queryDocuments(ctx context.Context, c *call, con *catalog.Cont
 	if err != nil {
 		return nil, err
 	}
+	done, err := g.withFunctions(ctx, c, con, q)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	begin := time.Now() // of the metrics only
 	page, out, err := g.runIndexed(ctx, c, q, con, ranges, sel)
 	if err != nil {

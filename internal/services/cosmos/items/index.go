@@ -169,6 +169,9 @@ const maxIndexKeys = store.MaxTxKeys - 2000
 // reindex changes the rows of a document from those of its old text, if it has one, to those of p's, unless removed. The old rows are worked out here:
 // reading the text again takes less time than its turn in the log, and a look before the transaction would wait for the writes before it to be durable.
 func (t *transaction) reindex(p *prepared, number uint64, old *stored, removed bool) error {
+	if t.index == nil {
+		return nil // of a session: its commit writes them
+	}
 	suffix := index.Suffix(p.epk, number)
 	policy := t.index.Policy(t.state, suffix)
 	if policy == nil || policy.None {

@@ -81,13 +81,17 @@ type Page struct {
 func (s *Store) List(ctx context.Context, r Range, sel Selection, after string, rows, size int) (Page, error) {
 	cursor, err := hex.DecodeString(after)
 	if err != nil || len(cursor) > store.MaxKey-3 {
-		return Page{}, fault.New(fault.Invalid, "BadRequest", "The continuation token is invalid.")
+		return Page{}, invalidContinuation()
 	}
 	// A list goes on in the order it began in, even if a split has meanwhile made its bounds those of a whole range, or the other way.
 	if byEPK := sel.Bounded; len(cursor) > numberSize || byEPK && len(cursor) != numberSize {
 		return s.listByEPK(ctx, r, sel, cursor, rows, size)
 	}
 	return s.listByOrder(ctx, r, sel, cursor, rows, size)
+}
+
+func invalidContinuation() *fault.Error {
+	return fault.New(fault.Invalid, "BadRequest", "The continuation token is invalid.")
 }
 
 // slab collects rows in two buffers.

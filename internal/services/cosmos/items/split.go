@@ -65,6 +65,9 @@ func (t *transaction) numberFor(p *prepared) uint64 {
 	if p.Op == adopt {
 		return p.Number
 	}
+	if p.given.number != 0 {
+		return p.given.number
+	}
 	return documentNumber(t.record.number, t.lsn, t.seq)
 }
 

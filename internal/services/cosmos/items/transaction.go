@@ -25,6 +25,25 @@ type transaction struct {
 	indexKeys int
 }
 
+// begin reads what every write needs to know of the range. split tells that it is one of a split.
+func (t *transaction) begin(tx store.Tx, split bool) error {
+	b, err := tx.Get(rangeKey)
+	if err != nil {
+		return err
+	}
+	if b == nil {
+		return ErrNoRange
+	}
+	if t.record, err = decodeRange(b); err != nil {
+		return err
+	}
+	if err := t.record.admit(split); err != nil {
+		return err
+	}
+	t.tx, t.wrote, t.lsn = tx, false, t.r.lsn(tx.LSN())
+	return t.expiry.load(tx)
+}
+
 // stored is a document found in the transaction.
 type stored struct {
 	number uint64

@@ -68,6 +68,8 @@ type Write struct {
 
 	queued []byte // of expire: the document's place in the queue
 	lsn    uint64 // of expire: of the state that was read
+
+	given identity // of a session's write: what the document was shown with
 }
 
 // Item is a document as stored.
@@ -175,49 +177,60 @@ type prepared struct {
 
 // Apply does the writes in one transaction, or none of them. At most 100.
 func (s *Store) Apply(ctx context.Context, r Range, now time.Time, writes []Write) ([]Outcome, State, error) {
+	return s.applyIf(ctx, r, now, writes, nil)
+}
+
+// ready makes a Write ready for a transaction.
+func (r Range) ready(w *Write) (prepared, error) {
+	epk, err := epkBytes(w.EPK)
+	if err != nil {
+		return prepared{}, err
+	}
+	p := prepared{Write: w, epk: epk, etag: w.given.etag}
+	if w.given.etag == ([16]byte{}) {
+		_, _ = rand.Read(p.etag[:]) // never fails
+	}
+	p.quoted = quoteETag(p.etag)
+	p.unique, err = r.prepare(w.Doc)
+	return p, err
+}
+
+// applyIf is Apply, if check allows it in the transaction.
+func (s *Store) applyIf(ctx context.Context, r Range, now time.Time, writes []Write, check func(tx store.Tx) error) ([]Outcome, State, error) {
 	ps := make([]prepared, len(writes))
 	for i := range writes {
-		epk, err := epkBytes(writes[i].EPK)
-		if err != nil {
-			return nil, State{}, err
-		}
-		ps[i] = prepared{Write: &writes[i], epk: epk}
-		_, _ = rand.Read(ps[i].etag[:]) // never fails
-		ps[i].quoted = quoteETag(ps[i].etag)
-		if ps[i].unique, err = r.prepare(writes[i].Doc); err != nil {
+		var err error
+		if ps[i], err = r.ready(&writes[i]); err != nil {
 			return nil, State{}, &FailedWrite{i, err}
 		}
 	}
-	return s.commit(ctx, r, now, ps, nil)
+	return s.commitIf(ctx, r, now, ps, check, nil)
 }
 
 // commit runs the writes in one transaction. also, unless nil, makes it one of a split, which writes into a range that is not in use yet.
 func (s *Store) commit(ctx context.Context, r Range, now time.Time, ps []prepared, also func(tx store.Tx) error) ([]Outcome, State, error) {
+	return s.commitIf(ctx, r, now, ps, nil, also)
+}
+
+// commitIf is commit, if check, unless nil, allows it in the transaction.
+func (s *Store) commitIf(ctx context.Context, r Range, now time.Time, ps []prepared, check, also func(tx store.Tx) error) ([]Outcome, State, error) {
 	out := make([]Outcome, len(ps))
 	state := State{Range: r}
 	t := transaction{r: r, time: now.Unix(), expiry: expiry{now: now.Unix()}}
 	fn := func(tx store.Tx) error {
-		b, err := tx.Get(rangeKey)
-		if err != nil {
+		if err := t.begin(tx, also != nil); err != nil {
 			return err
 		}
-		if b == nil {
-			return ErrNoRange
+		if check != nil {
+			if err := check(tx); err != nil {
+				return err
+			}
 		}
-		if t.record, err = decodeRange(b); err != nil {
-			return err
-		}
-		if err := t.record.admit(also != nil); err != nil {
-			return err
-		}
-		if err := t.expiry.load(tx); err != nil {
-			return err
-		}
-		t.tx, t.wrote, t.lsn = tx, false, r.lsn(tx.LSN())
 		if err := t.beginIndex(); err != nil {
 			return err
 		}
 		for i := range ps {
+			var err error
 			t.seq = uint8(i)
 			if out[i], err = t.apply(&ps[i]); err != nil {
 				return &FailedWrite{i, err}
