@@ -6,6 +6,6 @@
 // or package items (documents). Every successful answer carries a charge, and where documents are concerned the session token of their range.
 //
 // What is not here yet answers 501 and names it: users, permissions and resource tokens, stored procedures, triggers, user-defined functions,
-// conflicts, client encryption keys, the change feed, direct mode's addresses. Entra ID tokens are verified, and then refused
+// client encryption keys, direct mode's addresses. Entra ID tokens are verified, and then refused
 // for lack of a role, as accounts have no data-plane role assignments yet.
 package gateway

@@ -47,7 +47,7 @@ func (g *Gateway) runIndexed(ctx context.Context, c *call, q *parsedQuery, con *
 	if err := con.Derived.Indexing.CheckOrder(x.analysis); err != nil {
 		return query.Page{}, nil, err
 	}
-	m := mark("query", "Documents", x.owner, q.text, c.header("X-Ms-Documentdb-Partitionkey"))
+	m := mark("query", "Documents", x.owner, q.identity(), c.header("X-Ms-Documentdb-Partitionkey"))
 	st, err := decodeContinuation(c.header("X-Ms-Continuation"), m)
 	if err != nil {
 		return query.Page{}, nil, err
@@ -181,9 +181,9 @@ func (x *indexedQuery) page(ctx context.Context, m uint32, st query.State) (page
 	if err != nil {
 		return page, nil, err
 	}
-	if row, ok, err := x.count(ctx, st); ok || err != nil {
+	if row, entries, ok, err := x.count(ctx, st); ok || err != nil {
 		page = query.Page{Rows: [][]byte{row}, Bytes: len(row)}
-		return page, x.reply(page, 0), err
+		return page, x.reply(page, 0, entries), err
 	}
 	streams := x.q.program.Streams() || st.Mode == modeOrder
 	from, last := "", ""
@@ -210,32 +210,36 @@ func (x *indexedQuery) page(ctx context.Context, m uint32, st query.State) (page
 		// Over several logical partitions the service does not look ahead: a full page has a continuation, the last one may be empty.
 		page.Next = &query.State{After: last, Mode: st.Mode}
 	}
-	out = x.reply(page, page.Scanned)
+	entries := 0
+	for _, f := range x.q.finders {
+		entries += f.Candidates
+	}
+	out = x.reply(page, page.Scanned, entries)
 	if page.Next != nil {
 		x.c.SetHeader("X-Ms-Continuation", encodeContinuation(m, *page.Next))
 	}
 	return page, out, nil
 }
 
-// count answers a query that only counts, if the index alone can.
-func (x *indexedQuery) count(ctx context.Context, st query.State) (row []byte, ok bool, err error) {
+// count answers a query that only counts, if the index alone can. entries are those of the index that it read.
+func (x *indexedQuery) count(ctx context.Context, st query.State) (row []byte, entries int, ok bool, err error) {
 	if x.finder == nil || x.plan.Kind != index.Filter || st.Emitted > 0 {
-		return nil, false, nil
+		return nil, 0, false, nil
 	}
 	n, ok, err := x.finder.Count(ctx)
 	if !ok || err != nil {
-		return nil, false, err
+		return nil, 0, false, err
 	}
 	x.q.finders = append(x.q.finders, x.finder)
-	return x.q.program.CountRow(n), true, nil
+	return x.q.program.CountRow(n), int(n), true, nil
 }
 
-func (x *indexedQuery) reply(page query.Page, scanned int) *wire.Reply {
+func (x *indexedQuery) reply(page query.Page, scanned, entries int) *wire.Reply {
 	rows := make([]json.RawMessage, len(page.Rows))
 	for i, r := range page.Rows {
 		rows[i] = r
 	}
-	return x.c.feedReply("Documents", x.owner, rows, chargeRows(chargeQuery, scanned, page.Bytes))
+	return x.c.feedReply("Documents", x.owner, rows, chargeRows(chargeQuery, scanned, page.Bytes)+chargeEntries(entries))
 }
 
 // directive reads what a write says about indexing its document.

@@ -19,8 +19,8 @@ import (
 
 // Bounds of a patch.
 const (
-	maxPatch     = 10 // operations
-	patchRetries = 20 // times the document may change under it
+	maxPatch     = 10  // operations
+	patchRetries = 100 // times the document may change under it
 )
 
 type patchOperation struct {
@@ -89,13 +89,11 @@ func (g *Gateway) patchDocument(ctx context.Context, c *call) (any, error) {
 	if err := g.admit(c, con, w.EPK); err != nil {
 		return nil, err
 	}
+	turn := g.patching.turn(w.EPK + w.ID)
+	defer turn.end()
 	for attempt := range patchRetries {
-		if attempt == 1 { // others write it: one after the other from here on
-			unlock, err := g.patching.lock(ctx, w.EPK)
-			if err != nil {
-				return nil, err
-			}
-			defer unlock()
+		if err := turn.take(ctx, attempt); err != nil {
+			return nil, err
 		}
 		if out, again, err := g.patchOnce(ctx, c, con, patch, w); !again {
 			return out, err

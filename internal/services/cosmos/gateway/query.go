@@ -57,6 +57,17 @@ func (c *call) parseQuery() (*parsedQuery, error) {
 	return q, nil
 }
 
+// identity is what continuation tokens of the query belong to. Of an ordered query that is not its filter: clients resume one with a narrower filter, and
+// its tokens say where in the order they are.
+func (q *parsedQuery) identity() string {
+	if q.query.OrderBy == nil || q.query.Rank {
+		return q.text
+	}
+	all := *q.query
+	all.Where = nil
+	return all.String()
+}
+
 // queryDocuments answers a query over documents. What needs documents of several logical partitions at once (order, aggregates) is for the client to
 // merge, as in the service: the gateway serves it for one logical partition or one named range only.
 func (g *Gateway) queryDocuments(ctx context.Context, c *call, con *catalog.Container) (any, error) {
@@ -77,7 +88,7 @@ func (g *Gateway) queryDocuments(ctx context.Context, c *call, con *catalog.Cont
 			sel, pinned = items.Selection{Low: epk, High: epk, Bounded: true}, true
 		}
 	}
-	q.across = !pinned
+	q.across = !pinned && c.header("X-Ms-Documentdb-Partitionkeyrangeid") == ""
 	if err := c.checkCrossPartition(q, con, pinned, sel.Bounded); err != nil {
 		return nil, err
 	}

@@ -63,8 +63,7 @@ func Operands(e *Binary) []Expr { return chain(e, e.Op) }
 
 // CanFollow tells whether documents that come in the query's order make its rows in order: it sorts, but does not group and has no DISTINCT.
 func (p *Program) CanFollow() bool {
-	b := p.main
-	return b.orderBy != nil && !b.grouped && !b.distinct && b.inner == nil && b.rank == nil
+	return p.main.orderBy != nil && p.main.rank == nil && p.main.inner == nil && !p.main.grouped && !p.main.distinct
 }
 
 // RunInOrder is Run for documents that come in the order of the query's ORDER BY, beginning after st.After.
