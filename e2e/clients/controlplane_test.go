@@ -1,7 +1,6 @@
 package clients
 
 import (
-	"encoding/json"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -32,14 +31,6 @@ func TestControlPlane(t *testing.T) {
 				prefix := harness.Name("o")
 				c := c
 				c.env = append([]string{"PREFIX=" + prefix, "SUBSCRIPTION=" + w.p.Run.SubscriptionID, "PRINCIPAL=" + w.app.Principal, "ARM=" + way.ARM()}, c.env...)
-				got, said, err := w.run(t, c, way, "secret", w.app.Secret.SecretText)
-				if err != nil {
-					t.Fatalf("%v\n%s", err, said)
-				}
-				var seen map[string]any
-				if err := json.Unmarshal([]byte(got.Value), &seen); err != nil {
-					t.Fatalf("%q: %v", got.Value, err)
-				}
 				group, vault, identity := []any{prefix + "-rg"}, []any{prefix + "-kv"}, []any{prefix + "-id"}
 				want := map[string]any{
 					"group": []any{"westeurope", "blue", "Succeeded"}, "groups": group, "groupsOfTag": group, "provider": []any{"Registered", true},
@@ -52,7 +43,7 @@ func TestControlPlane(t *testing.T) {
 					"assigned": true, "customInUse": 400., "unassigned": []any{}, "customUnused": "succeeded",
 					"noIdentity": 404., "noVault": 404., "deleted": vault, "recovered": []any{[]any{true, []any{"get", "list"}}}, "purged": 404., "noGroup": 404.,
 				}
-				if d := cmp.Diff(want, seen); d != "" {
+				if d := cmp.Diff(want, w.seen(t, c, way)); d != "" {
 					t.Errorf("-want +seen\n%s", d)
 				}
 			})
