@@ -242,6 +242,9 @@ func (t target) others() []string {
 
 // authenticateToken checks an Entra ID token, and then what its principal may do.
 func (g *Gateway) authenticateToken(ctx context.Context, c *call, token string) error {
+	if c.account.Emulator && isEmulatorToken(token) {
+		return g.authenticateEmulator(ctx, c, token)
+	}
 	p, err := g.Verifier.Verify(ctx, token)
 	if err != nil {
 		var v *authn.VerifyError
