@@ -146,8 +146,8 @@ func announce(cmd *cobra.Command, cfg app.Config, r app.Run, first *app.FirstSta
 		fmt.Fprintf(out, "Sign in with:  bulkhead exec --data %s -- CMD   or   eval \"$(bulkhead env --data %s)\"\n", cfg.Data, cfg.Data)
 	}
 	emulator := ""
-	if len(r.CosmosEmulator) > 0 {
-		emulator = " cosmos-emulator=" + strings.Join(r.CosmosEmulator, ",")
+	if r.CosmosEmulator != "" {
+		emulator = " cosmos-emulator=" + r.CosmosEmulator
 	}
 	fmt.Fprintf(out, "ready front-door=https://%s proxy=http://%s identity=http://%s suffix=%s admin=%s data=%s%s\n",
 		r.FrontDoor, r.Proxy, r.Identity, r.Suffix, r.Admin, cfg.Data, emulator)

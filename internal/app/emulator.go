@@ -104,10 +104,10 @@ func (p *Platform) emulator() *reach.FrontDoor {
 }
 
 // emulatorURLs are the endpoints as clients are given them.
-func emulatorURLs(ls []net.Listener) []string {
+func emulatorURLs(ls []net.Listener) string {
 	var out []string
 	for _, l := range ls {
 		out = append(out, "https://localhost:"+strconv.Itoa(port(l.Addr().String())))
 	}
-	return out
+	return strings.Join(out, ",")
 }

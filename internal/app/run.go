@@ -17,8 +17,8 @@ type Run struct {
 	Identity  string `json:"identity"`  // host:port, plain HTTP
 	Admin     string `json:"admin"`     // path of the admin socket
 	Suffix    string `json:"suffix"`
-	// CosmosEmulator are the emulator account's endpoints; none unless --cosmos-emulator was given.
-	CosmosEmulator []string `json:"cosmosEmulator,omitempty"`
+	// CosmosEmulator are the emulator account's endpoints, with commas between them; none unless --cosmos-emulator was given.
+	CosmosEmulator string `json:"cosmosEmulator,omitempty"`
 	Root           string   `json:"root"`   // file: the CA's root certificate
 	Bundle         string   `json:"bundle"` // file: the system's roots and ours
 	TenantID       string   `json:"tenantId"`

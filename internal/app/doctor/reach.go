@@ -33,6 +33,9 @@ func (e *examination) ports() {
 			}
 			c.Close()
 		}
+		if e.run.CosmosEmulator != "" {
+			e.fine(check, "the Cosmos DB emulator's account and its well-known key are served at %s", e.run.CosmosEmulator)
+		}
 		e.fine(check, "front door %s, proxy %s and identity endpoint %s answer", e.run.FrontDoor, e.run.Proxy, e.run.Identity)
 		return
 	}

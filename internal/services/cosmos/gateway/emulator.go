@@ -6,11 +6,14 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net"
+	"regexp"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/bulkheadhq/bulkhead/internal/arm/rbac"
 	"github.com/bulkheadhq/bulkhead/internal/authn"
+	"github.com/bulkheadhq/bulkhead/internal/fault"
 )
 
 // What clients know of the Cosmos DB emulator (https://learn.microsoft.com/azure/cosmos-db/emulator#authentication). The key is printed in its documentation: it is
@@ -33,6 +36,30 @@ func emulatorEndpoint(host string) string {
 	}
 	return "https://" + net.JoinHostPort(strings.Trim(name, "[]"), port) + "/"
 }
+
+// computePort is where the emulator has its compute gateway, which takes ids as they are. At any other port is its routing gateway.
+const computePort = "8903"
+
+// checkRouted refuses what the routing gateway can't take apart again: it decodes paths twice and trims them before it verifies their signature, so that an item
+// can be created with such an id but not addressed by it.
+func checkRouted(host, escaped string) error {
+	if _, port, err := net.SplitHostPort(host); err == nil && port == computePort {
+		return nil
+	}
+	for segment := range strings.SplitSeq(escaped, "/") {
+		name := decode(segment)
+		switch {
+		case strings.ContainsFunc(name, unicode.IsControl):
+			return fault.New(fault.Invalid, "BadRequest", "The request URL is invalid: the path '%s' holds control characters.", escaped)
+		case strings.TrimRight(name, " ") != name, strings.ContainsAny(name, `/\#`), escapes.MatchString(name):
+			return unauthorized("The input authorization token can't serve the request: the id '" + strings.ToValidUTF8(name, "?") +
+				"' does not come through the gateway as it was signed. Ids that are to be addressed hold none of / \\ # and no percent escapes, and end in no space.")
+		}
+	}
+	return nil
+}
+
+var escapes = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
 
 // emulatorKeyID is the kid of tokens that clients of the emulator make themselves: the last part is the key as it is, not a signature.
 const emulatorKeyID = "CosmosEmulatorPrimaryMaster"
