@@ -100,7 +100,11 @@ func (p *Platform) putResource(ctx context.Context, target string, body any) err
 
 // emulator is the listener of the Cosmos DB emulator's clients. Its certificate is that of localhost and the loopback addresses.
 func (p *Platform) emulator() *reach.FrontDoor {
-	return reach.NewFrontDoor(p.mux.Loopback(wire.HostCosmos, gateway.EmulatorAccount), p.ca.TLS(func(string) bool { return false }), p.log)
+	return reach.NewFrontDoor(p.emulatorHandler(), p.ca.TLS(func(string) bool { return false }), p.log)
+}
+
+func (p *Platform) emulatorHandler() http.Handler {
+	return p.mux.Loopback(wire.HostCosmos, gateway.EmulatorAccount)
 }
 
 // emulatorURLs are the endpoints as clients are given them.

@@ -19,11 +19,11 @@ type Run struct {
 	Suffix    string `json:"suffix"`
 	// CosmosEmulator are the emulator account's endpoints, with commas between them; none unless --cosmos-emulator was given.
 	CosmosEmulator string `json:"cosmosEmulator,omitempty"`
-	Root           string   `json:"root"`   // file: the CA's root certificate
-	Bundle         string   `json:"bundle"` // file: the system's roots and ours
-	TenantID       string   `json:"tenantId"`
-	SubscriptionID string   `json:"subscriptionId"`
-	AdminAppID     string   `json:"administratorAppId"`
+	Root           string `json:"root"`   // file: the CA's root certificate
+	Bundle         string `json:"bundle"` // file: the system's roots and ours
+	TenantID       string `json:"tenantId"`
+	SubscriptionID string `json:"subscriptionId"`
+	AdminAppID     string `json:"administratorAppId"`
 }
 
 // maxSocketPath is the shortest limit among the systems we build for (macOS: 104 bytes with the final zero).
