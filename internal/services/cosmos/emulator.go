@@ -2,7 +2,6 @@ package cosmos
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -56,19 +55,8 @@ func (s *Service) GiveEmulatorKey(ctx context.Context, id string) error {
 		return err
 	}
 	shard := subscriptionShard(sub)
-	for range 5 {
-		k, raw, err := s.loadKeys(ctx, shard, r.GUID)
-		if err != nil || k.Keys[gateway.Primary] == gateway.EmulatorKey {
-			return err
-		}
-		k.Keys[gateway.Primary], k.Generated[gateway.Primary] = gateway.EmulatorKey, s.deps.Clock.Now()
-		row, err := s.sealKeys(shard, r.GUID, k, raw)
-		if err != nil {
-			return err
-		}
-		if _, err = s.deps.Store.Update(ctx, shard, func(tx store.Tx) error { return row.put(tx) }); !errors.Is(err, errKeysChanged) {
-			return err
-		}
-	}
-	return errKeysChanged
+	return s.replaceKey(ctx, shard, r.GUID, gateway.Primary, gateway.EmulatorKey, s.deps.Clock.Now(), func(fn func(store.Tx) error) error {
+		_, err := s.deps.Store.Update(ctx, shard, fn)
+		return err
+	})
 }
