@@ -27,6 +27,8 @@ code is 1 when something is wrong.`,
 	f.StringVar(&cfg.Listen, "listen", cfg.Listen, "front door that up shall have")
 	f.StringVar(&cfg.Proxy, "proxy", cfg.Proxy, "proxy that up shall have")
 	f.StringVar(&cfg.Identity, "identity", cfg.Identity, "identity endpoint that up shall have")
+	f.StringVar(&cfg.CosmosEmulator, "cosmos-emulator", cfg.CosmosEmulator, "Cosmos DB emulator's address that up shall have")
+	f.Lookup("cosmos-emulator").NoOptDefVal = app.DefaultCosmosEmulator
 	f.StringVar(&file, "config", os.Getenv("BULKHEAD_CONFIG"), "YAML file of bulkhead up")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := settle(&cfg, f, file); err != nil {

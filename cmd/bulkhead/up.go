@@ -90,6 +90,9 @@ func upFlags(cfg *app.Config, file *string) *pflag.FlagSet {
 	f.StringSliceVar(&cfg.FederatedIssuers, "federated-issuer", cfg.FederatedIssuers,
 		"issuer whose keys may be fetched for federated credentials, as its tokens spell it; may be repeated")
 	f.StringVar(&cfg.CosmosThrottling, "cosmos-throttling", cfg.CosmosThrottling, "how Cosmos DB enforces throughput where an account's tag bulkhead-throttling says nothing: burst, strict or off")
+	f.StringVar(&cfg.CosmosEmulator, "cosmos-emulator", cfg.CosmosEmulator,
+		"serve the Cosmos DB emulator's account and well-known key at https://localhost:8081, or at another loopback address: --cosmos-emulator=IP:PORT[,IP:PORT]")
+	f.Lookup("cosmos-emulator").NoOptDefVal = app.DefaultCosmosEmulator
 	f.StringVar(&cfg.LogLevel, "log-level", cfg.LogLevel, "debug, info, warn or error")
 	f.StringVar(&cfg.MasterKey, "master-key", cfg.MasterKey, "where the master key comes from: file, file:PATH, credential (systemd), passphrase-file:PATH or passphrase-fd:N")
 	f.StringVar(file, "config", os.Getenv("BULKHEAD_CONFIG"), "YAML file with the same names")
@@ -142,6 +145,10 @@ func announce(cmd *cobra.Command, cfg app.Config, r app.Run, first *app.FirstSta
 			r.TenantID, first.Domain, r.SubscriptionID, r.AdminAppID)
 		fmt.Fprintf(out, "Sign in with:  bulkhead exec --data %s -- CMD   or   eval \"$(bulkhead env --data %s)\"\n", cfg.Data, cfg.Data)
 	}
-	fmt.Fprintf(out, "ready front-door=https://%s proxy=http://%s identity=http://%s suffix=%s admin=%s data=%s\n",
-		r.FrontDoor, r.Proxy, r.Identity, r.Suffix, r.Admin, cfg.Data)
+	emulator := ""
+	if r.CosmosEmulator != "" {
+		emulator = " cosmos-emulator=" + r.CosmosEmulator
+	}
+	fmt.Fprintf(out, "ready front-door=https://%s proxy=http://%s identity=http://%s suffix=%s admin=%s data=%s%s\n",
+		r.FrontDoor, r.Proxy, r.Identity, r.Suffix, r.Admin, cfg.Data, emulator)
 }

@@ -36,6 +36,7 @@ type Config struct {
 	FederatedIssuers []string `yaml:"federatedIssuers"` // foreign issuers whose keys may be fetched for federated credentials
 
 	CosmosThrottling string `yaml:"cosmosThrottling"` // how Cosmos DB accounts enforce throughput: burst, strict or off
+	CosmosEmulator   string `yaml:"cosmosEmulator"`   // where the Cosmos DB emulator's account is served: loopback addresses, or true for 127.0.0.1:8081; "": nowhere
 
 	Level *slog.LevelVar `yaml:"-"` // of the log given to Up, to be changed at run time; nil if it can't be
 }
@@ -107,6 +108,11 @@ func (c *Config) Check() error {
 	if _, ok := gateway.ParseThrottling(c.CosmosThrottling); !ok {
 		return fmt.Errorf("cosmosThrottling %q: want burst, strict or off", c.CosmosThrottling)
 	}
+	emulator, err := emulatorAddresses(c.CosmosEmulator)
+	if err != nil {
+		return err
+	}
+	c.CosmosEmulator = strings.Join(emulator, ",")
 	for _, issuer := range c.FederatedIssuers {
 		if u, err := url.Parse(issuer); err != nil || u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
 			return fmt.Errorf("federatedIssuers %q: want an https URL, as tokens spell iss", issuer)

@@ -20,6 +20,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/pki"
 	"github.com/bulkheadhq/bulkhead/internal/reach"
 	"github.com/bulkheadhq/bulkhead/internal/seal"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/scripts"
 	"github.com/bulkheadhq/bulkhead/internal/services/directory"
 	"github.com/bulkheadhq/bulkhead/internal/store"
@@ -51,6 +52,7 @@ type Platform struct {
 	directory *directory.Service
 	arm       *arm.Pipeline
 	scripts   *scripts.Pool
+	cosmos    *cosmos.Service
 
 	services []wire.Service
 	mux      *wire.Mux
@@ -132,7 +134,13 @@ func (p *Platform) open(ctx context.Context) error {
 	if n > 0 {
 		p.log.Info("names freed that a crash left reserved", "names", n)
 	}
-	return err
+	if err != nil || p.cfg.CosmosEmulator == "" {
+		return err
+	}
+	if err := p.ensureEmulator(ctx); err != nil {
+		return fmt.Errorf("--cosmos-emulator: %w", err)
+	}
+	return nil
 }
 
 // checkMasterKey refuses a data folder whose secrets were sealed with another master key: a lost key must not look like an empty installation.

@@ -11,12 +11,14 @@ import (
 
 // Run is what DIR/run.json says of a running platform. It holds addresses, never a secret.
 type Run struct {
-	PID            int    `json:"pid"`
-	FrontDoor      string `json:"frontDoor"` // host:port, HTTPS
-	Proxy          string `json:"proxy"`     // host:port
-	Identity       string `json:"identity"`  // host:port, plain HTTP
-	Admin          string `json:"admin"`     // path of the admin socket
-	Suffix         string `json:"suffix"`
+	PID       int    `json:"pid"`
+	FrontDoor string `json:"frontDoor"` // host:port, HTTPS
+	Proxy     string `json:"proxy"`     // host:port
+	Identity  string `json:"identity"`  // host:port, plain HTTP
+	Admin     string `json:"admin"`     // path of the admin socket
+	Suffix    string `json:"suffix"`
+	// CosmosEmulator are the emulator account's endpoints, with commas between them; none unless --cosmos-emulator was given.
+	CosmosEmulator string `json:"cosmosEmulator,omitempty"`
 	Root           string `json:"root"`   // file: the CA's root certificate
 	Bundle         string `json:"bundle"` // file: the system's roots and ours
 	TenantID       string `json:"tenantId"`

@@ -61,6 +61,7 @@ func (p *Platform) wireServices(ctx context.Context) error {
 		Verifier: valid, Audit: p.audit, Outbox: drainer{p}, Principals: armDirectory{p.directory}, SignedIn: p.arm.Authenticator(), Throttling: throttling,
 		Access: p.arm, Subnet: networks.Subnet, Inside: networks.Inside, Scripts: p.scripts,
 	})
+	p.cosmos = accounts
 	sites := web.New(web.Deps{
 		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Resources: p.arm, Access: p.arm, Verifier: valid, Names: p.names, Hosts: p.hosts, SignedIn: p.arm.Authenticator(),
 		Tokens: p.directory, Identities: ids, IdentityURL: "http://" + p.addr.Identity,

@@ -26,6 +26,7 @@ type Addresses struct{ FrontDoor, Proxy, Identity string }
 type listeners struct {
 	door, proxy, identity, admin net.Listener
 	socket                       string
+	emulator                     []net.Listener // none unless it is wanted
 }
 
 func listen(cfg Config) (*listeners, error) {
@@ -40,6 +41,19 @@ func listen(cfg Config) (*listeners, error) {
 			ls.close()
 			return nil, fmt.Errorf("--%s %s: %w", l.what, l.addr, err)
 		}
+	}
+	emulator, err := emulatorAddresses(cfg.CosmosEmulator)
+	if err != nil {
+		ls.close()
+		return nil, err
+	}
+	for _, addr := range emulator {
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			ls.close()
+			return nil, fmt.Errorf("--cosmos-emulator=%s: %w", addr, err)
+		}
+		ls.emulator = append(ls.emulator, l)
 	}
 	return &ls, nil
 }
@@ -62,7 +76,7 @@ func (ls *listeners) listenAdmin(data string) error {
 }
 
 func (ls *listeners) close() {
-	for _, l := range []net.Listener{ls.door, ls.proxy, ls.identity, ls.admin} {
+	for _, l := range append([]net.Listener{ls.door, ls.proxy, ls.identity, ls.admin}, ls.emulator...) {
 		if l != nil {
 			l.Close()
 		}
@@ -98,6 +112,7 @@ func Up(ctx context.Context, cfg Config, log *slog.Logger, ready func(Run, *Firs
 	}
 	defer os.Remove(ls.socket)
 	run := p.describe(ls.addresses(), ls.socket)
+	run.CosmosEmulator = emulatorURLs(ls.emulator)
 	if err := writeRun(cfg.Data, run); err != nil {
 		return err
 	}
@@ -117,14 +132,18 @@ func (p *Platform) serve(ctx context.Context, ls *listeners, ready func()) error
 	proxy := (&reach.Proxy{
 		Hosts: p.hosts, Processes: p.processes, Door: door, Plain: machine, Sites: p.mux, Pass: p.cfg.PassThrough, Log: p.log,
 	}).Prepare()
-	servers := []struct {
+	type listening struct {
 		s server
 		l net.Listener
-	}{
+	}
+	servers := []listening{
 		{door, ls.door},
 		{proxy, ls.proxy},
 		{plainServer(p.plain(machine), p.log), ls.identity},
 		{plainServer(p.Admin(), p.log), ls.admin},
+	}
+	for _, l := range ls.emulator {
+		servers = append(servers, listening{p.emulator(), l})
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -52,6 +52,7 @@ type Host struct {
 	Kind   HostKind
 	Name   string // first label for named kinds (the vault, account or site), lower case; else ""
 	Public bool   // an Azure name (the client came through the proxy), not one under the own suffix
+	Local  bool   // it came by a listener of the service's own on loopback, under a loopback name
 	Text   string // as the client sent it, lower case, without :443
 }
 

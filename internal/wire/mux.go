@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/netip"
+	"strings"
 	"sync"
 
 	"github.com/bulkheadhq/bulkhead/internal/clock"
@@ -111,4 +114,28 @@ func (m *Mux) For(kind HostKind) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, hr *http.Request) {
 		m.serve(w, hr, Host{Kind: kind, Text: hr.Host})
 	})
+}
+
+// Loopback serves one named host of a kind under localhost and the loopback addresses, and nothing under any other name: for a listener of its own there.
+func (m *Mux) Loopback(kind HostKind, name string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, hr *http.Request) {
+		host := Host{Kind: kind, Name: name, Local: true, Text: strings.ToLower(hr.Host)}
+		if !IsLoopback(host.Text) {
+			m.misdirected(w, hr, Host{Text: host.Text})
+			return
+		}
+		m.serve(w, hr, host)
+	})
+}
+
+// IsLoopback tells whether host, with or without a port, is localhost or a loopback address.
+func IsLoopback(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	if host == "localhost" {
+		return true
+	}
+	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil && addr.IsLoopback()
 }

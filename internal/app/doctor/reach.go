@@ -33,10 +33,20 @@ func (e *examination) ports() {
 			}
 			c.Close()
 		}
+		if e.run.CosmosEmulator != "" {
+			e.fine(check, "the Cosmos DB emulator's account and its well-known key are served at %s", e.run.CosmosEmulator)
+		}
 		e.fine(check, "front door %s, proxy %s and identity endpoint %s answer", e.run.FrontDoor, e.run.Proxy, e.run.Identity)
 		return
 	}
-	for _, l := range []struct{ flag, addr string }{{"listen", e.Config.Listen}, {"proxy", e.Config.Proxy}, {"identity", e.Config.Identity}} {
+	type wanted struct{ flag, addr string }
+	all := []wanted{{"listen", e.Config.Listen}, {"proxy", e.Config.Proxy}, {"identity", e.Config.Identity}}
+	if e.Config.CosmosEmulator != "" { // Check has left nothing but addresses
+		for addr := range strings.SplitSeq(e.Config.CosmosEmulator, ",") {
+			all = append(all, wanted{"cosmos-emulator", addr})
+		}
+	}
+	for _, l := range all {
 		s, err := net.Listen("tcp", l.addr)
 		if err != nil {
 			e.add(check, Wrong, fmt.Sprintf("--%s %s can't be used: %v", l.flag, l.addr, err),

@@ -96,6 +96,7 @@ func (a *accounts) build(r *arm.Resource, tenantID, sub string, sealed []byte) (
 		if acct.Keys[i], err = masterkey.NewKey(text); err != nil {
 			return nil, fmt.Errorf("key %d of account %s: %w", i, r.ID, err)
 		}
+		acct.Emulator = acct.Emulator || text == gateway.EmulatorKey
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()

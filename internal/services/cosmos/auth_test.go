@@ -75,7 +75,7 @@ func TestKeys_Matrix(t *testing.T) {
 	}
 	for which := range gateway.KeyCount {
 		old := p.keys.Keys
-		p.check(p.s.replaceKey(context.Background(), subscriptionShard(subscription), guid, which, p.clock.Now(), func(fn func(store.Tx) error) error {
+		p.check(p.s.replaceKey(context.Background(), subscriptionShard(subscription), guid, which, masterkey.Generate(), p.clock.Now(), func(fn func(store.Tx) error) error {
 			_, err := p.store.Update(context.Background(), subscriptionShard(subscription), fn)
 			return err
 		}))

@@ -261,19 +261,18 @@ func (s *Service) regenerateKey(ctx context.Context, c *arm.Call) (any, error) {
 		return nil, bad("The keyKind '%s' is invalid; it is primary, secondary, primaryReadonly or secondaryReadonly.", c.Body.String("keyKind"))
 	}
 	shard := subscriptionShard(strings.ToLower(c.ID.Subscription))
-	err := s.replaceKey(ctx, shard, c.Old.GUID, gateway.KeyName(which), c.Time, func(fn func(store.Tx) error) error { return c.Commit(ctx, fn) })
+	err := s.replaceKey(ctx, shard, c.Old.GUID, gateway.KeyName(which), masterkey.Generate(), c.Time, func(fn func(store.Tx) error) error { return c.Commit(ctx, fn) })
 	if err != nil {
 		return nil, err
 	}
 	return &wire.Reply{Status: http.StatusOK}, nil
 }
 
-// replaceKey puts a new key in the place of one, by way of commit.
-func (s *Service) replaceKey(ctx context.Context, shard, guid string, which gateway.KeyName, now time.Time, commit func(func(store.Tx) error) error) error {
-	fresh := masterkey.Generate()
+// replaceKey puts the key fresh in the place of one, unless it is there already, by way of commit.
+func (s *Service) replaceKey(ctx context.Context, shard, guid string, which gateway.KeyName, fresh string, now time.Time, commit func(func(store.Tx) error) error) error {
 	for range 5 {
 		k, raw, err := s.loadKeys(ctx, shard, guid)
-		if err != nil {
+		if err != nil || k.Keys[which] == fresh {
 			return err
 		}
 		k.Keys[which], k.Generated[which] = fresh, now

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/gateway"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/masterkey"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 )
 
@@ -341,7 +342,7 @@ func TestResourceToken_Ends(t *testing.T) {
 
 func (p *platform) regenerate(ctx context.Context, which gateway.KeyName) {
 	p.t.Helper()
-	p.check(p.s.replaceKey(ctx, subscriptionShard(subscription), p.account().GUID, which, p.clock.Now(), func(fn func(store.Tx) error) error {
+	p.check(p.s.replaceKey(ctx, subscriptionShard(subscription), p.account().GUID, which, masterkey.Generate(), p.clock.Now(), func(fn func(store.Tx) error) error {
 		_, err := p.store.Update(ctx, subscriptionShard(subscription), fn)
 		return err
 	}))

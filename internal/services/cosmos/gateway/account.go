@@ -60,6 +60,9 @@ func Endpoint(r *wire.Request, name string) string {
 
 // EndpointFrom is Endpoint for a client that came in by way of from.
 func EndpointFrom(hosts wire.Hosts, from wire.Host, name string) string {
+	if from.Local {
+		return emulatorEndpoint(from.Text)
+	}
 	url := hosts.URL(from, wire.HostCosmos, name)
 	for i := len(url) - 1; i > 0 && url[i] != '/'; i-- {
 		if url[i] == ':' {

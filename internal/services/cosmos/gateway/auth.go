@@ -121,6 +121,11 @@ func checkDate(r *wire.Request) error {
 
 // checkKey finds the key that made the signature, then what that key may do. buf is room for the signed text.
 func (c *call) checkKey(signature string, buf *[]byte) error {
+	if c.Host.Local {
+		if err := checkRouted(c.Host.Text, c.HTTP.URL.EscapedPath()); err != nil {
+			return err
+		}
+	}
 	target := parseTarget(c.HTTP.URL.EscapedPath())
 	req := masterkey.Request{Verb: c.HTTP.Method, Type: target.kind, Link: target.link, XMSDate: c.header("X-Ms-Date"), Date: c.header("Date")}
 	text := req.AppendText((*buf)[:0])
@@ -242,6 +247,9 @@ func (t target) others() []string {
 
 // authenticateToken checks an Entra ID token, and then what its principal may do.
 func (g *Gateway) authenticateToken(ctx context.Context, c *call, token string) error {
+	if c.account.Emulator && isEmulatorToken(token) {
+		return g.authenticateEmulator(ctx, c, token)
+	}
 	p, err := g.Verifier.Verify(ctx, token)
 	if err != nil {
 		var v *authn.VerifyError

@@ -55,6 +55,7 @@ type Account struct {
 	LocalAuthDisabled bool
 	KeyMetadataDenied bool // disableKeyBasedMetadataWriteAccess
 	Serverless        bool
+	Emulator          bool // one of its keys is no secret: it is served on loopback only
 	Throttling        Throttling
 	Consistency       string // default level
 	Location          string // "West US"

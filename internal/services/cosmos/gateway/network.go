@@ -24,10 +24,13 @@ func (g *Gateway) network(ctx context.Context, r *wire.Request) error {
 // account finds the account of a request's host.
 func (g *Gateway) account(ctx context.Context, r *wire.Request) (*Account, error) {
 	a, err := g.Accounts.Account(ctx, r.Host.Name)
-	if err == nil && a == nil {
+	if err == nil && (a == nil || a.Emulator && !r.Host.Local) {
 		err = withSub(fault.New(fault.Forbidden, "Forbidden", "Database Account %s does not exist", r.Host.Name), subAccountGone)
 	}
-	return a, err
+	if err != nil {
+		return nil, err
+	}
+	return a, nil
 }
 
 // firewall refuses whom the account does not admit: publicNetworkAccess, subnets, IP rules.

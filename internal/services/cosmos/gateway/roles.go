@@ -68,6 +68,11 @@ func (g *Gateway) allowPrincipal(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
+	return g.allowAssigned(ctx, c, all)
+}
+
+// allowAssigned is allowPrincipal by these assignments.
+func (g *Gateway) allowAssigned(ctx context.Context, c *call, all []Assignment) (err error) {
 	to := parsePath(c.HTTP.URL.EscapedPath())
 	r := &rights{}
 	if r.scope, r.byRID, err = g.scopeOf(ctx, c, to); err != nil {
