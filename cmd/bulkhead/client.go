@@ -73,6 +73,11 @@ func (a *admin) call(ctx context.Context, method, path string, in, out any) erro
 		}
 		body = bytes.NewReader(b)
 	}
+	return a.send(ctx, method, path, body, out)
+}
+
+// send is call with a body that is sent as it is read.
+func (a *admin) send(ctx context.Context, method, path string, body io.Reader, out any) error {
 	req, err := http.NewRequestWithContext(ctx, method, "http://admin"+path, body)
 	if err != nil {
 		return err

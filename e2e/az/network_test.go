@@ -53,7 +53,7 @@ func TestNetwork(t *testing.T) {
 // Network rules of a vault and an account, by az's own commands.
 func TestNetworkRules(t *testing.T) {
 	c := administrator(t)
-	c.set("$SUB", c.p.Run.SubscriptionID, "$RG", harness.Name("rg-"), "$VAULT", harness.Name("kv"), "$DB", harness.Name("db"), "$TENANT", c.p.Run.TenantID)
+	c.set("$SUB", c.p.Run.SubscriptionID, "$RG", harness.Name("rg-"), "$VAULT", harness.Name("kv"), "$DB", harness.Name("db"), "$TENANT", c.p.Run.TenantID, "$WEB", harness.Name("web-"))
 	const subnet = "/subscriptions/$SUB/resourceGroups/$RG/providers/Microsoft.Network/virtualNetworks/v1/subnets/"
 	c.steps(t,
 		step{"group create -n $RG -l westeurope", "", ""},
@@ -76,5 +76,11 @@ func TestNetworkRules(t *testing.T) {
 		step{"cosmosdb network-rule remove -g $RG -n $DB --vnet-name v1 --subnet bare", "length(virtualNetworkRules)", `1`},
 	)
 	c.fails(t, "cosmosdb network-rule add -g $RG -n $DB --vnet-name v1 --subnet bare", "SubnetsHaveNoServiceEndpointsConfigured")
+	c.steps(t,
+		step{"appservice plan create -g $RG -n plan --is-linux --sku B1", "", ""},
+		step{"webapp create -g $RG -n $WEB -p plan --runtime PYTHON:3.12", "", ""},
+		step{"webapp config access-restriction add -g $RG -n $WEB --rule-name net --action Allow --priority 100 --vnet-name v1 --subnet bare", "[].vnetSubnetResourceId", `["` + subnet + `bare"]`},
+		step{"network vnet subnet show -g $RG --vnet-name v1 -n bare", "serviceEndpoints[].service", `["Microsoft.Web"]`}, // az has added it
+	)
 	c.do(t, "group delete -n $RG --yes")
 }

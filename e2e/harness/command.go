@@ -23,6 +23,9 @@ func (p *Platform) Command(args ...string) *exec.Cmd {
 	}
 	words = append(words[:at:at], append([]string{"--data", p.Data}, words[at:]...)...)
 	c := exec.Command(p.bin, words...)
+	if n := p.options.Inside; n != nil {
+		c = n.Command(p.bin, words...)
+	}
 	c.Env = cleanEnv()
 	if cred := p.credential(); cred != nil {
 		c.SysProcAttr = &syscall.SysProcAttr{Credential: cred}

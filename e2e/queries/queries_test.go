@@ -53,20 +53,22 @@ const unsupported = "which the calling client does not support"
 
 var questions = []question{
 	{Text: "SELECT VALUE c.v FROM c WHERE c.v < 5 ORDER BY c.v DESC", want: `[4,3,2,1,0]`},
-	{Text: "SELECT VALUE c.v FROM c WHERE c.v < 20 ORDER BY c.v DESC", want: `[19,18,17,16,15,14,13,12,11,10,9,8,7,6,5,4,3,2,1,0]`},
+	{Text: "SELECT VALUE c.v FROM c WHERE c.v < 20 ORDER BY c.v DESC", want: `[19,18,17,16,15,14,13,12,11,10,9,8,7,6,5,4,3,2,1,0]`, Resumes: true},
 	{
+		// Resumed over several ranges, @azure/cosmos asks for c.s >= .. AND c.v >= .., and so loses rows.
 		Text: "SELECT c.v FROM c WHERE c.v < 18 ORDER BY c.s, c.v",
 		want: `[{"v":0},{"v":3},{"v":6},{"v":9},{"v":12},{"v":15},{"v":1},{"v":4},{"v":7},{"v":10},{"v":13},{"v":16},{"v":2},{"v":5},{"v":8},{"v":11},{"v":14},{"v":17}]`,
 	},
-	{Text: "SELECT * FROM c ORDER BY c.n", count: 60},
-	{Text: "SELECT * FROM c ORDER BY c.x DESC", count: 60},
+	{Text: "SELECT * FROM c ORDER BY c.n", count: 60, Resumes: true},
+	// Neither client merges an order of different types over several ranges.
+	{Text: "SELECT * FROM c WHERE IS_DEFINED(c.x) ORDER BY c.x DESC", count: 15, Resumes: true},
 	{Text: "SELECT * FROM c WHERE c.v > 1", count: 58, Resumes: true},
 	{Text: "SELECT c.v FROM c WHERE c.v < @v ORDER BY c.v", Params: []parameter{{"@v", 3}}, want: `[{"v":0},{"v":1},{"v":2}]`},
 	{Text: "SELECT TOP 5 VALUE c.v FROM c ORDER BY c.v DESC", want: `[59,58,57,56,55]`},
 	{Text: "SELECT TOP @top VALUE c.v FROM c ORDER BY c.v", Params: []parameter{{"@top", 2}}, want: `[0,1]`},
 	{Text: "SELECT VALUE c.v FROM c ORDER BY c.v OFFSET 10 LIMIT 3", want: `[10,11,12]`},
 	{Text: "SELECT VALUE c.v FROM c WHERE c.v < 30 ORDER BY c.n, c.v OFFSET 4 LIMIT 3", want: `[28,1,8]`},
-	{Text: "SELECT VALUE c.v FROM c ORDER BY c.x DESC OFFSET 0 LIMIT 2", want: `[59,55]`},
+	{Text: "SELECT VALUE c.v FROM c WHERE c.x > 0 ORDER BY c.x DESC OFFSET 0 LIMIT 2", want: `[59,55]`},
 	{Text: "SELECT * FROM c ORDER BY c.id", count: 60},
 	{Text: "SELECT VALUE COUNT(1) FROM c", want: `[60]`},
 	{Text: "SELECT VALUE SUM(c.v) FROM c", want: `[1770]`},
@@ -146,9 +148,15 @@ type answer struct {
 
 func check(t *testing.T, out []byte, python bool) {
 	t.Helper()
-	var got struct{ Answers []answer }
+	var got struct {
+		Ranges  int
+		Answers []answer
+	}
 	if err := json.Unmarshal(out, &got); err != nil || len(got.Answers) != len(questions) {
 		t.Fatalf("printed %s: %v", out, err)
+	}
+	if !python && got.Ranges < 2 {
+		t.Errorf("the container has %d partition key ranges: nothing is merged", got.Ranges)
 	}
 	for i, q := range questions {
 		a := got.Answers[i]

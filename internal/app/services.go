@@ -65,7 +65,7 @@ func (p *Platform) wireServices(ctx context.Context) error {
 		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Resources: p.arm, Access: p.arm, Verifier: valid, Names: p.names, Hosts: p.hosts, SignedIn: p.arm.Authenticator(),
 		Tokens: p.directory, Identities: ids, IdentityURL: "http://" + p.addr.Identity,
 		FrontDoor: &http.Client{Transport: reach.InProcess{Handler: frontDoor{p}}}, ProcessEnv: p.processEnv,
-		Data: p.cfg.Data, PackageRoots: p.cfg.PackageRoots, Room: p.store.Room,
+		Data: p.cfg.Data, PackageRoots: p.cfg.PackageRoots, Room: p.store.Room, Subnet: networks.Subnet,
 	})
 	for _, types := range [][]arm.Type{ids.Types(), networks.Types(), vaults.Types(), accounts.Types(), sites.Types()} {
 		if err := p.arm.Register(types...); err != nil {

@@ -17,6 +17,7 @@
 //	sub/<guid>        a subscription: resources, role assignments, account keys, activity log
 //	vault/<guid>      one key vault's objects
 //	range/<guid>      one Cosmos DB partition key range
+//	splits/<guid>     splits of an account's ranges
 //	audit/00..0f      audit records by correlation id
 //
 // # Functions

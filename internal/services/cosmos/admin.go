@@ -20,7 +20,9 @@ type ContainerRef struct {
 func (s *Service) adminRoutes() []wire.Route {
 	return []wire.Route{{
 		Host: wire.HostAdmin, Method: "POST", Pattern: "/cosmos/split", Operation: "SplitRange", Auth: wire.Anonymous, Handler: s.postSplit, Quiet: true,
-	}}
+	}, {
+		Host: wire.HostAdmin, Method: "GET", Pattern: "/cosmos/ranges", Operation: "GetRanges", Auth: wire.Anonymous, Handler: s.getRanges, Quiet: true,
+	}, s.exportRoute(), s.importRoute()}
 }
 
 // rangeAnswer is a range as the command line shows it.
@@ -29,6 +31,12 @@ type rangeAnswer struct {
 	Min     string   `json:"minInclusive"`
 	Max     string   `json:"maxExclusive"`
 	Parents []string `json:"parents,omitempty"`
+	Status  string   `json:"status"` // online, or splitting
+}
+
+// rangesAnswer is the ranges of a container.
+type rangesAnswer struct {
+	Ranges []rangeAnswer `json:"ranges"`
 }
 
 // postSplit divides a range, waits for it, and answers the ranges there are then.
@@ -43,15 +51,26 @@ func (s *Service) postSplit(ctx context.Context, r *wire.Request) (any, error) {
 	if err := s.SplitRange(ctx, in.Account, in.Database, in.Container, in.Range); err != nil {
 		return nil, err
 	}
-	_, con, err := s.find(ctx, in.ContainerRef)
+	return s.rangesOf(ctx, in.ContainerRef)
+}
+
+// getRanges lists a container's ranges.
+func (s *Service) getRanges(ctx context.Context, r *wire.Request) (any, error) {
+	return s.rangesOf(ctx, ContainerRef{r.Query("account"), r.Query("database"), r.Query("container")})
+}
+
+func (s *Service) rangesOf(ctx context.Context, ref ContainerRef) (*rangesAnswer, error) {
+	_, con, err := s.find(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
-	var out struct {
-		Ranges []rangeAnswer `json:"ranges"`
-	}
+	out := &rangesAnswer{}
 	for _, r := range con.Ranges {
-		out.Ranges = append(out.Ranges, rangeAnswer{r.ID, r.Min, r.Max, r.Parents})
+		status := "online"
+		if con.Splitting(r.ID) {
+			status = "splitting"
+		}
+		out.Ranges = append(out.Ranges, rangeAnswer{r.ID, r.Min, r.Max, r.Parents, status})
 	}
 	return out, nil
 }

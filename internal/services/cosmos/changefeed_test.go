@@ -277,3 +277,24 @@ func TestChangeFeed_FullFidelity(t *testing.T) {
 	p.want(p.do("POST", "/dbs/db/colls", `{"id":"d","partitionKey":{"paths":["/pk"]}}`), 201)
 	p.wantFault(p.do("GET", "/dbs/db/colls/d/docs", "", "a-im", "Full-Fidelity Feed", "if-none-match", "*"), 400, "BadRequest", "")
 }
+
+// TestChangeFeed_TimeToLive: what has ended is in no feed of latest versions, and leaves the full one with the reason.
+func TestChangeFeed_TimeToLive(t *testing.T) {
+	t.Parallel()
+	p := withAccount(t)
+	p.want(p.do("POST", "/dbs", `{"id":"db"}`), 201)
+	p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"]},"defaultTtl":60,"changeFeedPolicy":{"retentionDuration":100}}`), 201)
+	p.want(p.item("POST", "", `["a"]`, `{"id":"1","pk":"a"}`), 201)
+	p.want(p.item("POST", "", `["a"]`, `{"id":"2","pk":"a","ttl":-1}`), 201)
+	p.clock.Advance(2 * time.Minute)
+	if ids, _ := idsIn(t, p.changes("")); !cmp.Equal(ids, []string{"2"}) {
+		t.Errorf("before the removal: %v", ids)
+	}
+	if n, err := p.s.Expire(t.Context()); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	a := p.want(p.do("GET", "/dbs/db/colls/c/docs", "", "a-im", "Full-Fidelity Feed", "if-none-match", `"3"`), 200)
+	if !strings.Contains(a.body, `"metadata":{"operationType":"delete"`) || !strings.Contains(a.body, `"id":"1","timeToLiveExpired":true}`) {
+		t.Errorf("after it: %s", a.body)
+	}
+}

@@ -25,6 +25,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/seal"
 	"github.com/bulkheadhq/bulkhead/internal/store/pebble"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
+	"github.com/bulkheadhq/bulkhead/internal/wire/wiretest"
 )
 
 const (
@@ -188,13 +189,13 @@ func TestSQLResources(t *testing.T) {
 		t.Errorf("database %v", db)
 	}
 	c.arm("owner", "PUT", "/sqlDatabases/db", `{"properties":{"resource":{"id":"db"}}}`, 200)
-	for _, bad := range []string{`{}`, `{"properties":{"resource":{"id":"other"}}}`, `{"properties":{"resource":{"id":"db"},"options":{"throughput":1}}}`, `{"properties":{"resource":7}}`, `{"properties":{"resource":{"id":"db","createMode":"Restore"}}}`} {
+	for _, bad := range []string{`{}`, `{"properties":{"resource":{"id":"other"}}}`, `{"properties":{"resource":{"id":"db"},"options":{"throughput":1}}}`, `{"properties":{"resource":{"id":"db"},"options":{"throughput":"many"}}}`, `{"properties":{"resource":7}}`, `{"properties":{"resource":{"id":"db","createMode":"Restore"}}}`} {
 		c.arm("owner", "PUT", "/sqlDatabases/db", bad, 400)
 	}
 	const con = "/sqlDatabases/db/containers/c"
 	c.arm("owner", "PUT", "/sqlDatabases/none/containers/c", `{"properties":{"resource":{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash"}}}}`, 404)
 	c.arm("owner", "PUT", con, `{"properties":{"resource":{"id":"c"}}}`, 400)
-	made := c.arm("owner", "PUT", con, `{"properties":{"resource":{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash"}},"options":{"autoscaleSettings":{"maxThroughput":2000}}}}`, 200)
+	made := c.arm("owner", "PUT", con, `{"properties":{"resource":{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash"}},"options":{"autoscaleSettings":{"maxThroughput":"2000"}}}}`, 200)
 	if got := dig(made, "properties", "resource", "_rid"); got == nil || got != c.want(c.do("GET", "/dbs/db/colls/c", ""), 200).json(t)["_rid"] || made["id"] != c.account+con {
 		t.Errorf("container %v", made)
 	}
@@ -322,4 +323,12 @@ func TestIPRangeFilter(t *testing.T) {
 			t.Errorf("%s %s: %d %s", tt.method, tt.properties, a.status, a.body)
 		}
 	}
+}
+
+func TestControlRoutes(t *testing.T) {
+	t.Parallel()
+	c := newControlled(t)
+	wiretest.CheckRoutes(t, c.mux, c.s.controlRoutes(), wiretest.Check{
+		Params: map[string]string{"name": "acct"}, Sign: func(r *http.Request) { r.Header.Set("Authorization", "Bearer nobody") },
+	})
 }

@@ -98,13 +98,15 @@ func (s *Service) OutboxHandlers() map[string]outbox.Handler { return s.catalog.
 // run does the work that nobody waits for, until ctx ends.
 func (s *Service) run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	wg.Go(func() { s.expireEvery(ctx) })
-	err := s.catalog.Run(ctx, func(err error) {
+	problem := func(err error) {
 		if s.deps.Log != nil {
 			s.deps.Log.Error("background work failed", "error", err)
 		}
-	})
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() { s.expireEvery(ctx) })
+	wg.Go(func() { s.catalog.RunIndexing(ctx, problem) })
+	err := s.catalog.Run(ctx, problem)
 	stop()
 	wg.Wait()
 	return err

@@ -1,6 +1,7 @@
 package cosmos
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -26,12 +27,20 @@ type sqlBody struct {
 }
 
 type sqlOptions struct {
-	Throughput *int          `json:"throughput,omitempty"`
+	Throughput *looseInt     `json:"throughput,omitempty"`
 	Autoscale  *sqlAutoscale `json:"autoscaleSettings,omitempty"`
 }
 
 type sqlAutoscale struct {
-	Max int `json:"maxThroughput"`
+	Max looseInt `json:"maxThroughput"`
+}
+
+// looseInt is a number that may stand in quotes: az sends some so.
+type looseInt int
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (n *looseInt) UnmarshalJSON(b []byte) error {
+	return json.Unmarshal(bytes.Trim(b, `"`), (*int)(n))
 }
 
 // throughput is what the options provision; nil: nothing.
@@ -45,9 +54,9 @@ func (o *sqlOptions) throughput(account *settings) (*catalog.Throughput, error) 
 	case o.Throughput != nil && o.Autoscale != nil:
 		return nil, bad("Only one of throughput and autoscaleSettings may be given in the options.")
 	case o.Throughput != nil:
-		t.Manual = *o.Throughput
+		t.Manual = int(*o.Throughput)
 	default:
-		if t.Max = o.Autoscale.Max; t.Max == 0 {
+		if t.Max = int(o.Autoscale.Max); t.Max == 0 {
 			return nil, bad("The maxThroughput of the autoscaleSettings is missing.")
 		}
 	}
@@ -59,7 +68,6 @@ type sqlPut struct {
 	account *arm.Resource
 	st      *settings
 	body    sqlBody
-	id      string // of the resource; "" if it does not say
 }
 
 func (s *Service) readSQL(ctx context.Context, c *arm.Call) (*sqlPut, error) {

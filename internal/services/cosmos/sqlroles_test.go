@@ -122,6 +122,7 @@ var dataOperations = []struct {
 	{"batch, read", "POST", "/dbs/db/colls/c/docs", `[{"operationType":"Read","id":"1"}]`, batchA, "items/read", "dbs/db/colls/c"},
 	{"bulk, delete", "POST", "/dbs/db/colls/c/docs", `[{"operationType":"Delete","id":"none","partitionKey":"[\"a\"]"}]`, []string{"x-ms-cosmos-is-batch-request", "True"}, "items/delete", "dbs/db/colls/c"},
 	{"execute procedure", "POST", "/dbs/db/colls/c/sprocs/none", `[]`, pkA, "executeStoredProcedure", "dbs/db/colls/c"},
+	{"execute procedure as a query", "POST", "/dbs/db/colls/c/sprocs/none", `[]`, isQueryA, "executeStoredProcedure", "dbs/db/colls/c"},
 	{"list conflicts", "GET", "/dbs/db/colls/c/conflicts", "", nil, "manageConflicts", "dbs/db/colls/c"},
 	{"create database", "POST", "/dbs", `{"id":"x"}`, nil, "-", "-"},
 	{"delete database", "DELETE", "/dbs/none", "", nil, "-", "-"},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/bulkheadhq/bulkhead/internal/arm"
@@ -82,7 +83,11 @@ func (s *Service) getThroughput(ctx context.Context, c *arm.Call) (*arm.Resource
 	if o == nil || err != nil {
 		return absent(nil, err)
 	}
-	out := shownThroughput{Throughput: o.Manual, Minimum: fmt.Sprint(o.Minimum()), Pending: "false", RID: o.RID().String(), ETag: `"` + o.ETag + `"`, Time: o.Time}
+	pending, err := s.catalog.Pending(ctx, account.GUID, o)
+	if err != nil {
+		return nil, err
+	}
+	out := shownThroughput{Throughput: o.Manual, Minimum: fmt.Sprint(o.Minimum()), Pending: strconv.FormatBool(pending), RID: o.RID().String(), ETag: `"` + o.ETag + `"`, Time: o.Time}
 	if o.Max != 0 {
 		out.Throughput, out.Autoscale = o.Max/10, &shownAutoscale{o.Max}
 	}

@@ -55,6 +55,7 @@ func TestThrottling(t *testing.T) {
 	p.want(p.item("POST", "", `["a"]`, `{"id":"2","pk":"a"}`), 429)
 	p.want(p.query("SELECT * FROM c", "x-ms-documentdb-partitionkey", `["a"]`), 429)
 	p.want(p.item("PATCH", "/1", `["a"]`, `[{"op":"set","path":"/x","value":1}]`), 429)
+	p.want(p.do("GET", "/dbs/db/colls/c/docs", "", "a-im", "Incremental Feed"), 429)
 	p.want(p.do("GET", "/dbs/db/colls/c", ""), 200)
 	p.want(p.do("GET", "/dbs/db/colls/c/pkranges", ""), 200)
 	p.clock.Advance(time.Duration(wait) * time.Millisecond)
@@ -202,4 +203,30 @@ func TestServerless(t *testing.T) {
 		t.Errorf("%v offers", got)
 	}
 	p.want(p.item("POST", "", `["a"]`, `{"id":"1","pk":"a"}`), 201)
+}
+
+// The same query on the same data costs the same, and more the more it reads.
+func TestQueryCharge(t *testing.T) {
+	t.Parallel()
+	p := withContainer(t)
+	for i := range 120 {
+		p.want(p.item("POST", "", `["a"]`, `{"id":"`+strconv.Itoa(i)+`","pk":"a","n":`+strconv.Itoa(i)+`}`), 201)
+	}
+	charge := func(text string) float64 {
+		t.Helper()
+		var seen []string
+		for range 2 {
+			seen = append(seen, p.want(p.query(text, "x-ms-documentdb-partitionkey", `["a"]`, "x-ms-max-item-count", "1000"), 200).header.Get("X-Ms-Request-Charge"))
+		}
+		if seen[0] != seen[1] {
+			t.Errorf("%s: %v", text, seen)
+		}
+		f, err := strconv.ParseFloat(seen[0], 64)
+		p.check(err)
+		return f
+	}
+	one, some, all := charge("SELECT * FROM c WHERE c.n = 7"), charge("SELECT * FROM c WHERE c.n < 40"), charge("SELECT * FROM c")
+	if one < 2.3 || one >= some || some >= all {
+		t.Errorf("charges %v, %v, %v", one, some, all)
+	}
 }

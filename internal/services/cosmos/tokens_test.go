@@ -216,6 +216,7 @@ func TestResourceToken_Reach(t *testing.T) {
 		{"POST", docs, `[{"operationType":"Read","id":"1"}]`, join(a, atomic), 403},
 		{"PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"]}}`, nil, 403},
 		{"DELETE", "/dbs/db/colls/c", "", nil, 403},
+		{"POST", "/dbs/db/colls/c/sprocs/none", `[]`, join(query, a), 403},
 	}, metadata...))
 	p.tokenCases("container, All", p.permit("w", "All", "/dbs/AAAAAQ==/colls/"+coll["_rid"].(string)+"/", ""), append([]tokenCase{
 		{"POST", docs, `{"id":"9","pk":"a"}`, a, 201},
@@ -383,4 +384,36 @@ func TestResourceToken_Forged(t *testing.T) {
 	r.Host = "acct2.documents.azure.com"
 	r.Header.Set("authorization", url.QueryEscape(token))
 	p.wantFault(p.serve(r), 401, "Unauthorized", "")
+}
+
+// FuzzResourceToken: whatever stands in place of a token, it is refused, and no answer is a 500.
+func FuzzResourceToken(f *testing.F) {
+	p := withUser(f)
+	token := p.permit("p", "All", "dbs/db/colls/c", "")
+	f.Add(strings.TrimPrefix(token, "type=resource&ver=1&sig="))
+	f.Add(";;")
+	f.Add("AAAA;eyJwIjoiQUFBQUFRPT0iLCJrIjo5fQ==;")
+	f.Fuzz(func(t *testing.T, sig string) {
+		p.t = t
+		if a := p.with("type=resource&ver=1&sig="+sig, "GET", "/", ""); a.status != 401 && !(a.status == 200 && "type=resource&ver=1&sig="+sig == token) {
+			t.Errorf("%q: %d %s", sig, a.status, a.body)
+		}
+	})
+}
+
+// FuzzScope: a scope that is accepted is the account or a part of it.
+func FuzzScope(f *testing.F) {
+	const account = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.DocumentDB/databaseAccounts/acct"
+	f.Add("/")
+	f.Add(account + "/dbs/a/colls/b")
+	f.Add(account + "2/dbs/a")
+	f.Fuzz(func(t *testing.T, text string) {
+		scope, err := parseScope(account, text)
+		if err != nil {
+			return
+		}
+		if again, err := parseScope(account, fullScope(account, scope)); err != nil || again != scope {
+			t.Errorf("%q: %q, then %q, %v", text, scope, again, err)
+		}
+	})
 }

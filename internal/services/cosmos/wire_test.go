@@ -31,9 +31,10 @@ func TestExchanges(t *testing.T) {
 
 func TestRoutes(t *testing.T) {
 	t.Parallel()
-	p := withContainer(t)
+	p := withUser(t)
+	p.permit("p", "All", "dbs/db/colls/c", "")
 	p.want(p.item("POST", "", `["a"]`, `{"id":"1","pk":"a"}`), 201)
-	check := wiretest.Check{Names: map[wire.HostKind]string{wire.HostCosmos: "acct"}, Params: map[string]string{"db": "db", "coll": "c", "doc": "1", "script": "s"}}
+	check := wiretest.Check{Names: map[wire.HostKind]string{wire.HostCosmos: "acct"}, Params: map[string]string{"db": "db", "coll": "c", "doc": "1", "user": "u", "permission": "p", "script": "s"}}
 	var done, missing []wire.Route
 	for _, r := range p.s.gateway.Routes() {
 		if r.Operation == "Unsupported" {

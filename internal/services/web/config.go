@@ -153,7 +153,7 @@ func (s *Service) prepareConfig(ctx context.Context, c *arm.Call) error {
 		}
 		return putPlain(ch, slotsCodec, site.GUID, name, json.RawMessage(b))
 	case nounConfig:
-		return s.prepareWeb(ctx, ch, shard, site.GUID, raw)
+		return s.prepareWeb(ctx, c, ch, shard, site.GUID, raw)
 	default:
 		return notAllowed("config/" + configNames[name] + " can't be written.")
 	}
@@ -167,7 +167,7 @@ type slotNames struct {
 }
 
 // prepareWeb is config/web; its body may bring settings too.
-func (s *Service) prepareWeb(ctx context.Context, ch *change, shard, guid string, raw json.RawMessage) error {
+func (s *Service) prepareWeb(ctx context.Context, c *arm.Call, ch *change, shard, guid string, raw json.RawMessage) error {
 	in := map[string]json.RawMessage{}
 	if !isNull(raw) {
 		if err := decode(raw, "properties", &in); err != nil {
@@ -192,7 +192,7 @@ func (s *Service) prepareWeb(ctx context.Context, ch *change, shard, guid string
 	if err != nil {
 		return err
 	}
-	return mergeConfig(ch, guid, have, in)
+	return s.mergeConfig(ctx, c, ch, guid, have, in)
 }
 
 func (s *Service) configApplied(ctx context.Context, c *arm.Call) error {

@@ -73,6 +73,8 @@ func (s *Service) load(ctx context.Context, resourceID string) (*desired, error)
 		return nil, err
 	}
 	d.scmAccess, err = d.config.restrictions(true)
+	d.access.locate(site.Location)
+	d.scmAccess.locate(site.Location)
 	return d, err
 }
 

@@ -53,12 +53,13 @@ func (s *Service) admitToSite(ctx context.Context, r *wire.Request) error {
 		return fault.New(fault.Unavailable, "SiteUnavailable", "The site can't be started now: the platform is starting or stopping.")
 	}
 	d := i.desired.Load()
-	switch {
-	case d == nil: // being removed
+	if d == nil { // being removed
 		return fault.New(fault.NotFound, "SiteNotFound", "404 Web Site not found: there is no site named %q.", r.Host.Name)
-	case !d.access.allows(r.Client):
-		return fault.New(fault.Forbidden, "IpForbidden", "Ip Forbidden: the site's access restrictions do not allow your address.")
-	case d.stopped:
+	}
+	if err := s.admit(ctx, d.access, r.Client); err != nil {
+		return err
+	}
+	if d.stopped {
 		return fault.New(fault.Forbidden, "SiteStopped", "This web app is stopped.")
 	}
 	r.State = i

@@ -57,14 +57,11 @@ func (s *Service) admitToSCM(ctx context.Context, r *wire.Request) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case d == nil || d.site.GUID != e.GUID:
+	if d == nil || d.site.GUID != e.GUID {
 		return fault.New(fault.NotFound, "SiteNotFound", "404 Web Site not found: there is no site named %q.", r.Host.Name)
-	case !d.scmAccess.allows(r.Client):
-		return fault.New(fault.Forbidden, "IpForbidden", "Ip Forbidden: the site's access restrictions do not allow your address.")
 	}
 	r.State = &publishTarget{d: d}
-	return nil
+	return s.admit(ctx, d.scmAccess, r.Client)
 }
 
 func unauthorized(host string) error {

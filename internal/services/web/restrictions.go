@@ -1,7 +1,9 @@
 package web
 
 import (
+	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"net/netip"
 	"slices"
@@ -16,21 +18,34 @@ type restriction struct {
 	IPAddress            string              `json:"ipAddress,omitempty"`
 	Action               string              `json:"action,omitempty"`
 	Tag                  string              `json:"tag,omitempty"`
-	Priority             int                 `json:"priority,omitempty"`
+	Priority             number              `json:"priority,omitempty"`
 	Name                 string              `json:"name,omitempty"`
 	Description          string              `json:"description,omitempty"`
 	VnetSubnetResourceID string              `json:"vnetSubnetResourceId,omitempty"`
+	SubnetGUID           string              `json:"bulkheadGuid,omitempty"` // never taken from a client, never shown
 	Headers              map[string][]string `json:"headers,omitempty"`
 }
 
-// accessRules decides which addresses may reach a site.
+// number is one that clients may send as text: az does.
+type number int
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (n *number) UnmarshalJSON(b []byte) error {
+	var v int
+	err := json.Unmarshal(bytes.Trim(b, `"`), &v)
+	*n = number(v)
+	return err
+}
+
+// accessRules decides which clients may reach a site.
 type accessRules struct {
 	rules []accessRule // by priority
 	deny  bool         // when no rule matches
 }
 
 type accessRule struct {
-	prefixes netrule.Prefixes // nil: any address
+	prefixes netrule.Prefixes  // nil: any address
+	subnet   *netrule.Firewall // or the one subnet whose clients are meant
 	allow    bool
 }
 
@@ -88,7 +103,7 @@ func (w webConfig) deniesRest(name string, n int) (bool, error) {
 	return !strings.EqualFold(action, "Allow"), nil
 }
 
-func priority(r restriction) int {
+func priority(r restriction) number {
 	if r.Priority == 0 {
 		return lastPriority
 	}
@@ -97,8 +112,8 @@ func priority(r restriction) int {
 
 func (r restriction) rule() (accessRule, error) {
 	switch {
-	case r.VnetSubnetResourceID != "":
-		return accessRule{}, notImplemented("Access restrictions by virtual network are")
+	case r.VnetSubnetResourceID != "" && r.IPAddress != "":
+		return accessRule{}, fault.New(fault.Invalid, "BadRequest", "The access restriction %q has an address and a subnet; it must have one of them.", r.Name)
 	case len(r.Headers) > 0:
 		return accessRule{}, notImplemented("Access restrictions by header are")
 	case r.Tag != "" && !strings.EqualFold(r.Tag, "Default"):
@@ -108,6 +123,10 @@ func (r restriction) rule() (accessRule, error) {
 	}
 	out := accessRule{allow: !strings.EqualFold(r.Action, "Deny")}
 	if strings.EqualFold(r.IPAddress, "Any") {
+		return out, nil
+	}
+	if r.VnetSubnetResourceID != "" {
+		out.subnet = r.subnetRule()
 		return out, nil
 	}
 	for text := range strings.SplitSeq(r.IPAddress, ",") {
@@ -122,19 +141,41 @@ func (r restriction) rule() (accessRule, error) {
 }
 
 // allows decides by the first rule that matches.
-func (a accessRules) allows(addr netip.Addr) bool {
+func (a accessRules) allows(ctx context.Context, addr netip.Addr, subnet netrule.Lookup) (bool, error) {
 	for _, r := range a.rules {
+		if r.subnet != nil {
+			v, err := r.subnet.Admit(ctx, addr, subnet)
+			if err != nil {
+				return false, err
+			}
+			if v.Allowed {
+				return r.allow, nil
+			}
+			continue
+		}
 		if r.prefixes == nil || r.prefixes.Contains(addr) {
-			return r.allow
+			return r.allow, nil
 		}
 	}
-	return !a.deny
+	return !a.deny, nil
+}
+
+// admit refuses a client whom the rules do not allow.
+func (s *Service) admit(ctx context.Context, a accessRules, addr netip.Addr) error {
+	ok, err := a.allows(ctx, addr, s.deps.Subnet)
+	if err == nil && !ok {
+		err = fault.New(fault.Forbidden, "IpForbidden", "Ip Forbidden: the site's access restrictions do not allow your address.")
+	}
+	return err
 }
 
 // shownRestrictions is the list with the rule that stands for all the rest, as App Service shows it.
 func (w webConfig) shownRestrictions(scm bool) json.RawMessage {
 	var list []restriction
 	_ = json.Unmarshal(field(w.Values, restrictionsName(scm)), &list) // checked when it was stored
+	for i := range list {
+		list[i].SubnetGUID = ""
+	}
 	if !slices.ContainsFunc(list, func(r restriction) bool { return strings.EqualFold(r.IPAddress, "Any") }) {
 		rest := restriction{IPAddress: "Any", Action: "Deny", Priority: lastPriority, Name: "Deny all", Description: "Deny all access"}
 		if deny, _ := w.deniesRest(restrictionsName(scm), len(list)); !deny {

@@ -11,6 +11,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/authn"
 	"github.com/bulkheadhq/bulkhead/internal/clock"
 	"github.com/bulkheadhq/bulkhead/internal/names"
+	"github.com/bulkheadhq/bulkhead/internal/netrule"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
@@ -49,6 +50,7 @@ type Deps struct {
 	Hosts     wire.Hosts
 	SignedIn  wire.Authenticator // of the control plane, for what any caller may read there
 
+	Subnet      netrule.Lookup // nil: there are no access restrictions by subnet
 	Tokens      TokenIssuer
 	Identities  Identities
 	IdentityURL string       // of the machine listener, "http://127.0.0.1:8445"

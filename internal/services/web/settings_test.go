@@ -245,13 +245,15 @@ func TestAccessRules(t *testing.T) {
 		{`[{"ipAddress":"203.0.113.1","action":"Deny"},{"ipAddress":"Any","action":"Allow"}]`, "203.0.113.1", "deny"},
 		{`[{"ipAddress":"203.0.113.1","action":"Deny"},{"ipAddress":"Any","action":"Allow"}]`, "203.0.113.2", "allow"},
 		{`[{"ipAddress":"203.0.113.1","action":"Deny","priority":200},{"ipAddress":"203.0.113.0/24","action":"Allow","priority":100}]`, "203.0.113.1", "allow"},
+		{`[{"ipAddress":"203.0.113.1","action":"Deny","priority":"200"},{"ipAddress":"203.0.113.0/24","action":"Allow","priority":"100"}]`, "203.0.113.1", "allow"},
 		{`[{"ipAddress":"2001:db8::/32"}]`, "2001:db8::1", "allow"},
 		{`[{"ipAddress":"2001:db8::/32"}]`, "203.0.113.1", "deny"},
 	} {
 		cfg := webConfig{Values: map[string]jsonRaw{"ipSecurityRestrictions": jsonRaw(c.rules)}}
 		a, err := cfg.restrictions(false)
-		if got := map[bool]string{true: "allow", false: "deny"}[a.allows(address(c.address))]; err != nil || got != c.want {
-			t.Errorf("%s %s: %s %v, want %s", c.rules, c.address, got, err, c.want)
+		ok, failed := a.allows(t.Context(), address(c.address), nil)
+		if got := map[bool]string{true: "allow", false: "deny"}[ok]; err != nil || failed != nil || got != c.want {
+			t.Errorf("%s %s: %s %v %v, want %s", c.rules, c.address, got, err, failed, c.want)
 		}
 	}
 }

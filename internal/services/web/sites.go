@@ -205,17 +205,20 @@ func (s *Service) prepareSite(ctx context.Context, c *arm.Call, raw json.RawMess
 	if len(config) == 0 {
 		return nil
 	}
-	return mergeConfig(ch, guid, have, config)
+	return s.mergeConfig(ctx, c, ch, guid, have, config)
 }
 
 // mergeConfig prepares the configuration row: what is stored, with the given members over it.
-func mergeConfig(ch *change, guid string, have rows, in map[string]json.RawMessage) error {
-	cfg, err := decodeRow(configCodec, have, nounConfig)
+func (s *Service) mergeConfig(ctx context.Context, c *arm.Call, ch *change, guid string, have rows, in map[string]json.RawMessage) error {
+	old, err := decodeRow(configCodec, have, nounConfig)
 	if err != nil {
 		return err
 	}
-	cfg = cfg.merge(in)
+	cfg := old.merge(in)
 	if err := cfg.check(); err != nil {
+		return err
+	}
+	if err := s.joinSubnets(ctx, c, cfg, old); err != nil {
 		return err
 	}
 	ch.expect = &rowPut{rowKey(guid, nounConfig), have[nounConfig]}

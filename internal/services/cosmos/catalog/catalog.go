@@ -34,13 +34,14 @@ type Audit func(tx store.Tx) error
 
 // Catalog reads and changes the metadata of accounts. Safe for concurrent use.
 type Catalog struct {
-	st     store.Store
-	items  *items.Store
-	clock  clock.Clock
-	drain  Drainer
-	byPath *store.Cached[*found]
-	grants *store.Cached[*Grant]
-	wake   chan struct{}
+	st      store.Store
+	items   *items.Store
+	clock   clock.Clock
+	drain   Drainer
+	byPath  *store.Cached[*found]
+	grants  *store.Cached[*Grant]
+	wake    chan struct{}
+	changed chan struct{} // an indexing policy was
 
 	// Step, unless nil, is called before each step of a split; an error ends it there, as a crash would. For tests.
 	Step func(name string) error
@@ -55,7 +56,7 @@ type found struct {
 // New makes a Catalog. Its Handlers belong into the Drainer.
 func New(st store.Store, it *items.Store, c clock.Clock, d Drainer) *Catalog {
 	return &Catalog{
-		st: st, items: it, clock: c, drain: d, wake: make(chan struct{}, 1), byPath: store.NewCached(st, 4096, resolve),
+		st: st, items: it, clock: c, drain: d, wake: make(chan struct{}, 1), changed: make(chan struct{}, 1), byPath: store.NewCached(st, 4096, resolve),
 		grants: store.NewCached(st, 4096, loadGrant),
 	}
 }
@@ -73,12 +74,15 @@ func (c *Catalog) Handlers() map[string]outbox.Handler {
 				return err
 			}
 			for _, r := range con.Ranges {
-				if err := c.items.Init(ctx, itemRange(&con, r)); err != nil {
+				in := itemRange(&con, r)
+				in.Policy = con.indexing()
+				if err := c.items.Init(ctx, in); err != nil {
 					return err
 				}
 			}
 			return nil
 		},
+		kindIndex: c.applyIndexing,
 	}
 }
 

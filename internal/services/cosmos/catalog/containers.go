@@ -79,6 +79,7 @@ func (c *Catalog) ReplaceContainer(ctx context.Context, acct, db, ref, ifMatch s
 		if err != nil {
 			return err
 		}
+		was := con.Properties
 		if err := con.CheckReplace(spec); err != nil {
 			return err
 		}
@@ -87,6 +88,9 @@ func (c *Catalog) ReplaceContainer(ctx context.Context, acct, db, ref, ifMatch s
 			return err
 		}
 		out = con
+		if err := con.tellIndexing(tx, was); err != nil {
+			return err
+		}
 		return put(tx, containerCodec, containerKey(con.Database, con.Name), *con)
 	})
 	return out, err

@@ -107,9 +107,13 @@ func (c *Container) RangeByID(id string) *Range {
 func (c *Container) Items(r Range) items.Range { return itemRange(c, r) }
 
 func itemRange(con *Container, r Range) items.Range {
+	keep := con.Derived.Retention
+	if con.Derived.RID == "" { // a container that a worker reads
+		keep = retention(con.Properties)
+	}
 	return items.Range{
 		GUID: r.GUID, ID: r.ID, Number: r.Number, Min: r.Min, Max: r.Max, Parents: r.Parents, Base: r.Base, Container: con.GUID, RID: con.RID(), Rules: con.rules(),
-		Retention: int64(con.Derived.Retention / time.Second),
+		Retention: int64(keep / time.Second),
 	}
 }
 

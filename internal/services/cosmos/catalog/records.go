@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/index"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/items"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/pkey"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/rid"
@@ -49,8 +50,10 @@ type Derived struct {
 	Path           string   // dbs/{name}/colls/{name}
 	ContentPath    []string // header values
 	AltContentPath []string
-	Retention      time.Duration // of the full-fidelity change feed; 0: there is none
-	unique         []items.UniqueKey
+	// Indexing is the indexing policy as the container has it; that of a range may still be on its way there.
+	Indexing  *index.Policy
+	Retention time.Duration // of the full-fidelity change feed; 0: there is none
+	unique    []items.UniqueKey
 
 	Throughput       Throughput // zero: there is none, as in a serverless account
 	SharedThroughput bool       // it is the database's
@@ -60,6 +63,7 @@ func (c *Container) derive(db *Database) {
 	id := c.RID().String()
 	path := "dbs/" + db.Name + "/colls/" + c.Name
 	c.Derived = Derived{RID: id, Path: path, ContentPath: []string{id}, AltContentPath: []string{path}, unique: uniqueKeys(c.Unique), Retention: retention(c.Properties)}
+	c.Derived.Indexing, _ = index.ParsePolicy(c.indexing()) // one that an older version stored unchecked counts as none
 }
 
 // retention reads the changeFeedPolicy of a container's properties.

@@ -188,19 +188,24 @@ const sweepShards = 100
 
 // Mortal calls fn for each range of a container whose documents may end. An error of fn ends it.
 func (c *Catalog) Mortal(ctx context.Context, fn func(items.Range) error) error {
+	return c.each(ctx, func(con *Container) bool { return con.TTL.Default != 0 }, func(con *Container, r Range) error { return fn(itemRange(con, r)) })
+}
+
+// each calls fn for each range of the containers that keep picks, in all accounts. An error of fn ends it.
+func (c *Catalog) each(ctx context.Context, keep func(*Container) bool, fn func(*Container, Range) error) error {
 	for after := ""; ; {
 		shards, err := c.st.Shards(ctx, Shard(""), after, sweepShards)
 		if err != nil {
 			return err
 		}
 		for _, shard := range shards {
-			all, err := c.mortalIn(ctx, shard)
+			all, err := c.picked(ctx, shard, keep)
 			if err != nil {
 				return err
 			}
 			for _, con := range all {
 				for _, r := range con.Ranges {
-					if err := fn(itemRange(con, r)); err != nil {
+					if err := fn(con, r); err != nil {
 						return err
 					}
 				}
@@ -213,8 +218,8 @@ func (c *Catalog) Mortal(ctx context.Context, fn func(items.Range) error) error 
 	}
 }
 
-// mortalIn lists the containers of an account's shard that have a time to live.
-func (c *Catalog) mortalIn(ctx context.Context, shard string) (out []*Container, err error) {
+// picked lists the containers of an account's shard that keep picks.
+func (c *Catalog) picked(ctx context.Context, shard string, keep func(*Container) bool) (out []*Container, err error) {
 	err = c.st.View(ctx, shard, func(sn store.Snapshot) error {
 		out = out[:0]
 		if b, err := sn.Get(accountKey); b == nil || err != nil {
@@ -222,7 +227,7 @@ func (c *Catalog) mortalIn(ctx context.Context, shard string) (out []*Container,
 		}
 		all, err := scan(sn, containerCodec, []byte("c|"))
 		for _, con := range all {
-			if con.TTL.Default != 0 {
+			if keep(con) {
 				out = append(out, con)
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/bulkheadhq/bulkhead/internal/fault"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/index"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/pkey"
 )
 
@@ -69,8 +70,10 @@ func ParseSpec(body []byte, apiVersion string) (*Spec, error) {
 	if err != nil {
 		return nil, err
 	}
-	out["indexingPolicy"], err = json.Marshal(policy)
-	if err != nil {
+	if out["indexingPolicy"], err = json.Marshal(policy); err != nil {
+		return nil, err
+	}
+	if _, err := index.ParsePolicy(out["indexingPolicy"]); err != nil {
 		return nil, err
 	}
 	if s.PartitionKey, err = parsePartitionKey(in["partitionKey"], apiVersion); err != nil {
@@ -181,7 +184,7 @@ func parseIndexing(raw json.RawMessage) (*indexingPolicy, error) {
 	}
 	switch p.IndexingMode {
 	case "consistent", "lazy":
-		if len(p.IncludedPaths) == 0 && len(p.ExcludedPaths) == 0 {
+		if len(p.IncludedPaths) == 0 && !excludesAll(p.ExcludedPaths) {
 			p.IncludedPaths = []json.RawMessage{json.RawMessage(`{"path":"/*"}`)}
 		}
 		p.ExcludedPaths = withETag(p.ExcludedPaths)
@@ -199,6 +202,19 @@ func parseIndexing(raw json.RawMessage) (*indexingPolicy, error) {
 		p.ExcludedPaths = []json.RawMessage{}
 	}
 	return p, nil
+}
+
+// excludesAll tells whether the root is among the paths.
+func excludesAll(paths []json.RawMessage) bool {
+	for _, raw := range paths {
+		var p struct {
+			Path string `json:"path"`
+		}
+		if json.Unmarshal(raw, &p) == nil && (p.Path == "/*" || p.Path == "/") {
+			return true
+		}
+	}
+	return false
 }
 
 // withETag excludes `_etag`, as the service does by itself.

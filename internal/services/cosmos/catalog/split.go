@@ -216,7 +216,9 @@ func (c *Catalog) fill(ctx context.Context, job *splitJob, con *Container) error
 		return err
 	}
 	for _, r := range s.Children {
-		if err := c.items.InitChild(ctx, parent, con.Items(r)); err != nil {
+		child := con.Items(r)
+		child.Policy = con.indexing()
+		if err := c.items.InitChild(ctx, parent, child); err != nil {
 			return err
 		}
 		if err := c.inheritTTL(ctx, con, r); err != nil {
@@ -317,6 +319,9 @@ func (c *Catalog) publish(ctx context.Context, job *splitJob) error {
 			return err
 		}
 		if err := con.tellTTL(tx); err != nil {
+			return err
+		}
+		if err := con.tellIndexing(tx, nil); err != nil { // it may have changed while the children were filled
 			return err
 		}
 		return outbox.Put(tx, kindDrop, []byte(job.Split.GUID))

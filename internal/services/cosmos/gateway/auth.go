@@ -17,6 +17,27 @@ import (
 // skew is how far a request's date may be from ours.
 const skew = 15 * time.Minute
 
+// operationOf is classify, but for a POST to one thing, which runs a stored procedure whatever the headers say: only feeds are queried. Else a read-only key
+// would run it as a query.
+func operationOf(r *http.Request) operation {
+	op := classify(r)
+	if op != opWrite && r.Method == http.MethodPost && addressesOne(r.URL.EscapedPath()) {
+		return opWrite
+	}
+	return op
+}
+
+// addressesOne tells whether a path has an even number of segments, and some.
+func addressesOne(path string) bool {
+	n := 0
+	for i := range len(path) {
+		if path[i] != '/' && (i == 0 || path[i-1] == '/') {
+			n++
+		}
+	}
+	return n > 0 && n%2 == 0
+}
+
 // classify tells what a request does. A POST is a write unless a header says that it is a query or a request for a query's plan.
 func classify(r *http.Request) operation {
 	switch r.Method {
@@ -127,12 +148,17 @@ func (c *call) checkKey(signature string, buf *[]byte) error {
 		// No sub-status: clients take 3 for a region without writes and wait for another one.
 		return fault.New(fault.Forbidden, "Forbidden",
 			"The given request [%s %s] cannot be authorized by a read-only key. Use a read-write key of the account.", c.HTTP.Method, c.HTTP.URL.Path)
-	case c.account.KeyMetadataDenied && !c.op.reads() && target.kind != "docs":
+	case c.account.KeyMetadataDenied && !c.op.reads() && !c.changesData(target.kind):
 		return withSub(fault.New(fault.Forbidden, "Forbidden",
 			"Operation '%s' on resource '%s' is not allowed through Azure Cosmos DB endpoint. Please switch on such operations for your account, or perform this operation through Azure Resource Manager.",
 			c.HTTP.Method, target.kind), subNotByRBAC)
 	}
 	return nil
+}
+
+// changesData tells whether a write is one of data, not of metadata: of documents, of conflicts, or by a stored procedure.
+func (c *call) changesData(kind string) bool {
+	return kind == "docs" || kind == "conflicts" || kind == "sprocs" && c.HTTP.Method == http.MethodPost && parsePath(c.HTTP.URL.EscapedPath()).item
 }
 
 func (c *call) match(signature string, text []byte) (KeyName, bool) {

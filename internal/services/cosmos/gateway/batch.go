@@ -121,13 +121,11 @@ func (g *Gateway) atomicBatch(ctx context.Context, c *call, con *catalog.Contain
 	var writes []items.Write
 	var outs []items.Outcome
 	var state items.State
+	turn := g.patching.turn(key.EPK(*con.PartitionKey) + firstPatched(ops))
+	defer turn.end()
 	for attempt := range patchRetries {
-		if attempt == 1 {
-			unlock, err := g.patching.lock(ctx, key.EPK(*con.PartitionKey))
-			if err != nil {
-				return nil, err
-			}
-			defer unlock()
+		if err := turn.take(ctx, attempt); err != nil {
+			return nil, err
 		}
 		b := batchBuilder{g: g, con: con, key: key, seen: map[string]*items.Document{}}
 		for i := range ops {
@@ -172,6 +170,16 @@ func sameKey(con *catalog.Container, key pkey.Key, ops []batchOperation) error {
 		}
 	}
 	return nil
+}
+
+// firstPatched is the id of a document that a batch patches, and so may have to try again for; "" if there is none.
+func firstPatched(ops []batchOperation) string {
+	for i := range ops {
+		if ops[i].isPatch() {
+			return ops[i].ID
+		}
+	}
+	return ""
 }
 
 func (op *batchOperation) isPatch() bool { return strings.EqualFold(op.Type, "patch") }

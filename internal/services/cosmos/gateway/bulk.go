@@ -187,13 +187,11 @@ func (b *bulk) operate(ctx context.Context, con *catalog.Container, op *batchOpe
 }
 
 func (b *bulk) write(ctx context.Context, con *catalog.Container, op *batchOperation, key pkey.Key) (batchResult, error) {
+	turn := b.g.patching.turn(key.EPK(*con.PartitionKey) + op.ID)
+	defer turn.end()
 	for attempt := range patchRetries {
-		if attempt == 1 {
-			unlock, err := b.g.patching.lock(ctx, key.EPK(*con.PartitionKey))
-			if err != nil {
-				return batchResult{}, err
-			}
-			defer unlock()
+		if err := turn.take(ctx, attempt); err != nil {
+			return batchResult{}, err
 		}
 		w := batchBuilder{g: b.g, con: con, key: key, seen: map[string]*items.Document{}}
 		if err := w.add(ctx, op); err != nil {

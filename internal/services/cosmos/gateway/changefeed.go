@@ -123,6 +123,9 @@ func (g *Gateway) changeFeed(ctx context.Context, c *call, con *catalog.Containe
 	if err != nil {
 		return nil, err
 	}
+	if err := g.admitAll(c, con, ranges); err != nil {
+		return nil, err
+	}
 	start, err := c.parseFeedStart()
 	if err != nil {
 		return nil, err

@@ -48,6 +48,9 @@ func chargeRows(base float64, scanned, bytes int) float64 {
 	return base + 0.02*float64(scanned) + 0.25*math.Ceil(float64(bytes)/1024)
 }
 
+// chargeEntries is that of reading entries of an index.
+func chargeEntries(n int) float64 { return 0.002 * float64(n) }
+
 func roundCharge(c float64) float64 { return math.Round(c*100) / 100 }
 
 func formatCharge(c float64) string { return strconv.FormatFloat(roundCharge(c), 'f', -1, 64) }

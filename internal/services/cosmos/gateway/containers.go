@@ -86,7 +86,15 @@ func (g *Gateway) readContainer(ctx context.Context, c *call) (any, error) {
 		}
 		c.setUsage(con, all)
 	}
-	c.SetHeader("X-Ms-Documentdb-Collection-Index-Transformation-Progress", "100")
+	progress := 100
+	for _, r := range con.Ranges {
+		p, err := g.Items.IndexProgress(ctx, r.GUID)
+		if err != nil {
+			return nil, err
+		}
+		progress = min(progress, p)
+	}
+	c.SetHeader("X-Ms-Documentdb-Collection-Index-Transformation-Progress", strconv.Itoa(progress))
 	return out, nil
 }
 

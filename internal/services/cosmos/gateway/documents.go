@@ -167,6 +167,9 @@ func (g *Gateway) write(ctx context.Context, c *call, con *catalog.Container, w 
 		}
 	}
 	w.EPK = key.EPK(*con.PartitionKey)
+	if w.Directive, err = c.directive(); err != nil {
+		return nil, err
+	}
 	if err := g.admit(c, con, w.EPK); err != nil {
 		return nil, err
 	}

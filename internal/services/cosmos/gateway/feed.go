@@ -236,7 +236,7 @@ func (c *call) run(ctx context.Context, q *parsedQuery, key, owner string, docs 
 	if err != nil {
 		return query.Page{}, nil, err
 	}
-	m := mark("query", key, owner, q.text, c.header("X-Ms-Documentdb-Partitionkey"))
+	m := mark("query", key, owner, q.identity(), c.header("X-Ms-Documentdb-Partitionkey"))
 	st, err := decodeContinuation(c.header("X-Ms-Continuation"), m)
 	if err != nil {
 		return query.Page{}, nil, err

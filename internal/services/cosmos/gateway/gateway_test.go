@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -64,6 +65,21 @@ func TestClassify(t *testing.T) {
 	}
 }
 
+func TestOperationOf(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]operation{
+		"/dbs/d/colls/c/docs": opQuery, "//dbs//d/colls/c/docs/": opQuery, "/dbs": opQuery, "/": opQuery, "/dbs/d/users": opQuery,
+		"/dbs/d/colls/c/sprocs/s": opWrite, "/dbs/d/colls/c/sprocs//s/": opWrite, "dbs/d/colls/c/sprocs/%2F": opWrite,
+	} {
+		r := httptest.NewRequest("POST", "https://x/", nil)
+		r.URL.Path, r.URL.RawPath = path, ""
+		r.Header.Set("x-ms-documentdb-isquery", "true")
+		if got := operationOf(r); got != want {
+			t.Errorf("%s: %d, want %d", path, got, want)
+		}
+	}
+}
+
 func TestCharges(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -79,6 +95,7 @@ func TestCharges(t *testing.T) {
 		{chargeReplace(500, 5), "10.95"},
 		{chargeDelete(500), "8.7"},
 		{chargeRows(chargeQuery, 0, 0), "2.3"},
+		{chargeRows(chargeQuery, 10, 2049) + chargeEntries(100), "3.45"},
 	} {
 		if got := formatCharge(tt.got); got != tt.want {
 			t.Errorf("got %s, want %s", got, tt.want)

@@ -16,7 +16,7 @@ func (g *Gateway) network(ctx context.Context, r *wire.Request) error {
 		return err
 	}
 	a.allowOrigin(r)
-	r.State = &call{Request: r, account: a, op: classify(r.HTTP), now: r.Time}
+	r.State = &call{Request: r, account: a, op: operationOf(r.HTTP), now: r.Time}
 	r.Resource = a.ID
 	return g.firewall(ctx, r, a)
 }

@@ -19,8 +19,8 @@ import (
 
 // Bounds of a patch.
 const (
-	maxPatch     = 10 // operations
-	patchRetries = 20 // times the document may change under it
+	maxPatch     = 10  // operations
+	patchRetries = 100 // times the document may change under it
 )
 
 type patchOperation struct {
@@ -89,13 +89,11 @@ func (g *Gateway) patchDocument(ctx context.Context, c *call) (any, error) {
 	if err := g.admit(c, con, w.EPK); err != nil {
 		return nil, err
 	}
+	turn := g.patching.turn(w.EPK + w.ID)
+	defer turn.end()
 	for attempt := range patchRetries {
-		if attempt == 1 { // others write it: one after the other from here on
-			unlock, err := g.patching.lock(ctx, w.EPK)
-			if err != nil {
-				return nil, err
-			}
-			defer unlock()
+		if err := turn.take(ctx, attempt); err != nil {
+			return nil, err
 		}
 		if out, again, err := g.patchOnce(ctx, c, con, patch, w); !again {
 			return out, err
@@ -235,7 +233,7 @@ func parentOf(doc *fastjson.Value, steps []string) (*fastjson.Value, *fault.Erro
 // child is a member or element; nil if there is none.
 func child(v *fastjson.Value, step string) *fastjson.Value {
 	if v.Type() == fastjson.TypeArray {
-		i, ok := index(step)
+		i, ok := elementIndex(step)
 		if a := v.GetArray(); ok && i < len(a) {
 			return a[i]
 		}
@@ -247,7 +245,7 @@ func child(v *fastjson.Value, step string) *fastjson.Value {
 	return v.Get(step)
 }
 
-func index(step string) (int, bool) {
+func elementIndex(step string) (int, bool) {
 	n, err := strconv.ParseUint(step, 10, 31)
 	return int(n), err == nil && (step == "0" || step[0] != '0')
 }
@@ -262,7 +260,7 @@ func place(parent *fastjson.Value, step string, value *fastjson.Value, op, path 
 		return nil
 	}
 	list := parent.GetArray()
-	at, ok := index(step)
+	at, ok := elementIndex(step)
 	if step == "-" && op != "replace" {
 		at, ok = len(list), true
 	}

@@ -2,12 +2,11 @@ package gateway
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/catalog"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/index"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/items"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/query"
 )
@@ -19,6 +18,9 @@ type parsedQuery struct {
 	params  map[string]json.RawMessage
 	across  bool // documents of several logical partitions
 	compile time.Duration
+
+	plan    *index.Plan // how its documents were found
+	finders []*items.Finder
 }
 
 // parseQuery reads {"query": "...", "parameters": [{"name": "@x", "value": ...}]}.
@@ -55,6 +57,17 @@ func (c *call) parseQuery() (*parsedQuery, error) {
 	return q, nil
 }
 
+// identity is what continuation tokens of the query belong to. Of an ordered query that is not its filter: clients resume one with a narrower filter, and
+// its tokens say where in the order they are.
+func (q *parsedQuery) identity() string {
+	if q.query.OrderBy == nil || q.query.Rank {
+		return q.text
+	}
+	all := *q.query
+	all.Where = nil
+	return all.String()
+}
+
 // queryDocuments answers a query over documents. What needs documents of several logical partitions at once (order, aggregates) is for the client to
 // merge, as in the service: the gateway serves it for one logical partition or one named range only.
 func (g *Gateway) queryDocuments(ctx context.Context, c *call, con *catalog.Container) (any, error) {
@@ -75,7 +88,7 @@ func (g *Gateway) queryDocuments(ctx context.Context, c *call, con *catalog.Cont
 			sel, pinned = items.Selection{Low: epk, High: epk, Bounded: true}, true
 		}
 	}
-	q.across = !pinned
+	q.across = !pinned && c.header("X-Ms-Documentdb-Partitionkeyrangeid") == ""
 	if err := c.checkCrossPartition(q, con, pinned, sel.Bounded); err != nil {
 		return nil, err
 	}
@@ -96,7 +109,7 @@ func (g *Gateway) queryDocuments(ctx context.Context, c *call, con *catalog.Cont
 	}
 	defer done()
 	begin := time.Now() // of the metrics only
-	page, out, err := c.run(ctx, q, "Documents", con.Derived.RID, g.documents(ctx, ranges, sel))
+	page, out, err := g.runIndexed(ctx, c, q, con, ranges, sel)
 	if err != nil {
 		return nil, err
 	}
@@ -117,20 +130,4 @@ func (c *call) checkCrossPartition(q *parsedQuery, con *catalog.Container, pinne
 		return notServed(q, con)
 	}
 	return nil
-}
-
-// setMetrics tells what the query cost, to a client that asks.
-func (c *call) setMetrics(q *parsedQuery, page query.Page, took time.Duration) {
-	if c.isTrue("X-Ms-Documentdb-Populatequerymetrics") {
-		ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-		c.SetHeader("X-Ms-Documentdb-Query-Metrics", fmt.Sprintf(
-			"totalExecutionTimeInMs=%.2f;queryCompileTimeInMs=%.2f;queryLogicalPlanBuildTimeInMs=0.00;queryPhysicalPlanBuildTimeInMs=0.00;queryOptimizationTimeInMs=0.00;"+
-				"VMExecutionTimeInMs=%.2f;indexLookupTimeInMs=0.00;instructionCount=%d;documentLoadTimeInMs=%.2f;systemFunctionExecuteTimeInMs=0.00;userFunctionExecuteTimeInMs=0.00;"+
-				"retrievedDocumentCount=%d;retrievedDocumentSize=%d;outputDocumentCount=%d;outputDocumentSize=%d;writeOutputTimeInMs=0.00;indexUtilizationRatio=0.00",
-			ms(took+q.compile), ms(q.compile), ms(took), page.Scanned, ms(took), page.Scanned, page.Bytes, len(page.Rows), page.Bytes))
-	}
-	if c.isTrue("X-Ms-Cosmos-Populateindexmetrics") {
-		c.SetHeader("X-Ms-Cosmos-Index-Utilization", base64.StdEncoding.EncodeToString([]byte(
-			`{"UtilizedSingleIndexes":[],"PotentialSingleIndexes":[],"UtilizedCompositeIndexes":[],"PotentialCompositeIndexes":[]}`)))
-	}
 }

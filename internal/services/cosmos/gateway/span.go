@@ -3,12 +3,10 @@ package gateway
 import (
 	"context"
 	"encoding/hex"
-	"iter"
 	"strings"
 
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/items"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/pkey"
-	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/query"
 )
 
 // spot is where a list over several ranges stands: everything below the EPK at is done; above it, each stretch of EPKs has a key that its ranges are
@@ -78,45 +76,6 @@ func (p *spot) suffix(r *items.Range, ranges int) string {
 		}
 	}
 	return b.String()
-}
-
-// documents lists what a query looks at, range by range, reading on in chunks.
-func (g *Gateway) documents(ctx context.Context, ranges []items.Range, sel items.Selection) reader {
-	return func(after string) iter.Seq2[query.Doc, error] {
-		return func(yield func(query.Doc, error) bool) {
-			at, err := parseSpot(after)
-			if err != nil {
-				yield(query.Doc{}, err)
-				return
-			}
-			for i := range ranges {
-				key, done := at.begin(&ranges[i])
-				if !done && !g.documentsOf(ctx, ranges[i], sel, key, at.suffix(&ranges[i], len(ranges)), yield) {
-					return
-				}
-			}
-		}
-	}
-}
-
-// documentsOf yields one range's documents. It answers false when there shall be no more.
-func (g *Gateway) documentsOf(ctx context.Context, r items.Range, sel items.Selection, after, suffix string, yield func(query.Doc, error) bool) bool {
-	for {
-		page, err := g.Items.List(ctx, r, sel, after, chunkRows, chunkBytes)
-		if err != nil {
-			yield(query.Doc{}, err)
-			return false
-		}
-		for _, row := range page.Rows {
-			if !yield(query.Doc{Key: row.Key + suffix, JSON: row.Text}, nil) {
-				return false
-			}
-			after = row.Key
-		}
-		if !page.More {
-			return true
-		}
-	}
 }
 
 // spanPage is a part of a list over several ranges.

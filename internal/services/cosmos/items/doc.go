@@ -7,12 +7,19 @@
 //	D|epk|number       the document: header and JSON text
 //	R|number           EPK of the document: the order of creation over all logical partitions, as Cosmos DB lists documents
 //	L|lsn|seq          number and EPK of the document last written at that LSN; each live document has exactly one such row
+//	T|lsn|seq          a deletion, kept while somebody follows the log (a split)
+//	F|lsn|seq|part     image.go: the full-fidelity change feed; f|: up to where it was trimmed
+//	B|epk|number       cut.go: a document as an export that runs is to have it
+//	S|                 split.go: how far a child is; only while it is filled
 //	E|                 the container's time to live, once it had one
 //	X|part|time|number EPK of a document that may expire: part o, by its end, if it has a ttl of its own, else part d, by its `_ts`
 //	U|epk|hash         number of the document that holds these values of a unique key
+//	t| c| s| h| p|     the index: see package index. A document's rows change in the transaction that changes the document
 //
 // EPKs of one container never are prefixes of each other, so I|epk|id needs no separator. A document's number holds the range's
 // own number, the LSN of its creation and its place in that transaction; it is the last part of its `_rid` and never changes.
+//
+// LSNs of a range are those of its shard, until it comes from a split: then they go on from where its parent ended (Range.Base).
 //
 // Parsing and validation happen before a transaction; inside, a write is two or three reads and five puts.
 package items

@@ -47,6 +47,11 @@ func imageKey(lsn uint64, seq, part byte) []byte {
 
 // image writes what a client's write did to a document: old is what it was (nil: it is new), text what it became (nil: it is gone).
 func (t *transaction) image(p *prepared, old *stored, text []byte) error {
+	if old != nil {
+		if err := t.keepForCut(p, old); err != nil {
+			return err
+		}
+	}
 	if t.r.Retention == 0 || t.record.status != active {
 		return nil
 	}

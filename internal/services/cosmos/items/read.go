@@ -72,6 +72,8 @@ type Page struct {
 	Rows []Row
 	More bool // the list goes on after the last row
 	State
+	// Last is up to where a Finder looked, if that may be further than the last row.
+	Last string
 }
 
 // List reads on after the row with the key after ("": from the start) at most rows documents, and about size bytes of them (at least one). A key that

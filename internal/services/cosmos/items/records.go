@@ -105,12 +105,14 @@ type rangeRecord struct {
 	base      int64  // what the range's LSNs are ahead of the shard's; 0 until a child is active
 	fence     uint64 // LSN of the last transaction of a fenced range
 	keep      int64  // until when (seconds) deletions leave a row: someone follows the log
+	cut       uint64 // LSN of the state that an export reads; 0: none runs
+	cutUntil  int64  // until when (seconds) documents leave a copy as of that state
 }
 
 const (
 	rangeVersion = 2
 	rangeSize1   = 20
-	rangeSize    = rangeSize1 + 1 + 8 + 8 + 8
+	rangeSize    = rangeSize1 + 1 + 5*8
 )
 
 func (r rangeRecord) encode() []byte {
@@ -123,6 +125,8 @@ func (r rangeRecord) encode() []byte {
 	b = binary.BigEndian.AppendUint64(b, uint64(r.base))
 	b = binary.BigEndian.AppendUint64(b, r.fence)
 	b = binary.BigEndian.AppendUint64(b, uint64(r.keep))
+	b = binary.BigEndian.AppendUint64(b, r.cut)
+	b = binary.BigEndian.AppendUint64(b, uint64(r.cutUntil))
 	return append(b, r.container...)
 }
 
@@ -141,6 +145,7 @@ func decodeRange(b []byte) (r rangeRecord, err error) {
 	rest := b[rangeSize1:]
 	r.status, r.base = status(rest[0]), int64(binary.BigEndian.Uint64(rest[1:]))
 	r.fence, r.keep = binary.BigEndian.Uint64(rest[9:]), int64(binary.BigEndian.Uint64(rest[17:]))
+	r.cut, r.cutUntil = binary.BigEndian.Uint64(rest[25:]), int64(binary.BigEndian.Uint64(rest[33:]))
 	r.container = string(b[rangeSize:])
 	return r, nil
 }

@@ -3,6 +3,7 @@ package items
 import (
 	"strconv"
 
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/index"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/rid"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 )
@@ -18,6 +19,10 @@ type transaction struct {
 	seq    uint8
 	wrote  bool
 	why    Removal // of the document that is being removed
+
+	index     *index.Index // what the rows were prepared for
+	state     index.State
+	indexKeys int
 }
 
 // begin reads what every write needs to know of the range. split tells that it is one of a split.
@@ -136,6 +141,9 @@ func (t *transaction) create(p *prepared) (Outcome, error) {
 	if err := t.tx.Put(orderKey(number), p.epk); err != nil {
 		return Outcome{}, err
 	}
+	if err := t.reindex(p, number, nil, false); err != nil {
+		return Outcome{}, err
+	}
 	if err := t.image(p, nil, text); err != nil {
 		return Outcome{}, err
 	}
@@ -178,6 +186,9 @@ func (t *transaction) replace(p *prepared, old *stored) (Outcome, error) {
 	}
 	oldSize := len(old.text)
 	oldLog := logKey(old.header.lsn, old.header.seq)
+	if err := t.reindex(p, old.number, old, false); err != nil {
+		return Outcome{}, err
+	}
 	text, err := t.put(p, old.number, doc)
 	if err != nil {
 		return Outcome{}, err
@@ -204,6 +215,9 @@ const (
 func (t *transaction) remove(p *prepared, old *stored, why Removal) (Outcome, error) {
 	t.why = why
 	oldSize := len(old.text)
+	if err := t.reindex(p, old.number, old, true); err != nil {
+		return Outcome{}, err
+	}
 	if err := t.release(p.epk, old.header.unique, old.number); err != nil {
 		return Outcome{}, err
 	}

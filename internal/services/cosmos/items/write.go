@@ -3,6 +3,7 @@ package items
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/clock"
 	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/ids"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/index"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/rid"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 )
@@ -25,6 +27,8 @@ type Range struct {
 	Container string   // guid of the container
 	RID       rid.ID   // of the container
 	Rules     Rules
+	// Policy is the indexing policy a new range begins with; nil: none.
+	Policy json.RawMessage
 	// Retention is how many seconds the full-fidelity change feed is kept; 0: there is none.
 	Retention int64
 }
@@ -59,6 +63,8 @@ type Write struct {
 	IfNoneMatch string
 	// Number addresses the document by resource id instead of ID, when not 0.
 	Number uint64
+	// Directive says whether the document is indexed.
+	Directive Directive
 
 	queued []byte // of expire: the document's place in the queue
 	lsn    uint64 // of expire: of the state that was read
@@ -117,15 +123,17 @@ func (e *FailedWrite) Unwrap() error { return e.Err }
 
 // Store reads and writes ranges. Safe for concurrent use.
 type Store struct {
-	st    store.Store
-	clock clock.Clock
+	Tuning  index.Tuning // set before use
+	st      store.Store
+	clock   clock.Clock
+	indexes *indexCache
 }
 
 // New makes a Store that goes by the machine's clock.
-func New(st store.Store) *Store { return &Store{st, clock.System{}} }
+func New(st store.Store) *Store { return &Store{st: st, clock: clock.System{}, indexes: &indexCache{}} }
 
 // WithClock makes reads go by another clock: it decides which documents have ended.
-func (s *Store) WithClock(c clock.Clock) *Store { return &Store{s.st, c} }
+func (s *Store) WithClock(c clock.Clock) *Store { return &Store{s.Tuning, s.st, c, s.indexes} }
 
 // Init takes a range into use. It may run again.
 func (s *Store) Init(ctx context.Context, r Range) error {
@@ -137,6 +145,11 @@ func (s *Store) init(ctx context.Context, r Range, rec rangeRecord, also func(tx
 	_, err := s.st.Update(ctx, Shard(r.GUID), func(tx store.Tx) error {
 		if b, err := tx.Get(rangeKey); b != nil || err != nil {
 			return err
+		}
+		if r.Policy != nil {
+			if err := index.Set(tx, r.Policy, 0); err != nil {
+				return err
+			}
 		}
 		if also != nil {
 			if err := also(tx); err != nil {
@@ -157,6 +170,7 @@ type prepared struct {
 	epk    []byte
 	etag   [16]byte
 	quoted string
+	rows   indexed
 	unique []byte  // hashes of the unique values of what is written
 	source *source // of adopt: what to adopt; nil: the document was deleted
 }
@@ -203,7 +217,7 @@ func (s *Store) commitIf(ctx context.Context, r Range, now time.Time, ps []prepa
 	out := make([]Outcome, len(ps))
 	state := State{Range: r}
 	t := transaction{r: r, time: now.Unix(), expiry: expiry{now: now.Unix()}}
-	lsn, err := s.st.Update(ctx, Shard(r.GUID), func(tx store.Tx) error {
+	fn := func(tx store.Tx) error {
 		if err := t.begin(tx, also != nil); err != nil {
 			return err
 		}
@@ -211,6 +225,9 @@ func (s *Store) commitIf(ctx context.Context, r Range, now time.Time, ps []prepa
 			if err := check(tx); err != nil {
 				return err
 			}
+		}
+		if err := t.beginIndex(); err != nil {
+			return err
 		}
 		for i := range ps {
 			var err error
@@ -229,7 +246,8 @@ func (s *Store) commitIf(ctx context.Context, r Range, now time.Time, ps []prepa
 			return nil
 		}
 		return tx.Put(rangeKey, t.record.encode())
-	})
+	}
+	lsn, err := s.updateIndexed(ctx, &t, ps, fn)
 	if err != nil {
 		return nil, State{}, err
 	}

@@ -70,6 +70,7 @@ type frame struct {
 
 	patternKey string // the last regular expression that is no constant
 	patternOf  *regexp2.Regexp
+	doc        string // key of the document, which decides where ORDER BY does not
 }
 
 // tick is called for each row made; it tells whether to go on.

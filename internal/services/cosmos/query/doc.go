@@ -5,6 +5,9 @@
 // immutable *Program; Run drives a Program over the documents of one partition key range, page by page, and hands back a
 // State that a continuation token can carry. An Evaluator tests or projects single documents.
 //
+// A query over several ranges is for the client to merge: MakePlan says which partition keys it is about, what each range is asked instead, and how the
+// answers become the result. Pages of an ordered query go on by a Place in the order, so that the client may by then ask for less.
+//
 // The heart of the language is Undefined, which is not null: a missing property is undefined, most operators on a wrong type
 // are undefined, WHERE keeps only what is true, and an undefined property vanishes from an object. AND, OR and NOT are three-valued.
 //

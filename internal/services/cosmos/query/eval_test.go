@@ -381,7 +381,7 @@ func TestQuery(t *testing.T) {
 		{`SELECT DISTINCT VALUE c.k FROM c`, "\"x\"\n\"y\"\n\"z\""},
 		{`SELECT DISTINCT c.n FROM c`, "{\"n\":3}\n{\"n\":1}\n{\"n\":2}\n{\"n\":\"two\"}\n{}"},
 		{`SELECT VALUE c.id FROM c ORDER BY c.n`, "\"e\"\n\"b\"\n\"f\"\n\"c\"\n\"a\"\n\"d\""},
-		{`SELECT VALUE c.id FROM c ORDER BY c.n DESC`, "\"d\"\n\"a\"\n\"c\"\n\"b\"\n\"f\"\n\"e\""},
+		{`SELECT VALUE c.id FROM c ORDER BY c.n DESC`, "\"d\"\n\"a\"\n\"c\"\n\"f\"\n\"b\"\n\"e\""},
 		{`SELECT TOP 2 VALUE c.id FROM c ORDER BY c.k DESC, c.id ASC`, "\"f\"\n\"b\""},
 		{`SELECT * FROM c WHERE c.id = "f" ORDER BY c.n`, docs[5]},
 		{`SELECT VALUE k.name FROM c JOIN k IN c.kids`, "\"Ann\"\n\"Bob\""},

@@ -86,7 +86,10 @@ var (
 type keyFinder struct {
 	*planner
 	paths map[string]int
+	work  int // values compared so far
 }
+
+const maxKeyWork = 1 << 20 // past that many, conditions that narrow are left out
 
 // allows is where an expression may be true, or, if want is false, where it may be false: never less.
 func (f *keyFinder) allows(e Expr, names nameScope, want bool) region {
@@ -320,7 +323,7 @@ func either(x, y region) region {
 	if x.all || y.all || len(x.boxes)+len(y.boxes) > maxKeys {
 		return everywhere
 	}
-	return region{boxes: append(slices.Clone(x.boxes), y.boxes...)}
+	return region{boxes: append(x.boxes, y.boxes...)} // each region is used once
 }
 
 // both is where x and y are; the smaller one of them where that would be too many boxes.
@@ -330,14 +333,17 @@ func (f *keyFinder) both(x, y region) region {
 		return y
 	case y.all:
 		return x
-	case len(x.boxes)*len(y.boxes) > maxKeys && len(x.boxes) <= len(y.boxes):
+	case (len(x.boxes)*len(y.boxes) > maxKeys || f.work > maxKeyWork) && len(x.boxes) <= len(y.boxes):
 		return x
-	case len(x.boxes)*len(y.boxes) > maxKeys:
+	case len(x.boxes)*len(y.boxes) > maxKeys || f.work > maxKeyWork:
 		return y
 	}
 	var out region
 	for _, a := range x.boxes {
 		for _, b := range y.boxes {
+			for i := range a {
+				f.work += 1 + len(a[i]) + len(b[i])
+			}
 			if c, some := overlap(a, b); some {
 				out.boxes = append(out.boxes, c)
 			}

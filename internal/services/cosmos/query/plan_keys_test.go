@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 )
 
 // conditions makes random filters over the keys /pk and /o/sub and a field.
@@ -137,6 +138,39 @@ func TestKeys_Sound(t *testing.T) {
 	t.Logf("%d bounded plans, %d matches", bounded, matched)
 	if bounded < 1000 || matched < 1000 {
 		t.Errorf("%d bounded plans with %d matches: too few to mean anything", bounded, matched)
+	}
+}
+
+// TestKeys_Bounds: a filter as long as a query may be costs little.
+func TestKeys_Bounds(t *testing.T) {
+	or := func(n int, path string) string {
+		parts := make([]string, n)
+		for i := range parts {
+			parts[i] = fmt.Sprintf("c.%s=%d", path, i)
+		}
+		return "(" + strings.Join(parts, " OR ") + ")"
+	}
+	for name, where := range map[string]string{
+		"or":           or(30_000, "pk"),
+		"or and or":    or(3000, "pk") + " AND " + or(3000, "pk"),
+		"or, many and": or(2000, "pk") + strings.Repeat(" AND c.o=1", 30_000),
+		"in, many and": "c.pk IN (" + strings.Repeat("1,", 5000) + strings.Join(strings.Fields(strings.Repeat("2 ", 3000)), ",") + ")" + strings.Repeat(" AND c.pk IN (1,2)", 20_000),
+		"not":          strings.Repeat("NOT ", 300) + "c.pk=1",
+		"constant":     "1" + strings.Repeat("+1", 50_000) + "=c.pk",
+	} {
+		q, err := Parse("SELECT * FROM c WHERE " + where)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		begin := time.Now()
+		if _, err := Keys(q, PlanOptions{KeyPaths: [][]string{{"pk"}, {"o"}}, Prefixes: true}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if took := time.Since(begin); took > 5*time.Second {
+			t.Errorf("%s took %v", name, took)
+		} else {
+			t.Logf("%s: %v", name, took)
+		}
 	}
 }
 

@@ -76,6 +76,12 @@ type sink struct {
 	stopped   bool  // this sink wants no more of its rows
 
 	innerFrame *frame
+	inOrder    bool // rows come as ORDER BY wants them
+
+	doc     string     // of the row that was kept last
+	row     int        // which of its rows that was
+	behind  *sortedRow // rows up to this one are out already
+	current *sortedRow // what is being put out
 }
 
 type group struct {
@@ -87,6 +93,8 @@ type sortedRow struct {
 	keys []Value
 	out  Value
 	same string // equal rows have the same; of a DISTINCT query, which removes all but the first in order
+	doc  string // where the document stands among equal ones
+	row  int    // which row of the document, from 1
 }
 
 func newSink(b *block, emit func(Value) bool) *sink {
@@ -180,7 +188,7 @@ func (s *sink) project(f *frame) bool {
 	if v.kind == KindUndefined {
 		return true
 	}
-	if s.b.orderBy != nil {
+	if s.b.orderBy != nil && !s.inOrder {
 		return s.keep(f, v)
 	}
 	if s.b.distinct {
@@ -215,7 +223,11 @@ func (s *sink) fresh(key string) bool {
 
 // keep stores a row to be sorted. With a window it now and then drops what cannot come out.
 func (s *sink) keep(f *frame, v Value) bool {
-	row := sortedRow{keys: make([]Value, len(s.b.orderBy))}
+	if f.doc != s.doc {
+		s.doc, s.row = f.doc, 0
+	}
+	s.row++
+	row := sortedRow{keys: make([]Value, len(s.b.orderBy)), doc: placeOf(f.doc), row: s.row}
 	size := 64
 	once := s.b.distinct && s.board == nil
 	var all []byte
@@ -235,7 +247,8 @@ func (s *sink) keep(f *frame, v Value) bool {
 		if !f.spend(len(all) >> 2) {
 			return false
 		}
-		if size += 2 * len(all); !s.fresh(string(all)) {
+		// Of rows that are alike in all, the first in order is kept: of ties that is the one created last where the order goes down.
+		if size += 2 * len(all); !s.b.orderBy[0].desc && !s.fresh(string(all)) {
 			return true
 		}
 	}
@@ -266,22 +279,8 @@ func (s *sink) keep(f *frame, v Value) bool {
 }
 
 func (s *sink) sort(env *Env) {
-	down := make([]bool, len(s.b.orderBy))
-	for i, k := range s.b.orderBy {
-		down[i] = k.desc || k.metric != nil && k.metric(env) != "euclidean"
-	}
-	slices.SortStableFunc(s.sorted, func(a, b sortedRow) int {
-		for i := range s.b.orderBy {
-			c := Order(a.keys[i], b.keys[i])
-			if down[i] {
-				c = -c
-			}
-			if c != 0 {
-				return c
-			}
-		}
-		return 0
-	})
+	o := s.b.ordering(env)
+	slices.SortFunc(s.sorted, func(a, b sortedRow) int { return o.compare(&a, &b) })
 }
 
 // output applies the window.
@@ -336,11 +335,13 @@ func (s *sink) finish(f *frame) {
 	if s.b.orderBy != nil {
 		s.sort(f.env)
 		s.seen = nil
-		for _, r := range s.sorted {
-			if s.b.distinct && !s.fresh(r.same) {
+		o := s.b.ordering(f.env)
+		for i := range s.sorted {
+			r := &s.sorted[i]
+			if s.b.distinct && !s.fresh(r.same) || s.behind != nil && o.compare(r, s.behind) <= 0 {
 				continue
 			}
-			if !s.output(r.out) {
+			if s.current = r; !s.output(r.out) {
 				return
 			}
 		}

@@ -18,6 +18,8 @@ type State struct {
 	Row     int    `json:"row,omitempty"`   // how many of them
 	Skipped uint64 `json:"skip,omitempty"`  // rows that OFFSET has passed over
 	Emitted uint64 `json:"out,omitempty"`   // rows that are out
+	Place   *Place `json:"place,omitempty"` // of the last row that is out, where there is an order; nil: Emitted tells
+	Mode    string `json:"mode,omitempty"`  // the caller's: in which order it has the documents come
 }
 
 // Limits bound one page; a zero field means no bound.
@@ -88,6 +90,9 @@ type runner struct {
 	text   *prober // nil: documents are parsed
 	failed bool    // the last document does not pass WHERE
 	passed bool    // it is known to pass
+
+	inOrder bool       // documents come as ORDER BY wants them
+	last    *sortedRow // the last one that is out, of a query with an order
 }
 
 // load puts a document into the frame, unless its text tells that it does not pass WHERE.
@@ -105,6 +110,7 @@ func (r *runner) load(ctx context.Context, d Doc) error {
 			return r.frame.err
 		}
 	}
+	r.frame.doc = d.Key
 	if r.text != nil {
 		return r.text.fill(&r.frame, d.JSON, &r.parser)
 	}
@@ -155,7 +161,7 @@ func (r *runner) stream(ctx context.Context, docs iter.Seq2[Doc, error]) (Page, 
 		seen++
 		return r.st.Emitted < b.limit
 	})
-	s.skip, s.left = 0, noLimit
+	s.skip, s.left, s.inOrder = 0, noLimit, r.inOrder
 	if r.st.Emitted >= b.limit {
 		return r.page, nil
 	}
@@ -172,8 +178,12 @@ func (r *runner) stream(ctx context.Context, docs iter.Seq2[Doc, error]) (Page, 
 		if seen, replay = 0, 0; d.Key == r.st.Doc {
 			replay = r.st.Row
 		}
+		out := len(r.page.Rows)
 		if s.passed = r.passed; !r.failed {
 			s.feed(&r.frame)
+		}
+		if r.frame.err == nil && len(r.page.Rows) > out {
+			r.note(seen)
 		}
 		switch {
 		case r.frame.err != nil:
@@ -190,22 +200,50 @@ func (r *runner) stream(ctx context.Context, docs iter.Seq2[Doc, error]) (Page, 
 }
 
 func (r *runner) pause() Page {
+	if r.last != nil {
+		r.st.Place = placed(r.last.keys, r.last.doc, r.last.row)
+	}
 	st := r.st
 	r.page.Next = &st
 	return r.page
+}
+
+// note remembers where the document in the frame stands in the order: so many of its rows are out.
+func (r *runner) note(rows int) {
+	if !r.inOrder {
+		return
+	}
+	if r.last == nil {
+		r.last = &sortedRow{keys: make([]Value, len(r.block.orderBy))}
+	}
+	for i, k := range r.block.orderBy {
+		r.last.keys[i] = k.eval(&r.frame).forSorting()
+	}
+	r.last.doc, r.last.row = placeOf(r.frame.doc), rows
 }
 
 // collect serves a query that needs all documents at once: it computes the whole result and cuts the page out of it.
 func (r *runner) collect(ctx context.Context, docs iter.Seq2[Doc, error]) (Page, error) {
 	var index uint64
 	paused := false
-	s := newSink(r.block, func(v Value) bool {
-		if index++; index <= r.st.Emitted {
+	var s *sink
+	s = newSink(r.block, func(v Value) bool {
+		if index++; s.behind == nil && index <= r.st.Emitted {
 			return true
 		}
-		paused = !r.add(v)
+		if paused = !r.add(v); !paused {
+			r.last = s.current
+		}
 		return !paused
 	})
+	if b := r.block; b.orderBy != nil {
+		if s.behind = r.st.Place.row(b); s.behind != nil {
+			s.skip = b.skip - min(b.skip, r.st.Skipped)
+			if b.limit != noLimit {
+				s.left = b.limit - min(b.limit, r.st.Emitted)
+			}
+		}
+	}
 	s.asText, s.budget = true, r.lim.Memory
 	more := true
 	for d, err := range docs {
@@ -234,6 +272,9 @@ func (r *runner) collect(ctx context.Context, docs iter.Seq2[Doc, error]) (Page,
 	}
 	if paused {
 		r.st.Emitted += uint64(len(r.page.Rows))
+		if r.st.Place = nil; r.last != nil {
+			r.st.Skipped = r.block.skip
+		}
 		return r.pause(), nil
 	}
 	return r.page, nil

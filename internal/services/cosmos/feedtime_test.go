@@ -1,0 +1,266 @@
+package cosmos
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// reopen ends the platform and starts it again on the same data at the same time; what was left undone is finished.
+func (p *platform) reopen() *platform {
+	p.t.Helper()
+	p.check(p.store.Close())
+	again := openPlatformAt(p.t, "db", p.fs)
+	again.clock.Advance(p.clock.Now().Sub(again.clock.Now()))
+	again.arm, again.keys = p.arm, p.keys
+	again.s.accounts.deps.Reader = p.arm
+	p.check(again.drainer.DrainAll(p.t.Context(), "account/", "splits/"))
+	return again
+}
+
+// consumer follows a change feed. All it keeps between two polls is what it has as continuation, and what it saw.
+type consumer struct {
+	name    string
+	headers []string
+	ranged  bool              // reads range by range, as SDKs do
+	full    bool              // of all versions
+	at      map[string]string // etag by range; "": of a consumer that names none
+	latest  map[string]int    // the last version seen of each document
+	events  []string          // of a full consumer
+}
+
+// world is what the feeds are checked against.
+type world struct {
+	docs    map[string]int // version by id, of the living
+	version int
+	events  map[string][]string // what happened, by id
+}
+
+func (w *world) key(id int) string { return fmt.Sprintf("k%d", id%17) }
+
+// write does a random write to one of the documents.
+func (w *world) write(p *platform, rnd *rand.Rand) {
+	p.t.Helper()
+	n := rnd.IntN(60)
+	id, pk := fmt.Sprint("d", n), `["`+w.key(n)+`"]`
+	was, there := w.docs[id]
+	w.version++
+	if there && rnd.IntN(4) == 0 {
+		p.want(p.item("DELETE", "/"+id, pk, ""), 204)
+		delete(w.docs, id)
+		w.events[id] = append(w.events[id], fmt.Sprintf("delete %d", was))
+		return
+	}
+	p.want(p.item("POST", "", pk, fmt.Sprintf(`{"id":%q,"pk":%q,"v":%d}`, id, w.key(n), w.version), "x-ms-documentdb-is-upsert", "true"), map[bool]int{false: 201, true: 200}[there])
+	w.docs[id] = w.version
+	w.events[id] = append(w.events[id], fmt.Sprintf("%s %d", map[bool]string{false: "create", true: "replace"}[there], w.version))
+}
+
+// poll reads until there is nothing new.
+func (c *consumer) poll(p *platform) {
+	p.t.Helper()
+	if !c.ranged {
+		c.at[""] = c.read(p, c.at[""])
+		return
+	}
+	next := map[string]string{}
+	for _, r := range p.ranges() {
+		etag, known := c.at[r.ID]
+		for i := len(r.Parents) - 1; !known && i >= 0; i-- {
+			etag, known = c.at[r.Parents[i]]
+		}
+		next[r.ID] = c.read(p, etag, "x-ms-documentdb-partitionkeyrangeid", r.ID)
+	}
+	c.at = next
+}
+
+func (c *consumer) read(p *platform, etag string, headers ...string) string {
+	p.t.Helper()
+	kind := "Incremental Feed"
+	if c.full {
+		kind = "Full-Fidelity Feed"
+	}
+	for {
+		h := append([]string{"a-im", kind, "if-none-match", etag, "x-ms-max-item-count", "5"}, headers...)
+		a := p.do("GET", "/dbs/db/colls/c/docs", "", append(h, c.headers...)...)
+		if etag = a.header.Get("Etag"); a.status == 304 {
+			return etag
+		}
+		p.want(a, 200)
+		c.take(p, a)
+	}
+}
+
+// take notes a page, and that nothing in it was seen before.
+func (c *consumer) take(p *platform, a answer) {
+	p.t.Helper()
+	type doc struct {
+		ID string `json:"id"`
+		V  int    `json:"v"`
+	}
+	var body struct {
+		Documents []struct {
+			doc
+			Current, Previous *doc
+			Metadata          struct {
+				Op string `json:"operationType"`
+			}
+		}
+	}
+	p.check(json.Unmarshal([]byte(a.body), &body))
+	for _, d := range body.Documents {
+		if c.full {
+			of := d.Current
+			if of == nil {
+				of = d.Previous
+			}
+			c.events = append(c.events, fmt.Sprintf("%s %s %d", of.ID, d.Metadata.Op, of.V))
+			continue
+		}
+		if c.latest[d.ID] >= d.V {
+			p.t.Errorf("%s: version %d of %s came after version %d", c.name, d.V, d.ID, c.latest[d.ID])
+		}
+		c.latest[d.ID] = d.V
+	}
+}
+
+// check compares what was seen with what there is, after a poll.
+func (c *consumer) check(t *testing.T, w *world, mine func(id string) bool) {
+	t.Helper()
+	for id, v := range w.docs {
+		if !c.full && mine(id) && c.latest[id] != v {
+			t.Errorf("%s: has version %d of %s, missed %d", c.name, c.latest[id], id, v)
+		}
+	}
+}
+
+// TestChangeFeed_72Hours: three days of writes, splits (some cut off in the middle) and restarts. Every consumer, however seldom it asks, gets each
+// change once: of the feed of latest versions, the last version of each document at each poll, never one again; of the full one, all of them.
+func TestChangeFeed_72Hours(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(3) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			days(t, rand.New(rand.NewPCG(seed, 72)))
+		})
+	}
+}
+
+func days(t *testing.T, rnd *rand.Rand) {
+	p := withAccount(t)
+	p.want(p.do("POST", "/dbs", `{"id":"db"}`), 201)
+	p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"]},"changeFeedPolicy":{"retentionDuration":1440}}`, "x-ms-offer-throughput", "20000"), 201)
+	w := &world{docs: map[string]int{}, events: map[string][]string{}}
+	make1 := func(c consumer) *consumer {
+		c.at, c.latest = map[string]string{}, map[string]int{}
+		return &c
+	}
+	all := []*consumer{
+		make1(consumer{name: "whole"}), make1(consumer{name: "per range", ranged: true}), make1(consumer{name: "of a key", headers: []string{"x-ms-documentdb-partitionkey", `["k3"]`}}),
+		make1(consumer{name: "of all versions", ranged: true, full: true}), make1(consumer{name: "seldom"}),
+		make1(consumer{name: "low EPKs", headers: []string{"x-ms-start-epk", "", "x-ms-end-epk", "12345678"}}), make1(consumer{name: "high EPKs", headers: []string{"x-ms-start-epk", "12345678", "x-ms-end-epk", "FF"}}),
+	}
+	for _, r := range p.ranges() { // a full feed has no beginning
+		all[3].at[r.ID] = p.want(p.do("GET", "/dbs/db/colls/c/docs", "", "a-im", "Full-Fidelity Feed", "if-none-match", "*", "x-ms-documentdb-partitionkeyrangeid", r.ID), 304).header.Get("Etag")
+	}
+	const round = 20 * time.Minute
+	splits, cuts := 0, 0
+	for i := range int(72 * time.Hour / round) {
+		p.clock.Advance(round)
+		for range rnd.IntN(9) {
+			w.write(p, rnd)
+		}
+		for _, c := range all {
+			often := 3
+			if c.name == "seldom" {
+				often = 60
+			}
+			if rnd.IntN(often) == 0 {
+				c.poll(p)
+				c.check(t, w, mine(c, w))
+			}
+		}
+		if i%36 == 35 && splits < 8 {
+			splits++
+			rs := p.ranges()
+			cutAt := rnd.IntN(14)
+			steps := 0
+			p.s.catalog.Step = func(string) error {
+				if steps++; steps == cutAt {
+					return errors.New("cut")
+				}
+				return nil
+			}
+			if err := p.s.SplitRange(t.Context(), "acct", "db", "c", rs[rnd.IntN(len(rs))].ID); err != nil {
+				cuts++
+				p = p.reopen()
+			}
+			p.s.catalog.Step = nil
+		}
+		if rnd.IntN(30) == 0 {
+			p = p.reopen()
+		}
+		if rnd.IntN(20) == 0 {
+			p.check(p.s.catalog.TrimFeeds(t.Context()))
+		}
+		if t.Failed() {
+			return
+		}
+	}
+	for _, c := range all {
+		c.poll(p)
+		c.check(t, w, mine(c, w))
+	}
+	both := map[string]int{}
+	for _, c := range all[5:] {
+		for id, v := range c.latest {
+			if w.docs[id] == v {
+				both[id]++
+			}
+		}
+	}
+	for id := range w.docs {
+		if both[id] != 1 {
+			t.Errorf("%s came to %d of the two halves", id, both[id])
+		}
+	}
+	got := map[string][]string{}
+	for _, e := range all[3].events {
+		var id, op string
+		var v int
+		if _, err := fmt.Sscan(e, &id, &op, &v); err != nil {
+			t.Fatal(err)
+		}
+		got[id] = append(got[id], fmt.Sprintf("%s %d", op, v))
+	}
+	if d := cmp.Diff(w.events, got); d != "" {
+		t.Errorf("of all versions: %s", d)
+	}
+	if len(p.ranges()) != 2+splits || splits < 5 {
+		t.Errorf("%d splits, %d ranges", splits, len(p.ranges()))
+	}
+	t.Logf("%d writes, %d splits, %d of them cut off", w.version, splits, cuts)
+}
+
+// mine tells which documents a consumer follows. Those of the halves are checked together.
+func mine(c *consumer, w *world) func(id string) bool {
+	return func(id string) bool {
+		switch c.name {
+		case "of a key":
+			return w.key(atoiD(id)) == "k3"
+		case "low EPKs", "high EPKs":
+			return false
+		}
+		return true
+	}
+}
+
+func atoiD(id string) (n int) {
+	_, _ = fmt.Sscanf(id, "d%d", &n)
+	return n
+}

@@ -1,0 +1,103 @@
+package gateway
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/query"
+)
+
+// setMetrics tells what the query cost, to a client that asks.
+func (c *call) setMetrics(q *parsedQuery, page query.Page, took time.Duration) {
+	if c.isTrue("X-Ms-Documentdb-Populatequerymetrics") {
+		ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+		var lookup time.Duration
+		ratio := 0.0
+		for _, f := range q.finders {
+			lookup += f.Lookup
+		}
+		if q.plan.Kind != 0 {
+			ratio = 1
+			if page.Scanned > 0 {
+				ratio = min(1, float64(len(page.Rows))/float64(page.Scanned))
+			}
+		}
+		c.SetHeader("X-Ms-Documentdb-Query-Metrics", fmt.Sprintf(
+			"totalExecutionTimeInMs=%.2f;queryCompileTimeInMs=%.2f;queryLogicalPlanBuildTimeInMs=0.00;queryPhysicalPlanBuildTimeInMs=0.00;queryOptimizationTimeInMs=0.00;"+
+				"VMExecutionTimeInMs=%.2f;indexLookupTimeInMs=%.2f;instructionCount=%d;documentLoadTimeInMs=%.2f;systemFunctionExecuteTimeInMs=0.00;userFunctionExecuteTimeInMs=0.00;"+
+				"retrievedDocumentCount=%d;retrievedDocumentSize=%d;outputDocumentCount=%d;outputDocumentSize=%d;writeOutputTimeInMs=0.00;indexUtilizationRatio=%.2f",
+			ms(took+q.compile), ms(q.compile), ms(took), ms(lookup), page.Scanned, ms(took-lookup), page.Scanned, page.Bytes, len(page.Rows), page.Bytes, ratio))
+	}
+	switch {
+	case c.isTrue("X-Ms-Cosmos-Populateindexmetrics"):
+		c.SetHeader("X-Ms-Cosmos-Index-Utilization", base64.StdEncoding.EncodeToString(q.indexMetrics(false)))
+	case c.isTrue("X-Ms-Cosmos-Populateindexmetrics-V2"):
+		c.SetHeader("X-Ms-Cosmos-Index-Utilization", string(q.indexMetrics(true)))
+	}
+}
+
+// Index metrics, in the first and the second form of the service.
+type (
+	singleIndex struct {
+		Filter  *string `json:"FilterExpression,omitempty"`
+		Spec    string  `json:"IndexSpec"`
+		Precise *bool   `json:"FilterPreciseSet,omitempty"`
+		Set     *bool   `json:"IndexPreciseSet,omitempty"`
+		Impact  string  `json:"IndexImpactScore,omitempty"`
+	}
+	compositeIndex struct {
+		Specs  []string `json:"IndexSpecs"`
+		Set    *bool    `json:"IndexPreciseSet,omitempty"`
+		Impact string   `json:"IndexImpactScore,omitempty"`
+	}
+	indexMetrics1 struct {
+		Utilized           []singleIndex    `json:"UtilizedSingleIndexes"`
+		Potential          []singleIndex    `json:"PotentialSingleIndexes"`
+		UtilizedComposite  []compositeIndex `json:"UtilizedCompositeIndexes"`
+		PotentialComposite []compositeIndex `json:"PotentialCompositeIndexes"`
+	}
+	indexSet struct {
+		Single    []singleIndex    `json:"SingleIndexes"`
+		Composite []compositeIndex `json:"CompositeIndexes"`
+	}
+	indexMetrics2 struct {
+		Utilized  indexSet `json:"Utilized"`
+		Potential indexSet `json:"Potential"`
+	}
+)
+
+// indexMetrics says which paths of the index the query used, and which it would have used if the policy had them.
+func (q *parsedQuery) indexMetrics(second bool) []byte {
+	single := func(specs []string) []singleIndex {
+		out := []singleIndex{}
+		specs = slices.Clone(specs)
+		slices.Sort(specs)
+		for _, s := range slices.Compact(specs) {
+			x := singleIndex{Spec: s}
+			if !second {
+				yes, none := true, ""
+				x = singleIndex{Filter: &none, Spec: s, Precise: &yes, Set: &yes, Impact: "High"}
+			}
+			out = append(out, x)
+		}
+		return out
+	}
+	composite := []compositeIndex{}
+	if q.plan.Composite != nil {
+		x := compositeIndex{Specs: q.plan.Composite}
+		if !second {
+			no := false
+			x.Set, x.Impact = &no, "High"
+		}
+		composite = append(composite, x)
+	}
+	var v any = indexMetrics1{single(q.plan.Used), single(q.plan.Missed), composite, []compositeIndex{}}
+	if second {
+		v = indexMetrics2{indexSet{single(q.plan.Used), composite}, indexSet{single(q.plan.Missed), []compositeIndex{}}}
+	}
+	b, _ := json.Marshal(v) // strings and booleans only
+	return b
+}

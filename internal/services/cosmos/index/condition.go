@@ -1,0 +1,513 @@
+package index
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/query"
+)
+
+// condition is what a WHERE clause says about terms: every document for which the clause is true meets it. nil says nothing. It is a *leaf, an every or a some.
+type condition interface{ condition() }
+
+// leaf: the document has a term of the path within one of the spans.
+type leaf struct {
+	path  Path
+	hash  uint64
+	spans []span // in order, disjoint; none: no document
+	// exact: a document with such a term makes the expression true, provided that it has each property once.
+	exact bool
+}
+
+type (
+	every []condition
+	some  []condition
+)
+
+func (*leaf) condition() {}
+func (every) condition() {}
+func (some) condition()  {}
+
+// span is an interval of values in the form of terms: [low, high).
+type span struct{ low, high []byte }
+
+// successor is the first of the byte strings that come after all that begin with b.
+func successor(b []byte) []byte {
+	out := bytes.Clone(b)
+	for i := len(out) - 1; i >= 0; i-- {
+		if out[i]++; out[i] != 0 {
+			return out[:i+1]
+		}
+	}
+	return []byte{0xff, 0xff}
+}
+
+func equalTo(term []byte) span { return span{term, successor(term)} }
+
+// equality tells whether the span is one value, and which.
+func (s span) equality() (term []byte, ok bool) {
+	n, _, err := valueLen(s.low, 0)
+	return s.low, err == nil && n == len(s.low) && bytes.Equal(s.high, successor(s.low))
+}
+
+// intersect keeps what is in both lists.
+func intersect(a, b []span) []span {
+	var out []span
+	for i, j := 0, 0; i < len(a) && j < len(b); {
+		s := span{a[i].low, a[i].high}
+		if bytes.Compare(b[j].low, s.low) > 0 {
+			s.low = b[j].low
+		}
+		if bytes.Compare(b[j].high, s.high) < 0 {
+			s.high = b[j].high
+		}
+		if bytes.Compare(s.low, s.high) < 0 {
+			out = append(out, s)
+		}
+		if bytes.Compare(a[i].high, b[j].high) < 0 {
+			i++
+		} else {
+			j++
+		}
+	}
+	return out
+}
+
+// unite sorts spans and joins those that touch.
+func unite(spans []span) []span {
+	slices.SortFunc(spans, func(a, b span) int { return bytes.Compare(a.low, b.low) })
+	var out []span
+	for _, s := range spans {
+		if n := len(out); n > 0 && bytes.Compare(s.low, out[n-1].high) < 0 {
+			if bytes.Compare(s.high, out[n-1].high) > 0 {
+				out[n-1].high = s.high
+			}
+			continue
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// names are the aliases of FROM and what they stand for.
+type names struct {
+	paths  map[string]Path // an alias that stands for nothing in the document has a nil entry in others
+	others map[string]bool
+	bound  bool // the container has been named
+	lost   bool // some part of an AND is in no condition
+	params map[string]query.Value
+}
+
+func newNames(from query.Collection, params map[string]query.Value) *names {
+	n := &names{paths: map[string]Path{}, others: map[string]bool{}, params: params}
+	if from != nil {
+		n.add(from)
+	}
+	return n
+}
+
+// inner are the names in a subquery.
+func (n *names) inner(from query.Collection) *names {
+	in := &names{paths: map[string]Path{}, others: map[string]bool{}, bound: n.bound, params: n.params}
+	for k, v := range n.paths {
+		in.paths[k] = v
+	}
+	for k := range n.others {
+		in.others[k] = true
+	}
+	if from != nil {
+		in.add(from)
+	}
+	return in
+}
+
+func (n *names) set(name string, p Path, ok bool) {
+	delete(n.paths, name)
+	delete(n.others, name)
+	if ok {
+		n.paths[name] = p
+	} else {
+		n.others[name] = true
+	}
+}
+
+func (n *names) add(col query.Collection) {
+	switch col := col.(type) {
+	case *query.JoinCollection:
+		n.add(col.Left)
+		n.add(col.Right)
+	case *query.IterateCollection:
+		if src, ok := col.Source.(*query.PathCollection); ok {
+			p, known := n.collection(src)
+			n.set(col.Name, append(slices.Clip(p), step{elements: true}), known)
+			return
+		}
+		n.set(col.Name, nil, false)
+	case *query.SubqueryCollection:
+		n.bound = true // inside it, if not before
+		n.set(col.Alias, nil, false)
+	case *query.PathCollection:
+		alias := col.Alias
+		if k := len(col.Path); alias == "" && k == 0 {
+			alias = col.Root
+		} else if alias == "" && !col.Path[k-1].IsIndex {
+			alias = col.Path[k-1].Name
+		}
+		p, known := n.collection(col)
+		if alias != "" {
+			n.set(alias, p, known)
+		}
+	}
+}
+
+func (n *names) collection(col *query.PathCollection) (Path, bool) {
+	base, known := n.paths[col.Root]
+	if !known {
+		if n.bound || n.others[col.Root] {
+			return nil, false
+		}
+		n.bound = true
+	}
+	p := slices.Clip(base)
+	for _, s := range col.Path {
+		p = append(p, step{name: s.Name, elements: s.IsIndex})
+	}
+	return p, true
+}
+
+// path resolves c.a.b["d"][0]. An element by its place is taken for all elements.
+func (n *names) path(e query.Expr) (p Path, ok bool) {
+	switch x := e.(type) {
+	case *query.Ident:
+		p, ok = n.paths[x.Name]
+		return slices.Clip(p), ok
+	case *query.Property:
+		if p, ok = n.path(x.Base); ok {
+			return append(p, step{name: x.Name}), true
+		}
+	case *query.Index:
+		l, isLiteral := x.Key.(*query.Literal)
+		if !isLiteral {
+			return nil, false
+		}
+		if p, ok = n.path(x.Base); !ok {
+			return nil, false
+		}
+		switch l.Value.Kind() {
+		case query.KindString:
+			return append(p, step{name: l.Value.Str()}), true
+		case query.KindNumber:
+			return append(p, step{elements: true}), true
+		}
+	}
+	return nil, false
+}
+
+// of works out the condition of an expression that must be true.
+func (n *names) of(e query.Expr) condition {
+	switch x := e.(type) {
+	case *query.Binary:
+		return n.binary(x)
+	case *query.Between:
+		if x.Not {
+			return nil
+		}
+		return n.both(n.compare(x.X, ">=", x.Low), n.compare(x.X, "<=", x.High))
+	case *query.In:
+		return n.in(x)
+	case *query.Like:
+		return n.like(x)
+	case *query.Call:
+		return n.call(x)
+	case *query.Unary:
+		if x.Op == "NOT" {
+			return n.boolean(x.X, typeFalse)
+		}
+	case *query.Subquery:
+		if x.Kind == "EXISTS" && x.Query.Where != nil && !x.Query.HasAggregate() {
+			return n.inner(x.Query.From).of(x.Query.Where)
+		}
+	case *query.Ident, *query.Property, *query.Index:
+		return n.boolean(x, typeTrue)
+	}
+	return nil
+}
+
+// boolean is a property that must be true or false itself.
+func (n *names) boolean(e query.Expr, value byte) condition {
+	switch e.(type) {
+	case *query.Ident, *query.Property, *query.Index:
+		return n.leaf(e, []span{equalTo([]byte{value})}, true)
+	}
+	return nil
+}
+
+// leaf is nil where e is no path.
+func (n *names) leaf(e query.Expr, spans []span, exact bool) condition {
+	p, ok := n.path(e)
+	if !ok || len(p) == 0 {
+		return nil
+	}
+	return &leaf{path: p, hash: p.hash(), spans: unite(spans), exact: exact && p.single()}
+}
+
+func (n *names) binary(x *query.Binary) condition {
+	switch x.Op {
+	case "AND":
+		var out every
+		for _, e := range query.Operands(x) {
+			if c := n.of(e); c != nil {
+				out = append(out, c)
+			} else {
+				n.lost = true
+			}
+		}
+		return merged(out)
+	case "OR":
+		var out some
+		for _, e := range query.Operands(x) {
+			c := n.of(e)
+			if c == nil {
+				return nil
+			}
+			out = append(out, c)
+		}
+		return union(out)
+	case "=", "<", "<=", ">", ">=":
+		if c := n.compare(x.X, x.Op, x.Y); c != nil {
+			return c
+		}
+		turned := map[string]string{"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+		return n.compare(x.Y, turned[x.Op], x.X)
+	}
+	return nil
+}
+
+// merged joins leaves of one path into one, where a document has only one value there.
+func merged(in every) condition {
+	var out every
+	for _, c := range in {
+		l, ok := c.(*leaf)
+		if !ok || !l.path.single() {
+			out = append(out, c)
+			continue
+		}
+		at := slices.IndexFunc(out, func(c condition) bool {
+			o, ok := c.(*leaf)
+			return ok && o.hash == l.hash
+		})
+		if at < 0 {
+			out = append(out, l)
+			continue
+		}
+		o := out[at].(*leaf)
+		out[at] = &leaf{path: l.path, hash: l.hash, spans: intersect(o.spans, l.spans), exact: o.exact && l.exact}
+	}
+	switch len(out) {
+	case 0:
+		return nil
+	case 1:
+		return out[0]
+	}
+	return out
+}
+
+// union joins leaves of one path.
+func union(in some) condition {
+	var out some
+	for _, c := range in {
+		l, ok := c.(*leaf)
+		at := -1
+		if ok {
+			at = slices.IndexFunc(out, func(c condition) bool {
+				o, ok := c.(*leaf)
+				return ok && o.hash == l.hash
+			})
+		}
+		if at < 0 {
+			out = append(out, c)
+			continue
+		}
+		o := out[at].(*leaf)
+		out[at] = &leaf{path: l.path, hash: l.hash, spans: unite(append(slices.Clone(o.spans), l.spans...)), exact: o.exact && l.exact}
+	}
+	if len(out) == 1 {
+		return out[0]
+	}
+	return out
+}
+
+// both is the AND of two bounds on the same value.
+func (n *names) both(a, b condition) condition {
+	x, isLeaf := a.(*leaf)
+	y, also := b.(*leaf)
+	if !isLeaf || !also {
+		return nil
+	}
+	return &leaf{path: x.path, hash: x.hash, spans: intersect(x.spans, y.spans), exact: x.exact && y.exact}
+}
+
+// compare is `path op constant`; nil if it is not of that form.
+func (n *names) compare(path query.Expr, op string, constant query.Expr) condition {
+	v, ok := query.Constant(constant, n.params)
+	if !ok {
+		return nil
+	}
+	term, ok := appendValue(nil, v)
+	if !ok {
+		return nil
+	}
+	_, cut, _ := valueLen(term, 0)
+	first, last := []byte{term[0]}, []byte{term[0] + 1} // of the values of its type
+	if v.Kind() == query.KindBool {
+		first, last = []byte{typeFalse}, []byte{typeTrue + 1}
+	}
+	var s span
+	switch op {
+	case "=":
+		s = equalTo(term)
+	case "<=":
+		s = span{first, successor(term)}
+	case "<":
+		if s = (span{first, term}); cut {
+			s.high = successor(term)
+		}
+	case ">=":
+		s = span{term, last}
+	case ">":
+		if s = (span{successor(term), last}); cut {
+			s.low = term
+		}
+	}
+	if bytes.Compare(s.low, s.high) >= 0 {
+		return n.leaf(path, nil, true)
+	}
+	return n.leaf(path, []span{s}, !cut)
+}
+
+func (n *names) in(x *query.In) condition {
+	if x.Not {
+		return nil
+	}
+	values := make([]query.Value, len(x.List))
+	for i, e := range x.List {
+		v, ok := query.Constant(e, n.params)
+		if !ok {
+			return nil
+		}
+		values[i] = v
+	}
+	return n.oneOf(x.X, values)
+}
+
+// oneOf is a path whose value equals one of several constants.
+func (n *names) oneOf(path query.Expr, values []query.Value) condition {
+	spans, exact := make([]span, 0, len(values)), true
+	for _, v := range values {
+		if v.Kind() == query.KindUndefined {
+			continue // equals nothing
+		}
+		term, ok := appendValue(nil, v)
+		if !ok {
+			return nil
+		}
+		_, cut, _ := valueLen(term, 0)
+		exact = exact && !cut
+		spans = append(spans, equalTo(term))
+	}
+	return n.leaf(path, spans, exact)
+}
+
+// startsWith is a path whose value begins with s.
+func (n *names) startsWith(path query.Expr, s string, exact bool) condition {
+	if len(s) > maxString {
+		return n.leaf(path, []span{equalTo(appendString(nil, []byte(s)))}, false)
+	}
+	return n.leaf(path, []span{equalTo(appendPrefix(nil, s))}, exact)
+}
+
+func (n *names) like(x *query.Like) condition {
+	v, ok := query.Constant(x.Pattern, n.params)
+	if !ok || v.Kind() != query.KindString || x.Not {
+		return nil
+	}
+	special := "%_["
+	if x.HasEscape {
+		special += x.Escape
+	}
+	pattern := v.Str()
+	i := strings.IndexAny(pattern, special)
+	switch {
+	case i < 0:
+		return n.oneOf(x.X, []query.Value{v})
+	case i == 0:
+		return nil
+	}
+	return n.startsWith(x.X, pattern[:i], pattern[i:] == "%")
+}
+
+func (n *names) call(x *query.Call) condition {
+	if x.UDF || len(x.Args) == 0 {
+		return nil
+	}
+	types := func(low, high byte) condition { return n.leaf(x.Args[0], []span{{[]byte{low}, []byte{high}}}, true) }
+	switch strings.ToUpper(x.Name) {
+	case "STARTSWITH":
+		if v, ok := n.arg(x, 1); ok && len(x.Args) == 2 && v.Kind() == query.KindString {
+			return n.startsWith(x.Args[0], v.Str(), true)
+		}
+	case "STRINGEQUALS":
+		if v, ok := n.arg(x, 1); ok && len(x.Args) == 2 && v.Kind() == query.KindString {
+			return n.oneOf(x.Args[0], []query.Value{v})
+		}
+	case "IS_NULL":
+		return n.oneOf(x.Args[0], []query.Value{query.Null})
+	case "IS_BOOL":
+		return types(typeFalse, typeTrue+1)
+	case "IS_NUMBER":
+		return types(typeNumber, typeNumber+1)
+	case "IS_STRING":
+		return types(typeString, typeString+1)
+	case "IS_PRIMITIVE":
+		return types(typeNull, typeString+1)
+	case "ARRAY_CONTAINS":
+		return n.arrayContains(x)
+	}
+	return nil
+}
+
+func (n *names) arg(x *query.Call, i int) (query.Value, bool) {
+	if i >= len(x.Args) {
+		return query.Undefined, false
+	}
+	return query.Constant(x.Args[i], n.params)
+}
+
+// arrayContains is ARRAY_CONTAINS(path, constant) or ARRAY_CONTAINS(constant, path). Of an object that is looked for, the members tell.
+func (n *names) arrayContains(x *query.Call) condition {
+	if list, ok := n.arg(x, 0); ok && len(x.Args) == 2 && list.Kind() == query.KindArray {
+		values := make([]query.Value, list.Len())
+		for i := range values {
+			values[i] = list.At(i)
+		}
+		return n.oneOf(x.Args[1], values)
+	}
+	v, ok := n.arg(x, 1)
+	p, isPath := n.path(x.Args[0])
+	if !ok || !isPath {
+		return nil
+	}
+	p = append(p, step{elements: true})
+	var out every
+	var add func(p Path, v query.Value)
+	add = func(p Path, v query.Value) {
+		if term, ok := appendValue(nil, v); ok {
+			out = append(out, &leaf{path: p, hash: p.hash(), spans: []span{equalTo(term)}})
+			return
+		}
+		v.Members(func(name string, m query.Value) { add(append(slices.Clip(p), step{name: strings.Clone(name)}), m) })
+	}
+	add(p, v)
+	return merged(out)
+}

@@ -1,0 +1,229 @@
+package items
+
+import (
+	"cmp"
+	"context"
+	"encoding/hex"
+	"time"
+
+	"github.com/bulkheadhq/bulkhead/internal/fault"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/index"
+	"github.com/bulkheadhq/bulkhead/internal/store"
+)
+
+// Finder finds the documents of one query in a range, through the index where that helps. It serves one request and is not safe for concurrent use.
+type Finder struct {
+	s        *Store
+	r        Range
+	sel      Selection
+	bounds   index.Bounds
+	analysis *index.Analysis
+	sorts    bool // no walk: it has turned out not to have the order
+
+	plan       *index.Plan
+	generation uint64
+	gathers    bool // documents come in the order of their creation
+	// Lookup is how long finding candidates took, Candidates how many there were.
+	Lookup     time.Duration
+	Candidates int
+}
+
+// NewFinder makes a Finder. With sorted set, the query is going to sort, whatever the index has.
+func (s *Store) NewFinder(r Range, sel Selection, a *index.Analysis, sorted bool) (*Finder, error) {
+	f := &Finder{s: s, r: r, sel: sel, analysis: a, sorts: sorted}
+	if sel.Bounded {
+		low, err := epkBytes(sel.Low)
+		if err != nil {
+			return nil, err
+		}
+		high, err := epkBytes(sel.High)
+		if err != nil {
+			return nil, err
+		}
+		f.bounds = index.Within(low, high)
+	}
+	return f, nil
+}
+
+// view runs fn on the range with a plan that fits its index as it is there.
+func (f *Finder) view(ctx context.Context, fn func(sn store.Snapshot) error) error {
+	x, err := f.s.indexOf(ctx, f.r.GUID)
+	if err != nil {
+		return err
+	}
+	for {
+		stale := false
+		err = f.s.st.View(ctx, Shard(f.r.GUID), func(sn store.Snapshot) error {
+			if sn.LSN() == 0 {
+				return ErrNoRange
+			}
+			st, err := index.ReadState(sn)
+			if err != nil {
+				return err
+			}
+			if stale = st.Generation != x.Generation; stale {
+				return nil
+			}
+			if f.plan == nil || f.generation != st.Generation {
+				if err := f.choose(sn, x, st.Generation); err != nil {
+					return err
+				}
+			}
+			return fn(sn)
+		})
+		if err != nil || !stale {
+			return err
+		}
+		if x, err = f.s.loadIndex(ctx, f.r.GUID); err != nil {
+			return err
+		}
+	}
+}
+
+func (f *Finder) choose(sn store.Snapshot, x *index.Index, generation uint64) error {
+	b, err := sn.Get(rangeKey)
+	if b == nil || err != nil {
+		return cmp.Or(err, ErrNoRange)
+	}
+	r, err := decodeRange(b)
+	if err != nil {
+		return err
+	}
+	f.plan, err = x.Choose(sn, f.analysis, f.bounds, int(r.documents), f.sorts, f.s.Tuning)
+	f.generation = generation
+	return err
+}
+
+// maxGathered is how many documents a query gathers that began by gathering.
+const maxGathered = 100_000
+
+// Plan tells how the documents are going to be found.
+func (f *Finder) Plan(ctx context.Context) (*index.Plan, error) {
+	err := f.view(ctx, func(store.Snapshot) error { return nil })
+	return f.plan, err
+}
+
+// Gather makes the documents come in the order of their creation, if the plan is a Filter that finds at most limit.
+func (f *Finder) Gather(ctx context.Context, limit int) (ok bool, err error) {
+	err = f.view(ctx, func(sn store.Snapshot) (err error) {
+		if ok = f.plan.Kind == index.Filter; ok {
+			ok, err = f.plan.Gather(sn, limit)
+		}
+		f.gathers = ok
+		return err
+	})
+	return ok, err
+}
+
+// Next reads on after a row's key, as List does: in the order of keys, of effective partition key and number, or of the query's ORDER BY where the plan is
+// index.Order. index.ErrUnordered: the query has to sort.
+func (f *Finder) Next(ctx context.Context, after string, rows, size int) (Page, error) {
+	ordered := f.plan != nil && f.plan.Kind == index.Order
+	var p Page
+	var texts slab
+	var scan bool
+	ended := expiry{now: f.s.clock.Now().Unix()}
+	err := f.view(ctx, func(sn store.Snapshot) error {
+		p, texts = Page{State: State{Range: f.r, LSN: f.r.lsn(sn.LSN())}}, slab{rowsMax: rows, sizeMax: size}
+		if err := ended.seen(&f.r, sn); err != nil {
+			return err
+		}
+		if ordered != (f.plan.Kind == index.Order) {
+			return index.ErrUnordered // the policy has changed under the query
+		}
+		if scan = f.plan.Kind == index.Scan; scan {
+			return nil
+		}
+		if f.gathers {
+			if ok, err := f.plan.Gather(sn, maxGathered); !ok || err != nil {
+				scan = true
+				return err
+			}
+		}
+		begin := time.Now() // of the metrics only
+		found, more, err := f.plan.Find(sn, after, rows)
+		f.Lookup += time.Since(begin)
+		if err != nil {
+			return err
+		}
+		p.More = more
+		for i, c := range found {
+			if i > 0 && len(texts.texts) >= size {
+				p.More = true
+				break
+			}
+			p.Last = c.Key
+			b, err := sn.Get(append([]byte("D|"), c.Suffix...))
+			if err != nil {
+				return err
+			}
+			if b == nil {
+				continue // deleted since the plan was made
+			}
+			h, text, err := decodeDocument(b)
+			if err != nil {
+				return err
+			}
+			if ended.ended(h) {
+				continue
+			}
+			texts.addKey(c.Key, text)
+		}
+		return nil
+	})
+	if err != nil {
+		return Page{}, err
+	}
+	if scan {
+		if f.gathers {
+			return f.s.List(ctx, f.r, f.sel, after, rows, size)
+		}
+		return f.s.listInKeys(ctx, f.r, f.sel, after, rows, size)
+	}
+	p.Rows = texts.rows()
+	f.Candidates += len(p.Rows)
+	return p, nil
+}
+
+// listInKeys is List in the order of effective partition keys, whatever the selection.
+func (s *Store) listInKeys(ctx context.Context, r Range, sel Selection, after string, rows, size int) (Page, error) {
+	cursor, err := hex.DecodeString(after)
+	if err != nil || len(cursor) > store.MaxKey-3 {
+		return Page{}, fault.New(fault.Invalid, "BadRequest", "The continuation token is invalid.")
+	}
+	if !sel.Bounded {
+		sel = Selection{High: "FF", Bounded: true}
+	}
+	return s.listByEPK(ctx, r, sel, cursor, rows, size)
+}
+
+// Count answers a query that only counts, if the index alone can tell. Documents that may end have to be looked at.
+func (f *Finder) Count(ctx context.Context) (n uint64, ok bool, err error) {
+	if f.r.Rules.Timed {
+		return 0, false, nil
+	}
+	err = f.view(ctx, func(sn store.Snapshot) error {
+		n, ok = 0, false
+		x := f.s.indexes.get(f.r.GUID)
+		if x == nil || x.Generation != f.generation {
+			return nil
+		}
+		begin := time.Now() // of the metrics only
+		var err error
+		n, ok, err = x.Count(sn, f.analysis, f.bounds)
+		f.Lookup += time.Since(begin)
+		return err
+	})
+	return n, ok, err
+}
+
+// addKey is add for a row whose key is text already.
+func (s *slab) addKey(key string, text []byte) {
+	if s.ends == nil {
+		s.ends = make([]end, 0, min(s.rowsMax, 64))
+		s.texts = make([]byte, 0, min(s.sizeMax, (len(text)+len(text)/8)*cap(s.ends)))
+	}
+	s.keys = append(s.keys, key...)
+	s.texts = append(s.texts, text...)
+	s.ends = append(s.ends, end{len(s.keys), len(s.texts)})
+}
