@@ -21,14 +21,6 @@ func TestVaultObjects(t *testing.T) {
 				prefix := harness.Name("o")
 				c := c
 				c.env = append([]string{"PREFIX=" + prefix}, c.env...)
-				got, said, err := w.run(t, c, way, "secret", w.app.Secret.SecretText)
-				if err != nil {
-					t.Fatalf("%v\n%s", err, said)
-				}
-				var seen map[string]any
-				if err := json.Unmarshal([]byte(got.Value), &seen); err != nil {
-					t.Fatalf("%q: %v", got.Value, err)
-				}
 				want := map[string]any{
 					"rotated": true, "oldVerifies": true, "newVerifies": false, "decrypted": "hello", "unwrapped": "0123456789abcdef",
 					"curve": []any{"P-384", true}, "disabled": 403., "keys": []any{prefix + "-ec", prefix + "-key"}, "versions": 2.,
@@ -37,10 +29,24 @@ func TestVaultObjects(t *testing.T) {
 					"secretOfCertificate": "application/x-pkcs12",
 					"secret":              []any{"v2", "v1", "text/plain"}, "secretVersions": 2., "gone": 404., "recovered": "v2",
 				}
-				if d := cmp.Diff(want, seen); d != "" {
+				if d := cmp.Diff(want, w.seen(t, c, way)); d != "" {
 					t.Errorf("-want +seen\n%s", d)
 				}
 			})
 		}
 	}
+}
+
+// seen runs a program that prints what it saw, signed in with the secret.
+func (w world) seen(t *testing.T, c client, way harness.Way) map[string]any {
+	t.Helper()
+	got, said, err := w.run(t, c, way, "secret", w.app.Secret.SecretText)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	var seen map[string]any
+	if err := json.Unmarshal([]byte(got.Value), &seen); err != nil {
+		t.Fatalf("%q: %v", got.Value, err)
+	}
+	return seen
 }

@@ -216,7 +216,7 @@ func TestOnBehalfOf(t *testing.T) {
 	}
 }
 
-// TestRoles: roles of users and applications, and what a demand for assignment refuses.
+// TestRoles: roles of users and applications.
 func TestRoles(t *testing.T) {
 	t.Parallel()
 	p := newPlatform(t, func(d *directory.Deps) { d.PasswordGrant = true })
@@ -257,6 +257,60 @@ func TestRoles(t *testing.T) {
 			t.Errorf("%s: %v", name, c)
 		}
 	}
+}
+
+// TestAssignmentRequired: what demands assignment takes only who has been given a role on it, as long as it demands it.
+func TestAssignmentRequired(t *testing.T) {
+	t.Parallel()
+	p := newPlatform(t, func(d *directory.Deps) { d.PasswordGrant = true })
+	contoso := p.tenant("Contoso")
+	admin := p.token(p.app(directory.AppSpec{TenantID: contoso.ID, DisplayName: "admin", Administrator: true}), graphScope)
+	ada, bob := p.person(contoso, "ada"), p.person(contoso, "bob")
+	caller := p.app(directory.AppSpec{TenantID: contoso.ID, DisplayName: "caller"})
+	api := p.app(directory.AppSpec{TenantID: contoso.ID, DisplayName: "api", IdentifierURIs: []string{"api://orders"}})
+	const scopeID, noRole = "11111111-1111-4111-8111-111111111111", "00000000-0000-0000-0000-000000000000"
+	p.change(api, func(a *directory.Application) {
+		a.Scopes = []directory.Scope{{ID: scopeID, Value: "read", Type: "User"}}
+		a.PreAuthorized = []directory.PreAuthorized{{AppID: cliID, ScopeIDs: []string{scopeID}}}
+	})
+	demand := func(required bool) {
+		t.Helper()
+		if a := p.graph(admin, "PATCH", "/v1.0/servicePrincipals/"+api.sp.ObjectID, map[string]any{"appRoleAssignmentRequired": required}); a.status != 204 {
+			t.Fatalf("appRoleAssignmentRequired %v: %d %s", required, a.status, a.raw)
+		}
+	}
+	daemonToken := func(d daemon) answer {
+		return p.post(publicLogin, "/"+contoso.ID+v2Token, secretForm(d, "api://orders/.default"))
+	}
+	userToken := func(upn string) answer {
+		return p.post(publicLogin, "/"+contoso.ID+v2Token, url.Values{
+			"grant_type": {"password"}, "client_id": {cliID}, "username": {upn}, "password": {password}, "scope": {"api://orders/read"},
+		})
+	}
+	granted := func(name string, a answer) {
+		t.Helper()
+		if a.status != 200 {
+			t.Errorf("%s: %d %s", name, a.status, a.raw)
+		}
+	}
+	granted("application, nothing demanded", daemonToken(caller))
+	granted("user, nothing demanded", userToken(ada.UPN))
+	demand(true)
+	refused := daemonToken(caller)
+	wantAADSTS(t, "application", refused, 400, 501051, "invalid_grant")
+	if text, _ := refused.body["error_description"].(string); !strings.Contains(text, "'"+caller.AppID+"'(caller)") || !strings.Contains(text, api.AppID) {
+		t.Errorf("the refusal does not name both applications: %s", text)
+	}
+	wantAADSTS(t, "user", userToken(ada.UPN), 400, 50105, "invalid_grant")
+	granted("the API for itself", daemonToken(api))
+
+	p.assign(api, caller.sp.ObjectID, noRole)
+	p.assign(api, p.group(contoso, "readers", ada.ObjectID).ObjectID, noRole)
+	granted("assigned application", daemonToken(caller))
+	granted("user of an assigned group", userToken(ada.UPN))
+	wantAADSTS(t, "another user", userToken(bob.UPN), 400, 50105, "invalid_grant")
+	demand(false)
+	granted("user, no longer demanded", userToken(bob.UPN))
 }
 
 // assign gives a principal a role on an application.

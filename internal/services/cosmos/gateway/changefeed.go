@@ -108,22 +108,8 @@ func (g *Gateway) changeFeed(ctx context.Context, c *call, con *catalog.Containe
 	if kind != feedLatest && kind != feedFull {
 		return nil, invalid("The value '%s' of the header A-IM is invalid; it is Incremental Feed or Full-Fidelity Feed.", c.header("A-Im"))
 	}
-	if _, err := c.consistency(); err != nil {
-		return nil, err
-	}
-	limit, err := c.pageSize()
+	limit, sel, ranges, err := g.admitFeed(c, con)
 	if err != nil {
-		return nil, err
-	}
-	sel, _, err := c.selection(con)
-	if err != nil {
-		return nil, err
-	}
-	ranges, err := c.scope(con, sel)
-	if err != nil {
-		return nil, err
-	}
-	if err := g.admitAll(c, con, ranges); err != nil {
 		return nil, err
 	}
 	start, err := c.parseFeedStart()

@@ -173,6 +173,23 @@ func (c *call) selection(con *catalog.Container) (sel items.Selection, pinned bo
 	return items.Selection{Low: low, High: high, Bounded: true}, false, nil
 }
 
+// admitFeed reads how many documents a feed is to give at a time, of which part of the container, and finds the ranges that hold it, if they have throughput left.
+func (g *Gateway) admitFeed(c *call, con *catalog.Container) (limit int, sel items.Selection, ranges []items.Range, err error) {
+	if _, err = c.consistency(); err != nil {
+		return limit, sel, nil, err
+	}
+	if limit, err = c.pageSize(); err != nil {
+		return limit, sel, nil, err
+	}
+	if sel, _, err = c.selection(con); err != nil {
+		return limit, sel, nil, err
+	}
+	if ranges, err = c.scope(con, sel); err != nil {
+		return limit, sel, nil, err
+	}
+	return limit, sel, ranges, g.admitAll(c, con, ranges)
+}
+
 // listDocuments reads the feed of documents, of the container or of one logical partition.
 func (g *Gateway) listDocuments(ctx context.Context, c *call) (any, error) {
 	con, err := g.container(ctx, c)
@@ -182,22 +199,8 @@ func (g *Gateway) listDocuments(ctx context.Context, c *call) (any, error) {
 	if c.header("A-Im") != "" {
 		return g.changeFeed(ctx, c, con)
 	}
-	if _, err := c.consistency(); err != nil {
-		return nil, err
-	}
-	limit, err := c.pageSize()
+	limit, sel, ranges, err := g.admitFeed(c, con)
 	if err != nil {
-		return nil, err
-	}
-	sel, _, err := c.selection(con)
-	if err != nil {
-		return nil, err
-	}
-	ranges, err := c.scope(con, sel)
-	if err != nil {
-		return nil, err
-	}
-	if err := g.admitAll(c, con, ranges); err != nil {
 		return nil, err
 	}
 	m := mark("feed", con.Derived.RID, c.header("X-Ms-Documentdb-Partitionkey"))

@@ -151,6 +151,7 @@ func TestSpot(t *testing.T) {
 func FuzzSpot(f *testing.F) {
 	f.Add("0A@10-20,40=0B,FF=0C")
 	f.Add("0A")
+	f.Add(",0")
 	f.Fuzz(func(t *testing.T, text string) {
 		p, err := parseSpot(text)
 		if err != nil {
