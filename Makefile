@@ -28,6 +28,10 @@ unit: ## unit tests and wire exchanges of all modules, with the race detector
 e2e: ## real clients against the running binary
 	scripts/test e2e
 
+.PHONY: suites
+suites: build ## public test suites of Cosmos DB's clients, fetched, against a fresh platform
+	scripts/suites
+
 .PHONY: parity
 parity: ## docs/parity.md anew, from the last run of the real clients
 	cd e2e && $(GO) run ./parity -calls ../.test/parity -write ../docs/parity.md

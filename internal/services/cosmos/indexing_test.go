@@ -119,6 +119,23 @@ func TestIndex_Metrics(t *testing.T) {
 	}
 }
 
+// TestIndex_LazyProgress: a container tells how far its index is; one in lazy mode also under that mode's name.
+func TestIndex_LazyProgress(t *testing.T) {
+	t.Parallel()
+	p := withAccount(t)
+	p.want(p.do("POST", "/dbs", `{"id":"db"}`), 201)
+	for mode, want := range map[string]string{"consistent": "", "lazy": "100", "none": ""} {
+		p.want(p.do("POST", "/dbs/db/colls", `{"id":"`+mode+`","partitionKey":{"paths":["/pk"],"kind":"Hash"},"indexingPolicy":{"automatic":false,"indexingMode":"`+mode+`"}}`), 201)
+		h := p.want(p.do("GET", "/dbs/db/colls/"+mode, "", "x-ms-documentdb-populatequotainfo", "true"), 200).header
+		if got := h.Get("x-ms-documentdb-collection-lazy-indexing-progress"); got != want {
+			t.Errorf("%s: lazy progress %q, want %q", mode, got, want)
+		}
+		if got := h.Get("x-ms-documentdb-collection-index-transformation-progress"); got != "100" {
+			t.Errorf("%s: progress %q", mode, got)
+		}
+	}
+}
+
 // TestIndex_PolicyChange: while a changed policy is carried out, and after it, queries answer the same; the container tells the progress.
 func TestIndex_PolicyChange(t *testing.T) {
 	t.Parallel()

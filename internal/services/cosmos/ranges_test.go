@@ -99,6 +99,14 @@ func TestRanges_ByThroughput(t *testing.T) {
 			}
 		}
 	}
+	// A client that asked to do it range by range is sent to do so, unless it named what it wants.
+	parallel := append(cross, "x-ms-documentdb-query-parallelizecrosspartitionquery", "true")
+	if a := p.query("SELECT * FROM c", parallel...); a.status != 400 || a.header.Get("X-Ms-Substatus") != "1004" {
+		t.Errorf("parallel query: %d, substatus %s", a.status, a.header.Get("X-Ms-Substatus"))
+	}
+	for _, more := range [][]string{{"x-ms-documentdb-partitionkeyrangeid", "1"}, {"x-ms-documentdb-partitionkey", `["a"]`}, {"x-ms-start-epk", "00", "x-ms-end-epk", "FF"}} {
+		p.want(p.query("SELECT * FROM c", append(more, parallel...)...), 200)
+	}
 	if len(rids) != 60 {
 		t.Errorf("%d resource ids", len(rids))
 	}

@@ -88,7 +88,7 @@ func TestPermissions(t *testing.T) {
 	p := withUser(t)
 	const path = "/dbs/db/users/u/permissions"
 	made := p.want(p.do("POST", path, `{"id":"p","permissionMode":"all","resource":"dbs/db/colls/c/","resourcePartitionKey":["a"]}`), 201).json(t)
-	if made["permissionMode"] != "All" || made["resource"] != "dbs/db/colls/c/" || made["resourcePartitionKey"].([]any)[0] != "a" || made["_token"] == "" {
+	if made["permissionMode"] != "all" || made["resource"] != "dbs/db/colls/c/" || made["resourcePartitionKey"].([]any)[0] != "a" || made["_token"] == "" {
 		t.Errorf("permission %v", made)
 	}
 	rid := made["_rid"].(string)

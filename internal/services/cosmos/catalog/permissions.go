@@ -28,7 +28,7 @@ type Permission struct {
 
 // PermissionSpec is a permission as a client asks for it.
 type PermissionSpec struct {
-	Mode         string          `json:"mode"`     // Read or All
+	Mode         string          `json:"mode"`     // Read or All, in the letters it was sent in: clients compare them with what they sent
 	Resource     string          `json:"resource"` // dbs/../colls/..[/docs/..], by names or resource ids, as sent
 	PartitionKey json.RawMessage `json:"partitionKey,omitempty"`
 	Kind         string          `json:"kind,omitempty"` // of what is in the container: docs, sprocs, triggers, udfs, conflicts; "": the container
@@ -58,14 +58,12 @@ const (
 	AllMode  = "All"
 )
 
+// All tells whether it permits everything, else reading only.
+func (p *PermissionSpec) All() bool { return strings.EqualFold(p.Mode, AllMode) }
+
 // Check makes sure that the permission can be, and takes its resource apart.
 func (p *PermissionSpec) Check() error {
-	switch {
-	case strings.EqualFold(p.Mode, ReadMode):
-		p.Mode = ReadMode
-	case strings.EqualFold(p.Mode, AllMode):
-		p.Mode = AllMode
-	default:
+	if !p.All() && !strings.EqualFold(p.Mode, ReadMode) {
 		return invalid("The permissionMode '%s' is invalid; it is Read or All.", p.Mode)
 	}
 	if p.PartitionKey != nil {

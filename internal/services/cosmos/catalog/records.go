@@ -59,6 +59,14 @@ type Derived struct {
 	SharedThroughput bool       // it is the database's
 }
 
+// Lazy tells whether the indexing mode is lazy. Such a container is indexed at once too; only its clients look for the progress.
+func (c *Container) Lazy() bool {
+	var policy struct {
+		Mode string `json:"indexingMode"`
+	}
+	return json.Unmarshal(c.indexing(), &policy) == nil && policy.Mode == "lazy"
+}
+
 func (c *Container) derive(db *Database) {
 	id := c.RID().String()
 	path := "dbs/" + db.Name + "/colls/" + c.Name

@@ -95,6 +95,9 @@ func (g *Gateway) readContainer(ctx context.Context, c *call) (any, error) {
 		progress = min(progress, p)
 	}
 	c.SetHeader("X-Ms-Documentdb-Collection-Index-Transformation-Progress", strconv.Itoa(progress))
+	if con.Lazy() {
+		c.SetHeader("X-Ms-Documentdb-Collection-Lazy-Indexing-Progress", strconv.Itoa(progress))
+	}
 	return out, nil
 }
 

@@ -126,8 +126,8 @@ func (c *call) checkCrossPartition(q *parsedQuery, con *catalog.Container, pinne
 	if !c.isTrue("X-Ms-Documentdb-Query-Enablecrosspartition") && !bounded {
 		return withSub(invalid("Cross partition query is required but disabled. Please set x-ms-documentdb-query-enablecrosspartition to true, specify x-ms-documentdb-partitionkey, or revise your query to avoid this exception."), subCrossPartition)
 	}
-	if q.program.Facts().CrossDocument() != "" {
-		return notServed(q, con)
+	if q.program.Facts().CrossDocument() != "" || len(con.Ranges) > 1 && !bounded && c.isTrue("X-Ms-Documentdb-Query-Parallelizecrosspartitionquery") {
+		return notServed(q, con) // the latter: the client asked to do it range by range
 	}
 	return nil
 }

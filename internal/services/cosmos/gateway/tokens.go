@@ -187,7 +187,7 @@ func (g *Gateway) allowToken(ctx context.Context, c *call, p *catalog.Grant, doc
 	switch to.kind {
 	case "colls", "pkranges", "addresses":
 		// Of a container as a whole, its definition is open to those who may work in it; the rest to who has all of it.
-		if c.op == opRead || to.kind == "colls" && p.Kind == "" && p.Key == nil && p.Mode == catalog.AllMode {
+		if c.op == opRead || to.kind == "colls" && p.Kind == "" && p.Key == nil && p.All() {
 			return nil
 		}
 		return insufficient()
@@ -195,7 +195,7 @@ func (g *Gateway) allowToken(ctx context.Context, c *call, p *catalog.Grant, doc
 	default:
 		return insufficient()
 	}
-	if p.Mode != catalog.AllMode && !c.op.reads() {
+	if !p.All() && !c.op.reads() {
 		return insufficient()
 	}
 	executes := to.kind == "sprocs" && to.item && c.HTTP.Method == http.MethodPost

@@ -258,7 +258,9 @@ func (e *Engine) Run(ctx context.Context, j Job, h Host) (Result, error) {
 		if len(text) > MaxResult {
 			return &Error{Reason: TooBig, Number: 413, Message: "The response of the script is too large."}
 		}
-		out.Body = json.RawMessage(text)
+		if text != "" { // an empty text is no JSON
+			out.Body = json.RawMessage(text)
+		}
 		return nil
 	})
 	if err == nil {

@@ -47,7 +47,7 @@ type Job struct {
 
 // Result is what a run left.
 type Result struct {
-	Body json.RawMessage `json:"body"` // of the response; of a pre-trigger: of the request
+	Body json.RawMessage `json:"body,omitempty"` // of the response; of a pre-trigger: of the request. Nothing: a post-trigger left it as it was
 	Log  string          `json:"log,omitempty"`
 }
 

@@ -31,6 +31,24 @@ func runIn(p Runner, h Host, body, args string) (Result, error) {
 	return p.Run(context.Background(), Job{Kind: Procedure, Name: "p", Body: body, Args: json.RawMessage(args), SelfLink: "dbs/A==/colls/B=/"}, h)
 }
 
+// TestPool_PostTrigger: a post-trigger that leaves the answer as it is gives no body, one that changes it gives the new one, through a worker too.
+func TestPool_PostTrigger(t *testing.T) {
+	t.Parallel()
+	for _, runner := range []Runner{newPool(t), NewEngine()} {
+		for body, want := range map[string]string{
+			`function () { if (getContext().getResponse().getBody().id !== "a") throw "wrong" }`: "",
+			`function () { getContext().getResponse().setBody({id: "b"}) }`:                      `{"id":"b"}`,
+		} {
+			got, err := runner.Run(t.Context(), Job{
+				Kind: PostTrigger, Name: "t", Body: body, Request: json.RawMessage(`{"id":"a"}`), Response: json.RawMessage(`{"id":"a"}`), SelfLink: "dbs/A==/colls/B=/",
+			}, newMemory())
+			if err != nil || string(got.Body) != want {
+				t.Errorf("%T: %s gave %q, %v, want %q", runner, body, got.Body, err, want)
+			}
+		}
+	}
+}
+
 // TestPool runs the same script in both runners.
 func TestPool(t *testing.T) {
 	t.Parallel()
