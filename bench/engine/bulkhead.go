@@ -141,7 +141,7 @@ func (b *bulkhead) query(ctx context.Context, text string, rows int, want string
 			return same(string(p.CountRow(n)), want, err)
 		}
 	}
-	page, err := run1(ctx, f, p, plan, rows)
+	page, err := firstPage(ctx, f, p, plan, rows)
 	if err == nil && len(page.Rows) != rows {
 		err = fmt.Errorf("%d rows for %s", len(page.Rows), text)
 	}
@@ -158,8 +158,8 @@ func same(got, want string, err error) error {
 	return err
 }
 
-// run1 makes the first page.
-func run1(ctx context.Context, f *items.Finder, p *query.Program, plan *index.Plan, rows int) (query.Page, error) {
+// firstPage makes the first page.
+func firstPage(ctx context.Context, f *items.Finder, p *query.Program, plan *index.Plan, rows int) (query.Page, error) {
 	docs := func(yield func(query.Doc, error) bool) {
 		key, chunk := "", 32
 		for {

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -59,6 +60,9 @@ func main() {
 }
 
 func run(ctx context.Context, o options) error {
+	if !slices.ContainsFunc(loads(nil), func(l load) bool { return strings.Contains(l.name, o.only) }) {
+		return nil
+	}
 	dir, err := os.MkdirTemp(o.dir, "bhbench")
 	if err != nil {
 		return err
@@ -103,7 +107,7 @@ func run(ctx context.Context, o options) error {
 	for range o.rounds {
 		for _, l := range loads(ds) {
 			for _, e := range engines {
-				if !strings.Contains(l.name, o.only) || l.writes == false && strings.Contains(e.name(), groupName) {
+				if !strings.Contains(l.name, o.only) || !l.writes && strings.Contains(e.name(), groupName) {
 					continue
 				}
 				if err := r.measure(ctx, o.span, l, e); err != nil {

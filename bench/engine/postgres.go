@@ -9,6 +9,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -121,9 +122,26 @@ func (p *postgres) load(ctx context.Context, ds []document) error {
 		}
 		ds = ds[n:]
 	}
-	_, err := p.conns[0].Exec(ctx, "VACUUM ANALYZE asks")
+	if _, err := p.conns[0].Exec(ctx, "VACUUM ANALYZE asks"); err != nil {
+		return err
+	}
+	return p.checkOrder(ctx)
+}
+
+// checkOrder fails if pages are sorted instead of read from the index made for them: that would be no comparison.
+func (p *postgres) checkOrder(ctx context.Context) error {
+	rows, err := p.conns[0].Query(ctx, "EXPLAIN "+pageText, pgx.QueryExecModeSimpleProtocol, "a", "100")
+	if err != nil {
+		return err
+	}
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if plan := strings.Join(lines, "\n"); err == nil && strings.Contains(plan, "Sort") {
+		err = fmt.Errorf("a page in order is sorted:\n%s", plan)
+	}
 	return err
 }
+
+const pageText = "SELECT doc FROM asks WHERE pk = $1 AND doc->'n' > $2::jsonb ORDER BY doc->'n' LIMIT 100"
 
 // write sends the documents as one pipeline, which is one transaction.
 func (p *postgres) write(ctx context.Context, table string, ds []document) error {
@@ -168,7 +186,7 @@ func (p *postgres) byField(ctx context.Context, w int, d document) error {
 }
 
 func (p *postgres) page(ctx context.Context, w int, above int) error {
-	return p.docs(ctx, w, pageRows, "SELECT doc FROM asks WHERE pk = $1 AND doc->'n' > $2::jsonb ORDER BY doc->'n' LIMIT 100", "a", fmt.Sprint(above))
+	return p.docs(ctx, w, pageRows, pageText, "a", fmt.Sprint(above))
 }
 
 func (p *postgres) count(ctx context.Context, w int, mod, want int) error {
