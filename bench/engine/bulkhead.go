@@ -180,7 +180,7 @@ func firstPage(ctx context.Context, f *items.Finder, p *query.Program, plan *ind
 			if found.Last != "" {
 				key = found.Last
 			}
-			chunk = min(4*chunk, 512)
+			chunk = min(4*chunk, 256)
 		}
 	}
 	run := query.Run
