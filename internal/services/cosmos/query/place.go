@@ -61,7 +61,7 @@ func placeValue(text string) Value {
 		return Bool(rest == "true")
 	case 'd':
 		f, _ := strconv.ParseFloat(rest, 64)
-		return Number(f)
+		return Stored(f)
 	case 's':
 		return String(rest)
 	case 'a', 'o':

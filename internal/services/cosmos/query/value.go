@@ -66,6 +66,9 @@ func Number(f float64) Value {
 	return Value{kind: KindNumber, num: f}
 }
 
+// Stored makes a number of a document, which is infinite where its text is beyond what a double holds (2e700).
+func Stored(f float64) Value { return Value{kind: KindNumber, num: f} }
+
 // Integer makes a number that keeps all digits of n.
 func Integer(n int64) Value {
 	v := Value{kind: KindNumber, num: float64(n)}
