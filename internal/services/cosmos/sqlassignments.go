@@ -62,13 +62,7 @@ func (s *Service) assignmentsType() arm.Type {
 			}
 			var g *sqlGrant
 			err = s.deps.Store.View(ctx, shardOf(c), func(sn store.Snapshot) error {
-				g = nil
-				b, err := sn.Get(grantKey(account.GUID, c.ID.Name()))
-				if b == nil || err != nil {
-					return err
-				}
-				v, err := grantCodec.Decode(b)
-				g = &v
+				g, err = getRow(sn, grantCodec, grantKey(account.GUID, c.ID.Name()))
 				return err
 			})
 			if g == nil || err != nil {
@@ -86,15 +80,10 @@ func (s *Service) assignmentsType() arm.Type {
 				all, err = scanRows(sn, grantCodec, grantsPrefix(account.GUID))
 				return err
 			})
-			out := make([]*arm.Resource, 0, len(all))
-			for i := range all {
-				r, bad := all[i].resource(account)
-				if bad != nil {
-					return nil, bad
-				}
-				out = append(out, r)
+			if err != nil {
+				return nil, err
 			}
-			return out, err
+			return resourcesOf(account, all, (*sqlGrant).resource)
 		},
 	}
 }

@@ -77,12 +77,29 @@ func getRole(sn store.Snapshot, guid, id string) (*sqlRole, error) {
 	if r := builtInRole(id); r != nil {
 		return r, nil
 	}
-	b, err := sn.Get(roleKey(guid, id))
+	return getRow(sn, roleCodec, roleKey(guid, id))
+}
+
+// resourcesOf makes resources of an account's rows.
+func resourcesOf[T any](account *arm.Resource, all []T, resource func(*T, *arm.Resource) (*arm.Resource, error)) ([]*arm.Resource, error) {
+	out := make([]*arm.Resource, len(all))
+	for i := range all {
+		var err error
+		if out[i], err = resource(&all[i], account); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// getRow reads a row; nil if there is none.
+func getRow[T any](sn store.Snapshot, c store.Codec[T], key []byte) (*T, error) {
+	b, err := sn.Get(key)
 	if b == nil || err != nil {
 		return nil, err
 	}
-	r, err := roleCodec.Decode(b)
-	return &r, err
+	v, err := c.Decode(b)
+	return &v, err
 }
 
 func scanRows[T any](sn store.Snapshot, c store.Codec[T], prefix []byte) (out []T, err error) {
@@ -263,15 +280,10 @@ func (s *Service) definitionsType() arm.Type {
 				all = append(builtInRoles(), custom...)
 				return err
 			})
-			out := make([]*arm.Resource, 0, len(all))
-			for i := range all {
-				r, bad := all[i].resource(account)
-				if bad != nil {
-					return nil, bad
-				}
-				out = append(out, r)
+			if err != nil {
+				return nil, err
 			}
-			return out, err
+			return resourcesOf(account, all, (*sqlRole).resource)
 		},
 	}
 }
