@@ -7,6 +7,7 @@ import (
 
 // A cloud of one's own, registered with az: the authority ends in /adfs, which az asks nobody else about, and every name is under the platform's suffix.
 func TestRegisteredCloud(t *testing.T) {
+	t.Parallel()
 	registeredCloud(t, "--endpoint-microsoft-graph-resource-id $GRAPH/")
 }
 

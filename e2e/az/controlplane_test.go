@@ -8,6 +8,7 @@ import (
 
 // TestControlPlane is what the control plane has beside resources: custom roles, management groups, tags, moves.
 func TestControlPlane(t *testing.T) {
+	t.Parallel()
 	c := administrator(t)
 	c.do(t, "group create -n az-cp1 -l westeurope")
 	c.do(t, "group create -n az-cp2 -l westeurope")

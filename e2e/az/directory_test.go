@@ -99,6 +99,7 @@ func TestUsersAndGroups(t *testing.T) {
 }
 
 func TestApplications(t *testing.T) {
+	t.Parallel()
 	c := newDirectory(t)
 	name := harness.Name("app")
 	uri := "api://" + name
@@ -145,6 +146,7 @@ func TestApplications(t *testing.T) {
 
 // What az assigns is effective at the next call, and so is what it takes away: role, group membership, the application itself.
 func TestCreateForRBAC(t *testing.T) {
+	t.Parallel()
 	c := newDirectory(t)
 	scope := c.p.PutGroup(t)
 	made := c.object("ad", "sp", "create-for-rbac", "--name", harness.Name("sp"), "--role", "Reader", "--scopes", scope)

@@ -22,6 +22,7 @@ func keeper(t *testing.T) (c *cli, vault string) {
 }
 
 func TestKeyVaultSecret(t *testing.T) {
+	t.Parallel()
 	c, _ := keeper(t)
 	c.steps(t,
 		step{"keyvault secret set --vault-name $VAULT -n s --value 'a value' --tags a=b", "[value, tags.a]", `["a value","b"]`},
@@ -39,6 +40,7 @@ func TestKeyVaultSecret(t *testing.T) {
 }
 
 func TestKeyVaultKey(t *testing.T) {
+	t.Parallel()
 	c, vault := keeper(t)
 	c.steps(t,
 		step{"keyvault key create --vault-name $VAULT -n k --kty RSA --size 2048 --tags a=b", "[key.kty, tags.a]", `["RSA","b"]`},
@@ -72,6 +74,7 @@ func TestKeyVaultKey(t *testing.T) {
 }
 
 func TestKeyVaultCertificate(t *testing.T) {
+	t.Parallel()
 	c, _ := keeper(t)
 	policy := filepath.Join(t.TempDir(), "policy.json")
 	if err := os.WriteFile(policy, c.do(t, "keyvault certificate get-default-policy"), 0o600); err != nil {
@@ -95,6 +98,7 @@ func TestKeyVaultCertificate(t *testing.T) {
 
 // A deleted vault is kept, recovered with all it held, and purged.
 func TestKeyVault_Deleted(t *testing.T) {
+	t.Parallel()
 	c := administrator(t)
 	c.do(t, "group create -n az-kvd -l westeurope")
 	c.do(t, "keyvault create -n az-deleted-kv -g az-kvd -l westeurope --enable-rbac-authorization false")

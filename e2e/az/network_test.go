@@ -7,7 +7,7 @@ import (
 )
 
 func TestNetwork(t *testing.T) {
-	t.Parallel() // az takes a second of one processor a command
+	t.Parallel()
 	c := administrator(t)
 	c.set("$SUB", c.p.Run.SubscriptionID, "$RG", harness.Name("rg-"))
 	c.steps(t,
@@ -53,7 +53,7 @@ func TestNetwork(t *testing.T) {
 
 // Network rules of a vault and an account, by az's own commands.
 func TestNetworkRules(t *testing.T) {
-	t.Parallel() // az takes a second of one processor a command
+	t.Parallel()
 	c := administrator(t)
 	c.set("$SUB", c.p.Run.SubscriptionID, "$RG", harness.Name("rg-"), "$VAULT", harness.Name("kv"), "$DB", harness.Name("db"), "$TENANT", c.p.Run.TenantID, "$WEB", harness.Name("web-"))
 	const subnet = "/subscriptions/$SUB/resourceGroups/$RG/providers/Microsoft.Network/virtualNetworks/v1/subnets/"

@@ -47,12 +47,18 @@ const (
 	secretValue = "k€y=\"1\"; 'x' & ü"
 )
 
-func newWorld(t *testing.T) world {
+// platform is the platform of this package's tests, unless they are left out.
+func platform(t *testing.T) *harness.Platform {
 	t.Helper()
 	if os.Getenv(skipVariable) == "1" {
 		t.Skip(skipVariable + "=1: the Python and Node clients are not run")
 	}
-	w := world{p: shared.Platform(t)}
+	return shared.Platform(t)
+}
+
+func newWorld(t *testing.T) world {
+	t.Helper()
+	w := world{p: platform(t)}
 	cert := w.makeCertificate(t)
 	w.app = w.p.CreateApp(t, "", harness.Name("reader-"), "--certificate", cert)
 	owner := w.p.CreateApp(t, "", harness.Name("owner-"))

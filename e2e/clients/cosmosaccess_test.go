@@ -1,22 +1,14 @@
 package clients
 
 import (
-	"bytes"
-	"encoding/json"
-	"os"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/bulkheadhq/bulkhead/e2e/harness"
 )
 
 // Resource tokens and data-plane roles with azure-cosmos for Python.
 func TestCosmosAccess_Python(t *testing.T) {
-	if os.Getenv(skipVariable) == "1" {
-		t.Skip(skipVariable + "=1: the Python and Node clients are not run")
-	}
-	p := shared.Platform(t)
+	p := platform(t)
 	c := python(t, "access.py")
 	way := p.ProxyWay(t)
 	group := p.PutGroup(t)
@@ -26,23 +18,8 @@ func TestCosmosAccess_Python(t *testing.T) {
 	p.ARM(t, "PUT", base+"/sqlRoleAssignments/30000000-0000-0000-0000-0000000000c1?api-version=2023-04-15", map[string]any{"properties": map[string]any{
 		"roleDefinitionId": base + "/sqlRoleDefinitions/00000000-0000-0000-0000-000000000002", "scope": base, "principalId": app.Principal,
 	}})
-	words := append([]string{
-		"exec", "--", "env", "ENDPOINT=" + way.Account(account) + "/", "KEY=" + p.Key(t, group, account, "primaryMasterKey"),
+	prints(t, p, c, `{"permissions":["ada","reads"],"read":[200,200,1,403,403],"key":[200,403,1,200,403],"again":[200,200,2,403,403],"gone":403,"aad":[200,200,2,200,200]}`, []string{
+		"ENDPOINT=" + way.Account(account) + "/", "KEY=" + p.Key(t, group, account, "primaryMasterKey"),
 		"TENANT=" + app.TenantID, "APP=" + app.AppID, "SECRET=" + app.Secret.SecretText,
-	}, c.env...)
-	cmd := p.Command(append(words, c.command...)...)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%v\n%s%s", err, out, stderr.String())
-	}
-	var got, want any
-	if err := json.Unmarshal(out, &got); err != nil {
-		t.Fatalf("printed %q: %v", out, err)
-	}
-	_ = json.Unmarshal([]byte(`{"permissions":["ada","reads"],"read":[200,200,1,403,403],"key":[200,403,1,200,403],"again":[200,200,2,403,403],"gone":403,"aad":[200,200,2,200,200]}`), &want)
-	if d := cmp.Diff(want, got); d != "" {
-		t.Errorf("-want +got\n%s", d)
-	}
+	})
 }

@@ -1,20 +1,10 @@
 package clients
 
-import (
-	"bytes"
-	"encoding/json"
-	"os"
-	"testing"
-
-	"github.com/google/go-cmp/cmp"
-)
+import "testing"
 
 // TestScripts: stored procedures, triggers and user-defined functions with @azure/cosmos and azure-cosmos.
 func TestScripts(t *testing.T) {
-	if os.Getenv(skipVariable) == "1" {
-		t.Skip(skipVariable + "=1: the Python and Node clients are not run")
-	}
-	p := shared.Platform(t)
+	p := platform(t)
 	group := p.PutGroup(t)
 	account := p.PutAccount(t, group)
 	key := p.Key(t, group, account, "primaryMasterKey")
@@ -27,24 +17,7 @@ func TestScripts(t *testing.T) {
 		{python(t, "scripts.py"), `{"hello":"Hello, Ada","total":6,"again":[400,409],"broken":[400,65535],"stamped":true,"twice":[2,4,6],"gone":[404,null],"left":["sum"]}`},
 	} {
 		t.Run(tt.c.name, func(t *testing.T) {
-			words := append([]string{"exec", "--", "env", "ENDPOINT=" + p.SuffixWay(t).Account(account) + "/", "KEY=" + key}, tt.c.env...)
-			cmd := p.Command(append(words, tt.c.command...)...)
-			var stderr bytes.Buffer
-			cmd.Stderr = &stderr
-			out, err := cmd.Output()
-			if err != nil {
-				t.Fatalf("%v\n%s%s", err, out, stderr.String())
-			}
-			var got, want any
-			if err := json.Unmarshal(out, &got); err != nil {
-				t.Fatalf("printed %q: %v", out, err)
-			}
-			if err := json.Unmarshal([]byte(tt.want), &want); err != nil {
-				t.Fatal(err)
-			}
-			if d := cmp.Diff(want, got); d != "" {
-				t.Errorf("-want +got\n%s", d)
-			}
+			prints(t, p, tt.c, tt.want, []string{"ENDPOINT=" + p.SuffixWay(t).Account(account) + "/", "KEY=" + key})
 		})
 	}
 }
