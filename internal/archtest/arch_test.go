@@ -21,6 +21,7 @@ const module = "github.com/bulkheadhq/bulkhead/"
 var layers = []string{
 	"internal/fault", "internal/ids", "internal/clock", "internal/benchbar",
 	"internal/store", "internal/seal", "internal/backup", "internal/outbox", "internal/pki", "internal/proc",
+	"agent",
 	"internal/netrule", "internal/cors", "internal/authn", "internal/wire", "internal/audit", "internal/names", "internal/telemetry",
 	"internal/arm",
 	"internal/reach",

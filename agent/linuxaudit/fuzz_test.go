@@ -1,0 +1,41 @@
+package linuxaudit
+
+import (
+	"bytes"
+	"testing"
+)
+
+// FuzzReassemble: whatever the lines are, nothing panics, every record of an event is one of the lines, and what is decoded is not longer than what came.
+func FuzzReassemble(f *testing.F) {
+	f.Add([]byte(grep))
+	f.Add([]byte(execText(1, kernelExec([]string{"a", string(bytes.Repeat([]byte("x y"), 100))}, 60))))
+	f.Add([]byte("type=SOCKADDR msg=audit(10.000:1): saddr=020000097F000001\ntype=USER_LOGIN msg=audit(10.000:2): pid=1 msg='op=login acct=28 addr=::1, res=1)'\ntype=EOE msg=audit(10.000:1):"))
+	f.Add([]byte("type=EXECVE msg=audit(10.000:1): a262143=\"x\"\ntype=EXECVE msg=audit(10.000:1): a0_len=3 a0[1]=\"x\""))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		r := NewReassembler(func(e *Event) {
+			decoded := len(e.Call.Comm) + len(e.Call.Exe) + len(e.Cwd) + len(e.Title) + len(e.User.Account) + len(e.User.Command)
+			for _, a := range e.Exec.Args {
+				decoded += len(a)
+			}
+			raw := 0
+			for rec := range e.Records() {
+				raw += len(rec.Body) + len(rec.Enriched)
+				if !bytes.Contains(text, rec.Body) {
+					t.Errorf("%q is in no line", rec.Body)
+				}
+			}
+			if decoded > raw || e.Exec.Missing > e.Exec.Count || len(e.Exec.Args) > e.Exec.Count {
+				t.Errorf("%d bytes of %d, %d of %d arguments missing", decoded, raw, e.Exec.Missing, e.Exec.Count)
+			}
+		})
+		for line := range bytes.Lines(text) {
+			r.Line(line)
+			r.Message(Execve, line)
+		}
+		r.Flush()
+		s := r.Stats()
+		if s.Events > s.Lines || len(r.open) != 0 {
+			t.Errorf("%+v, %d open", s, len(r.open))
+		}
+	})
+}
