@@ -321,7 +321,7 @@ func TestTriggers(t *testing.T) {
 	}
 	p.want(p.item("GET", "/four", `["a"]`, ""), 404)
 	p.wantFault(p.item("POST", "", `["a"]`, `[{"operationType":"Create","resourceBody":{"id":"x","pk":"a"}}]`,
-		append(pre("stamp"), "x-ms-cosmos-is-batch-request", "True", "x-ms-cosmos-batch-atomic", "True")...), 501, "NotImplemented", "")
+		append(pre("stamp"), "x-ms-cosmos-is-batch-request", "True", "x-ms-cosmos-batch-atomic", "True")...), 400, "BadRequest", "")
 }
 
 func TestFunctions(t *testing.T) {

@@ -246,7 +246,7 @@ func TestBatch_Rules(t *testing.T) {
 	} {
 		status := 200
 		for _, s := range tt.want {
-			if s >= 400 {
+			if s >= 300 {
 				status = 207
 			}
 		}
@@ -285,6 +285,14 @@ func TestBatch_Rules(t *testing.T) {
 	if rs[0].Body != nil || rs[1].Body == nil {
 		t.Errorf("minimal: %+v", rs)
 	}
+	rs, _, _ = p.batch(`["a"]`, `[{"operationType":"Upsert","minimalReturnPreference":true,"resourceBody":{"id":"1","pk":"a"}},{"operationType":"Upsert","resourceBody":{"id":"1","pk":"a"}}]`, 200, allOrNone...)
+	if rs[0].Body != nil || rs[1].Body == nil {
+		t.Errorf("one of two minimal: %+v", rs)
+	}
+	// Reads that come too early for their session.
+	session := append(allOrNone, "x-ms-session-token", "0:-1#999999")
+	p.wantFault(p.item("POST", "", `["a"]`, `[{"operationType":"Read","id":"1"}]`, append(session, "x-ms-cosmos-is-batch-request", "True")...), 404, "NotFound", "1002")
+	p.batch(`["a"]`, `[{"operationType":"Read","id":"1"},{"operationType":"Upsert","resourceBody":{"id":"1","pk":"a"}}]`, 200, session...)
 }
 
 func TestBulk(t *testing.T) {

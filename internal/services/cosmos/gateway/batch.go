@@ -9,9 +9,9 @@ import (
 
 	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/catalog"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/hybridrow"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/items"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/pkey"
-	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
 
 const maxBatch = 100
@@ -24,6 +24,8 @@ type batchOperation struct {
 	IfNoneMatch  string          `json:"ifNoneMatch"`
 	Body         json.RawMessage `json:"resourceBody"`
 	PartitionKey string          `json:"partitionKey"` // of bulk operations
+	Directive    string          `json:"indexingDirective"`
+	Minimal      bool            `json:"minimalReturnPreference"` // the client does without the body of what it wrote
 }
 
 // batchResult is one entry of its answer.
@@ -35,21 +37,19 @@ type batchResult struct {
 	ETag      string          `json:"eTag,omitempty"`
 	Body      json.RawMessage `json:"resourceBody,omitempty"`
 	Message   string          `json:"message,omitempty"`
+	Code      string          `json:"-"` // of Message
 }
 
 // batch does several operations: all or none in one logical partition, or, not atomic ("bulk"), each for itself.
 func (g *Gateway) batch(ctx context.Context, c *call, con *catalog.Container) (any, error) {
-	if err := c.refuseHeaders(); err != nil {
+	if c.hasTriggers() {
+		return nil, invalid("Triggers cannot be used with batch requests.")
+	}
+	if _, err := c.directive(); err != nil {
 		return nil, err
 	}
-	if err := c.checkDirective(); err != nil {
-		return nil, err
-	}
-	if len(c.Body) > 0 && c.Body[0] >= 0x80 {
-		return nil, notImplemented("Batches in HybridRow form")
-	}
-	var ops []batchOperation
-	if err := c.decode(&ops); err != nil {
+	ops, err := c.batchOperations()
+	if err != nil {
 		return nil, err
 	}
 	switch {
@@ -64,6 +64,11 @@ func (g *Gateway) batch(ctx context.Context, c *call, con *catalog.Container) (a
 	if err := c.checkBatch(ops); err != nil {
 		return nil, err
 	}
+	for i := range ops {
+		if ops[i].Directive == "" {
+			ops[i].Directive = c.header("X-Ms-Indexing-Directive")
+		}
+	}
 	if err := c.checkRange(con); err != nil {
 		return nil, err
 	}
@@ -73,9 +78,21 @@ func (g *Gateway) batch(ctx context.Context, c *call, con *catalog.Container) (a
 	return g.bulk(ctx, c, con, ops)
 }
 
+// batchOperations reads the body, in either form.
+func (c *call) batchOperations() (ops []batchOperation, err error) {
+	if hybridrow.Is(c.Body) {
+		return readRows(c.Body)
+	}
+	return ops, c.decode(&ops)
+}
+
 // write turns an entry into a write.
 func (op *batchOperation) write(con *catalog.Container, key pkey.Key) (items.Write, error) {
 	w := items.Write{ID: op.ID, IfMatch: op.IfMatch, IfNoneMatch: op.IfNoneMatch, EPK: key.EPK(*con.PartitionKey)}
+	var err error
+	if w.Directive, err = parseDirective(op.Directive); err != nil {
+		return w, err
+	}
 	withBody := true
 	switch strings.ToLower(op.Type) {
 	case "create":
@@ -88,6 +105,9 @@ func (op *batchOperation) write(con *catalog.Container, key pkey.Key) (items.Wri
 		w.Op, withBody = items.Delete, false
 	case "read":
 		w.Op, withBody = items.Read, false
+		if w.IfNoneMatch == "" { // of a read the service takes either as what the client has already
+			w.IfMatch, w.IfNoneMatch = "", w.IfMatch
+		}
 	case "patch":
 		w.Op = items.Replace
 		return w, items.CheckID(op.ID)
@@ -97,7 +117,6 @@ func (op *batchOperation) write(con *catalog.Container, key pkey.Key) (items.Wri
 	if !withBody {
 		return w, items.CheckID(op.ID)
 	}
-	var err error
 	if w.Doc, err = items.Parse(op.Body); err != nil {
 		return w, err
 	}
@@ -145,18 +164,30 @@ func (g *Gateway) atomicBatch(ctx context.Context, c *call, con *catalog.Contain
 		}
 		break
 	}
+	if err == nil && allReads(writes) { // what is written can't be taken back
+		err = c.checkSession(state)
+	}
 	if err != nil {
 		return nil, documentError(err)
 	}
 	results := make([]batchResult, len(ops))
 	total := 0.0
 	for i, out := range outs {
-		results[i] = c.result(writes[i].Op, out)
+		results[i] = c.result(&ops[i], writes[i].Op, out)
 		total += results[i].Charge
 	}
 	c.setCharge(total)
 	c.setRange(con, state)
-	return results, nil
+	return c.answerBatch(results), nil
+}
+
+func allReads(writes []items.Write) bool {
+	for i := range writes {
+		if writes[i].Op != items.Read {
+			return false
+		}
+	}
+	return true
 }
 
 // sameKey refuses operations that name another partition key than their batch.
@@ -250,12 +281,12 @@ func (b *batchBuilder) patch(ctx context.Context, op *batchOperation, w *items.W
 	return checkDocumentKey(w.Doc, b.con, b.key)
 }
 
-func (c *call) result(op items.Op, out items.Outcome) batchResult {
+func (c *call) result(o *batchOperation, op items.Op, out items.Outcome) batchResult {
 	if out.Unchanged {
 		return batchResult{Status: http.StatusNotModified, Charge: chargeMiss, ETag: out.ETag}
 	}
 	r := batchResult{Status: writeStatus(op, out), Charge: roundCharge(chargeWrite(op, out)), ETag: out.ETag}
-	if out.Text != nil && (op == items.Read || !minimal(c.header("Prefer"))) {
+	if out.Text != nil && (op == items.Read || !o.Minimal && !minimal(c.header("Prefer"))) {
 		r.Body = out.Text
 	}
 	return r
@@ -279,10 +310,10 @@ func (c *call) failedBatch(con *catalog.Container, n, at int, err error) (any, e
 	results[at] = failedResult(err)
 	c.setCharge(chargeMiss)
 	c.ShareHeader("X-Ms-Content-Path", con.Derived.ContentPath)
-	return &wire.Reply{Status: http.StatusMultiStatus, Body: results}, nil
+	return c.answerBatch(results), nil
 }
 
 func failedResult(err error) batchResult {
 	f := fault.As(err)
-	return batchResult{Status: f.Kind.Status(), Substatus: f.Substatus, Charge: chargeMiss, Message: f.Message, Retry: f.RetryAfter.Milliseconds()}
+	return batchResult{Status: f.Kind.Status(), Substatus: f.Substatus, Charge: chargeMiss, Message: f.Message, Code: f.Code, Retry: f.RetryAfter.Milliseconds()}
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/catalog"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/items"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/pkey"
-	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
 
 // bulkLanes is how many logical partitions one bulk request works on at a time: their commits share a disk write.
@@ -45,12 +44,9 @@ func (g *Gateway) bulk(ctx context.Context, c *call, con *catalog.Container, ops
 	if err != nil {
 		return nil, err
 	}
-	status, total := http.StatusOK, 0.0
+	total := 0.0
 	for _, r := range b.results {
 		total += r.Charge
-		if r.Status >= http.StatusBadRequest {
-			status = http.StatusMultiStatus
-		}
 	}
 	c.setCharge(total)
 	c.meter, c.meters = meter{}, nil // each operation was charged for
@@ -61,7 +57,7 @@ func (g *Gateway) bulk(ctx context.Context, c *call, con *catalog.Container, ops
 		}
 	}
 	c.setRanges(con, states)
-	return &wire.Reply{Status: status, Body: b.results}, nil
+	return c.answerBatch(b.results), nil
 }
 
 // inOrder does the operations in their order, all, or until one fails.
@@ -205,7 +201,7 @@ func (b *bulk) write(ctx context.Context, con *catalog.Container, op *batchOpera
 			return batchResult{}, documentError(err)
 		}
 		b.touch(s)
-		return b.c.result(w.writes[0].Op, outs[0]), nil
+		return b.c.result(op, w.writes[0].Op, outs[0]), nil
 	}
 	return batchResult{}, retryWith()
 }

@@ -95,24 +95,6 @@ func checkDocumentKey(doc items.Document, con *catalog.Container, key pkey.Key) 
 	return nil
 }
 
-// refuseHeaders names what a request asks for that is not done here.
-func (c *call) refuseHeaders() error {
-	if c.hasTriggers() {
-		return notImplemented("Triggers of batches")
-	}
-	return nil
-}
-
-// checkDirective refuses an x-ms-indexing-directive that is none.
-func (c *call) checkDirective() error {
-	switch v := c.header("X-Ms-Indexing-Directive"); strings.ToLower(v) {
-	case "", "default", "include", "exclude":
-		return nil
-	default:
-		return invalid("The value '%s' of the header x-ms-indexing-directive is invalid; it is Default, Include or Exclude.", v)
-	}
-}
-
 // documentError words the errors of package items.
 func documentError(err error) error {
 	var failed *items.FailedWrite
@@ -150,12 +132,12 @@ func (g *Gateway) postDocuments(ctx context.Context, c *call) (any, error) {
 }
 
 // write does one write and answers it.
-func (g *Gateway) write(ctx context.Context, c *call, con *catalog.Container, w items.Write) (any, error) {
+func (g *Gateway) write(ctx context.Context, c *call, con *catalog.Container, w items.Write) (out any, err error) {
+	if w.Directive, err = c.directive(); err != nil {
+		return nil, err
+	}
 	if c.hasTriggers() {
 		return g.writeWithTriggers(ctx, c, con, w)
-	}
-	if err := c.checkDirective(); err != nil {
-		return nil, err
 	}
 	key, err := c.wholeKey(con)
 	if err != nil {
@@ -167,9 +149,6 @@ func (g *Gateway) write(ctx context.Context, c *call, con *catalog.Container, w 
 		}
 	}
 	w.EPK = key.EPK(*con.PartitionKey)
-	if w.Directive, err = c.directive(); err != nil {
-		return nil, err
-	}
 	if err := g.admit(c, con, w.EPK); err != nil {
 		return nil, err
 	}

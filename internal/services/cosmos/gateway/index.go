@@ -244,7 +244,12 @@ func (x *indexedQuery) reply(page query.Page, scanned, entries int) *wire.Reply 
 
 // directive reads what a write says about indexing its document.
 func (c *call) directive() (items.Directive, error) {
-	switch text := c.header("X-Ms-Indexing-Directive"); strings.ToLower(text) {
+	return parseDirective(c.header("X-Ms-Indexing-Directive"))
+}
+
+// parseDirective reads an indexing directive, of a header or of a batch's operation.
+func parseDirective(text string) (items.Directive, error) {
+	switch strings.ToLower(text) {
 	case "", "default":
 		return items.ByPolicy, nil
 	case "include":
@@ -252,6 +257,6 @@ func (c *call) directive() (items.Directive, error) {
 	case "exclude":
 		return items.Exclude, nil
 	default:
-		return 0, invalid("The value '%s' specified for the header x-ms-indexing-directive is invalid; it is Default, Include or Exclude.", text)
+		return 0, invalid("The indexing directive '%s' is invalid; it is Default, Include or Exclude.", text)
 	}
 }
