@@ -22,6 +22,7 @@ type Finder struct {
 
 	plan       *index.Plan
 	generation uint64
+	average    int  // bytes of a document
 	gathers    bool // documents come in the order of their creation
 	// Lookup is how long finding candidates took, Candidates how many there were.
 	Lookup     time.Duration
@@ -89,6 +90,10 @@ func (f *Finder) choose(sn store.Snapshot, x *index.Index, generation uint64) er
 	if err != nil {
 		return err
 	}
+	f.average = 1024
+	if r.documents > 0 {
+		f.average = int(r.bytes / r.documents)
+	}
 	f.plan, err = x.Choose(sn, f.analysis, f.bounds, int(r.documents), f.sorts, f.s.Tuning)
 	f.generation = generation
 	return err
@@ -115,16 +120,32 @@ func (f *Finder) Gather(ctx context.Context, limit int) (ok bool, err error) {
 	return ok, err
 }
 
+// How many documents one look into the store finds.
+const (
+	MaxChunk = 256
+	minChunk = 32
+)
+
+// Chunk is how many documents the first Next is to find, if so many are wanted (0: all). Where the condition is not all in the index, more may be needed.
+func (f *Finder) Chunk(wanted int) int {
+	switch {
+	case wanted == 0 || wanted > MaxChunk:
+		return MaxChunk
+	case f.plan != nil && f.plan.Exact:
+		return wanted
+	}
+	return max(wanted, minChunk)
+}
+
 // Next reads on after a row's key, as List does: in the order of keys, of effective partition key and number, or of the query's ORDER BY where the plan is
 // index.Order. index.ErrUnordered: the query has to sort.
 func (f *Finder) Next(ctx context.Context, after string, rows, size int) (Page, error) {
 	ordered := f.plan != nil && f.plan.Kind == index.Order
 	var p Page
-	var texts slab
 	var scan bool
 	ended := expiry{now: f.s.clock.Now().Unix()}
 	err := f.view(ctx, func(sn store.Snapshot) error {
-		p, texts = Page{State: State{Range: f.r, LSN: f.r.lsn(sn.LSN())}}, slab{rowsMax: rows, sizeMax: size}
+		p = Page{State: State{Range: f.r, LSN: f.r.lsn(sn.LSN())}}
 		if err := ended.seen(&f.r, sn); err != nil {
 			return err
 		}
@@ -147,29 +168,8 @@ func (f *Finder) Next(ctx context.Context, after string, rows, size int) (Page, 
 			return err
 		}
 		p.More = more
-		for i, c := range found {
-			if i > 0 && len(texts.texts) >= size {
-				p.More = true
-				break
-			}
-			p.Last = c.Key
-			b, err := sn.Get(append([]byte("D|"), c.Suffix...))
-			if err != nil {
-				return err
-			}
-			if b == nil {
-				continue // deleted since the plan was made
-			}
-			h, text, err := decodeDocument(b)
-			if err != nil {
-				return err
-			}
-			if ended.ended(h) {
-				continue
-			}
-			texts.addKey(c.Key, text)
-		}
-		return nil
+		l := loader{sn: sn, ended: &ended, average: f.average, max: size, page: &p}
+		return l.read(found)
 	})
 	if err != nil {
 		return Page{}, err
@@ -180,7 +180,6 @@ func (f *Finder) Next(ctx context.Context, after string, rows, size int) (Page, 
 		}
 		return f.s.listInKeys(ctx, f.r, f.sel, after, rows, size)
 	}
-	p.Rows = texts.rows()
 	f.Candidates += len(p.Rows)
 	return p, nil
 }
@@ -215,15 +214,4 @@ func (f *Finder) Count(ctx context.Context) (n uint64, ok bool, err error) {
 		return err
 	})
 	return n, ok, err
-}
-
-// addKey is add for a row whose key is text already.
-func (s *slab) addKey(key string, text []byte) {
-	if s.ends == nil {
-		s.ends = make([]end, 0, min(s.rowsMax, 64))
-		s.texts = make([]byte, 0, min(s.sizeMax, (len(text)+len(text)/8)*cap(s.ends)))
-	}
-	s.keys = append(s.keys, key...)
-	s.texts = append(s.texts, text...)
-	s.ends = append(s.ends, end{len(s.keys), len(s.texts)})
 }
