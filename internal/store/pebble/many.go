@@ -7,13 +7,16 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/store"
 )
 
+// few keys are looked up one by one.
+const few = 1
+
 // GetMany implements store.Snapshot: one iterator goes from key to key, forward only.
 func (s *snapshot) GetMany(keys [][]byte, fn func(i int, value []byte) bool) error {
 	if s.done {
 		return errDone
 	}
-	if len(keys) == 0 {
-		return nil
+	if len(keys) <= few { // Bloom filters then save more than the iterator does
+		return store.GetEach(s.Get, keys, fn)
 	}
 	last := keys[len(keys)-1]
 	it, err := s.iter(store.Range{Start: keys[0], End: append(last[:len(last):len(last)], 0)})

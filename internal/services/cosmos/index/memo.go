@@ -2,20 +2,43 @@ package index
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/bulkheadhq/bulkhead/internal/store"
 )
 
-// memo keeps what planners of a range have found out. Safe for concurrent use.
+// memo keeps what planners of a range have found out: its state is the same for as long as its LSN is. Safe for concurrent use.
 type memo struct {
-	mu    sync.Mutex
-	parts map[string]*part // by bounds
+	totals atomic.Pointer[Totals]
+	mu     sync.Mutex
+	parts  map[string]*part // by bounds
 }
+
+// Totals are a range's at an LSN at which its index had the generation of the Index that keeps them.
+type Totals struct {
+	LSN       store.LSN
+	Documents int
+	Average   int // bytes of a document
+}
+
+// Totals are those that were kept, if they are of that LSN; else nil.
+func (x *Index) Totals(lsn store.LSN) *Totals {
+	if t := x.memo.totals.Load(); t != nil && t.LSN == lsn {
+		return t
+	}
+	return nil
+}
+
+// Keep keeps the totals.
+func (x *Index) Keep(t Totals) { x.memo.totals.Store(&t) }
 
 // part is what is known of the documents within some bounds.
 type part struct {
 	shapes   []*shape // of the state with this LSN; nil: too many
 	shapesAt store.LSN
+
+	marked   bool // some documents are not indexed, in the state with this LSN
+	markedAt store.LSN
 
 	documents, limit int // at least so many documents, counted up to a limit
 	countedAt        store.LSN
@@ -64,3 +87,20 @@ func (m *memo) shapes(lsn store.LSN, b Bounds) (out []*shape, ok bool) {
 func (m *memo) found(lsn store.LSN, b Bounds, shapes []*shape) {
 	m.with(b, func(p *part) { p.shapes, p.shapesAt = shapes, lsn })
 }
+
+// marked tells whether some documents within the bounds are not indexed.
+func (c *chooser) marked() (marked bool) {
+	lsn := c.sn.LSN()
+	known := false
+	c.memo.with(c.bounds, func(p *part) { marked, known = p.marked, p.markedAt == lsn && lsn > 0 })
+	if known {
+		return marked
+	}
+	marked = c.count(heads{unindexedHead}, 1) > 0
+	if c.err == nil {
+		c.memo.with(c.bounds, func(p *part) { p.marked, p.markedAt = marked, lsn })
+	}
+	return marked
+}
+
+var unindexedHead = append([]byte("s|"), unindexed...)

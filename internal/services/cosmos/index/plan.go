@@ -181,8 +181,8 @@ func (x *Index) Choose(sn store.Snapshot, a *Analysis, b Bounds, total int, unor
 	for _, l := range c.used {
 		p.Used = append(p.Used, spec(l.path))
 	}
-	if mark := append([]byte("s|"), unindexed...); c.count(heads{mark}, 1) > 0 {
-		p.access = oneOf{p.access, heads{mark}}
+	if c.marked() {
+		p.access = oneOf{p.access, heads{unindexedHead}}
 	}
 	return p, c.err
 }
@@ -368,6 +368,9 @@ type Candidate struct {
 	Suffix []byte // of its record's key
 	Key    string // its place in the plan's order, as text
 }
+
+// Counts tells whether Count may have an answer.
+func (a *Analysis) Counts() bool { return a.counts }
 
 // Count is how many documents the query is about, where the rows of the index alone tell: its condition is one that its rows meet exactly.
 func (x *Index) Count(sn store.Snapshot, a *Analysis, b Bounds) (n uint64, ok bool, err error) {

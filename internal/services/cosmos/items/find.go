@@ -59,17 +59,22 @@ func (f *Finder) view(ctx context.Context, fn func(sn store.Snapshot) error) err
 			if sn.LSN() == 0 {
 				return ErrNoRange
 			}
-			st, err := index.ReadState(sn)
-			if err != nil {
-				return err
-			}
-			if stale = st.Generation != x.Generation; stale {
-				return nil
-			}
-			if f.plan == nil || f.generation != st.Generation {
-				if err := f.choose(sn, x, st.Generation); err != nil {
+			totals := x.Totals(sn.LSN())
+			if totals == nil {
+				var err error
+				if totals, err = readTotals(sn, x); err != nil {
 					return err
 				}
+				if stale = totals == nil; stale {
+					return nil
+				}
+			}
+			if f.plan == nil || f.generation != x.Generation {
+				var err error
+				if f.plan, err = x.Choose(sn, f.analysis, f.bounds, totals.Documents, f.sorts, f.s.Tuning); err != nil {
+					return err
+				}
+				f.generation, f.average = x.Generation, totals.Average
 			}
 			return fn(sn)
 		})
@@ -82,22 +87,26 @@ func (f *Finder) view(ctx context.Context, fn func(sn store.Snapshot) error) err
 	}
 }
 
-func (f *Finder) choose(sn store.Snapshot, x *index.Index, generation uint64) error {
+// readTotals reads a range's totals; nil if x is not its index any more.
+func readTotals(sn store.Snapshot, x *index.Index) (*index.Totals, error) {
+	st, err := index.ReadState(sn)
+	if err != nil || st.Generation != x.Generation {
+		return nil, err
+	}
 	b, err := sn.Get(rangeKey)
 	if b == nil || err != nil {
-		return cmp.Or(err, ErrNoRange)
+		return nil, cmp.Or(err, ErrNoRange)
 	}
 	r, err := decodeRange(b)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	f.average = 1024
+	t := index.Totals{LSN: sn.LSN(), Documents: int(r.documents), Average: 1024}
 	if r.documents > 0 {
-		f.average = int(r.bytes / r.documents)
+		t.Average = int(r.bytes / r.documents)
 	}
-	f.plan, err = x.Choose(sn, f.analysis, f.bounds, int(r.documents), f.sorts, f.s.Tuning)
-	f.generation = generation
-	return err
+	x.Keep(t)
+	return &t, nil
 }
 
 // maxGathered is how many documents a query gathers that began by gathering.
@@ -200,7 +209,7 @@ func (s *Store) listInKeys(ctx context.Context, r Range, sel Selection, after st
 
 // Count answers a query that only counts, if the index alone can tell. Documents that may end have to be looked at.
 func (f *Finder) Count(ctx context.Context) (n uint64, ok bool, err error) {
-	if f.r.Rules.Timed {
+	if f.r.Rules.Timed || !f.analysis.Counts() {
 		return 0, false, nil
 	}
 	err = f.view(ctx, func(sn store.Snapshot) error {
