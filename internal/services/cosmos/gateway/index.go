@@ -33,6 +33,7 @@ type indexedQuery struct {
 	analysis *index.Analysis
 	finder   *items.Finder // of the only range
 	plan     *index.Plan   // its plan, or that of the last range that was read
+	wanted   int           // documents, about; 0: all
 }
 
 // runIndexed makes one page of a query's result, through the ranges' indexes where that helps.
@@ -141,7 +142,7 @@ func (x *indexedQuery) documentsOf(ctx context.Context, i int, mode, key, suffix
 	} else if len(x.q.finders) == 0 {
 		x.q.finders = append(x.q.finders, f)
 	}
-	next, rows := f.Next, firstRows
+	next, rows := f.Next, f.Chunk(x.wanted)
 	if mode == modeScan && !x.sel.Bounded || mode == modeSort {
 		if ok, err := f.Gather(ctx, gatherMore); err != nil {
 			return false, err
@@ -169,12 +170,9 @@ func (x *indexedQuery) documentsOf(ctx context.Context, i int, mode, key, suffix
 		if page.Last != "" {
 			key = page.Last
 		}
-		rows = min(4*rows, chunkRows)
+		rows = min(4*rows, items.MaxChunk)
 	}
 }
-
-// firstRows are the documents of the first look through the index: many queries want few.
-const firstRows = 32
 
 func (x *indexedQuery) page(ctx context.Context, m uint32, st query.State) (page query.Page, out *wire.Reply, err error) {
 	limit, err := x.c.pageSize()
@@ -185,6 +183,7 @@ func (x *indexedQuery) page(ctx context.Context, m uint32, st query.State) (page
 		page = query.Page{Rows: [][]byte{row}, Bytes: len(row)}
 		return page, x.reply(page, 0, entries), err
 	}
+	x.wanted = x.q.program.Wanted(limit, st.Mode == modeOrder)
 	streams := x.q.program.Streams() || st.Mode == modeOrder
 	from, last := "", ""
 	if streams {

@@ -66,6 +66,7 @@ const (
 // chooser finds accesses for conditions, looking at how many rows there are.
 type chooser struct {
 	sn     store.Snapshot
+	memo   *memo
 	bounds Bounds
 	usable func(l *leaf) bool
 	small  int // see Tuning
@@ -97,15 +98,20 @@ func (c *chooser) few() bool {
 	return c.total <= c.small || c.bounds.Low != nil && c.documents(c.small+1) <= c.small
 }
 
-// documents is how many documents are within the bounds, at most limit: each has a row I|epk|id.
+// documents is about how many documents are within the bounds, at most limit: each has a row I|epk|id.
 func (c *chooser) documents(limit int) (n int) {
+	if n, ok := c.memo.documents(c.sn.LSN(), c.bounds, limit); ok {
+		return n
+	}
 	err := c.sn.Scan(store.Range{Start: append([]byte("I|"), c.bounds.Low...), End: append([]byte("I|"), c.bounds.High...)}, func(_, _ []byte) bool {
 		n++
 		return n < limit
 	})
 	if err != nil {
 		c.err = err
+		return 0
 	}
+	c.memo.counted(c.sn.LSN(), c.bounds, n, limit)
 	return n
 }
 

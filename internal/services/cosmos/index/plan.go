@@ -19,18 +19,23 @@ type Analysis struct {
 	order  []orderedPath
 	// sorts: the query has an ORDER BY over paths of the document.
 	sorts   bool
+	exact   bool // the condition is the whole of WHERE, and its leaves are exact
 	follows bool // documents in that order make its rows in order
 	counts  bool
 }
 
 // Analyze looks at a query that compiled.
 func Analyze(q *query.Query, p *query.Program, params map[string]query.Value) *Analysis {
-	a := &Analysis{follows: p.CanFollow(), counts: q.CountsAll(p)}
+	a := &Analysis{follows: p.CanFollow(), exact: q.Where == nil, counts: q.CountsAll(p)}
 	n := newNames(q.From, params)
 	if q.Where != nil {
 		a.cond = n.of(q.Where)
 		a.leaves = leavesOf(a.cond, nil)
 		a.counts = a.counts && !n.lost
+		a.exact = !n.lost && a.cond != nil
+		for _, l := range a.leaves {
+			a.exact = a.exact && l.exact
+		}
 	}
 	a.sorts = len(q.OrderBy) > 0 && p.Facts().OrderBy
 	for _, item := range q.OrderBy {
@@ -115,6 +120,8 @@ type Plan struct {
 	bounds Bounds
 	access access
 	walk   *walk
+	// Exact: the documents are those of the answer, but for some whose properties the index does not tell apart.
+	Exact bool
 	// Used are the paths whose terms are read, as index metrics write them; Composite the entries of the composite index that is.
 	Used      []string
 	Composite []string
@@ -140,7 +147,7 @@ func (t Tuning) GatherFirst() int { return cmp.Or(t.Gather, 1000) }
 // Choose plans a query over the documents within bounds; total is how many the range has. unordered rules out a walk, which has turned out not to work.
 func (x *Index) Choose(sn store.Snapshot, a *Analysis, b Bounds, total int, unordered bool, t Tuning) (*Plan, error) {
 	p := &Plan{bounds: b}
-	c := chooser{sn: sn, bounds: b, small: t.small(), total: total, usable: func(l *leaf) bool { return x.includes(l.path) }}
+	c := chooser{sn: sn, memo: &x.memo, bounds: b, small: t.small(), total: total, usable: func(l *leaf) bool { return x.includes(l.path) }}
 	for _, l := range a.leaves {
 		if !c.usable(l) {
 			p.Missed = append(p.Missed, spec(l.path))
@@ -151,13 +158,17 @@ func (x *Index) Choose(sn store.Snapshot, a *Analysis, b Bounds, total int, unor
 	}
 	if a.follows && !unordered && !c.few() {
 		c.cap = c.small
-		if p.access = c.choose(a.cond); p.access == nil || c.estimate(p.access) > c.small {
+		if !a.straight() {
+			p.access = c.choose(a.cond)
+		}
+		if p.access == nil || c.estimate(p.access) > c.small {
 			w, err := x.walk(sn, a, b, p)
 			if err != nil {
 				return nil, err
 			}
 			if w != nil {
 				p.Kind, p.walk, p.access = Order, w, nil
+				p.Exact = a.exact && a.straight()
 				return p, c.err
 			}
 		}
@@ -170,10 +181,16 @@ func (x *Index) Choose(sn store.Snapshot, a *Analysis, b Bounds, total int, unor
 	for _, l := range c.used {
 		p.Used = append(p.Used, spec(l.path))
 	}
-	if mark := append([]byte("s|"), unindexed...); c.count(heads{mark}, 1) > 0 {
-		p.access = oneOf{p.access, heads{mark}}
+	if c.marked() {
+		p.access = oneOf{p.access, heads{unindexedHead}}
 	}
 	return p, c.err
+}
+
+// straight tells that no condition could narrow the query better than its order does.
+func (a *Analysis) straight() bool {
+	l, ok := a.cond.(*leaf)
+	return a.cond == nil || ok && len(a.order) == 1 && l.hash == a.order[0].hash
 }
 
 // includes tells whether every document that is indexed has its terms of the path: both policies have it, while one replaces the other.
@@ -208,7 +225,7 @@ func (c *chooser) estimate(a access) int {
 
 // walk plans to go through documents in the order of ORDER BY; nil if the index does not have it.
 func (x *Index) walk(sn store.Snapshot, a *Analysis, b Bounds, p *Plan) (*walk, error) {
-	shapes, err := readShapes(sn, b)
+	shapes, err := x.shapes(sn, b)
 	if shapes == nil || err != nil {
 		return nil, err
 	}
@@ -292,6 +309,18 @@ func (c *composite) head() []byte {
 // maxShapes is up to how many shapes they are a help.
 const maxShapes = 256
 
+// shapes are those of the documents within bounds.
+func (x *Index) shapes(sn store.Snapshot, b Bounds) ([]*shape, error) {
+	if out, ok := x.memo.shapes(sn.LSN(), b); ok {
+		return out, nil
+	}
+	out, err := readShapes(sn, b)
+	if err == nil {
+		x.memo.found(sn.LSN(), b, out)
+	}
+	return out, err
+}
+
 // readShapes lists the shapes of the documents within bounds, that of unindexed ones included; nil if they are too many.
 func readShapes(sn store.Snapshot, b Bounds) ([]*shape, error) {
 	all := make([]*shape, 0, 8)
@@ -340,6 +369,9 @@ type Candidate struct {
 	Key    string // its place in the plan's order, as text
 }
 
+// Counts tells whether Count may have an answer.
+func (a *Analysis) Counts() bool { return a.counts }
+
 // Count is how many documents the query is about, where the rows of the index alone tell: its condition is one that its rows meet exactly.
 func (x *Index) Count(sn store.Snapshot, a *Analysis, b Bounds) (n uint64, ok bool, err error) {
 	if !a.counts || x.Current == nil || x.Current.None {
@@ -349,7 +381,7 @@ func (x *Index) Count(sn store.Snapshot, a *Analysis, b Bounds) (n uint64, ok bo
 	if !isLeaf || !l.exact || !x.includes(l.path) {
 		return 0, false, nil
 	}
-	shapes, err := readShapes(sn, b)
+	shapes, err := x.shapes(sn, b)
 	if shapes == nil || err != nil {
 		return 0, false, err
 	}
@@ -418,23 +450,43 @@ func (p *Plan) Find(sn store.Snapshot, after string, limit int) (out []Candidate
 		return rest[:min(limit, len(rest))], limit < len(rest), nil
 	}
 	c := p.access.open(sn, p.bounds)
-	target := p.bounds.Low
+	target := slices.Clone(p.bounds.Low)
 	if len(at) > 0 {
 		target = maxBytes(target, append(at, 0))
 	}
-	for {
+	var found keyed
+	for len(found.out) < limit {
 		s, err := c.seek(target)
-		switch {
-		case err != nil:
-			return nil, false, err
-		case s == nil:
-			return out, false, nil
-		case len(out) == limit:
-			return out, true, nil
+		if s == nil || err != nil {
+			return found.candidates(), false, err
 		}
-		out = append(out, Candidate{s, hex.EncodeToString(s)})
-		target = append(append(make([]byte, 0, len(s)+1), s...), 0)
+		found.keys = hex.AppendEncode(found.keys, s)
+		found.add(s)
+		target = append(append(target[:0], s...), 0)
 	}
+	s, err := c.seek(target)
+	return found.candidates(), s != nil, err
+}
+
+// keyed collects candidates, the keys of all in one piece of memory.
+type keyed struct {
+	out  []Candidate
+	keys []byte
+	ends []int
+}
+
+// add adds a candidate, whose key was just written.
+func (k *keyed) add(suffix []byte) {
+	k.out = append(k.out, Candidate{Suffix: suffix})
+	k.ends = append(k.ends, len(k.keys))
+}
+
+func (k *keyed) candidates() []Candidate {
+	all, start := string(k.keys), 0
+	for i, end := range k.ends {
+		k.out[i].Key, start = all[start:end], end
+	}
+	return k.out
 }
 
 func errToken() error {
@@ -451,8 +503,11 @@ func (p *Plan) follow(sn store.Snapshot, at []byte, limit int) (out []Candidate,
 		after = &pl
 	}
 	list, more, err := p.walk.read(sn, p.bounds, after, limit)
+	found := keyed{out: make([]Candidate, 0, len(list)), ends: make([]int, 0, len(list))}
+	var room [store.MaxKey]byte
 	for _, d := range list {
-		out = append(out, Candidate{d.suffix, hex.EncodeToString(place{d.group, d.number}.encode())})
+		found.keys = hex.AppendEncode(found.keys, place{d.group, d.number}.append(room[:0]))
+		found.add(d.suffix)
 	}
-	return out, more, err
+	return found.candidates(), more, err
 }

@@ -38,8 +38,8 @@ type place struct {
 }
 
 // Encoded places begin with the length of the group.
-func (p place) encode() []byte {
-	b := binary.BigEndian.AppendUint16(nil, uint16(len(p.group)))
+func (p place) append(b []byte) []byte {
+	b = binary.BigEndian.AppendUint16(b, uint16(len(p.group)))
 	return binary.BigEndian.AppendUint64(append(b, p.group...), p.number)
 }
 
@@ -136,7 +136,9 @@ func (r *walker) sort() {
 
 // flush ends a group.
 func (r *walker) flush() {
-	r.sort()
+	if len(r.group) > 1 {
+		r.sort()
+	}
 	for _, p := range r.group {
 		if len(r.out) == r.max {
 			r.full = true

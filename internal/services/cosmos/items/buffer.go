@@ -62,6 +62,11 @@ func (b *buffer) Get(key []byte) ([]byte, error) {
 	return v, nil
 }
 
+// GetMany implements store.Tx.
+func (b *buffer) GetMany(keys [][]byte, fn func(i int, value []byte) bool) error {
+	return store.GetEach(b.Get, keys, fn)
+}
+
 func (b *buffer) fingerprint(v []byte) uint64 {
 	if v == nil {
 		return 0
