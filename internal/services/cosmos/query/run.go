@@ -130,6 +130,9 @@ func (r *runner) fits(n int) bool {
 
 // add puts a row on the page, unless the page is full.
 func (r *runner) add(v Value) bool {
+	if !r.frame.expressible(v) {
+		return false
+	}
 	start := len(r.buf)
 	r.buf = v.AppendJSON(r.buf)
 	row := r.buf[start:len(r.buf):len(r.buf)]
@@ -341,6 +344,9 @@ func (e *Evaluator) Rows(doc []byte) (rows [][]byte, err error) {
 	e.frame.begin(v)
 	e.frame.err = nil
 	e.p.main.rows(&e.frame, func(v Value) bool {
+		if !e.frame.expressible(v) {
+			return false
+		}
 		rows = append(rows, v.AppendJSON(nil))
 		return true
 	})
