@@ -27,5 +27,5 @@ func BenchmarkExtract(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	bar.Allocs(9)
+	bar.Allocs(4)
 }
