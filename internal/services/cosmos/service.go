@@ -25,6 +25,8 @@ import (
 
 // Names finds what stands behind a host name.
 type Names interface {
+	// LSN is that of the present state, if it is known at once: until it moves, Lookup answers the same.
+	LSN() (lsn store.LSN, ok bool)
 	Lookup(ctx context.Context, kind wire.HostKind, name string) (*names.Entry, error)
 }
 

@@ -187,7 +187,7 @@ func (s *snapshot) scan(r store.Range, o *overlay, fn func(key, value []byte) bo
 		m.spans = o.spans
 	}
 	m.first()
-	if o == nil || o.points.Len() == 0 {
+	if o == nil || o.live == 0 {
 		m.drain()
 	} else {
 		m.over(o, r)
@@ -281,7 +281,7 @@ func (m *merge) over(o *overlay, r store.Range) {
 		}
 		return !m.stopped
 	}
-	points := o.points.Clone()
+	points := o.ordered().Clone()
 	if !m.reverse {
 		points.AscendGreaterOrEqual(point{key: r.Start}, func(p point) bool {
 			return (r.End == nil || bytes.Compare(p.key, r.End) < 0) && visit(p)
@@ -306,6 +306,7 @@ func (m *merge) over(o *overlay, r store.Range) {
 type tx struct {
 	base  snapshot // its lsn is the one this transaction will commit as
 	o     *overlay
+	hot   *hot
 	keys  int
 	bytes int
 	err   error // the first refusal; a function that ignores it must not commit
@@ -322,7 +323,14 @@ func (t *tx) Get(key []byte) ([]byte, error) {
 	if v, decided := t.o.get(key); decided {
 		return v, nil
 	}
-	return t.base.Get(key)
+	if v, known := t.hot.get(key); known {
+		return v, nil
+	}
+	v, err := t.base.Get(key)
+	if err == nil {
+		t.hot.read(key, v)
+	}
+	return v, err
 }
 
 // Scan implements store.Snapshot. fn may write; the scan goes on over the state it began with.

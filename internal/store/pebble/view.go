@@ -47,6 +47,26 @@ func (e *Engine) View(ctx context.Context, shard string, fn func(store.Snapshot)
 	return err
 }
 
+// Peek implements what package store's Peek looks for.
+func (e *Engine) Peek(name string) (lsn store.LSN, ok bool) {
+	select {
+	case <-e.closed:
+		return 0, false
+	default:
+	}
+	e.mu.RLock()
+	sh := e.shards[name]
+	e.mu.RUnlock()
+	if sh == nil || e.running.has(getg()) {
+		return 0, false
+	}
+	st := sh.state.Load()
+	if sh.applying.Load() || sh.durable.Load() < uint64(st.lsn) {
+		return 0, false
+	}
+	return st.lsn, true
+}
+
 // viewPinned runs fn on a Pebble snapshot, and leaves in s the LSN it saw.
 func (e *Engine) viewPinned(ctx context.Context, sh *shard, s *snapshot, fn func(store.Snapshot) error) error {
 	db := e.db.NewSnapshot()

@@ -22,19 +22,26 @@ func Shard(guid string) string { return "range/" + guid }
 var rangeKey = []byte("M|")
 
 // epkBytes is an EPK as it stands in keys.
-func epkBytes(epk string) ([]byte, error) {
-	b, err := hex.DecodeString(epk)
+func epkBytes(epk string) ([]byte, error) { return appendEPK(make([]byte, 0, len(epk)/2), epk) }
+
+func appendEPK(b []byte, epk string) ([]byte, error) {
+	at := len(b)
+	b = append(b, epk...)
+	n, err := hex.Decode(b[at:], b[at:]) // what is read is ahead of what is written
 	if err != nil {
 		return nil, fmt.Errorf("effective partition key %q: %w", epk, err)
 	}
-	return b, nil
+	return b[: at+n : at+n], nil
 }
 
 // longID is from when on a key holds an id's hash: a store's key has at most 1,024 bytes.
 const longID = 640
 
 func idKey(epk []byte, id string) []byte {
-	k := make([]byte, 0, 2+len(epk)+min(len(id), longID+1+sha256.Size))
+	return appendIDKey(make([]byte, 0, 2+len(epk)+min(len(id), longID+1+sha256.Size)), epk, id)
+}
+
+func appendIDKey(k, epk []byte, id string) []byte {
 	k = append(append(k, 'I', '|'), epk...)
 	if len(id) <= longID {
 		return append(k, id...)
@@ -46,7 +53,10 @@ func idKey(epk []byte, id string) []byte {
 }
 
 func docKey(epk []byte, number uint64) []byte {
-	k := make([]byte, 0, 2+len(epk)+8)
+	return appendDocKey(make([]byte, 0, 2+len(epk)+8), epk, number)
+}
+
+func appendDocKey(k, epk []byte, number uint64) []byte {
 	k = append(append(k, 'D', '|'), epk...)
 	return binary.BigEndian.AppendUint64(k, number)
 }
