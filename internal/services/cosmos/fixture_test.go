@@ -299,6 +299,8 @@ func (p *platform) sign(key string, r *http.Request) *http.Request {
 	kind, link := "", ""
 	switch {
 	case len(segs) == 0:
+	case len(segs) == 6 && segs[4] == "operations":
+		kind, link = "partitionkey", strings.Join(segs[:4], "/")
 	case len(segs)%2 == 1:
 		kind, link = segs[len(segs)-1], strings.Join(segs[:len(segs)-1], "/")
 	default:

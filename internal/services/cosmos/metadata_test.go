@@ -192,7 +192,7 @@ func TestUnsupported(t *testing.T) {
 	t.Parallel()
 	p := withContainer(t)
 	for _, path := range []string{
-		"/dbs/db/clientencryptionkeys/k",
+		"/dbs/db/colls/c/docs/d/attachments/a",
 	} {
 		for _, method := range []string{"GET", "POST", "DELETE"} {
 			p.wantFault(p.do(method, path, ""), 501, "NotImplemented", "")

@@ -13,6 +13,7 @@
 //	T|db|number|kind|number  its name, by number
 //	q|db|number   number of the offer of a container (of the database: number 0)
 //	X|db|name     user                      Y|db|user         its name, by number
+//	E|db|name     client encryption key     e|db|number       its name, by number
 //	W|db|user|name  permission of a user    Z|db|user|number  its name, by number
 //
 // A container's record has its partition key ranges, and the splits that are under way: split.go. Splits are carried out from the outbox of

@@ -49,6 +49,15 @@ func rangesFor(t *Throughput) int {
 	return max(1, (max(t.Manual, t.Max)+rangeThroughput-1)/rangeThroughput)
 }
 
+// ranges is how many ranges a new container gets.
+func (s *Spec) ranges(t *Throughput) int {
+	n := rangesFor(t)
+	if n > 1 {
+		n = max(n, s.Wide)
+	}
+	return n
+}
+
 // newRanges divides the hash space into n equal ranges.
 func newRanges(def pkey.Definition, n int) []Range {
 	out := make([]Range, n)

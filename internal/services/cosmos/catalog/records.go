@@ -131,6 +131,8 @@ type counters struct {
 
 	Users       uint32 `json:"users,omitempty"`
 	Permissions uint32 `json:"permissions,omitempty"`
+
+	EncryptionKeys uint32 `json:"encryptionKeys,omitempty"`
 }
 
 var (

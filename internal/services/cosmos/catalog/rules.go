@@ -165,11 +165,6 @@ func sameUnique(spec *Spec, con *Container) error {
 	return nil
 }
 
-// keepUnique carries the stored policy into replaced properties.
-func keepUnique(properties, old json.RawMessage) json.RawMessage {
-	return keepProperty(properties, old, "uniqueKeyPolicy")
-}
-
 // keepProperty carries a stored property into replaced ones.
 func keepProperty(properties, old json.RawMessage, name string) json.RawMessage {
 	var was, now map[string]json.RawMessage

@@ -19,6 +19,11 @@ type Spec struct {
 	TTL          int32           // see TTL
 	Unique       [][]string      // paths of unique keys
 	uniqueGiven  bool
+
+	// Wide gives a container of more than one range's throughput at least so many ranges, as the emulator does.
+	Wide int
+
+	encryptionKeys []string // that the client encryption policy names
 }
 
 // SystemPartitionKey is the key of containers made without one, as old clients do.
@@ -76,6 +81,9 @@ func ParseSpec(body []byte, apiVersion string) (*Spec, error) {
 	if _, err := index.ParsePolicy(out["indexingPolicy"]); err != nil {
 		return nil, err
 	}
+	if err := checkVectorIndexes(policy.VectorIndexes, out["vectorEmbeddingPolicy"]); err != nil {
+		return nil, err
+	}
 	if s.PartitionKey, err = parsePartitionKey(in["partitionKey"], apiVersion); err != nil {
 		return nil, err
 	}
@@ -85,6 +93,9 @@ func ParseSpec(body []byte, apiVersion string) (*Spec, error) {
 		}
 	}
 	if err := s.parseRules(in, out); err != nil {
+		return nil, err
+	}
+	if s.encryptionKeys, err = parseEncryption(in["clientEncryptionPolicy"], s.PartitionKey); err != nil {
 		return nil, err
 	}
 	s.Properties, err = json.Marshal(out)

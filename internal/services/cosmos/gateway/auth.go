@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -165,6 +166,9 @@ func (c *call) checkKey(signature string, buf *[]byte) error {
 		}
 	}
 	if !ok {
+		key, ok = c.matchOdd(signature, req, target)
+	}
+	if !ok {
 		return unauthorized("The input authorization token can't serve the request. The wrong key is being used or the expected payload is not built as per the protocol. " +
 			"For more info: https://aka.ms/cosmosdb-tsg-unauthorized. Server used the following payload to sign: '" + strings.ToValidUTF8(string(text), "?") + "'")
 	}
@@ -187,7 +191,7 @@ func (c *call) checkKey(signature string, buf *[]byte) error {
 
 // changesData tells whether a write is one of data, not of metadata: of documents, of conflicts, or by a stored procedure.
 func (c *call) changesData(kind string) bool {
-	return kind == "docs" || kind == "conflicts" || kind == "sprocs" && c.HTTP.Method == http.MethodPost && parsePath(c.HTTP.URL.EscapedPath()).item
+	return kind == "docs" || kind == "conflicts" || kind == keyDeletionType || kind == "sprocs" && c.HTTP.Method == http.MethodPost && parsePath(c.HTTP.URL.EscapedPath()).item
 }
 
 func (c *call) match(signature string, text []byte) (KeyName, bool) {
@@ -197,6 +201,32 @@ func (c *call) match(signature string, text []byte) (KeyName, bool) {
 		}
 	}
 	return 0, false
+}
+
+// matchOdd tries what single clients sign: the container's type for the deletion of a partition key, and ids with question marks, which those send as
+// they are, so that what follows the mark comes as the query of the URL.
+func (c *call) matchOdd(signature string, req masterkey.Request, t target) (key KeyName, ok bool) {
+	req.Link = t.link
+	if t.kind == keyDeletionType {
+		req.Type = "colls"
+		return c.match(signature, req.AppendText(nil))
+	}
+	if query := c.HTTP.URL.RawQuery; t.kind == "docs" && query != "" && c.Param("doc") != "" && !strings.Contains(query, "/") {
+		rest := "?" + decodeLenient(query)
+		req.Link += rest
+		if key, ok = c.match(signature, req.AppendText(nil)); ok {
+			c.SetParam("doc", c.Param("doc")+rest)
+		}
+	}
+	return key, ok
+}
+
+// decodeLenient resolves percent escapes and leaves bad ones as they are.
+func decodeLenient(s string) string {
+	if out, err := url.PathUnescape(s); err == nil {
+		return out
+	}
+	return s
 }
 
 // target is what a path addresses, as signatures name it.
@@ -216,7 +246,9 @@ func parseTarget(escaped string) target {
 		raw = strings.ReplaceAll(raw, "//", "/")
 	}
 	var t target
-	if n := strings.Count(raw, "/"); n%2 == 0 {
+	if n := len(raw) - len(keyDeletion); n > 0 && strings.EqualFold(raw[n:], keyDeletion) {
+		t = target{kind: keyDeletionType, raw: raw[:n]}
+	} else if n := strings.Count(raw, "/"); n%2 == 0 {
 		i := strings.LastIndexByte(raw, '/')
 		t.kind, t.raw = raw[i+1:], raw[:max(i, 0)]
 	} else {

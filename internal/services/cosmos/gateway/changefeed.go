@@ -158,7 +158,8 @@ func checkFull(kind string, con *catalog.Container, start *feedStart) error {
 	case con.Derived.Retention == 0:
 		return invalid("The container has no full-fidelity change feed: set retentionDuration (minutes) in its changeFeedPolicy.")
 	case !start.now && start.positions == nil:
-		return invalid("A full-fidelity change feed can be read from now (If-None-Match: *) or from a continuation, not from the beginning or a point in time.")
+		return invalid("A full-fidelity change feed can be read from now (If-None-Match: *) or from a continuation, not from the beginning or a point in time. " +
+			"You must read the change feed from within the retention period.")
 	}
 	return nil
 }
@@ -198,16 +199,4 @@ func (g *Gateway) readChanges(ctx context.Context, kind string, ranges []items.R
 		}
 	}
 	return rows, at, nil
-}
-
-// listConflicts is the feed of conflicts: with one region that takes writes, there are none.
-func (g *Gateway) listConflicts(ctx context.Context, c *call) (any, error) {
-	con, err := g.container(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	if err := c.checkRange(con); err != nil {
-		return nil, err
-	}
-	return c.feedReply("Conflicts", con.Derived.RID, nil, chargeMetadataRead), nil
 }

@@ -22,7 +22,7 @@ type spot struct {
 type stretch struct{ max, after string }
 
 func parseSpot(text string) (spot, error) {
-	bad := invalid("The continuation token is invalid: it was not given out for this request.")
+	bad := invalid("Invalid Continuation Token: it was not given out for this request.")
 	after, rest, several := strings.Cut(text, "@")
 	if strings.Contains(after, ",") {
 		return spot{}, bad // no key has one; further stretches are told apart by it

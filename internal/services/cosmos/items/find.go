@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/index"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 )
@@ -199,7 +198,7 @@ func (f *Finder) Next(ctx context.Context, after string, rows, size int) (Page, 
 func (s *Store) listInKeys(ctx context.Context, r Range, sel Selection, after string, rows, size int) (Page, error) {
 	cursor, err := hex.DecodeString(after)
 	if err != nil || len(cursor) > store.MaxKey-3 {
-		return Page{}, fault.New(fault.Invalid, "BadRequest", "The continuation token is invalid.")
+		return Page{}, invalidContinuation()
 	}
 	if !sel.Bounded {
 		sel = Selection{High: "FF", Bounded: true}

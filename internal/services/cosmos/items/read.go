@@ -109,7 +109,7 @@ func (s *Store) List(ctx context.Context, r Range, sel Selection, after string, 
 }
 
 func invalidContinuation() *fault.Error {
-	return fault.New(fault.Invalid, "BadRequest", "The continuation token is invalid.")
+	return fault.New(fault.Invalid, "BadRequest", "Invalid Continuation Token")
 }
 
 // slab collects rows in two buffers.

@@ -187,6 +187,7 @@ var functionCases = []struct{ expr, want string }{
 	{`[VectorDistance([1, 2], [3, 4], true, {"distanceFunction": "dotproduct"}), VectorDistance([0, 0], [3, 4], false, {"distanceFunction": "Euclidean"}), VectorDistance([0, 0], [1, 1])]`, `[11,5,0]`},
 	{`[VectorDistance([1], [1, 2]), VectorDistance([1], ["1"]), VectorDistance([], []), VectorDistance(1, 1), VectorDistance([1], [1], 5), VectorDistance([1], [1], true, {"distanceFunction": "x"}), VectorDistance([1], [1], true, 1), VectorDistance(c.missing, [1])]`, `[]`},
 	{`VectorDistance(c.vec, [0, 0])`, `5`}, // the container's policy for /vec is euclidean
+	{`VectorDistance([0, 0], c.vec)`, `5`},
 	// full text
 	{`[FullTextContains("He swims in the River.", "swim"), FullTextContains("He swims", "run"), FullTextContains("the United States of", "united state"), FullTextContains("States United", "United States")]`, `[true,false,true,false]`},
 	{`[FullTextContains(1, "a"), FullTextContains("a", 1), FullTextContains(c.missing, "a")]`, `[]`},
