@@ -17,7 +17,7 @@ const (
 
 // planType is Microsoft.Web/serverfarms. A plan has no size here: its sites share this machine, whatever its SKU says.
 func (s *Service) planType() arm.Type {
-	return arm.Type{Name: planTypeName, Versions: versions, OnCreate: http.StatusOK, Put: putPlan, Render: renderPlan, Delete: s.deletePlan}
+	return arm.Type{Name: planTypeName, Versions: versions, OnCreate: http.StatusOK, Put: putPlan, Render: renderPlan, Delete: s.deletePlan, Move: s.movePlan}
 }
 
 // deletePlan refuses to take a plan from under its sites. Deleted with its group, a plan goes whatever it has: the sites go with it.
