@@ -206,11 +206,7 @@ func (f *plane) types() []Type {
 		Name: "Test.Things/fixed", Versions: []string{"2020-01-01"},
 		Put: func(_ context.Context, c *Call) error { c.New.Properties = c.Body.Get("properties"); return nil },
 	}
-	plain := Type{
-		Name: "Test.Things/plain", Versions: []string{"2020-01-01"}, Move: func(context.Context, *Move) error { return nil },
-		Put: func(_ context.Context, c *Call) error { c.New.Properties = c.Body.Get("properties"); return nil },
-	}
-	return []Type{things, parts, fixed, plain}
+	return []Type{things, parts, fixed}
 }
 
 // moveThing takes a thing's row along; "follows" in its properties is the id of a thing that has to go along to another subscription, or else changes with it.

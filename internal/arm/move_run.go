@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/bulkheadhq/bulkhead/internal/fault"
@@ -17,7 +16,8 @@ import (
 // performMove makes a move from wherever it is: each step is one transaction, which the marks of the two groups tell about. Within a subscription,
 //
 //	begun      both groups are marked (beginMove)
-//	moved      the rows have their new ids, the marks are gone; the effects follow
+//	moved      the rows have their new ids, the marks are gone
+//	effective  names, identities and data planes mean the new ids (the outbox)
 //
 // and across two, whose shards share no transaction,
 //
@@ -36,18 +36,19 @@ func (p *Pipeline) performMove(ctx context.Context, shard string, op operation) 
 		return unfinished(ctx, err)
 	}
 	if source != nil && (target == nil || !m.crosses()) {
-		done, err := m.send(ctx)
-		if err != nil || done {
+		if err := m.send(ctx); err != nil {
 			return err
 		}
 		if source, target, err = m.marks(ctx); err != nil {
 			return unfinished(ctx, err)
 		}
 	}
-	if source != nil {
-		if err := m.effective(ctx, target); err != nil {
+	if source != nil || !m.crosses() {
+		if err := m.effective(ctx); err != nil {
 			return unfinished(ctx, err)
 		}
+	}
+	if source != nil {
 		if err := m.leave(ctx, target); err != nil {
 			return unfinished(ctx, err)
 		}
@@ -103,26 +104,26 @@ func (m *mover) mark(ctx context.Context, shard string, group ID) (*moveMark, er
 	return &k, nil
 }
 
-// send moves the rows to where they belong: within a subscription that is all (done is true), else they arrive in the target. Refused, it undoes the move.
-func (m *mover) send(ctx context.Context) (done bool, err error) {
+// send moves the rows to where they belong: within a subscription that is all, else they arrive in the target. Refused, it undoes the move.
+func (m *mover) send(ctx context.Context) error {
 	for n := 1; ; n++ {
 		w, err := m.plan(ctx)
 		if err == nil {
 			if m.crosses() {
 				err = m.arrive(ctx, w)
 			} else {
-				done, err = m.exchange(ctx, w)
+				err = m.exchange(ctx, w)
 			}
-			if err == nil || done {
-				return done, err
+			if err == nil {
+				return nil
 			}
 			if !surelyNot(err) {
-				return false, unfinished(ctx, err) // maybe it was written: the marks will tell
+				return unfinished(ctx, err) // maybe it was written: the marks will tell
 			}
 		}
 		switch {
 		case ctx.Err() != nil:
-			return false, err
+			return err
 		case errors.Is(err, errStale) && n < attempts:
 			continue
 		case errors.Is(err, errStale):
@@ -130,7 +131,7 @@ func (m *mover) send(ctx context.Context) (done bool, err error) {
 		case errors.Is(err, store.ErrLimit):
 			err = badMove("The move concerns too much at once; move fewer resources at a time.")
 		}
-		return true, m.undo(ctx, err)
+		return m.undo(ctx, err)
 	}
 }
 
@@ -161,25 +162,20 @@ func (m *mover) removeMarks(tx store.Tx) error {
 }
 
 // exchange makes the whole move within one subscription.
-func (m *mover) exchange(ctx context.Context, w *movePlan) (done bool, err error) {
+func (m *mover) exchange(ctx context.Context, w *movePlan) error {
 	left, err := m.record(m.from, m.fromShard)
 	if err != nil {
-		return false, err
+		return err
 	}
 	came, err := m.record(m.to, m.toShard)
 	if err != nil {
-		return false, err
-	}
-	m.p.end(m.op, http.StatusNoContent, nil)
-	op, err := operationCodec.Encode(*m.op)
-	if err != nil {
-		return false, err
+		return err
 	}
 	locks, err := lockRows(w.locks)
 	if err != nil {
-		return false, err
+		return err
 	}
-	lsn, err := m.p.deps.Store.Update(ctx, m.fromShard, func(tx store.Tx) error {
+	_, err = m.p.deps.Store.Update(ctx, m.fromShard, func(tx store.Tx) error {
 		if err := m.admitted(tx, w); err != nil {
 			return err
 		}
@@ -189,7 +185,7 @@ func (m *mover) exchange(ctx context.Context, w *movePlan) (done bool, err error
 		if err := w.put(tx); err != nil {
 			return err
 		}
-		if err := putRows(tx, append(locks, serviceRow{key: operationKey(m.op.ID), fresh: op})); err != nil {
+		if err := putRows(tx, locks); err != nil {
 			return err
 		}
 		if err := bumpVersion(tx); err != nil {
@@ -203,10 +199,7 @@ func (m *mover) exchange(ctx context.Context, w *movePlan) (done bool, err error
 		}
 		return came(tx)
 	})
-	if err != nil {
-		return false, err
-	}
-	return true, m.p.drainThrough(ctx, m.fromShard, lsn, m.to)
+	return err
 }
 
 // admitted makes sure that the target is as the plan found it.
@@ -329,15 +322,20 @@ func (m *mover) arrive(ctx context.Context, w *movePlan) error {
 }
 
 // effective makes what follows from the new ids, and returns once it is.
-func (m *mover) effective(ctx context.Context, target *moveMark) error {
+func (m *mover) effective(ctx context.Context) error {
 	failed := m.p.deps.Outbox.Drain(ctx, m.toShard)
-	waiting, err := m.p.deps.Outbox.Parked(ctx, m.toShard)
-	if err != nil || ctx.Err() != nil {
-		return errors.Join(failed, err, ctx.Err())
+	if failed == nil {
+		return nil
 	}
-	for _, row := range waiting {
-		if row.Kind == effectKind && slices.Contains(target.Tops, row.Order) {
-			return errors.Join(errors.New("effect of "+row.Order+" not made: "+row.Error), failed)
+	waiting, err := m.p.deps.Outbox.Parked(ctx, m.toShard)
+	if err != nil || ctx.Err() != nil || len(waiting) == 0 {
+		return errors.Join(failed, err)
+	}
+	for _, row := range waiting { // what others wait for is not ours
+		for _, root := range m.op.Move.Roots {
+			if row.Kind == effectKind && row.Order == m.rehome(root) {
+				return errors.Join(errors.New("effect of "+row.Order+" not made"), failed)
+			}
 		}
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -49,7 +50,10 @@ func (f *plane) rows(shard, prefix string) map[string]string {
 
 // across is a plane with two subscriptions, of which the second has the group "into".
 func across(t *testing.T) (f *plane, other, into string) {
-	f = newPlane(t)
+	f = newPlane(t, Type{
+		Name: "Test.Plain/plain", Versions: []string{"2020-01-01"}, Move: func(context.Context, *Move) error { return nil },
+		Put: func(_ context.Context, c *Call) error { c.New.Properties = c.Body.Get("properties"); return nil },
+	})
 	t.Cleanup(func() { f.p.ops.stop() })
 	other = f.second()
 	into = groupIn(other, "Into")
@@ -173,9 +177,9 @@ func TestMove_Refused(t *testing.T) {
 	f.ok("owner", "PUT", groupIn(foreign, "rg"), `{"location":"westeurope"}`, 201)
 	t1 := f.thing("t1")
 	f.ok("owner", "PUT", t1, `{"location":"westeurope"}`, 201)
-	plain := f.group("rg1") + "/providers/Test.Things/plain/x"
+	plain := f.group("rg1") + "/providers/Test.Plain/plain/x"
 	f.ok("owner", "PUT", plain, `{"location":"westeurope"}`, 201)
-	f.ok("owner", "PUT", into+"/providers/Test.Things/plain/X", `{"location":"westeurope"}`, 201)
+	f.ok("owner", "PUT", into+"/providers/Test.Plain/plain/X", `{"location":"westeurope"}`, 201)
 	f.ok("owner", "PUT", f.group("rg1")+"/providers/Test.Things/fixed/y", `{"location":"westeurope"}`, 201)
 	f.assign(f.group("rg1"), rbac.ContributorID, "reader")
 	lock := func(at string) func() func() {
@@ -441,7 +445,7 @@ func TestMove_Undone(t *testing.T) {
 		code      string
 	}{
 		"a name is taken": {func(f *plane, _, into string) {
-			f.ok("owner", "PUT", into+"/providers/Test.Things/plain/p", `{"location":"westeurope"}`, 201)
+			f.ok("owner", "PUT", into+"/providers/Test.Plain/plain/p", `{"location":"westeurope"}`, 201)
 		}, 409, "ResourceMoveNameConflict"},
 		"the target is locked": {func(f *plane, other, _ string) {
 			f.ok("owner", "PUT", "/subscriptions/"+other+"/providers/Microsoft.Authorization/locks/l", `{"properties":{"level":"ReadOnly"}}`, 201)
@@ -458,7 +462,7 @@ func TestMove_Undone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f, other, into := across(t)
-			t1, plain := f.thing("t1"), f.group("rg1")+"/providers/Test.Things/plain/p"
+			t1, plain := f.thing("t1"), f.group("rg1")+"/providers/Test.Plain/plain/p"
 			f.ok("owner", "PUT", t1, `{"location":"westeurope","identity":{"type":"SystemAssigned"}}`, 201)
 			f.ok("owner", "PUT", plain, `{"location":"westeurope"}`, 201)
 			calls := 0
@@ -506,7 +510,7 @@ func TestMove_EffectWaits(t *testing.T) {
 	f.ok("owner", "POST", t1+"/listKeys", "", 200)
 	for _, group := range []string{f.group("rg1"), into} {
 		for method, path := range map[string]string{
-			"PUT": "/providers/Test.Things/plain/new", "PATCH": "/providers/Test.Things/things/t1", "DELETE": "/providers/Test.Things/things/t1",
+			"PUT": "/providers/Test.Plain/plain/new", "PATCH": "/providers/Test.Things/things/t1", "DELETE": "/providers/Test.Things/things/t1",
 		} {
 			if out := f.ok("owner", method, group+path, `{"location":"westeurope"}`, 409); code(out) != "ResourceMoveInProgress" {
 				t.Errorf("%s %s: %v", method, group+path, out)
@@ -555,10 +559,12 @@ func TestMove_Races(t *testing.T) {
 		f.ok("owner", "PUT", at(groups[0], fmt.Sprintf("t%d", i)), `{"location":"westeurope","properties":{"n":0}}`, 201)
 	}
 	var wg sync.WaitGroup
-	stop := time.Now().Add(time.Second)
+	deadline := time.Now().Add(20 * time.Second)
+	var over atomic.Bool
 	moves := 0
 	wg.Go(func() { // one mover, all over the groups
-		for n := 0; time.Now().Before(stop); n++ {
+		defer over.Store(true)
+		for n := 0; moves < 8 && time.Now().Before(deadline); n++ {
 			from, to := groups[n%3], groups[(n+1+n%2)%3]
 			if from == to {
 				continue
@@ -586,7 +592,7 @@ func TestMove_Races(t *testing.T) {
 	for i := range things {
 		wg.Go(func() {
 			name := fmt.Sprintf("t%d", i)
-			for n := 1; time.Now().Before(stop); n++ {
+			for n := 1; !over.Load(); n++ {
 				for g, group := range groups {
 					if i%2 == 1 && n%5 == 0 {
 						// A deletion may hit after the GET's answer: what counts is what the deletion says.
@@ -618,7 +624,7 @@ func TestMove_Races(t *testing.T) {
 	}
 	// A reader never finds a thing that is never deleted nowhere twice in a row, nor at two places of one subscription.
 	wg.Go(func() {
-		for time.Now().Before(stop) {
+		for !over.Load() {
 			seen := map[string]int{}
 			for _, r := range values(f.ok("owner", "GET", "/subscriptions/"+f.sub+"/resources?api-version=2021-04-01", "", 200)) {
 				seen[r.(map[string]any)["name"].(string)]++
@@ -653,8 +659,7 @@ func TestMove_Races(t *testing.T) {
 			t.Errorf("t%d is there %d times; its last write was %d", i, found, want)
 		}
 	}
-	if moves < 3 {
+	if moves < 8 {
 		t.Errorf("only %d moves came through", moves)
 	}
-	t.Logf("%d moves", moves)
 }

@@ -24,14 +24,9 @@ func (u *run) write(ctx context.Context, c *Call, status int, fn func(tx store.T
 		return err
 	}
 	// A client that hangs up now must not leave the effects to the next drain.
-	return u.p.drainThrough(ctx, u.shard, u.lsn, c.ID)
-}
-
-// drainThrough makes the effects of a transaction, whatever becomes of the client.
-func (p *Pipeline) drainThrough(ctx context.Context, shard string, lsn store.LSN, about ID) error {
-	if err := p.deps.Outbox.DrainThrough(context.WithoutCancel(ctx), shard, lsn); err != nil {
+	if err := u.p.deps.Outbox.DrainThrough(context.WithoutCancel(ctx), u.shard, u.lsn); err != nil {
 		f := fault.New(fault.Unavailable, "ChangeNotYetEffective",
-			"The change of '%s' is stored, but what follows from it could not be done yet. It is tried again in the background.", about)
+			"The change of '%s' is stored, but what follows from it could not be done yet. It is tried again in the background.", c.ID)
 		f.RetryAfter = redrainEvery
 		return f.WithCause(err)
 	}
