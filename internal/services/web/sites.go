@@ -248,6 +248,9 @@ func (s *Service) siteApplied(ctx context.Context, c *arm.Call) error {
 		}
 		return nil
 	}
+	if c.Old != nil && c.Old.ID != c.New.ID { // what the process of before was lent is for an id that soon is no more
+		s.host.hold(c.New.GUID)
+	}
 	return s.host.changed(ctx, c.New.GUID, c.New.ID)
 }
 
