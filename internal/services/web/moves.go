@@ -62,19 +62,11 @@ func (s *Service) moveSite(ctx context.Context, m *arm.Move) error {
 
 // movePlan lets the plan's sites follow it. Within a subscription those that stay get the plan's new id; into another one all have to go along.
 func (s *Service) movePlan(ctx context.Context, m *arm.Move) error {
-	sites, packages := map[string]string{}, map[string]string{}
-	if err := s.sitesIn(ctx, m.From, sites, packages); err != nil {
+	sites, err := s.sitesOf(ctx, m.From, m.Old.ID)
+	if err != nil {
 		return err
 	}
-	for _, id := range sites {
-		site, _, err := s.deps.Resources.Resource(ctx, id)
-		if err != nil {
-			return err
-		}
-		var p siteProperties
-		if site == nil || json.Unmarshal(site.Properties, &p) != nil || !strings.EqualFold(p.ServerFarmID, m.Old.ID) {
-			continue
-		}
+	for _, site := range sites {
 		if _, along := m.NewID(site.ID); along {
 			continue
 		}
