@@ -129,8 +129,12 @@ func (p *Pipeline) stored(ctx context.Context, c *Call, keep func(*Resource) boo
 		r.Start = from
 	}
 	var failed error
+	var marks [][]byte
 	err = p.deps.Store.View(ctx, c.run.shard, func(s store.Snapshot) error {
-		found, next = nil, nil
+		found, next, marks = nil, nil, nil
+		if err := s.Scan(store.Prefix([]byte(tagMove)), func(_, v []byte) bool { marks = append(marks, bytes.Clone(v)); return true }); err != nil {
+			return err
+		}
 		rows := 0
 		return s.Scan(r, func(k, v []byte) bool {
 			if rows++; len(found) == top || rows > scanSize {
@@ -149,6 +153,9 @@ func (p *Pipeline) stored(ctx context.Context, c *Call, keep func(*Resource) boo
 	})
 	if err == nil {
 		err = failed
+	}
+	if err == nil && len(marks) > 0 {
+		found, err = p.seen(ctx, found, marks)
 	}
 	return found, next, err
 }

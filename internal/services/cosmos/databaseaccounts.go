@@ -36,7 +36,7 @@ var errKeysChanged = errors.New("cosmos: the account's keys changed meanwhile")
 // Types are the resource types of the control plane.
 func (s *Service) Types() []arm.Type {
 	return []arm.Type{{
-		Name: typeName, Versions: versions, Identity: true, Movable: true, OnCreate: http.StatusOK, OnDelete: http.StatusNoContent,
+		Name: typeName, Versions: versions, Identity: true, Move: s.move, OnCreate: http.StatusOK, OnDelete: http.StatusNoContent,
 		Put: s.putAccount, Commit: s.commitAccount, CommitDelete: s.commitDelete, Applied: s.applied, Render: s.render,
 		HostNames: func(r *arm.Resource) []arm.HostName { return []arm.HostName{{Kind: wire.HostCosmos, Name: r.Name}} },
 		Actions: []arm.Action{
