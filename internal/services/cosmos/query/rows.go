@@ -253,6 +253,9 @@ func (s *sink) keep(f *frame, v Value) bool {
 		}
 	}
 	if s.asText {
+		if !f.expressible(v) {
+			return false
+		}
 		if row.out = (Value{kind: KindObject, str: v.str}); v.kind == KindObject && v.str != "" {
 			row.out.str = strings.Clone(v.str)
 		} else {

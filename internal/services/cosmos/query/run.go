@@ -131,6 +131,9 @@ func (r *runner) fits(n int) bool {
 
 // add puts a row on the page, unless the page is full.
 func (r *runner) add(v Value) bool {
+	if !r.frame.expressible(v) {
+		return false
+	}
 	var row []byte
 	start := len(r.buf)
 	if v.kind >= KindArray && v.str != "" {
@@ -347,6 +350,9 @@ func (e *Evaluator) Rows(doc []byte) (rows [][]byte, err error) {
 	e.frame.begin(v)
 	e.frame.err = nil
 	e.p.main.rows(&e.frame, func(v Value) bool {
+		if !e.frame.expressible(v) {
+			return false
+		}
 		rows = append(rows, v.AppendJSON(nil))
 		return true
 	})
