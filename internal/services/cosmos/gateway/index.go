@@ -191,7 +191,7 @@ func (x *indexedQuery) page(ctx context.Context, m uint32, st query.State) (page
 	}
 	docs := func(yield func(query.Doc, error) bool) {
 		for d, err := range x.documents(ctx, st.Mode, from) {
-			last = d.Key
+			last, x.q.loaded = d.Key, x.q.loaded+len(d.JSON)
 			if !yield(d, err) {
 				return
 			}
