@@ -66,7 +66,7 @@ func (c *Catalog) Handlers() map[string]outbox.Handler {
 	return map[string]outbox.Handler{
 		kindDrop:    func(ctx context.Context, _ string, payload []byte) error { return c.items.Drop(ctx, string(payload)) },
 		kindPlanned: c.handOver,
-		kindSplit:   c.split,
+		kindSplit:   c.move,
 		kindTTL:     c.applyTTL,
 		kindInit: func(ctx context.Context, _ string, payload []byte) error {
 			con, err := containerCodec.Decode(payload)

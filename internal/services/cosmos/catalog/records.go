@@ -36,7 +36,7 @@ type Container struct {
 	Ranges       []Range          `json:"ranges"`     // in order of their EPKs, without gaps
 	Routing      uint64           `json:"routing"`    // changes when Ranges do
 	NextRange    uint16           `json:"nextRange,omitempty"`
-	Splits       []Split          `json:"splits,omitempty"` // under way
+	Moves        []Move           `json:"splits,omitempty"` // splits and merges under way
 	Want         int              `json:"want,omitempty"`   // how many ranges the throughput needs
 	TTL          TTL              `json:"ttl"`
 	Unique       [][]string       `json:"unique,omitempty"` // paths of unique keys
@@ -139,7 +139,7 @@ var (
 	accountCodec   = store.Codec[account]{Kind: 'A', Version: 1}
 	countersCodec  = store.Codec[counters]{Kind: 'N', Version: 1}
 	databaseCodec  = store.Codec[Database]{Kind: 'b', Version: 1}
-	containerCodec = store.Codec[Container]{Kind: 'c', Version: 2, Upgrade: asItWas} // 2: time to live, unique keys
+	containerCodec = store.Codec[Container]{Kind: 'c', Version: 3, Upgrade: asItWas} // 2: time to live, unique keys; 3: merges
 	offerCodec     = store.Codec[Offer]{Kind: 'o', Version: 2, Upgrade: asItWas}     // 2: the highest throughput
 )
 

@@ -112,12 +112,8 @@ func (x *indexedQuery) documents(ctx context.Context, mode, after string) iter.S
 			yield(query.Doc{}, err)
 			return
 		}
-		for i := range x.ranges {
-			key, done := at.begin(&x.ranges[i])
-			if done {
-				continue
-			}
-			if more, err := x.documentsOf(ctx, i, mode, key, at.suffix(&x.ranges[i], len(x.ranges)), yield); err != nil {
+		for _, s := range at.sections(x.ranges, x.sel) {
+			if more, err := x.documentsOf(ctx, s, mode, at.begin(&s), at.suffix(&s, len(x.ranges)), yield); err != nil {
 				yield(query.Doc{}, err)
 				return
 			} else if !more {
@@ -127,12 +123,12 @@ func (x *indexedQuery) documents(ctx context.Context, mode, after string) iter.S
 	}
 }
 
-// documentsOf yields one range's documents. It answers false when there shall be no more.
-func (x *indexedQuery) documentsOf(ctx context.Context, i int, mode, key, suffix string, yield func(query.Doc, error) bool) (bool, error) {
+// documentsOf yields one section's documents. It answers false when there shall be no more.
+func (x *indexedQuery) documentsOf(ctx context.Context, s section, mode, key, suffix string, yield func(query.Doc, error) bool) (bool, error) {
 	f := x.finder
-	if f == nil {
+	if f == nil || !s.whole {
 		var err error
-		if f, err = x.g.Items.NewFinder(x.ranges[i], x.sel, x.analysis, true); err != nil {
+		if f, err = x.g.Items.NewFinder(s.Range, s.sel, x.analysis, true); err != nil {
 			return false, err
 		}
 		if x.plan, err = f.Plan(ctx); err != nil {
@@ -143,13 +139,15 @@ func (x *indexedQuery) documentsOf(ctx context.Context, i int, mode, key, suffix
 		x.q.finders = append(x.q.finders, f)
 	}
 	next, rows := f.Next, f.Chunk(x.wanted)
-	if mode == modeScan && !x.sel.Bounded || mode == modeSort {
+	inOrder := s.sel
+	inOrder.ByOrder = true
+	if mode == modeSort || mode == modeScan && byOrder(key, x.sel) {
 		if ok, err := f.Gather(ctx, gatherMore); err != nil {
 			return false, err
 		} else if !ok {
 			rows = chunkRows
 			next = func(ctx context.Context, after string, rows, size int) (items.Page, error) {
-				return x.g.Items.List(ctx, x.ranges[i], x.sel, after, rows, size)
+				return x.g.Items.List(ctx, s.Range, inOrder, after, rows, size)
 			}
 		}
 	}
@@ -172,6 +170,15 @@ func (x *indexedQuery) documentsOf(ctx context.Context, i int, mode, key, suffix
 		}
 		rows = min(4*rows, items.MaxChunk)
 	}
+}
+
+// byOrder tells whether a scan goes on in the order of creation: as it began, though its bounds may have been those of a range that has been merged or split
+// since.
+func byOrder(key string, sel items.Selection) bool {
+	if key == "" {
+		return !sel.Bounded
+	}
+	return items.IsOrder(key)
 }
 
 func (x *indexedQuery) page(ctx context.Context, m uint32, st query.State) (page query.Page, out *wire.Reply, err error) {

@@ -17,11 +17,11 @@ type change struct {
 	deleted bool
 }
 
-// logSize is the size of the keys of log rows, which begin with "L|" or "T|".
+// logSize is the size of the keys of log rows, which begin with "L|" or "T|"; those that came by a merge have a number besides.
 const logSize = 2 + 8 + 1
 
 func parseChange(key, value []byte) (change, error) {
-	if len(key) != logSize || len(value) < numberSize {
+	if len(key) != logSize && len(key) != logSize+numberSize || len(value) < numberSize {
 		return change{}, fmt.Errorf("items: log row %x is malformed", key)
 	}
 	return change{
@@ -62,7 +62,7 @@ func changes(sn store.Snapshot, r *Range, tag byte, after uint64, rows int) (out
 // deleted notes a deletion where it counts: in the full-fidelity feed, and for who follows the log.
 func (t *transaction) deleted(p *prepared, old *stored) error {
 	if t.record.keep > t.time {
-		key := logKey(uint64(t.lsn), t.seq)
+		key := logKey(uint64(t.lsn), t.seq, old.number)
 		key[0] = 'T'
 		if err := t.tx.Put(key, logValue(old.number, p.epk)); err != nil {
 			return err

@@ -77,6 +77,8 @@ type Selection struct {
 	Low, High string
 	// Bounded tells that Low and High count.
 	Bounded bool
+	// ByOrder has a bounded list in order of creation.
+	ByOrder bool
 }
 
 // Row is one document of a list.
@@ -101,12 +103,15 @@ func (s *Store) List(ctx context.Context, r Range, sel Selection, after string, 
 	if err != nil || len(cursor) > store.MaxKey-3 {
 		return Page{}, invalidContinuation()
 	}
-	// A list goes on in the order it began in, even if a split has meanwhile made its bounds those of a whole range, or the other way.
-	if byEPK := sel.Bounded; len(cursor) > numberSize || byEPK && len(cursor) != numberSize {
+	// A list goes on in the order it began in, even if a split or merge has meanwhile made its bounds those of a whole range, or the other way.
+	if byEPK := sel.Bounded && !sel.ByOrder; len(cursor) > numberSize || byEPK && len(cursor) != numberSize {
 		return s.listByEPK(ctx, r, sel, cursor, rows, size)
 	}
 	return s.listByOrder(ctx, r, sel, cursor, rows, size)
 }
+
+// IsOrder tells whether the key is one of a list in order of creation.
+func IsOrder(key string) bool { return len(key) == 2*numberSize }
 
 func invalidContinuation() *fault.Error {
 	return fault.New(fault.Invalid, "BadRequest", "Invalid Continuation Token")

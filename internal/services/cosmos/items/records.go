@@ -65,8 +65,17 @@ func orderKey(number uint64) []byte {
 	return binary.BigEndian.AppendUint64([]byte{'R', '|'}, number)
 }
 
-func logKey(lsn uint64, seq uint8) []byte {
-	return append(binary.BigEndian.AppendUint64([]byte{'L', '|'}, lsn), seq)
+// joinedSeq is the place of documents that came by a merge: ranges that are merged have counted LSNs each for itself, so that places of their
+// transactions are not apart. The document's number is. No transaction gives that place away.
+const joinedSeq = 0xff
+
+// logKey is the key of a document's row in the log.
+func logKey(lsn uint64, seq uint8, number uint64) []byte {
+	k := binary.BigEndian.AppendUint64(append(make([]byte, 0, logSize+numberSize), 'L', '|'), lsn)
+	if k = append(k, seq); seq == joinedSeq {
+		k = binary.BigEndian.AppendUint64(k, number)
+	}
+	return k
 }
 
 func logValue(number uint64, epk []byte) []byte {
@@ -101,8 +110,8 @@ type status uint8
 
 const (
 	active  status = iota
-	filling        // a child that a split still copies into
-	fenced         // was split: nothing is written any more
+	filling        // a child that a split or merge still copies into
+	fenced         // was split or merged: nothing is written any more
 )
 
 // rangeRecord says that the shard is in use, and by what.
@@ -117,12 +126,14 @@ type rangeRecord struct {
 	keep      int64  // until when (seconds) deletions leave a row: someone follows the log
 	cut       uint64 // LSN of the state that an export reads; 0: none runs
 	cutUntil  int64  // until when (seconds) documents leave a copy as of that state
+	weight    byte   // whether its logical partitions are weighed: limits.go
 }
 
 const (
-	rangeVersion = 2
+	rangeVersion = 3 // 2: splits, cuts; 3: merges, weights
 	rangeSize1   = 20
-	rangeSize    = rangeSize1 + 1 + 5*8
+	rangeSize2   = rangeSize1 + 1 + 5*8
+	rangeSize    = rangeSize2 + 1
 )
 
 func (r rangeRecord) encode() []byte {
@@ -137,6 +148,7 @@ func (r rangeRecord) encode() []byte {
 	b = binary.BigEndian.AppendUint64(b, uint64(r.keep))
 	b = binary.BigEndian.AppendUint64(b, r.cut)
 	b = binary.BigEndian.AppendUint64(b, uint64(r.cutUntil))
+	b = append(b, r.weight)
 	return append(b, r.container...)
 }
 
@@ -149,14 +161,21 @@ func decodeRange(b []byte) (r rangeRecord, err error) {
 		r.container = string(b[rangeSize1:])
 		return r, nil
 	}
-	if err := checkKind(b, kindRange, rangeSize); err != nil {
+	if err := checkKind(b, kindRange, rangeSize2); err != nil {
 		return r, err
 	}
 	rest := b[rangeSize1:]
 	r.status, r.base = status(rest[0]), int64(binary.BigEndian.Uint64(rest[1:]))
 	r.fence, r.keep = binary.BigEndian.Uint64(rest[9:]), int64(binary.BigEndian.Uint64(rest[17:]))
 	r.cut, r.cutUntil = binary.BigEndian.Uint64(rest[25:]), int64(binary.BigEndian.Uint64(rest[33:]))
-	r.container = string(b[rangeSize:])
+	if b[1] == 2 {
+		r.container = string(b[rangeSize2:])
+		return r, nil
+	}
+	if err := checkKind(b, kindRange, rangeSize); err != nil {
+		return r, err
+	}
+	r.weight, r.container = b[rangeSize2], string(b[rangeSize:])
 	return r, nil
 }
 

@@ -59,7 +59,7 @@ func (s *Store) Begin(r Range, epk string, now time.Time) (*Session, error) {
 
 // view runs fn on the store with the session's writes in it.
 func (x *Session) view(ctx context.Context, fn func(t *transaction) error) error {
-	t := transaction{r: x.r, time: x.now.Unix(), expiry: expiry{now: x.now.Unix()}, seq: uint8(len(x.writes))}
+	t := transaction{r: x.r, time: x.now.Unix(), expiry: expiry{now: x.now.Unix()}, seq: uint8(len(x.writes)), partition: x.s.Limits.Partition}
 	return x.s.st.View(ctx, Shard(x.r.GUID), func(sn store.Snapshot) error {
 		x.buf.settle(false)
 		x.buf.base = sn
