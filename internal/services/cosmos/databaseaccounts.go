@@ -47,7 +47,7 @@ func (s *Service) Types() []arm.Type {
 			{Verb: "regenerateKey", Writes: true, Handler: s.regenerateKey},
 			{Verb: "failoverPriorityChange", Writes: true, Handler: s.changeFailover},
 		},
-	}, s.definitionsType(), s.assignmentsType(), s.databasesType(), s.containersType(), s.throughputType(databaseType), s.throughputType(containerType)}, s.scriptTypes())
+	}, s.definitionsType(), s.assignmentsType(), s.databasesType(), s.containersType(), s.throughputType(databaseType), s.throughputType(containerType)}, s.scriptTypes(), s.oldTypes())
 }
 
 var namePattern = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
