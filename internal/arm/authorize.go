@@ -311,20 +311,23 @@ func (u *run) unlocked(c *Call) error {
 	if !u.writes() || u.e.typ.Name == typeLock {
 		return nil
 	}
-	deletes := u.e.kind == onInstance && u.e.method == http.MethodDelete
-	pol := u.judged.own
-	var by []string
-	for i, l := range pol.locks {
-		s := pol.lockScopes[i]
-		applies := rbac.Within(u.scope, s) || deletes && rbac.Within(s, u.scope)
-		if applies && (deletes || l.Level == readOnly) {
-			by = append(by, l.Scope)
-		}
-	}
+	by := u.judged.own.lockedBy(u.scope, u.e.kind == onInstance && u.e.method == http.MethodDelete)
 	if len(by) == 0 {
 		return nil
 	}
 	return scopeLocked(c.ID.String(), verbOf(u.e.operation), by)
+}
+
+// lockedBy gives the scopes of the locks that forbid a write, or a deletion, at a folded scope.
+func (p *policy) lockedBy(scope string, deletes bool) (by []string) {
+	for i, l := range p.locks {
+		s := p.lockScopes[i]
+		applies := rbac.Within(scope, s) || deletes && rbac.Within(s, scope)
+		if applies && (deletes || l.Level == readOnly) {
+			by = append(by, l.Scope)
+		}
+	}
+	return by
 }
 
 func scopeLocked(scope, verb string, by []string) error {

@@ -23,6 +23,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/names"
 	"github.com/bulkheadhq/bulkhead/internal/outbox"
 	"github.com/bulkheadhq/bulkhead/internal/seal"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/scripts"
 	"github.com/bulkheadhq/bulkhead/internal/store/pebble"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 	"github.com/bulkheadhq/bulkhead/internal/wire/wiretest"
@@ -100,7 +101,7 @@ func newControlled(t *testing.T) *controlled {
 	})
 	p.s = New(Deps{
 		Store: st, Sealer: sealer, Clock: p.clock, Reader: plane, Names: p.names, Verifier: census{}, Audit: p.audit, Outbox: box,
-		Principals: census{}, SignedIn: plane.Authenticator(), Access: plane,
+		Principals: census{}, SignedIn: plane.Authenticator(), Access: plane, Scripts: scripts.NewEngine(),
 	})
 	p.check(plane.Register(p.s.Types()...))
 	handlers := plane.OutboxHandlers()

@@ -35,7 +35,7 @@ var errKeysChanged = errors.New("cosmos: the account's keys changed meanwhile")
 
 // Types are the resource types of the control plane.
 func (s *Service) Types() []arm.Type {
-	return []arm.Type{{
+	return slices.Concat([]arm.Type{{
 		Name: typeName, Versions: versions, Identity: true, Move: s.move, OnCreate: http.StatusOK, OnDelete: http.StatusNoContent,
 		Put: s.putAccount, Commit: s.commitAccount, CommitDelete: s.commitDelete, Applied: s.applied, Render: s.render,
 		HostNames: func(r *arm.Resource) []arm.HostName { return []arm.HostName{{Kind: wire.HostCosmos, Name: r.Name}} },
@@ -47,7 +47,7 @@ func (s *Service) Types() []arm.Type {
 			{Verb: "regenerateKey", Writes: true, Handler: s.regenerateKey},
 			{Verb: "failoverPriorityChange", Writes: true, Handler: s.changeFailover},
 		},
-	}, s.definitionsType(), s.assignmentsType(), s.databasesType(), s.containersType(), s.throughputType(databaseType), s.throughputType(containerType)}
+	}, s.definitionsType(), s.assignmentsType(), s.databasesType(), s.containersType(), s.throughputType(databaseType), s.throughputType(containerType)}, s.scriptTypes(), s.oldTypes())
 }
 
 var namePattern = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
