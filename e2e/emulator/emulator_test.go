@@ -134,6 +134,22 @@ func run(t *testing.T, c *exec.Cmd, database string) {
 	}
 }
 
+// TestControlPlane: the control plane says where the account is served, and its connection strings lead there.
+func TestControlPlane(t *testing.T) {
+	p := harness.Start(t, harness.Options{Flags: []string{"--cosmos-emulator"}, Inside: place(t)})
+	id := "/subscriptions/" + p.Run.SubscriptionID + "/resourceGroups/cosmos-emulator/providers/Microsoft.DocumentDB/databaseAccounts/localhost"
+	const version = "?api-version=2024-11-15"
+	account, _ := p.ARM(t, "GET", id+version, nil)["properties"].(map[string]any)
+	writes, _ := account["writeLocations"].([]any)
+	if account["documentEndpoint"] != endpoint || account["sqlEndpoint"] != endpoint || len(writes) != 1 || writes[0].(map[string]any)["documentEndpoint"] != endpoint {
+		t.Errorf("the account is shown as %v, want it at %s", account, endpoint)
+	}
+	list, _ := p.ARM(t, "POST", id+"/listConnectionStrings"+version, nil)["connectionStrings"].([]any)
+	if len(list) != 4 || list[0].(map[string]any)["connectionString"] != "AccountEndpoint="+endpoint+";AccountKey="+key+";" {
+		t.Errorf("connection strings %v", list)
+	}
+}
+
 // TestQuickStart_Verified: without the authority and without a switch, a client does not talk to the platform.
 func TestQuickStart_Verified(t *testing.T) {
 	inside := place(t)

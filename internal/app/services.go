@@ -59,7 +59,7 @@ func (p *Platform) wireServices(ctx context.Context) error {
 	accounts := cosmos.New(cosmos.Deps{
 		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Reader: p.arm, Names: p.names,
 		Verifier: valid, Audit: p.audit, Outbox: drainer{p}, Principals: armDirectory{p.directory}, SignedIn: p.arm.Authenticator(), Throttling: throttling,
-		Access: p.arm, Subnet: networks.Subnet, Inside: networks.Inside, Scripts: p.scripts,
+		Access: p.arm, Subnet: networks.Subnet, Inside: networks.Inside, Scripts: p.scripts, Emulator: p.addr.Emulator,
 	})
 	p.cosmos = accounts
 	sites := web.New(web.Deps{

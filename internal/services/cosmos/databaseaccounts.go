@@ -157,12 +157,21 @@ type failover struct {
 	Priority int    `json:"failoverPriority"`
 }
 
+// endpoint is an account's, as whoever calls reaches it. The emulator's account is served at one place only.
+func (s *Service) endpoint(c *arm.Call, name string) string {
+	name = strings.ToLower(name)
+	if name == gateway.EmulatorAccount && s.deps.Emulator != "" {
+		return s.deps.Emulator
+	}
+	return gateway.Endpoint(c.Request, name)
+}
+
 func (s *Service) render(_ context.Context, c *arm.Call, r *arm.Resource) (json.RawMessage, error) {
 	st, err := decodeSettings(r.Properties)
 	if err != nil {
 		return nil, fmt.Errorf("account %s: %w", r.ID, err)
 	}
-	endpoint := gateway.Endpoint(c.Request, strings.ToLower(r.Name))
+	endpoint := s.endpoint(c, r.Name)
 	out := accountProperties{
 		ProvisioningState: "Succeeded", DocumentEndpoint: endpoint, settings: st, VirtualNetworks: st.shownNetworkRules(), Cors: slices.Concat([]corsPolicy{}, st.Cors),
 		BypassIDs: []string{}, InstanceID: r.GUID,
@@ -239,7 +248,7 @@ func (s *Service) connectionStrings(ctx context.Context, c *arm.Call) (any, erro
 	if err != nil {
 		return nil, err
 	}
-	endpoint := gateway.Endpoint(c.Request, strings.ToLower(c.Old.Name))
+	endpoint := s.endpoint(c, c.Old.Name)
 	var out struct {
 		List []connectionString `json:"connectionStrings"`
 	}

@@ -57,6 +57,8 @@ type Deps struct {
 	Subnet   netrule.Lookup // required with Access
 	// Inside tells whether an address is in a subnet of the subscription that has the service's endpoint; nil: nobody knows.
 	Inside func(ctx context.Context, subscription, service string, client netip.Addr) (bool, error)
+	// Emulator is where the emulator's account is served; empty: nowhere.
+	Emulator string
 	// SignedIn is how the control plane knows who calls; unset: it serves resource types only.
 	SignedIn wire.Authenticator
 	// Principals tells who data-plane roles can be given to; nil: any object id.
