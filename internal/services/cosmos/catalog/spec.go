@@ -26,7 +26,7 @@ type Spec struct {
 // SystemPartitionKey is the key of containers made without one, as old clients do.
 const SystemPartitionKey = "/_partitionKey"
 
-// keysNeeded is the first x-ms-version whose containers can't be made without a partition key, and hash by version 2 if they don't say.
+// keysNeeded is the first x-ms-version whose containers can't be made without a partition key.
 const keysNeeded = "2018-12-31"
 
 type indexingPolicy struct {
@@ -155,7 +155,8 @@ func parsePartitionKey(raw json.RawMessage, apiVersion string) (*pkey.Definition
 			d.Kind = "MultiHash"
 		}
 	}
-	if d.Version == 0 && (apiVersion == "" || apiVersion >= keysNeeded || d.Kind == "MultiHash") {
+	// A client that says no version gets the first one, whatever its x-ms-version; most SDKs say 2 themselves. The control plane's default is 2.
+	if d.Version == 0 && (apiVersion == "" || d.Kind == "MultiHash") {
 		d.Version = 2
 	}
 	if d.SystemKey && (len(d.Paths) != 1 || d.Paths[0] != SystemPartitionKey) {
