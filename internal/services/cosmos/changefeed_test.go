@@ -201,7 +201,7 @@ func TestChangeFeed_FullFidelity(t *testing.T) {
 	t.Parallel()
 	p := withAccount(t)
 	p.want(p.do("POST", "/dbs", `{"id":"db"}`), 201)
-	p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"]},"changeFeedPolicy":{"retentionDuration":10}}`), 201)
+	p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2},"changeFeedPolicy":{"retentionDuration":10}}`), 201)
 	full := func(etag string, h ...string) answer {
 		return p.do("GET", "/dbs/db/colls/c/docs", "", append([]string{"a-im", "Full-Fidelity Feed", "x-ms-cosmos-changefeed-wire-format-version", "2021-09-15", "if-none-match", etag}, h...)...)
 	}
@@ -274,7 +274,7 @@ func TestChangeFeed_FullFidelity(t *testing.T) {
 	if ids, _ := idsIn(t, p.changes("")); len(ids) != 3 {
 		t.Errorf("latest versions: %v", ids)
 	}
-	p.want(p.do("POST", "/dbs/db/colls", `{"id":"d","partitionKey":{"paths":["/pk"]}}`), 201)
+	p.want(p.do("POST", "/dbs/db/colls", `{"id":"d","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2}}`), 201)
 	p.wantFault(p.do("GET", "/dbs/db/colls/d/docs", "", "a-im", "Full-Fidelity Feed", "if-none-match", "*"), 400, "BadRequest", "")
 }
 
@@ -283,7 +283,7 @@ func TestChangeFeed_TimeToLive(t *testing.T) {
 	t.Parallel()
 	p := withAccount(t)
 	p.want(p.do("POST", "/dbs", `{"id":"db"}`), 201)
-	p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"]},"defaultTtl":60,"changeFeedPolicy":{"retentionDuration":100}}`), 201)
+	p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2},"defaultTtl":60,"changeFeedPolicy":{"retentionDuration":100}}`), 201)
 	p.want(p.item("POST", "", `["a"]`, `{"id":"1","pk":"a"}`), 201)
 	p.want(p.item("POST", "", `["a"]`, `{"id":"2","pk":"a","ttl":-1}`), 201)
 	p.clock.Advance(2 * time.Minute)

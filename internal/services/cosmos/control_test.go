@@ -232,7 +232,7 @@ func TestSQLResources(t *testing.T) {
 	c.arm("owner", "DELETE", settings, "", 405)
 	// What the data plane made.
 	c.want(c.do("POST", "/dbs", `{"id":"db2"}`), 201)
-	c.want(c.do("POST", "/dbs/db2/colls", `{"id":"c2","partitionKey":{"paths":["/pk"]}}`), 201)
+	c.want(c.do("POST", "/dbs/db2/colls", `{"id":"c2","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2}}`), 201)
 	if l := c.arm("owner", "GET", "/sqlDatabases", "", 200)["value"].([]any); len(l) != 2 {
 		t.Errorf("databases %v", l)
 	}

@@ -383,7 +383,7 @@ func TestDifferential(t *testing.T) {
 			d.s.items.Tuning = index.Tuning{Small: 5 + d.r.IntN(20), Gather: 10}
 		}
 		d.want(d.do("POST", "/dbs", `{"id":"db"}`), 201)
-		d.want(d.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"]},"indexingPolicy":`+policy+`}`), 201)
+		d.want(d.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2},"indexingPolicy":`+policy+`}`), 201)
 		size := []int{900, 200, 2200}[i/4%3]
 		for begin := time.Now(); time.Since(begin) < max(long/24, 700*time.Millisecond) && time.Now().Before(end); {
 			d.write(size)
@@ -393,7 +393,7 @@ func TestDifferential(t *testing.T) {
 			}
 			if d.r.IntN(6) == 0 {
 				next := differentialPolicies[d.r.IntN(len(differentialPolicies))]
-				d.want(d.do("PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"]},"indexingPolicy":`+next+`}`), 200)
+				d.want(d.do("PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2},"indexingPolicy":`+next+`}`), 200)
 			} else if d.r.IntN(2) == 0 {
 				d.check(d.s.catalog.Reindex(context.Background()))
 			}

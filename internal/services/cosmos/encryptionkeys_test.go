@@ -76,7 +76,7 @@ func TestEncryptionPolicy(t *testing.T) {
 		return `{"path":"` + path + `","clientEncryptionKeyId":"` + key + `","encryptionType":"` + kind + `","encryptionAlgorithm":"AEAD_AES_256_CBC_HMAC_SHA256"}`
 	}
 	container := func(id, paths, more string) string {
-		return `{"id":"` + id + `","partitionKey":{"paths":["/pk"]},"clientEncryptionPolicy":{"includedPaths":[` + paths + `]` + more + `}}`
+		return `{"id":"` + id + `","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2},"clientEncryptionPolicy":{"includedPaths":[` + paths + `]` + more + `}}`
 	}
 	const v2 = `,"policyFormatVersion":2`
 	for name, tt := range map[string]struct {
@@ -103,7 +103,7 @@ func TestEncryptionPolicy(t *testing.T) {
 		}
 	}
 	p.wantFault(p.do("PUT", "/dbs/db/colls/one", container("one", path("/b", "k", "Randomized"), "")), 400, "BadRequest", "")
-	kept := p.want(p.do("PUT", "/dbs/db/colls/one", `{"id":"one","partitionKey":{"paths":["/pk"]}}`), 200).json(t)
+	kept := p.want(p.do("PUT", "/dbs/db/colls/one", `{"id":"one","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2}}`), 200).json(t)
 	if policy, _ := kept["clientEncryptionPolicy"].(map[string]any); policy == nil || len(policy["includedPaths"].([]any)) != 1 {
 		t.Errorf("the policy after a replacement without one: %v", kept["clientEncryptionPolicy"])
 	}
@@ -117,7 +117,7 @@ func TestIntendedContainer(t *testing.T) {
 	rid := p.want(p.do("GET", "/dbs/db/colls/c", ""), 200).json(t)["_rid"].(string)
 	p.want(p.item("POST", "", `["a"]`, `{"id":"1","pk":"a"}`, header, rid), 201)
 	p.want(p.do("DELETE", "/dbs/db/colls/c", ""), 204)
-	p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"]}}`), 201)
+	p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2}}`), 201)
 	p.wantFault(p.item("POST", "", `["a"]`, `{"id":"1","pk":"a"}`, header, rid), 400, "BadRequest", "1024")
 	p.want(p.item("POST", "", `["a"]`, `{"id":"1","pk":"a"}`), 201)
 }

@@ -195,7 +195,7 @@ func TestChangeFeed_72Hours(t *testing.T) {
 func days(t *testing.T, rnd *rand.Rand) {
 	p := withAccount(t)
 	p.want(p.do("POST", "/dbs", `{"id":"db"}`), 201)
-	p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"]},"changeFeedPolicy":{"retentionDuration":1440}}`, "x-ms-offer-throughput", "20000"), 201)
+	p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2},"changeFeedPolicy":{"retentionDuration":1440}}`, "x-ms-offer-throughput", "12000"), 201)
 	w := &world{docs: map[string]int{}, events: map[string][]string{}}
 	make1 := func(c consumer) *consumer {
 		c.at, c.latest = []stretch{{high: "FF"}}, map[string]int{}

@@ -223,7 +223,7 @@ func withContainer(t testing.TB) *platform {
 	t.Helper()
 	p := withAccount(t)
 	p.want(p.do("POST", "/dbs", `{"id":"db"}`), 201)
-	p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"]}}`), 201)
+	p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2}}`), 201)
 	return p
 }
 

@@ -17,7 +17,7 @@ func withDocuments(t testing.TB, policy string, n int) *platform {
 	t.Helper()
 	p := withAccount(t)
 	p.want(p.do("POST", "/dbs", `{"id":"db"}`), 201)
-	p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"]},"indexingPolicy":`+policy+`}`), 201)
+	p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2},"indexingPolicy":`+policy+`}`), 201)
 	for i := range n {
 		pk := string(rune('a' + i%2))
 		p.want(p.item("POST", "", `["`+pk+`"]`, fmt.Sprintf(`{"id":"%d","pk":%q,"n":%d,"mod":%d,"name":"name %d"}`, i, pk, i, i%10, i)), 201)
@@ -160,14 +160,14 @@ func TestIndex_PolicyChange(t *testing.T) {
 	}
 	progress("100")
 	check(350)
-	p.want(p.do("PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"]},"indexingPolicy":`+indexAll+`}`), 200)
+	p.want(p.do("PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2},"indexingPolicy":`+indexAll+`}`), 200)
 	progress("0")
 	check(350)
 	p.want(p.item("POST", "", `["a"]`, `{"id":"new","pk":"a","mod":5}`), 201)
 	p.check(p.s.catalog.Reindex(context.Background()))
 	progress("100")
 	check(70)
-	p.want(p.do("PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"]},"indexingPolicy":{"indexingMode":"none"}}`), 200)
+	p.want(p.do("PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2},"indexingPolicy":{"indexingMode":"none"}}`), 200)
 	p.check(p.s.catalog.Reindex(context.Background()))
 	if rows, read, _ := p.inA("SELECT * FROM c WHERE c.mod = 4"); len(rows) != 70 || read != 351 {
 		t.Errorf("without index: %d rows, %d documents read", len(rows), read)
@@ -204,7 +204,7 @@ func TestIndex_Split(t *testing.T) {
 		p := withDocuments(t, policy, 300)
 		p.s.items.Tuning = index.Tuning{Small: 10}
 		if changing {
-			p.want(p.do("PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"]},"indexingPolicy":`+indexAll+`}`), 200)
+			p.want(p.do("PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2},"indexingPolicy":`+indexAll+`}`), 200)
 		}
 		p.split("0")
 		for i := range 20 {

@@ -99,7 +99,7 @@ func TestVectorIndexNeedsPolicy(t *testing.T) {
 	p := withAccount(t)
 	p.want(p.do("POST", "/dbs", `{"id":"db"}`), 201)
 	body := func(id, indexed, more string) string {
-		return `{"id":"` + id + `","partitionKey":{"paths":["/pk"]},"indexingPolicy":{"vectorIndexes":[{"path":"` + indexed + `","type":"flat"}]}` + more + `}`
+		return `{"id":"` + id + `","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2},"indexingPolicy":{"vectorIndexes":[{"path":"` + indexed + `","type":"flat"}]}` + more + `}`
 	}
 	const policy = `,"vectorEmbeddingPolicy":{"vectorEmbeddings":[{"path":"/v","dataType":"float32","dimensions":2,"distanceFunction":"euclidean"}]}`
 	p.wantFault(p.do("POST", "/dbs/db/colls", body("a", "/v", "")), 400, "BadRequest", "")

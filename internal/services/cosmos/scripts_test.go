@@ -80,7 +80,7 @@ func TestScripts_Resources(t *testing.T) {
 		// With its container it goes for good.
 		p.want(p.do("POST", path, `{"id":"s","body":"function () {}"`+c.extra+`}`), 201)
 		p.want(p.do("DELETE", "/dbs/db/colls/c", ""), 204)
-		p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"]}}`), 201)
+		p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2}}`), 201)
 		p.wantFault(p.do("GET", path+"/s", ""), 404, "NotFound", "")
 	}
 	p := withContainer(t)

@@ -15,7 +15,7 @@ import (
 func (c *Catalog) CreateContainer(ctx context.Context, acct, db string, spec *Spec, t *Throughput, audit Audit) (*Container, error) {
 	con := &Container{
 		Name: spec.Name, GUID: ids.New(), PartitionKey: spec.PartitionKey, Properties: spec.Properties, Routing: 1,
-		Ranges: newRanges(*spec.PartitionKey, spec.ranges(t)),
+		Ranges: newRanges(*spec.PartitionKey, firstRanges(t)),
 	}
 	con.NextRange = uint16(len(con.Ranges))
 	con.Time, con.ETag = c.stamp()

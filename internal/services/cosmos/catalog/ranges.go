@@ -56,9 +56,10 @@ func (m *Move) more() int {
 	return 1
 }
 
-// rangeThroughput is how many request units per second one range serves.
+// rangeThroughput is how many request units per second one range serves, firstThroughput what it begins with in a new container of manual throughput.
 const (
 	rangeThroughput = 10_000
+	firstThroughput = 6_000
 	maxRanges       = maxRU / rangeThroughput
 )
 
@@ -73,11 +74,12 @@ func rangesFor(t *Throughput) int {
 	return max(1, (max(t.Manual, t.Max)+rangeThroughput-1)/rangeThroughput)
 }
 
-// ranges is how many ranges a new container gets.
-func (s *Spec) ranges(t *Throughput) int {
+// firstRanges is how many ranges a new container gets. With manual throughput beyond that of one range there are more than it needs, for it to grow
+// into (https://learn.microsoft.com/azure/cosmos-db/scaling-provisioned-throughput-best-practices).
+func firstRanges(t *Throughput) int {
 	n := rangesFor(t)
-	if n > 1 {
-		n = max(n, s.Wide)
+	if n > 1 && t.Max == 0 {
+		n = min((t.Manual+firstThroughput-1)/firstThroughput, maxRanges)
 	}
 	return n
 }

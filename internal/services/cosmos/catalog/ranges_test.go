@@ -2,16 +2,16 @@ package catalog
 
 import "testing"
 
-func TestSpecRanges(t *testing.T) {
+func TestFirstRanges(t *testing.T) {
 	t.Parallel()
-	for _, tt := range []struct{ wide, manual, want int }{
-		{0, 400, 1}, {0, 10_000, 1}, {0, 12_000, 2}, {0, 25_100, 3}, {5, 10_000, 1}, {5, 12_000, 5}, {5, 60_000, 6},
+	for _, tt := range []struct{ manual, most, want int }{
+		{400, 0, 1}, {10_000, 0, 1}, {12_000, 0, 2}, {12_100, 0, 3}, {21_000, 0, 4}, {25_100, 0, 5}, {maxRU, 0, maxRanges}, {0, 10_000, 1}, {0, 12_000, 2}, {0, 25_000, 3},
 	} {
-		if got := (&Spec{Wide: tt.wide}).ranges(&Throughput{Manual: tt.manual}); got != tt.want {
-			t.Errorf("%d RU/s, at least %d: got %d ranges, want %d", tt.manual, tt.wide, got, tt.want)
+		if got := firstRanges(&Throughput{Manual: tt.manual, Max: tt.most}); got != tt.want {
+			t.Errorf("manual %d, autoscale %d: got %d ranges, want %d", tt.manual, tt.most, got, tt.want)
 		}
 	}
-	if got := (&Spec{Wide: 5}).ranges(nil); got != 1 {
+	if got := firstRanges(nil); got != 1 {
 		t.Errorf("no throughput: got %d ranges, want 1", got)
 	}
 }

@@ -20,17 +20,14 @@ type Spec struct {
 	Unique       [][]string      // paths of unique keys
 	uniqueGiven  bool
 
-	// Wide gives a container of more than one range's throughput at least so many ranges, as the emulator does.
-	Wide int
-
 	encryptionKeys []string // that the client encryption policy names
 }
 
 // SystemPartitionKey is the key of containers made without one, as old clients do.
 const SystemPartitionKey = "/_partitionKey"
 
-// version2 is the first x-ms-version whose containers hash keys by version 2 if they don't say.
-const version2 = "2018-12-31"
+// keysNeeded is the first x-ms-version whose containers can't be made without a partition key.
+const keysNeeded = "2018-12-31"
 
 type indexingPolicy struct {
 	IndexingMode     string            `json:"indexingMode"`
@@ -143,7 +140,7 @@ func present(v json.RawMessage) bool { return v != nil && string(v) != "null" }
 
 func parsePartitionKey(raw json.RawMessage, apiVersion string) (*pkey.Definition, error) {
 	if !present(raw) {
-		if apiVersion == "" || apiVersion >= version2 {
+		if apiVersion == "" || apiVersion >= keysNeeded {
 			return nil, invalid("The partition key definition of the container is missing: 'partitionKey' with 'paths' is required.")
 		}
 		return &pkey.Definition{Paths: []string{SystemPartitionKey}, Kind: "Hash", Version: 2, SystemKey: true}, nil
@@ -158,7 +155,8 @@ func parsePartitionKey(raw json.RawMessage, apiVersion string) (*pkey.Definition
 			d.Kind = "MultiHash"
 		}
 	}
-	if d.Version == 0 && (apiVersion == "" || apiVersion >= version2 || d.Kind == "MultiHash") {
+	// A client that says no version gets the first one, whatever its x-ms-version; most SDKs say 2 themselves. The control plane's default is 2.
+	if d.Version == 0 && (apiVersion == "" || d.Kind == "MultiHash") {
 		d.Version = 2
 	}
 	if d.SystemKey && (len(d.Paths) != 1 || d.Paths[0] != SystemPartitionKey) {

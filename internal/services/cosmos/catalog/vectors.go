@@ -25,7 +25,7 @@ func checkVectorIndexes(indexes, policy json.RawMessage) error {
 	}
 	for _, i := range all {
 		if !slices.Contains(embeddings.All, i) {
-			return invalid("The vector index of the path '%s' matches no path of the vectorEmbeddingPolicy.", i.Path)
+			return invalid("The vector index of the path %s not matching in Embedding's path: the vectorEmbeddingPolicy does not have it.", i.Path)
 		}
 	}
 	return nil

@@ -48,9 +48,6 @@ func (g *Gateway) postContainers(ctx context.Context, c *call) (any, error) {
 		return nil, err
 	}
 	spec.Serverless = c.account.Serverless
-	if c.account.Emulator {
-		spec.Wide = emulatorRanges
-	}
 	t, err := c.throughput()
 	if err != nil {
 		return nil, err

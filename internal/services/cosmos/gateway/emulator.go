@@ -26,9 +26,6 @@ const (
 	EmulatorStrength = "Strong" // its consistency level
 )
 
-// emulatorRanges is how many ranges a container of more than 10,000 RU/s has in the emulator: it makes 25 ranges, which are "5 unlimited containers".
-const emulatorRanges = 5
-
 // emulatorEndpoint is where a client goes on that came to host. The emulator calls itself by its address; what has another name for it keeps that.
 func emulatorEndpoint(host string) string {
 	name, port, err := net.SplitHostPort(host)

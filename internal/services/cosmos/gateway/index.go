@@ -34,6 +34,8 @@ type indexedQuery struct {
 	finder   *items.Finder // of the only range
 	plan     *index.Plan   // its plan, or that of the last range that was read
 	wanted   int           // documents, about; 0: all
+	apart    bool          // a page has documents of one range only
+	paused   bool          // it ended where a range did
 }
 
 // runIndexed makes one page of a query's result, through the ranges' indexes where that helps.
@@ -119,6 +121,10 @@ func (x *indexedQuery) documents(ctx context.Context, mode, after string) iter.S
 			} else if !more {
 				return
 			}
+			if x.apart && x.q.loaded > 0 && i < len(x.ranges)-1 {
+				x.paused = true
+				return
+			}
 		}
 	}
 }
@@ -196,6 +202,9 @@ func (x *indexedQuery) page(ctx context.Context, m uint32, st query.State) (page
 	if streams {
 		from = st.After
 	}
+	// Over several logical partitions the service reads one range after the other, a page of each, and does not look ahead: a full page has a
+	// continuation, the last one may be empty.
+	x.apart = x.q.across && streams && x.q.program.Facts().CrossDocument() == ""
 	docs := func(yield func(query.Doc, error) bool) {
 		for d, err := range x.documents(ctx, st.Mode, from) {
 			last, x.q.loaded = d.Key, x.q.loaded+len(d.JSON)
@@ -212,8 +221,7 @@ func (x *indexedQuery) page(ctx context.Context, m uint32, st query.State) (page
 	if err != nil {
 		return query.Page{}, nil, err
 	}
-	if page.Next == nil && x.q.across && len(page.Rows) == limit && streams && x.q.program.Facts().CrossDocument() == "" {
-		// Over several logical partitions the service does not look ahead: a full page has a continuation, the last one may be empty.
+	if page.Next == nil && (x.paused || x.apart && len(page.Rows) == limit) {
 		page.Next = &query.State{After: last, Mode: st.Mode}
 	}
 	entries := 0
