@@ -60,7 +60,10 @@ func TestIndex_Reads(t *testing.T) {
 		{"SELECT TOP 3 VALUE c.n FROM c WHERE c.n > 100 ORDER BY c.n", 3, 3, "/n/?"},
 		{"SELECT VALUE COUNT(1) FROM c WHERE c.mod = 4", 1, 0, "/mod/?"},
 		{"SELECT VALUE COUNT(1) FROM c WHERE c.n < 100", 1, 0, "/n/?"},
-		{"SELECT c.id FROM c WHERE c.n != 3 AND CONTAINS(c.name, 'name 39')", 5, 200, ""},
+		{"SELECT c.id FROM c WHERE c.n != 3 AND CONTAINS(c.name, 'name 39')", 5, 5, "/name/?"},
+		{"SELECT c.id FROM c WHERE REGEXMATCH(c.name, '39.$') OR IS_ARRAY(c.name)", 5, 5, "/name/?"},
+		{"SELECT c.id FROM c WHERE NOT IS_DEFINED(c.name)", 0, 0, "/name/?"},
+		{"SELECT c.id FROM c WHERE c.n + 0 = 4", 1, 200, ""},
 	} {
 		rows, read, used := p.inA(tt.query)
 		if len(rows) != tt.rows || read != tt.read {
@@ -116,6 +119,26 @@ func TestIndex_Metrics(t *testing.T) {
 		`"UtilizedCompositeIndexes":[],"PotentialCompositeIndexes":[]}`
 	if string(b) != want {
 		t.Errorf("got %s", b)
+	}
+}
+
+// TestIndex_MetricsOfWays: metrics tell terms that are walked, of which most are no part of the answer, and composite indexes that serve a filter.
+func TestIndex_MetricsOfWays(t *testing.T) {
+	t.Parallel()
+	p := withDocuments(t, `{"includedPaths":[{"path":"/*"}],"compositeIndexes":[[{"path":"/mod"},{"path":"/n","order":"descending"}]]}`, 400)
+	p.s.items.Tuning = index.Tuning{Small: 10}
+	for query, want := range map[string]string{
+		"SELECT * FROM c WHERE ENDSWITH(c.name, '99')": `{"UtilizedSingleIndexes":[{"FilterExpression":"","IndexSpec":"/name/?","FilterPreciseSet":false,"IndexPreciseSet":false,"IndexImpactScore":"High"}],` +
+			`"PotentialSingleIndexes":[],"UtilizedCompositeIndexes":[],"PotentialCompositeIndexes":[]}`,
+		"SELECT * FROM c WHERE c.mod = 2 AND c.n > 300": `{"UtilizedSingleIndexes":[],"PotentialSingleIndexes":[],` +
+			`"UtilizedCompositeIndexes":[{"IndexSpecs":["/mod ASC","/n DESC"],"IndexPreciseSet":false,"IndexImpactScore":"High"}],"PotentialCompositeIndexes":[]}`,
+	} {
+		a := p.want(p.query(query, "x-ms-documentdb-partitionkey", `["a"]`, "x-ms-cosmos-populateindexmetrics", "true"), 200)
+		b, err := base64.StdEncoding.DecodeString(a.header.Get("x-ms-cosmos-index-utilization"))
+		p.check(err)
+		if string(b) != want {
+			t.Errorf("%s: got %s", query, b)
+		}
 	}
 }
 

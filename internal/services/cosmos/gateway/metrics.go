@@ -104,20 +104,22 @@ type (
 
 // indexMetrics says which paths of the index the query used, and which it would have used if the policy had them.
 func (q *parsedQuery) indexMetrics(second bool) []byte {
-	single := func(specs []string) []singleIndex {
-		out := []singleIndex{}
+	single := func(out []singleIndex, specs []string, precise bool) []singleIndex {
 		specs = slices.Clone(specs)
 		slices.Sort(specs)
 		for _, s := range slices.Compact(specs) {
 			x := singleIndex{Spec: s}
 			if !second {
-				yes, none := true, ""
-				x = singleIndex{Filter: &none, Spec: s, Precise: &yes, Set: &yes, Impact: "High"}
+				none := ""
+				x = singleIndex{Filter: &none, Spec: s, Precise: &precise, Set: &precise, Impact: "High"}
 			}
 			out = append(out, x)
 		}
 		return out
 	}
+	// Of a path whose terms are all looked at, the entries that are read are not just those of the answer.
+	used := single(single([]singleIndex{}, q.plan.Used, true), q.plan.Walked, false)
+	missed := single([]singleIndex{}, q.plan.Missed, true)
 	composite := []compositeIndex{}
 	if q.plan.Composite != nil {
 		x := compositeIndex{Specs: q.plan.Composite}
@@ -127,9 +129,9 @@ func (q *parsedQuery) indexMetrics(second bool) []byte {
 		}
 		composite = append(composite, x)
 	}
-	var v any = indexMetrics1{single(q.plan.Used), single(q.plan.Missed), composite, []compositeIndex{}}
+	var v any = indexMetrics1{used, missed, composite, []compositeIndex{}}
 	if second {
-		v = indexMetrics2{indexSet{single(q.plan.Used), composite}, indexSet{single(q.plan.Missed), []compositeIndex{}}}
+		v = indexMetrics2{indexSet{used, composite}, indexSet{missed, []compositeIndex{}}}
 	}
 	b, _ := json.Marshal(v) // strings and booleans only
 	return b

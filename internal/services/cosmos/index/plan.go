@@ -20,19 +20,20 @@ type Analysis struct {
 	// sorts: the query has an ORDER BY over paths of the document.
 	sorts   bool
 	exact   bool // the condition is the whole of WHERE, and its leaves are exact
+	streams bool // pages are made of the first documents that pass
 	follows bool // documents in that order make its rows in order
 	counts  bool
 }
 
 // Analyze looks at a query that compiled.
 func Analyze(q *query.Query, p *query.Program, params map[string]query.Value) *Analysis {
-	a := &Analysis{follows: p.CanFollow(), exact: q.Where == nil, counts: q.CountsAll(p)}
-	n := newNames(q.From, params)
+	a := &Analysis{streams: p.Streams(), follows: p.CanFollow(), exact: q.Where == nil, counts: q.CountsAll(p)}
+	n := newNames(q, params)
 	if q.Where != nil {
 		a.cond = n.of(q.Where)
 		a.leaves = leavesOf(a.cond, nil)
 		a.counts = a.counts && !n.lost
-		a.exact = !n.lost && a.cond != nil
+		a.exact = !n.lost && a.cond != nil && !needsTests(a.cond)
 		for _, l := range a.leaves {
 			a.exact = a.exact && l.exact
 		}
@@ -53,6 +54,8 @@ func leavesOf(c condition, out []*leaf) []*leaf {
 	switch x := c.(type) {
 	case *leaf:
 		return append(out, x)
+	case *tested:
+		return append(out, &x.leaf)
 	case every:
 		for _, y := range x {
 			out = leavesOf(y, out)
@@ -72,7 +75,10 @@ func (p *Policy) CheckOrder(a *Analysis) error {
 		return nil
 	case len(a.order) == 1 && !p.Includes(a.order[0].path) && !p.system(a.order[0].path):
 		return fault.New(fault.Invalid, "BadRequest", "The index path corresponding to the specified order-by item is excluded.")
-	case len(a.order) > 1 && p.composite(a.order) == nil:
+	case len(a.order) > 1:
+		if c, _ := p.composite(a.order, never); c != nil {
+			return nil
+		}
 		return fault.New(fault.Invalid, "BadRequest", "The order by query does not have a corresponding composite index that it can be served from.")
 	}
 	return nil
@@ -81,27 +87,6 @@ func (p *Policy) CheckOrder(a *Analysis) error {
 // system properties can be sorted by, although they have no terms here.
 func (p *Policy) system(path Path) bool {
 	return !p.None && len(path) == 1 && hidden([]byte(path[0].name)) && path[0].name != "_etag"
-}
-
-// composite finds the composite index with the order, or with its reverse.
-func (p *Policy) composite(order []orderedPath) *composite {
-	if p == nil || p.None {
-		return nil
-	}
-	for i := range p.composites {
-		c := &p.composites[i]
-		if len(c.paths) != len(order) {
-			continue
-		}
-		same := true
-		for j := range order {
-			same = same && c.paths[j].hash == order[j].hash && (c.paths[j].desc != order[j].desc) == (c.paths[0].desc != order[0].desc)
-		}
-		if same {
-			return c
-		}
-	}
-	return nil
 }
 
 // Kind is how a plan finds documents.
@@ -122,7 +107,9 @@ type Plan struct {
 	walk   *walk
 	// Exact: the documents are those of the answer, but for some whose properties the index does not tell apart.
 	Exact bool
-	// Used are the paths whose terms are read, as index metrics write them; Composite the entries of the composite index that is.
+	// Used are the paths whose terms are read, as index metrics write them, Walked those of which all terms are; Composite are the entries of the composite
+	// index that is used.
+	Walked    []string
 	Used      []string
 	Composite []string
 	// Missed are the paths of the query that the policy excludes.
@@ -147,7 +134,7 @@ func (t Tuning) GatherFirst() int { return cmp.Or(t.Gather, 1000) }
 // Choose plans a query over the documents within bounds; total is how many the range has. unordered rules out a walk, which has turned out not to work.
 func (x *Index) Choose(sn store.Snapshot, a *Analysis, b Bounds, total int, unordered bool, t Tuning) (*Plan, error) {
 	p := &Plan{bounds: b}
-	c := chooser{sn: sn, memo: &x.memo, bounds: b, small: t.small(), total: total, usable: func(l *leaf) bool { return x.includes(l.path) }}
+	c := chooser{x: x, streams: a.streams, sn: sn, memo: &x.memo, bounds: b, small: t.small(), total: total, usable: func(l *leaf) bool { return x.includes(l.path) }}
 	for _, l := range a.leaves {
 		if !c.usable(l) {
 			p.Missed = append(p.Missed, spec(l.path))
@@ -157,40 +144,45 @@ func (x *Index) Choose(sn store.Snapshot, a *Analysis, b Bounds, total int, unor
 		return p, nil
 	}
 	if a.follows && !unordered && !c.few() {
-		c.cap = c.small
-		if !a.straight() {
+		w, err := x.walk(sn, a, b)
+		if err != nil {
+			return nil, err
+		}
+		all := w != nil && w.covers(a.cond)
+		if w != nil && !all { // few documents are rather sorted than walked to
+			c.ordering, c.cap = true, c.small
 			p.access = c.choose(a.cond)
 		}
-		if p.access == nil || c.estimate(p.access) > c.small {
-			w, err := x.walk(sn, a, b, p)
-			if err != nil {
-				return nil, err
-			}
-			if w != nil {
-				p.Kind, p.walk, p.access = Order, w, nil
-				p.Exact = a.exact && a.straight()
-				return p, c.err
-			}
+		if w != nil && (p.access == nil || c.estimate(p.access) > c.small) {
+			p.Kind, p.walk, p.access, p.Exact = Order, w, nil, all && a.exact
+			p.note(w.leaves, nil, w.composite)
+			return p, c.err
 		}
-		c.used, c.cap = nil, 0
+		c.used, c.tested, c.index, c.ordering, c.cap = nil, nil, nil, false, 0
 	}
 	if p.access = c.choose(a.cond); p.access == nil || c.err != nil {
 		return p, c.err
 	}
 	p.Kind = Filter
-	for _, l := range c.used {
-		p.Used = append(p.Used, spec(l.path))
-	}
+	p.note(c.used, c.tested, c.index)
 	if c.marked() {
 		p.access = oneOf{p.access, heads{unindexedHead}}
 	}
 	return p, c.err
 }
 
-// straight tells that no condition could narrow the query better than its order does.
-func (a *Analysis) straight() bool {
-	l, ok := a.cond.(*leaf)
-	return a.cond == nil || ok && len(a.order) == 1 && l.hash == a.order[0].hash
+// note tells the metrics what is used.
+func (p *Plan) note(used []*leaf, walked []*tested, index *composite) {
+	if index != nil {
+		p.Composite = index.names()
+	} else {
+		for _, l := range used {
+			p.Used = append(p.Used, spec(l.path))
+		}
+	}
+	for _, t := range walked {
+		p.Walked = append(p.Walked, spec(t.path))
+	}
 }
 
 // includes tells whether every document that is indexed has its terms of the path: both policies have it, while one replaces the other.
@@ -224,7 +216,7 @@ func (c *chooser) estimate(a access) int {
 }
 
 // walk plans to go through documents in the order of ORDER BY; nil if the index does not have it.
-func (x *Index) walk(sn store.Snapshot, a *Analysis, b Bounds, p *Plan) (*walk, error) {
+func (x *Index) walk(sn store.Snapshot, a *Analysis, b Bounds) (*walk, error) {
 	shapes, err := x.shapes(sn, b)
 	if shapes == nil || err != nil {
 		return nil, err
@@ -234,22 +226,21 @@ func (x *Index) walk(sn store.Snapshot, a *Analysis, b Bounds, p *Plan) (*walk, 
 			return nil, nil
 		}
 	}
-	if len(a.order) > 1 {
-		return x.walkComposite(a, p), nil
+	if w := x.walkComposite(a); w != nil || len(a.order) > 1 {
+		return w, nil
 	}
 	o := a.order[0]
 	if !x.includes(o.path) {
 		return nil, nil
 	}
-	p.Used = append(p.Used, spec(o.path))
 	w := &walk{head: (&leaf{hash: o.hash}).head(nil), masks: []byte{0}, reverse: o.desc, down: o.desc}
 	for _, l := range a.required() {
 		if l.hash == o.hash {
-			w.spans = l.spans
+			w.spans, w.leaves = l.spans, []*leaf{l}
 			return w, nil
 		}
 	}
-	w.any = true
+	w.any, w.leaves = true, []*leaf{{path: o.path, hash: o.hash}}
 	w.spans = []span{{[]byte{typeNull}, []byte{typeEnd}}}
 	for _, s := range shapes {
 		switch s.at(o.path) {
@@ -278,32 +269,6 @@ func (a *Analysis) required() []*leaf {
 		return out
 	}
 	return nil
-}
-
-func (x *Index) walkComposite(a *Analysis, p *Plan) *walk {
-	c := x.Current.composite(a.order)
-	if c == nil || x.Changing && x.Target.composite(a.order) != c && (x.Target.composite(a.order) == nil || x.Target.composite(a.order).hash != c.hash) {
-		return nil
-	}
-	w := &walk{
-		head: c.head(), spans: []span{{nil, []byte{0xff}}},
-		reverse: c.paths[0].desc != a.order[0].desc, down: a.order[0].desc,
-	}
-	for _, o := range c.paths {
-		mask, order := byte(0), " ASC"
-		if o.desc {
-			mask, order = 0xff, " DESC"
-		}
-		w.masks = append(w.masks, mask)
-		p.Composite = append(p.Composite, o.path.String()+order)
-	}
-	return w
-}
-
-func (c *composite) head() []byte {
-	h := (&leaf{hash: c.hash}).head(nil)
-	h[0] = 'c'
-	return h
 }
 
 // maxShapes is up to how many shapes they are a help.
