@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"fmt"
 	"sort"
 	"strconv"
 	"time"
@@ -64,6 +65,21 @@ const (
 
 // maxRetention is the longest a full-fidelity change feed is kept, in minutes: 30 days, as continuous backups are.
 const maxRetention = 30 * 24 * 60
+
+// fixedLimit is how much a container holds that was made without a partition key, as old clients do.
+const fixedLimit = 10 << 30
+
+// Quota tells how much some ranges of the container hold, as the header x-ms-resource-quota says it: in megabytes, then kilobytes.
+func (c *Catalog) Quota(con *Container, ranges int) string {
+	limit := c.items.Limits.Range
+	if limit == 0 {
+		limit = items.DefaultRangeLimit
+	}
+	if limit *= uint64(ranges); con.PartitionKey.Paths[0] == SystemPartitionKey {
+		limit = min(limit, fixedLimit)
+	}
+	return fmt.Sprintf("documentSize=%d;documentsSize=%d;documentsCount=-1;collectionSize=%d;", limit>>20, limit>>10, limit>>10)
+}
 
 // rangesFor is how many ranges the throughput needs.
 func rangesFor(t *Throughput) int {

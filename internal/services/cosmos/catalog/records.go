@@ -53,6 +53,7 @@ type Derived struct {
 	// Indexing is the indexing policy as the container has it; that of a range may still be on its way there.
 	Indexing  *index.Policy
 	Retention time.Duration // of the full-fidelity change feed; 0: there is none
+	Quota     []string      // header value: how much one range holds
 	unique    []items.UniqueKey
 
 	Throughput       Throughput // zero: there is none, as in a serverless account
