@@ -37,8 +37,8 @@ type Config struct {
 
 	CosmosRange      int    `yaml:"cosmosRangeMB"`     // how much a partition key range of Cosmos DB holds before it is split, in megabytes
 	CosmosPartition  int    `yaml:"cosmosPartitionMB"` // how much a logical partition holds, in megabytes
-	CosmosThrottling string `yaml:"cosmosThrottling"` // how Cosmos DB accounts enforce throughput: burst, strict or off
-	CosmosEmulator   string `yaml:"cosmosEmulator"`   // where the Cosmos DB emulator's account is served: loopback addresses, or true for 127.0.0.1:8081; "": nowhere
+	CosmosThrottling string `yaml:"cosmosThrottling"`  // how Cosmos DB accounts enforce throughput: burst, strict or off
+	CosmosEmulator   string `yaml:"cosmosEmulator"`    // where the Cosmos DB emulator's account is served: loopback addresses, or true for 127.0.0.1:8081; "": nowhere
 
 	Level *slog.LevelVar `yaml:"-"` // of the log given to Up, to be changed at run time; nil if it can't be
 }

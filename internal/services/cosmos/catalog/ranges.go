@@ -63,9 +63,6 @@ const (
 	maxRanges       = maxRU / rangeThroughput
 )
 
-// maxRetention is the longest a full-fidelity change feed is kept, in minutes: 30 days, as continuous backups are.
-const maxRetention = 30 * 24 * 60
-
 // fixedLimit is how much a container holds that was made without a partition key, as old clients do.
 const fixedLimit = 10 << 30
 
@@ -185,7 +182,7 @@ func itemRange(con *Container, r Range) items.Range {
 	}
 	return items.Range{
 		GUID: r.GUID, ID: r.ID, Number: r.Number, Min: r.Min, Max: r.Max, Parents: r.Parents, Base: r.Base, Container: con.GUID, RID: con.RID(), Rules: con.rules(),
-		Retention: int64(keep / time.Second),
+		Keys: con.PartitionKey.Paths, Retention: int64(keep / time.Second),
 	}
 }
 

@@ -75,19 +75,6 @@ func (c *Container) derive(db *Database) {
 	c.Derived.Indexing, _ = index.ParsePolicy(c.indexing()) // one that an older version stored unchecked counts as none
 }
 
-// retention reads the changeFeedPolicy of a container's properties.
-func retention(properties json.RawMessage) time.Duration {
-	var p struct {
-		Policy struct {
-			Minutes int64 `json:"retentionDuration"`
-		} `json:"changeFeedPolicy"`
-	}
-	if json.Unmarshal(properties, &p) != nil || p.Policy.Minutes < 0 || p.Policy.Minutes > maxRetention {
-		return 0
-	}
-	return time.Duration(p.Policy.Minutes) * time.Minute
-}
-
 // RID is its resource id.
 func (c *Container) RID() rid.ID { return rid.NewContainer(rid.NewDatabase(c.Database), c.Number) }
 
