@@ -1,13 +1,18 @@
 package cosmos
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/catalog"
 )
 
 // grow carries out the splits that the sizes of ranges ask for, until there are none.
@@ -217,11 +222,39 @@ func TestPartitionLimit(t *testing.T) {
 			write("more", "a", "", 201)
 			full2 := write("still more", "a", "", 403)
 			p.wantFault(full2, 403, "Forbidden", "1014")
-			p.clock.Advance(2 * 60 * 1e9)
+			p.clock.Advance(2 * time.Minute)
 			if n, err := p.s.Expire(t.Context()); n != 1 || err != nil {
 				t.Fatal(n, err)
 			}
 			write("still more", "a", "", 201)
 		})
+	}
+}
+
+// TestSplit_BySizeInBackground: nobody has to ask for it.
+func TestSplit_BySizeInBackground(t *testing.T) {
+	t.Parallel()
+	p := withContainer(t)
+	p.fill(0, 100)
+	p.s.items.Limits.Range = 5000
+	before := p.allDocs()
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- p.s.catalog.Run(ctx, func(err error) { t.Error(err) }) }()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		sizes, err := p.s.catalog.Sizes(ctx, p.guid(), "db", "c")
+		if err == nil && !slices.ContainsFunc(sizes, func(s catalog.RangeSize) bool { return s.Bytes > 5000 }) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%+v, %v", sizes, err)
+		}
+	}
+	stop()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if d := cmp.Diff(before, p.allDocs()); d != "" {
+		t.Error(d)
 	}
 }
