@@ -156,7 +156,7 @@ func (c *consumer) take(p *platform, a answer) {
 	for _, d := range body.Documents {
 		if c.full {
 			of := d.Current
-			if of == nil {
+			if d.Metadata.Op == "delete" {
 				of = d.Previous
 			}
 			c.events = append(c.events, fmt.Sprintf("%s %s %d", of.ID, d.Metadata.Op, of.V))

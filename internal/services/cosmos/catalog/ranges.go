@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"fmt"
 	"sort"
 	"strconv"
 	"time"
@@ -63,8 +64,20 @@ const (
 	maxRanges       = maxRU / rangeThroughput
 )
 
-// maxRetention is the longest a full-fidelity change feed is kept, in minutes: 30 days, as continuous backups are.
-const maxRetention = 30 * 24 * 60
+// fixedLimit is how much a container holds that was made without a partition key, as old clients do.
+const fixedLimit = 10 << 30
+
+// Quota tells how much some ranges of the container hold, as the header x-ms-resource-quota says it: in megabytes, then kilobytes.
+func (c *Catalog) Quota(con *Container, ranges int) string {
+	limit := c.items.Limits.Range
+	if limit == 0 {
+		limit = items.DefaultRangeLimit
+	}
+	if limit *= uint64(ranges); con.PartitionKey.Paths[0] == SystemPartitionKey {
+		limit = min(limit, fixedLimit)
+	}
+	return fmt.Sprintf("documentSize=%d;documentsSize=%d;documentsCount=-1;collectionSize=%d;", limit>>20, limit>>10, limit>>10)
+}
 
 // rangesFor is how many ranges the throughput needs.
 func rangesFor(t *Throughput) int {
@@ -171,7 +184,7 @@ func itemRange(con *Container, r Range) items.Range {
 	}
 	return items.Range{
 		GUID: r.GUID, ID: r.ID, Number: r.Number, Min: r.Min, Max: r.Max, Parents: r.Parents, Base: r.Base, Container: con.GUID, RID: con.RID(), Rules: con.rules(),
-		Retention: int64(keep / time.Second),
+		Keys: con.PartitionKey.Paths, Retention: int64(keep / time.Second),
 	}
 }
 

@@ -67,6 +67,9 @@ func ParseSpec(body []byte, apiVersion string) (*Spec, error) {
 			out[name] = v
 		}
 	}
+	if err := checkFeedPolicy(out["changeFeedPolicy"]); err != nil {
+		return nil, err
+	}
 	defaults(out)
 	policy, err := parseIndexing(in["indexingPolicy"])
 	if err != nil {

@@ -128,6 +128,7 @@ func (c *Catalog) splitBig(ctx context.Context, acct string, con *Container, r R
 		return nil // one logical partition: that is not divided
 	}
 	guids := newGUIDs(2)
+	defer c.wakeUp() // its children may be too big, too
 	return c.update(ctx, acct, nil, func(tx store.Tx) error {
 		now, err := get(tx, containerCodec, containerKey(con.Database, con.Name))
 		if now == nil || err != nil || now.GUID != con.GUID {

@@ -8,7 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
+
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/pkey"
 
 	"github.com/bulkheadhq/bulkhead/internal/store"
 )
@@ -172,7 +175,7 @@ func (s *Store) Images(ctx context.Context, r Range, sel Selection, after uint64
 		var openLSN uint64
 		flush := func() {
 			if open != nil {
-				out.Rows = append(out.Rows, open.render(openLSN, nil))
+				out.Rows = append(out.Rows, open.render(&r, openLSN, nil))
 				open = nil
 			}
 		}
@@ -202,7 +205,7 @@ func (s *Store) Images(ctx context.Context, r Range, sel Selection, after uint64
 				return true
 			}
 			if open != nil {
-				out.Rows = append(out.Rows, open.render(lsn, im.text))
+				out.Rows = append(out.Rows, open.render(&r, lsn, im.text))
 				open = nil
 			}
 			return true
@@ -216,12 +219,15 @@ func (s *Store) Images(ctx context.Context, r Range, sel Selection, after uint64
 	return out, err
 }
 
-// render makes the feed's entry.
-func (im *imageRow) render(lsn uint64, previous []byte) []byte {
+// render makes the feed's entry. A deletion has an empty current item, and, beside the image of what was deleted, its id and partition key, as clients want
+// them (Microsoft.Azure.Cosmos.ChangeFeedMetadata).
+func (im *imageRow) render(r *Range, lsn uint64, previous []byte) []byte {
 	b := make([]byte, 0, len(im.text)+len(previous)+200)
-	b = append(b, '{')
-	if im.op != imageDelete {
-		b = append(append(append(b, `"current":`...), im.text...), ',')
+	b = append(b, `{"current":`...)
+	if im.op == imageDelete {
+		b = append(b, "{},"...)
+	} else {
+		b = append(append(b, im.text...), ',')
 	}
 	if previous != nil {
 		b = append(append(append(b, `"previous":`...), previous...), ',')
@@ -239,12 +245,36 @@ func (im *imageRow) render(lsn uint64, previous []byte) []byte {
 	if im.op == imageDelete {
 		b = append(b, `,"id":`...)
 		id, _ := json.Marshal(textID(previous)) // strings always marshal
-		b = append(b, id...)
+		b = append(append(b, id...), `,"partitionKey":`...)
+		b = appendKeys(b, r.Keys, previous)
 		if im.flags&imageExpired != 0 {
 			b = append(b, `,"timeToLiveExpired":true`...)
 		}
 	}
 	return append(b, "}}"...)
+}
+
+// appendKeys appends an object of a document's partition key: a property for each path, without its first slash; what the document lacks is left out.
+func appendKeys(b []byte, paths []string, text []byte) []byte {
+	key, err := pkey.Extract(text, paths)
+	if err != nil {
+		return append(b, "{}"...) // a stored document is one
+	}
+	b = append(b, '{')
+	first := true
+	for i, v := range key {
+		if v.Type == pkey.Undefined {
+			continue
+		}
+		if !first {
+			b = append(b, ',')
+		}
+		first = false
+		segments, _ := pkey.SplitPath(paths[i]) // was split just now
+		name, _ := json.Marshal(strings.Join(segments, "/"))
+		b = v.AppendJSON(append(append(b, name...), ':'))
+	}
+	return append(b, '}')
 }
 
 // TrimImages removes some of the images that are older than a time, and tells whether there are more.

@@ -29,6 +29,8 @@ type Range struct {
 	Rules     Rules
 	// Policy is the indexing policy a new range begins with; nil: none.
 	Policy json.RawMessage
+	// Keys are the paths of the partition key, as the full-fidelity change feed names its values.
+	Keys []string
 	// Retention is how many seconds the full-fidelity change feed is kept; 0: there is none.
 	Retention int64
 }
@@ -128,6 +130,8 @@ type Store struct {
 	st      store.Store
 	clock   clock.Clock
 	indexes *indexCache
+
+	feedScans int // of tests; 0: as usual
 }
 
 // New makes a Store that goes by the machine's clock.
@@ -135,7 +139,7 @@ func New(st store.Store) *Store { return &Store{st: st, clock: clock.System{}, i
 
 // WithClock makes reads go by another clock: it decides which documents have ended.
 func (s *Store) WithClock(c clock.Clock) *Store {
-	return &Store{s.Tuning, s.Limits, s.st, c, s.indexes}
+	return &Store{s.Tuning, s.Limits, s.st, c, s.indexes, s.feedScans}
 }
 
 // Init takes a range into use. It may run again.

@@ -80,12 +80,13 @@ func (k Key) String() string {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = v.appendJSON(b)
+		b = v.AppendJSON(b)
 	}
 	return string(append(b, ']'))
 }
 
-func (v Value) appendJSON(b []byte) []byte {
+// AppendJSON appends the value as JSON; an undefined one is `{}`.
+func (v Value) AppendJSON(b []byte) []byte {
 	switch v.Type {
 	case Null:
 		return append(b, "null"...)
