@@ -194,7 +194,7 @@ func TestProcedure_BulkImport(t *testing.T) {
 			if (++count >= docs.length) __.response.setBody(count); else create(docs[count]);
 		}
 	}`)
-	const total = 600
+	const total = 3000
 	docs := make([]string, total)
 	for i := range docs {
 		docs[i] = fmt.Sprintf(`{"id":"d%d","pk":"a"}`, i)
