@@ -26,7 +26,6 @@ const (
 	kindImage    = 'F'
 	imageVersion = 1
 	imageHead    = 2 + 1 + 1 + 8 + 8 + 1 // kind, version, operation, flags, time, previous LSN, size of the EPK
-	imageKeySize = 2 + 8 + 1 + 1
 	trimStep     = 500
 )
 
@@ -44,21 +43,14 @@ var trimmedKey = []byte("f|")
 // trims are all rows that tell what was removed.
 var trims = store.Prefix(trimmedKey)
 
-// joinedSize is what keys of images that came by a merge have more than others.
-const joinedSize = 1 + 2
-
-func isImageKey(key []byte) bool {
-	return len(key) == imageKeySize || len(key) == imageKeySize+joinedSize && key[10] == joinedSeq
-}
-
 // imageIn is the key that a parent's image has in the child.
 func (p *Parent) imageIn(key []byte) []byte {
-	if !p.Joined || len(key) != imageKeySize {
+	if !p.Joined || len(key) <= logHead || key[logHead] == joinedMark {
 		return key // one that came by a merge before is told apart by that already
 	}
-	k := append(make([]byte, 0, imageKeySize+joinedSize), key[:10]...)
-	k = binary.BigEndian.AppendUint16(append(k, joinedSeq), p.Number)
-	return append(k, key[10:]...)
+	k := append(make([]byte, 0, len(key)+1+2), key[:logHead]...)
+	k = binary.BigEndian.AppendUint16(append(k, joinedMark), p.Number)
+	return append(k, key[logHead:]...)
 }
 
 // trimIn is the row in the child that tells what a parent has removed. low and high bound the parent's EPKs.
@@ -93,8 +85,21 @@ var ErrTrimmed = errors.New("items: these changes are kept no longer")
 // row is a key and its value.
 type row struct{ key, value []byte }
 
-func imageKey(lsn uint64, seq, part byte) []byte {
-	return append(binary.BigEndian.AppendUint64([]byte{kindImage, '|'}, lsn), seq, part)
+func imageKey(lsn uint64, seq uint16, part byte) []byte {
+	return append(appendSeq(binary.BigEndian.AppendUint64([]byte{kindImage, '|'}, lsn), seq), part)
+}
+
+// imagePart reads from a row's key which part it is.
+func imagePart(key []byte) (part byte, ok bool) {
+	place := key[min(logHead, len(key)):]
+	if len(place) > 3 && place[0] == joinedMark {
+		place = place[3:] // behind the number of the range it was in
+	}
+	_, rest, ok := parseSeq(place)
+	if !ok || len(rest) != 1 {
+		return 0, false
+	}
+	return rest[0], true
 }
 
 // image writes what a client's write did to a document: old is what it was (nil: it is new), text what it became (nil: it is gone).
@@ -181,12 +186,12 @@ func (s *Store) Images(ctx context.Context, r Range, sel Selection, after uint64
 		}
 		err := sn.Scan(afterLSN(kindImage, after), func(key, value []byte) bool {
 			im, err := decodeImage(value)
-			if err != nil || !isImageKey(key) {
+			part, ok := imagePart(key)
+			if err != nil || !ok {
 				bad = errors.Join(err, errors.New("items: the full-fidelity log holds something else"))
 				return false
 			}
 			lsn := binary.BigEndian.Uint64(key[2:])
-			part := key[len(key)-1]
 			if part == 0 {
 				flush()
 			}

@@ -11,21 +11,22 @@ import (
 // change is one row of a range's log: a document's last write, or, while someone follows the log, a deletion.
 type change struct {
 	lsn     uint64
-	seq     uint8
+	seq     uint16
 	number  uint64
 	epk     []byte
 	deleted bool
 }
 
-// logSize is the size of the keys of log rows, which begin with "L|" or "T|"; those that came by a merge have a number besides.
-const logSize = 2 + 8 + 1
+// logHead is the size of the keys of log rows, which begin with "L|" or "T|", up to the place in the transaction. Those that came by a merge have a number behind it.
+const logHead = 2 + 8
 
 func parseChange(key, value []byte) (change, error) {
-	if len(key) != logSize && len(key) != logSize+numberSize || len(value) < numberSize {
+	seq, rest, ok := parseSeq(key[min(logHead, len(key)):])
+	if behind := map[bool]int{true: numberSize}[seq == joinedSeq]; !ok || len(rest) != behind || len(value) < numberSize {
 		return change{}, fmt.Errorf("items: log row %x is malformed", key)
 	}
 	return change{
-		lsn: binary.BigEndian.Uint64(key[2:]), seq: key[10], number: binary.BigEndian.Uint64(value), epk: bytes.Clone(value[numberSize:]), deleted: key[0] == 'T',
+		lsn: binary.BigEndian.Uint64(key[2:]), seq: seq, number: binary.BigEndian.Uint64(value), epk: bytes.Clone(value[numberSize:]), deleted: key[0] == 'T',
 	}, nil
 }
 

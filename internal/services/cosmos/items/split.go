@@ -81,7 +81,7 @@ func (t *transaction) numberFor(p *prepared) uint64 {
 	if p.given.number != 0 {
 		return p.given.number
 	}
-	return documentNumber(t.record.number, t.lsn, t.seq)
+	return documentNumber(t.record.number, t.lsn, uint8(t.seq))
 }
 
 // adopt brings a document to the state that the parent has it in. It is the one way documents come into a child: by create, replace and remove,

@@ -16,7 +16,7 @@ type transaction struct {
 	expiry expiry
 	record rangeRecord
 	time   int64
-	seq    uint8
+	seq    uint16
 	wrote  bool
 	why    Removal // of the document that is being removed
 

@@ -238,7 +238,7 @@ func (s *Store) commitIf(ctx context.Context, r Range, now time.Time, ps []prepa
 		}
 		for i := range ps {
 			var err error
-			t.seq = uint8(i)
+			t.seq = uint16(i)
 			if out[i], err = t.apply(&ps[i]); err != nil {
 				return &FailedWrite{i, err}
 			}
