@@ -33,6 +33,9 @@ func (p *Pipeline) render(ctx context.Context, c *Call, r *Resource) (answer, er
 		ID: r.ID, Name: r.Name, Type: r.Type, Location: r.Location, Kind: r.Kind, ManagedBy: r.ManagedBy, Tags: r.Tags, SKU: r.SKU, Plan: r.Plan,
 		Properties: r.Properties, ETag: r.ETag, Identity: r.Identity.shown(),
 	}
+	if a.Identity == nil && c.Type.ShowsNone {
+		a.Identity = &shownIdentity{Type: "None"}
+	}
 	if c.Type.Render != nil {
 		var err error
 		if a.Properties, err = c.Type.Render(ctx, c, r); err != nil {

@@ -67,6 +67,7 @@ type Type struct {
 	Scope     Scope
 	Untracked bool // has no location and tags of its own (child and extension types)
 	Identity  bool // may carry a managed identity
+	ShowsNone bool // an instance without an identity shows one of type None
 	OnCreate  int  // status of a creating PUT; 0 = 201 (App Service and Cosmos DB answer 200)
 	OnDelete  int  // status of a deletion; 0 = 200 (clients of Cosmos DB take 202 and 204 only)
 	Rank      int  // when a group goes, types of a lower rank go first: what others refer to has a higher one

@@ -36,17 +36,17 @@ var errKeysChanged = errors.New("cosmos: the account's keys changed meanwhile")
 // Types are the resource types of the control plane.
 func (s *Service) Types() []arm.Type {
 	return slices.Concat([]arm.Type{{
-		Name: typeName, Versions: versions, Identity: true, Move: s.move, OnCreate: http.StatusOK, OnDelete: http.StatusNoContent,
+		Name: typeName, Versions: versions, Identity: true, ShowsNone: true, Move: s.move, OnCreate: http.StatusOK, OnDelete: http.StatusNoContent,
 		Put: s.putAccount, Commit: s.commitAccount, CommitDelete: s.commitDelete, Applied: s.applied, Render: s.render,
 		HostNames: func(r *arm.Resource) []arm.HostName { return []arm.HostName{{Kind: wire.HostCosmos, Name: r.Name}} },
-		Actions: []arm.Action{
+		Actions: append([]arm.Action{
 			{Verb: "listKeys", Handler: s.listKeys},
 			{Verb: "readonlykeys", Handler: s.readOnlyKeys},
 			{Verb: "readonlykeys", Method: http.MethodGet, Operation: typeName + "/readonlykeys/read", Handler: s.readOnlyKeys},
 			{Verb: "listConnectionStrings", Handler: s.connectionStrings},
 			{Verb: "regenerateKey", Writes: true, Handler: s.regenerateKey},
 			{Verb: "failoverPriorityChange", Writes: true, Handler: s.changeFailover},
-		},
+		}, regionActions()...),
 	}, s.definitionsType(), s.assignmentsType(), s.databasesType(), s.containersType(), s.throughputType(databaseType), s.throughputType(containerType)}, s.scriptTypes(), s.oldTypes())
 }
 
