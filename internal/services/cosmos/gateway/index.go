@@ -114,14 +114,15 @@ func (x *indexedQuery) documents(ctx context.Context, mode, after string) iter.S
 			yield(query.Doc{}, err)
 			return
 		}
-		for _, s := range at.sections(x.ranges, x.sel) {
+		sections := at.sections(x.ranges, x.sel)
+		for i, s := range sections {
 			if more, err := x.documentsOf(ctx, s, mode, at.begin(&s), at.suffix(&s, len(x.ranges)), yield); err != nil {
 				yield(query.Doc{}, err)
 				return
 			} else if !more {
 				return
 			}
-			if x.apart && x.q.loaded > 0 && i < len(x.ranges)-1 {
+			if x.apart && x.q.loaded > 0 && i < len(sections)-1 {
 				x.paused = true
 				return
 			}
