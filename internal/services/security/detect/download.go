@@ -33,7 +33,7 @@ func fetcherOf(name string) fetcher {
 func (c *Command) urls() []string {
 	var out []string
 	for _, a := range c.Args {
-		low := strings.ToLower(a)
+		low := lower(a)
 		for _, scheme := range [...]string{"http://", "https://", "ftp://", "ftps://", "sftp://", "tftp://"} {
 			for from := 0; ; {
 				i := strings.Index(low[from:], scheme)
@@ -59,6 +59,22 @@ func (c *Command) urls() []string {
 		}
 	}
 	return out
+}
+
+// lower is a text with the letters of ASCII in lower case. It keeps its length, so that places in one are places in the other.
+func lower(s string) string {
+	for i := 0; i < len(s); i++ {
+		if s[i] >= 'A' && s[i] <= 'Z' {
+			b := []byte(s)
+			for ; i < len(b); i++ {
+				if b[i] >= 'A' && b[i] <= 'Z' {
+					b[i] += 'a' - 'A'
+				}
+			}
+			return string(b)
+		}
+	}
+	return s
 }
 
 // domain is the host of an address, in lower case.

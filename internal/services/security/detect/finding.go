@@ -50,7 +50,7 @@ type Finding struct {
 
 // Evidence is one command that led to a finding.
 type Evidence struct {
-	Millis int64
-	PID    uint32
-	Line   string
+	Millis int64  `json:"millis"`
+	PID    uint32 `json:"pid"`
+	Line   string `json:"line"`
 }

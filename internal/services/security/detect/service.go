@@ -65,7 +65,7 @@ func serviceProgram(names ...string) bool {
 func onMining(m *Machine, s *step) {
 	for i := range s.commands {
 		for _, a := range s.commands[i].Args {
-			low := strings.ToLower(a)
+			low := lower(a)
 			for _, mark := range [...]string{"stratum+tcp://", "stratum+ssl://", "stratum1+", "stratum2+", "--donate-level", "--nicehash", "--randomx", "--cpu-priority", "--coin=", "--algo=cryptonight", "cryptonight", "minexmr", "nanopool", "supportxmr", "xmrpool", "moneroocean", "nicehash.com", "minergate"} {
 				if !strings.Contains(low, mark) {
 					continue
