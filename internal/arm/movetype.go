@@ -1,6 +1,8 @@
 package arm
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -37,7 +39,7 @@ func (m *Move) Crosses() bool { return m.From != m.To }
 func (m *Move) NewID(id string) (moved string, ok bool) { return m.along(id) }
 
 // Row takes one of the service's rows along: old as it is stored at key now, fresh as it will be in the shard To, under the same key. What is sealed has to be sealed anew
-// for another shard.
+// for another shard. Both are never nil.
 func (m *Move) Row(key, old, fresh []byte) { m.rows = append(m.rows, serviceRow{key, old, fresh}) }
 
 // Follow changes a resource of the subscription that stays: the ids its properties name. Only for a move within the subscription; one that moves itself is not changed.
@@ -97,8 +99,8 @@ func (id ID) rehomed(to ID) ID {
 	return id
 }
 
-// moveMark says that a group takes part in a move: it refuses writes until the mark is gone. Of a group of another subscription than the source it also says what
-// arrives, which is not to be seen as long as the source has its own mark, and what is left to do.
+// moveMark says that a group takes part in a move: it refuses writes until the mark is gone. The target's also says what arrives, which is not to be seen as long as the
+// source has its own mark, and what is left to do.
 type moveMark struct {
 	Operation string   `json:"operation"` // GUID of the operation, in the source's shard
 	Shard     string   `json:"shard,omitempty"`
@@ -135,4 +137,36 @@ func renamed(t *Type, tenantID, cause string, old, fresh *Resource) ([]byte, err
 		return nil, nil
 	}
 	return json.Marshal(effectRow{Type: t.Name, ID: fresh.ID, TenantID: tenantID, Cause: cause, Old: old, New: fresh})
+}
+
+// Mentioning lists the ids of resources, in any subscription, whose stored state names a resource, or something below it. Those below it themselves are not among them.
+func (p *Pipeline) Mentioning(ctx context.Context, id string) ([]string, error) {
+	folded := strings.ToLower(id)
+	ends := [][]byte{[]byte(folded + `"`), []byte(folded + "/")}
+	var out []string
+	err := p.eachSubscription(ctx, func(shard string) error {
+		var rows [][]byte
+		err := p.deps.Store.View(ctx, shard, func(s store.Snapshot) error {
+			rows = nil
+			return s.Scan(store.Prefix([]byte(tagResource)), func(k, v []byte) bool {
+				low := bytes.ToLower(v)
+				if !rbac.Within(string(k[len(tagResource):]), folded) && (bytes.Contains(low, ends[0]) || bytes.Contains(low, ends[1])) {
+					rows = append(rows, bytes.Clone(v))
+				}
+				return true
+			})
+		})
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			r, err := resourceCodec.Decode(row)
+			if err != nil {
+				return err
+			}
+			out = append(out, r.ID)
+		}
+		return nil
+	})
+	return out, err
 }
