@@ -14,13 +14,13 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/query"
 )
 
-// compiled is a query that was compiled.
-type compiled struct {
+// question is a query, compiled.
+type question struct {
 	program  *query.Program
 	analysis *index.Analysis
 }
 
-func compile(t testing.TB, text string) compiled {
+func compiled(t testing.TB, text string) question {
 	t.Helper()
 	q, err := query.Parse(text)
 	if err != nil {
@@ -30,11 +30,11 @@ func compile(t testing.TB, text string) compiled {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return compiled{p, index.Analyze(q, p, nil)}
+	return question{p, index.Analyze(q, p, nil)}
 }
 
 // run answers the query over what next lists, page by page.
-func (a compiled) run(t testing.TB, next func(after string) Page) (rows []string) {
+func (a question) run(t testing.TB, next func(after string) Page) (rows []string) {
 	t.Helper()
 	docs := func(yield func(query.Doc, error) bool) {
 		for after := ""; ; {
@@ -103,7 +103,7 @@ func TestSession_Find(t *testing.T) {
 			}
 			_, _ = x.Do(ctx, w) // what is not there cannot be deleted
 			for _, q := range []string{queries[r.IntN(len(queries))], queries[r.IntN(len(queries))]} {
-				a, size := compile(t, q), []int{1, 3, 1000}[r.IntN(3)]
+				a, size := compiled(t, q), []int{1, 3, 1000}[r.IntN(3)]
 				want := a.run(t, func(after string) Page {
 					p, err := x.List(ctx, after, 1000, 1<<20)
 					if err != nil {
@@ -139,7 +139,7 @@ func TestSession_Find(t *testing.T) {
 	}
 	s, _, rg := open(t)
 	x := begin(t, s, rg)
-	if _, _, err := x.Find(ctx, compile(t, queries[0]).analysis, "x", 1, 1); err == nil || !strings.Contains(err.Error(), "Continuation") {
+	if _, _, err := x.Find(ctx, compiled(t, queries[0]).analysis, "x", 1, 1); err == nil || !strings.Contains(err.Error(), "Continuation") {
 		t.Errorf("a wrong place: %v", err)
 	}
 }
@@ -177,7 +177,7 @@ func TestSession_FindConflicts(t *testing.T) {
 			apply(t, s, rg, doc(Create, id, `,"a":2`))
 		}
 		x := begin(t, s, rg)
-		p, ok, err := x.Find(ctx, compile(t, `SELECT * FROM c WHERE c.a = 1`).analysis, "", 100, 1<<20)
+		p, ok, err := x.Find(ctx, compiled(t, `SELECT * FROM c WHERE c.a = 1`).analysis, "", 100, 1<<20)
 		if err != nil || !ok || len(p.Rows) != 1 {
 			t.Fatalf("%s: found %d documents, %v, %v", name, len(p.Rows), ok, err)
 		}
@@ -185,6 +185,49 @@ func TestSession_FindConflicts(t *testing.T) {
 		apply(t, s, rg, tt.other)
 		if _, err := x.Commit(ctx); errors.Is(err, ErrStale) != tt.stale || err != nil && !tt.stale {
 			t.Errorf("%s: the commit says %v, want stale: %v", name, err, tt.stale)
+		}
+	}
+}
+
+// TestSession_FindConflicts_Ways: what the planner has read is checked as well: a document that comes into a range, or is the first without a property, makes
+// a session stale that looked for such.
+func TestSession_FindConflicts_Ways(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	for _, tt := range []struct {
+		where, other string
+		found        int
+		stale        bool
+	}{
+		{"c.a > 10 AND c.a < 14", `,"a":12,"b":1`, 3, true},
+		{"c.a > 10 AND c.a < 14", `,"a":14,"b":1`, 3, false},
+		{`ENDSWITH(c.s, "5")`, `,"s":"x25"`, 4, true},
+		{"NOT IS_DEFINED(c.a) AND c.b != 7", `,"zz":1,"b":2`, 0, true},
+		{"c.a != 3 AND c.s IN ('x1', 'x2')", `,"s":"x2","a":5`, 8, true},
+	} {
+		s, _, rg := open(t)
+		if err := s.SetPolicy(ctx, rg.GUID, policies[0]); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 40 {
+			apply(t, s, rg, write(t, Create, fmt.Sprint("d", i), fmt.Sprintf(`,"a":%d,"s":"x%d","b":1`, i, i%10)))
+		}
+		x := begin(t, s, rg)
+		q := compiled(t, "SELECT VALUE c.id FROM c WHERE "+tt.where)
+		rows := q.run(t, func(after string) Page {
+			p, ok, err := x.Find(ctx, q.analysis, after, 100, 1<<20)
+			if err != nil || !ok {
+				t.Fatalf("%s: %t, %v", tt.where, ok, err)
+			}
+			return p
+		})
+		if len(rows) != tt.found {
+			t.Fatalf("%s: %d rows, want %d", tt.where, len(rows), tt.found)
+		}
+		do(t, x, Create, "mine", `,"a":100,"s":"y","b":1`)
+		apply(t, s, rg, write(t, Create, "new", tt.other))
+		if _, err := x.Commit(ctx); errors.Is(err, ErrStale) != tt.stale || err != nil && !tt.stale {
+			t.Errorf("%s, %s: the commit says %v, want stale: %t", tt.where, tt.other, err, tt.stale)
 		}
 	}
 }
