@@ -41,6 +41,6 @@ func TestJava(t *testing.T) {
 	prints(t, p, c, `{"read":[1,true,true],"conflict":[409,0],"missing":[404,0],"stale":[412,0],"replaced":2,"upserted":201,"patched":42,
 		"batch":[201,200,200,204],"batchRead":42,"failedBatch":[409,false,[424,409]],"undone":[404,0],"bulk":{"200":1,"201":300,"409":1},
 		"one":["1","3"],"count":[302],"top":[299,298,297],"sum":[44850],"distinct":31,"group":["10","2"],"page":[10,11],"pages":[true,302],"many":2,
-		"changes":302,"late":["late"],"ranges":3,"procedure":["\"Hello, Ada\"","asked"],"thrown":[400,4711],"deleted":204,"gone":[404,0],"databaseGone":404}`,
+		"changes":302,"late":["late"],"ranges":true,"procedure":["\"Hello, Ada\"","asked"],"thrown":[400,4711],"deleted":204,"gone":[404,0],"databaseGone":404}`,
 		[]string{"ENDPOINT=" + endpoint + "/", "KEY=" + p.Key(t, group, account, "primaryMasterKey")})
 }

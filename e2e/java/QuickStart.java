@@ -143,7 +143,7 @@ public class QuickStart {
         p.getResults().forEach(d -> late.add(d.get("id").asText()));
       }
       seen.put("late", late);
-      seen.put("ranges", c.getFeedRanges().size());
+      seen.put("ranges", c.getFeedRanges().size() > 1);
 
       // Scripts.
       c.getScripts().createStoredProcedure(new CosmosStoredProcedureProperties("hello", "function (who) { console.log('asked'); getContext().getResponse().setBody('Hello, ' + who) }"));

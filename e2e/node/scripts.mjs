@@ -32,7 +32,7 @@ await s.storedProcedures.create({
     create();
   },
 });
-const docs = Array.from({ length: 400 }, (_, i) => ({ id: "d" + i, pk: "a", n: i }));
+const docs = Array.from({ length: 3000 }, (_, i) => ({ id: "d" + i, pk: "a", n: i }));
 let calls = 0;
 for (let from = 0; from < docs.length; calls++) from += (await s.storedProcedure("bulk").execute("a", [docs.slice(from)])).resource;
 const count = (await container.items.query("SELECT VALUE COUNT(1) FROM c", { partitionKey: "a" }).fetchAll()).resources;

@@ -199,11 +199,12 @@ func TestPreconditions(t *testing.T) {
 }
 
 type result struct {
-	Status int             `json:"statusCode"`
-	Charge float64         `json:"requestCharge"`
-	ETag   string          `json:"eTag"`
-	Retry  int             `json:"retryAfterMilliseconds"`
-	Body   json.RawMessage `json:"resourceBody"`
+	Status    int             `json:"statusCode"`
+	Substatus int             `json:"subStatusCode"`
+	Charge    float64         `json:"requestCharge"`
+	ETag      string          `json:"eTag"`
+	Retry     int             `json:"retryAfterMilliseconds"`
+	Body      json.RawMessage `json:"resourceBody"`
 }
 
 func (p *platform) batch(pk, ops string, status int, headers ...string) (rs []result, charge string, statuses []int) {
@@ -293,6 +294,23 @@ func TestBatch_Rules(t *testing.T) {
 	session := append(allOrNone, "x-ms-session-token", "0:-1#999999")
 	p.wantFault(p.item("POST", "", `["a"]`, `[{"operationType":"Read","id":"1"}]`, append(session, "x-ms-cosmos-is-batch-request", "True")...), 404, "NotFound", "1002")
 	p.batch(`["a"]`, `[{"operationType":"Read","id":"1"},{"operationType":"Upsert","resourceBody":{"id":"1","pk":"a"}}]`, 200, session...)
+}
+
+// TestBatch_Answer: an answer has a size; what a bulk request has no room for says so, and an atomic batch is not done at all.
+func TestBatch_Answer(t *testing.T) {
+	t.Parallel()
+	p := withContainer(t)
+	p.want(p.item("POST", "", `["a"]`, `{"id":"1","pk":"a","x":"`+strings.Repeat("x", 1<<20)+`"}`), 201)
+	read := strings.Repeat(`{"operationType":"Read","id":"1","partitionKey":"[\"a\"]"},`, 9)
+	rs, _, got := p.batch(`["a"]`, `[`+read+`{"operationType":"Read","id":"1"}]`, 207, allOrNone...)
+	if d := cmp.Diff([]int{424, 424, 424, 424, 424, 424, 424, 424, 424, 413}, got); d != "" || rs[9].Substatus != 3402 {
+		t.Errorf("%s %+v", d, rs[9])
+	}
+	p.batch(`["a"]`, `[`+strings.TrimSuffix(read, ",")+`]`, 200, allOrNone...)
+	_, _, got = p.batch(`["a"]`, `[`+read+`{"operationType":"Upsert","partitionKey":"[\"a\"]","resourceBody":{"id":"2","pk":"a"}}]`, 207, "x-ms-cosmos-batch-ordered", "True")
+	if d := cmp.Diff([]int{200, 200, 200, 413, 413, 413, 413, 413, 413, 201}, got); d != "" {
+		t.Error(d)
+	}
 }
 
 func TestBulk(t *testing.T) {

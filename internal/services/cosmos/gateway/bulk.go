@@ -24,6 +24,7 @@ type bulk struct {
 	results []batchResult
 
 	mu      sync.Mutex
+	answer  int                    // bytes of the documents that were read
 	touched map[string]items.State // ranges, by id
 }
 
@@ -201,9 +202,27 @@ func (b *bulk) write(ctx context.Context, con *catalog.Container, op *batchOpera
 			return batchResult{}, documentError(err)
 		}
 		b.touch(s)
-		return b.c.result(op, w.writes[0].Op, outs[0]), nil
+		r := b.c.result(op, w.writes[0].Op, outs[0])
+		if w.writes[0].Op == items.Read && !b.room(len(r.Body)) {
+			return batchResult{}, withSub(fault.New(fault.TooLarge, "RequestEntityTooLarge", "Response size is too large: the answer of a bulk request has at most %d bytes of documents.", maxBulkAnswer), subAnswer)
+		}
+		return r, nil
 	}
 	return batchResult{}, retryWith()
+}
+
+// maxBulkAnswer is how many bytes of documents an answer has; what is beyond is to be asked for again.
+const maxBulkAnswer = 4 << 20
+
+// room takes room in the answer, if there is as much.
+func (b *bulk) room(n int) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.answer > 0 && b.answer+n > maxBulkAnswer {
+		return false
+	}
+	b.answer += n
+	return true
 }
 
 // touch notes the latest state of a range.

@@ -6,6 +6,7 @@ import "github.com/bulkheadhq/bulkhead/internal/fault"
 const (
 	subPartitionKeyMismatch = 1001
 	subReadSession          = 1002
+	subAnswer               = 3402 // the result of an operation has no room in the answer
 	subRangeGone            = 1002
 	subOwnerGone            = 1003
 	subScriptCompile        = 0xffff

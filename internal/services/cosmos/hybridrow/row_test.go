@@ -60,9 +60,10 @@ func TestRow(t *testing.T) {
 	// A name may be written out: 8 and its length.
 	v, err := layout.Decode(unhex(t, "81 07000000 00 00000000 0000000000000000 1409 74 0161 0108"))
 	if err == nil || !strings.Contains(err.Error(), `""`) {
-		t.Errorf("a field without a name: %v", err)
+		t.Errorf("a field without a name: %v, %v", v, err)
 	}
-	if v, err = layout.Decode(unhex(t, "81 07000000 00 00000000 0000000000000000 1409 74 0161 0105")); err != nil || string(v[5].Bytes) != "a" || v[4].Set {
+	v, err = layout.Decode(unhex(t, "81 07000000 00 00000000 0000000000000000 1409 74 0161 0105"))
+	if err != nil || string(v[5].Bytes) != "a" || v[4].Set {
 		t.Errorf("by name: %v, %v", v, err)
 	}
 }

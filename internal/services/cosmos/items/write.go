@@ -236,11 +236,17 @@ func (s *Store) commitIf(ctx context.Context, r Range, now time.Time, ps []prepa
 		if err := t.beginIndex(); err != nil {
 			return err
 		}
+		reads := 0
 		for i := range ps {
 			var err error
 			t.seq = uint16(i)
 			if out[i], err = t.apply(&ps[i]); err != nil {
 				return &FailedWrite{i, err}
+			}
+			if ps[i].Op == Read {
+				if reads += len(out[i].Text); reads > maxReads {
+					return &FailedWrite{i, errAnswer()}
+				}
 			}
 		}
 		state.Usage = Usage{t.record.documents, t.record.bytes}
@@ -278,6 +284,18 @@ func quoteETag(b [16]byte) string {
 // MatchETag tells whether an If-Match or If-None-Match value names the etag. Quotes may be absent.
 func MatchETag(sent, etag string) bool {
 	return sent == "*" || sent == etag || len(etag) > 2 && sent == etag[1:len(etag)-1]
+}
+
+// maxReads is how many bytes of documents one transaction may read for its answer. The service's own test has ten of one MB refused at the last.
+const maxReads = 10 << 20
+
+// subAnswer is the sub-status of an operation whose result has no room in the answer; clients do it again.
+const subAnswer = 3402
+
+func errAnswer() *fault.Error {
+	f := fault.New(fault.TooLarge, "RequestEntityTooLarge", "Response size is too large: the documents that the batch reads have more than %d bytes together.", maxReads)
+	f.Substatus = subAnswer
+	return f
 }
 
 // ErrNotFound is the fault of an absent document.
