@@ -61,6 +61,7 @@ var questions = []question{
 		want: `[{"v":0},{"v":3},{"v":6},{"v":9},{"v":12},{"v":15},{"v":1},{"v":4},{"v":7},{"v":10},{"v":13},{"v":16},{"v":2},{"v":5},{"v":8},{"v":11},{"v":14},{"v":17}]`,
 	},
 	{Text: "SELECT * FROM c ORDER BY c.n", count: 60, Resumes: true},
+	{Text: "SELECT * FROM c ORDER BY c.n DESC", count: 60, Resumes: true}, // the order of what is equal falls, too
 	// Neither client merges an order of different types over several ranges.
 	{Text: "SELECT * FROM c WHERE IS_DEFINED(c.x) ORDER BY c.x DESC", count: 15, Resumes: true},
 	{Text: "SELECT * FROM c WHERE c.v > 1", count: 58, Resumes: true},

@@ -20,7 +20,7 @@ import (
 func (q question) comparable() bool {
 	switch {
 	case strings.Contains(q.Text, "ORDER BY"):
-		return !strings.HasSuffix(q.Text, "ORDER BY c.n") && !strings.Contains(q.Text, "likeness")
+		return !strings.HasSuffix(strings.TrimSuffix(q.Text, " DESC"), "ORDER BY c.n") && !strings.Contains(q.Text, "likeness")
 	case strings.Contains(q.Text, "OFFSET"), strings.Contains(q.Text, "TOP"):
 		return false
 	}

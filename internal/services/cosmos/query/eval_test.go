@@ -498,6 +498,7 @@ func FuzzParse(f *testing.F) {
 	for _, s := range []string{
 		"SELECT * FROM c", "SELECT TOP 1 c.a AS b, 'x\\u00e9' FROM c JOIN d IN c.x WHERE NOT c.a[0] BETWEEN 1 AND 2 ?? {\"a\":[1]} ORDER BY c.a DESC OFFSET 1 LIMIT 2",
 		"SELECT VALUE COUNT(1) FROM c GROUP BY c.a", "SELECT EXISTS(SELECT VALUE 1)", "SELECT 'a", "SELECT \xff", "SELECT '\x87'", "SELECT @p LIKE '%' ESCAPE '!'",
+		"SELECT [0x1F, -0x8, -Infinity, NaN, 9223372036854775807, -9223372036854775808, 0xffffffffffffffff, 1e308] FROM c WHERE - -Infinity < 1--2",
 	} {
 		f.Add(s)
 	}
