@@ -40,14 +40,20 @@ func newAutomaton(texts []string, limit int) (*automaton, bool) {
 	return a, ok
 }
 
-// plant makes the tree of the texts and gives, by row, which texts end there.
+// plant makes the tree of the texts and gives, by row, which texts end there. It grows level by level, so that the rows in which a scan mostly is are neighbours
+// and stay in the processor's cache.
 func (a *automaton) plant(texts []string, limit int) ([][]int32, bool) {
 	a.next = make([]uint32, a.width)
 	ends := [][]int32{nil}
-	for n, t := range texts {
-		row := uint32(0)
-		for i := range len(t) {
-			at := row + uint32(a.class[lowerASCII(t[i])])
+	rows := make([]uint32, len(texts)) // where each text has got to
+	for depth, growing := 0, true; growing; depth++ {
+		growing = false
+		for n, t := range texts {
+			if depth >= len(t) {
+				continue
+			}
+			growing = true
+			at := rows[n] + uint32(a.class[lowerASCII(t[depth])])
 			if a.next[at] == 0 {
 				if (len(a.next)+int(a.width))*4 > limit {
 					return nil, false
@@ -56,9 +62,11 @@ func (a *automaton) plant(texts []string, limit int) ([][]int32, bool) {
 				a.next = append(a.next, make([]uint32, a.width)...)
 				ends = append(ends, nil)
 			}
-			row = a.next[at]
+			rows[n] = a.next[at]
+			if depth == len(t)-1 {
+				ends[rows[n]/a.width] = append(ends[rows[n]/a.width], int32(n))
+			}
 		}
-		ends[row/a.width] = append(ends[row/a.width], int32(n))
 	}
 	return ends, true
 }
@@ -105,13 +113,14 @@ func (a *automaton) link(ends [][]int32) {
 
 // scan tells of every text in v, with the position behind it, until found says to stop.
 func (a *automaton) scan(v []byte, found func(text int32, end int) (stop bool)) {
-	next, state := a.next, uint32(0)
+	next, class, row := a.next, &a.class, uint32(0)
 	for i, c := range v {
-		state = next[state&^hitBit+uint32(a.class[c])]
-		if state&hitBit == 0 {
+		row = next[row+uint32(class[c])]
+		if row < hitBit {
 			continue
 		}
-		for h := int32(next[state&^hitBit+a.width-1]); h >= 0; h = a.hits[h].next {
+		row &^= hitBit
+		for h := int32(next[row+a.width-1]); h >= 0; h = a.hits[h].next {
 			if found(a.hits[h].text, i+1) {
 				return
 			}

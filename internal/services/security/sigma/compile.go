@@ -268,7 +268,7 @@ func (p *program) emit(n *node, yes, no int32) int32 {
 func (k *compiler) scans(source, budget int) int {
 	needs := k.needs[source]
 	s := &k.sources[source]
-	for _, longest := range []int{16, 10, 6, 4, 3} {
+	for _, longest := range []int{8, 6, 4, 3} {
 		scans, took, ok := makeScans(needs, longest, budget)
 		if ok {
 			s.scans = scans

@@ -110,7 +110,7 @@ func (m *matcher) necessary() (need, bool) {
 			}
 		}
 	case matchRegexp:
-		texts, _, ok := regexpTexts(m.syntax)
+		texts, ok := regexpTexts(m.syntax)
 		if !ok {
 			return need{}, false
 		}
@@ -227,15 +227,15 @@ var commonWords = []struct {
 	{"php", 5}, {"ruby", 6}, {"docker", 5}, {"apt", 5}, {"dpkg", 4}, {"make", 4}, {"gcc", 4}, {".py", 4}, {".sh", 4}, {"awk", 4}, {"xargs", 5}, {"head", 5}, {"tail", 5},
 }
 
-// regexpTexts finds a set of folded texts, one of which is in every match, and about how rare the set is in bits.
-func regexpTexts(re *syntax.Regexp) (texts []string, bits float64, ok bool) {
+// mostTexts bounds the texts that stand for a part of a regular expression.
+const mostTexts = 16
+
+// regexpTexts finds a set of folded texts, one of which is in every match.
+func regexpTexts(re *syntax.Regexp) ([]string, bool) {
+	if exact, ok := exactTexts(re); ok && !slices.Contains(exact, "") {
+		return exact, true
+	}
 	switch re.Op {
-	case syntax.OpLiteral:
-		s := fold(string(re.Rune))
-		if strings.ContainsRune(s, utf8.RuneError) {
-			return nil, 0, false // also stands for bytes that are no character
-		}
-		return []string{s}, -math.Log2(needText{text: s}.often()), true
 	case syntax.OpCapture, syntax.OpPlus:
 		return regexpTexts(re.Sub[0])
 	case syntax.OpRepeat:
@@ -243,22 +243,89 @@ func regexpTexts(re *syntax.Regexp) (texts []string, bits float64, ok bool) {
 			return regexpTexts(re.Sub[0])
 		}
 	case syntax.OpConcat:
-		for _, sub := range re.Sub {
-			if t, b, found := regexpTexts(sub); found && (!ok || b > bits) {
-				texts, bits, ok = t, b, true
-			}
-		}
-		return texts, bits, ok
+		return concatTexts(re.Sub)
 	case syntax.OpAlternate:
-		bits = math.Inf(1)
+		var texts []string
 		for _, sub := range re.Sub {
-			t, b, found := regexpTexts(sub)
-			if !found {
-				return nil, 0, false
+			t, ok := regexpTexts(sub)
+			if !ok {
+				return nil, false
 			}
-			texts, bits = append(texts, t...), min(bits, b)
+			texts = append(texts, t...)
 		}
-		return texts, bits, len(texts) > 0
+		return texts, len(texts) > 0
 	}
-	return nil, 0, false
+	return nil, false
+}
+
+// concatTexts takes the rarest of what neighbours are together and of what each has inside.
+func concatTexts(subs []*syntax.Regexp) (best []string, found bool) {
+	least := math.Inf(1)
+	consider := func(texts []string) {
+		if slices.Contains(texts, "") {
+			return
+		}
+		sum := 0.0
+		for _, t := range texts {
+			sum += needText{text: t}.often()
+		}
+		if sum < least {
+			best, least, found = texts, sum, true
+		}
+	}
+	together := []string{""}
+	for _, sub := range subs {
+		exact, ok := exactTexts(sub)
+		if !ok || len(exact)*len(together) > mostTexts {
+			consider(together)
+			together = []string{""}
+			if inner, has := regexpTexts(sub); has {
+				consider(inner)
+			}
+			continue
+		}
+		var next []string
+		for _, a := range together {
+			for _, b := range exact {
+				next = append(next, a+b)
+			}
+		}
+		together = next
+	}
+	consider(together)
+	return best, found
+}
+
+// exactTexts gives all texts that an expression matches, folded, if they are few.
+func exactTexts(re *syntax.Regexp) (texts []string, ok bool) {
+	switch re.Op {
+	case syntax.OpEmptyMatch, syntax.OpBeginText, syntax.OpEndText, syntax.OpBeginLine, syntax.OpEndLine, syntax.OpWordBoundary, syntax.OpNoWordBoundary:
+		return []string{""}, true
+	case syntax.OpLiteral:
+		s := fold(string(re.Rune))
+		return []string{s}, !strings.ContainsRune(s, utf8.RuneError) // which also stands for bytes that are no character
+	case syntax.OpCharClass:
+		for i := 0; i+1 < len(re.Rune); i += 2 {
+			for r := re.Rune[i]; r <= re.Rune[i+1]; r++ {
+				if len(texts) >= mostTexts || r == utf8.RuneError {
+					return nil, false
+				}
+				if t := fold(string(r)); !slices.Contains(texts, t) {
+					texts = append(texts, t)
+				}
+			}
+		}
+		return texts, len(texts) > 0
+	case syntax.OpCapture:
+		return exactTexts(re.Sub[0])
+	case syntax.OpAlternate:
+		for _, sub := range re.Sub {
+			t, ok := exactTexts(sub)
+			if texts = append(texts, t...); !ok || len(texts) > mostTexts {
+				return nil, false
+			}
+		}
+		return texts, true
+	}
+	return nil, false
 }
