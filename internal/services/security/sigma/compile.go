@@ -35,16 +35,9 @@ type sourceSet struct {
 
 // fieldScan looks for the necessary texts of one field.
 type fieldScan struct {
-	field   int32
-	machine *automaton
-	texts   []scanText
-}
-
-// scanText says which programs a text makes worth running.
-type scanText struct {
-	len        int
-	start, end bool
-	programs   []int32
+	field    int32
+	finder   *finder
+	programs [][]int32 // by text: what it makes worth running
 }
 
 // anyway is a program without a necessary text; it is run if the event has the field, or always if that is negative.
@@ -264,11 +257,14 @@ func (p *program) emit(n *node, yes, no int32) int32 {
 	return no
 }
 
+// longestText is how much of a necessary text is looked for: enough to be rare, and little enough to keep the tables small.
+const longestText = 8
+
 // scans makes the tables of a source with what is left of the budget; the shorter the texts, the smaller the tables and the more often a rule is run in vain.
 func (k *compiler) scans(source, budget int) int {
 	needs := k.needs[source]
 	s := &k.sources[source]
-	for _, longest := range []int{8, 6, 4, 3} {
+	for _, longest := range []int{longestText, 6, 4, 3} {
 		scans, took, ok := makeScans(needs, longest, budget)
 		if ok {
 			s.scans = scans
@@ -282,14 +278,10 @@ func (k *compiler) scans(source, budget int) int {
 }
 
 func makeScans(needs []ruleNeed, longest, budget int) (scans []fieldScan, took int, ok bool) {
-	type key struct {
-		text       string
-		start, end bool
-	}
 	type fieldTexts struct {
-		texts []string
-		scan  fieldScan
-		known map[key]int
+		texts    []sought
+		programs [][]int32
+		known    map[sought]int
 	}
 	fields := map[int32]*fieldTexts{}
 	var order []int32
@@ -298,30 +290,30 @@ func makeScans(needs []ruleNeed, longest, budget int) (scans []fieldScan, took i
 			t = t.cut(longest)
 			f := fields[t.field]
 			if f == nil {
-				f = &fieldTexts{scan: fieldScan{field: t.field}, known: map[key]int{}}
+				f = &fieldTexts{known: map[sought]int{}}
 				fields[t.field] = f
 				order = append(order, t.field)
 			}
-			id := key{t.text, t.start, t.end}
-			i, found := f.known[id]
+			i, found := f.known[t.sought]
 			if !found {
 				i = len(f.texts)
-				f.known[id] = i
-				f.texts = append(f.texts, t.text)
-				f.scan.texts = append(f.scan.texts, scanText{len: len(t.text), start: t.start, end: t.end})
+				f.known[t.sought] = i
+				f.texts = append(f.texts, t.sought)
+				f.programs = append(f.programs, nil)
 			}
-			if p := &f.scan.texts[i].programs; len(*p) == 0 || (*p)[len(*p)-1] != n.program {
+			if p := &f.programs[i]; len(*p) == 0 || (*p)[len(*p)-1] != n.program {
 				*p = append(*p, n.program)
 			}
 		}
 	}
 	for _, field := range order {
 		f := fields[field]
-		if f.scan.machine, ok = newAutomaton(f.texts, budget-took); !ok {
+		finder, ok := newFinder(f.texts, budget-took)
+		if !ok {
 			return nil, 0, false
 		}
-		took += f.scan.machine.bytes()
-		scans = append(scans, f.scan)
+		took += finder.bytes()
+		scans = append(scans, fieldScan{field, finder, f.programs})
 	}
 	return scans, took, true
 }

@@ -116,6 +116,9 @@ func parseFields(n *yaml.Node, what string, o Options, left *int) (*expr, error)
 	}
 	var kids []*expr
 	for _, f := range fields {
+		if f.key == "" {
+			return nil, errAt(f.at, "a field without a name")
+		}
 		e, err := parseField(f.key, f.at, f.value, o, left)
 		if err != nil {
 			return nil, err
@@ -129,9 +132,6 @@ func parseFields(n *yaml.Node, what string, o Options, left *int) (*expr, error)
 func parseField(key string, at, n *yaml.Node, o Options, left *int) (*expr, error) {
 	names := strings.Split(key, "|")
 	v := &values{field: names[0], at: at, list: n.Kind == yaml.SequenceNode}
-	if v.field == "" && key != "" && len(names) < 2 {
-		return nil, errAt(at, "a field without a name")
-	}
 	list := []*yaml.Node{n}
 	if v.list {
 		list = n.Content
@@ -152,9 +152,6 @@ func parseField(key string, at, n *yaml.Node, o Options, left *int) (*expr, erro
 		}
 		it.pattern = parsePattern(it.raw)
 		v.items = append(v.items, it)
-	}
-	if v.field == "" && !v.list && key != "" && len(v.items) == 1 && strings.Contains(key, "|all") {
-		return nil, errAt(at, "modifier all needs a list of values")
 	}
 	for _, m := range names[1:] {
 		if err := v.apply(m, o); err != nil {

@@ -37,12 +37,8 @@ func (s *Set) Match(w *Scratch, source int, values [][]byte) []int32 {
 		if !isASCII(v) {
 			v = w.fold(f.field, v)
 		}
-		f.machine.scan(v, func(text int32, end int) bool {
-			t := &f.texts[text]
-			if t.end && end != len(v) || t.start && end != t.len {
-				return false
-			}
-			for _, p := range t.programs {
+		f.finder.find(v, func(text int32, _ int) bool {
+			for _, p := range f.programs[text] {
 				if ran[p] != w.now {
 					ran[p] = w.now
 					s.run(w, &src.programs[p], values)

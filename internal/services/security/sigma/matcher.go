@@ -21,7 +21,7 @@ type matcher struct {
 
 	texts []string            // folded unless cased
 	large map[string]struct{} // of matchEqual with many texts
-	many  *automaton          // of the other comparisons with many texts
+	many  *finder             // of the other comparisons with many texts, by their beginnings or ends
 	globs []glob
 
 	re     *regexp.Regexp
@@ -84,9 +84,17 @@ func (m *matcher) prepare(budget *int) {
 	if m.cased || slices.Contains(m.texts, "") || m.kind != matchPrefix && m.kind != matchSuffix && m.kind != matchContains {
 		return
 	}
-	if a, ok := newAutomaton(m.texts, *budget); ok {
-		m.many = a
-		*budget -= a.bytes()
+	cut := make([]sought, len(m.texts))
+	for i, t := range m.texts {
+		n := min(len(t), longestText)
+		cut[i] = sought{t[:n], m.kind == matchPrefix, m.kind == matchSuffix}
+		if m.kind == matchSuffix {
+			cut[i].text = t[len(t)-n:]
+		}
+	}
+	if f, ok := newFinder(cut, *budget); ok {
+		m.many = f
+		*budget -= f.bytes()
 	}
 }
 
@@ -155,14 +163,12 @@ func (m *matcher) affix(v []byte) bool {
 
 // anyOf goes through v once for all texts.
 func (m *matcher) anyOf(v []byte) (found bool) {
-	m.many.scan(v, func(text int32, end int) bool {
-		switch m.kind {
-		case matchPrefix:
-			found = end == len(m.texts[text])
-		case matchSuffix:
-			found = end == len(v)
-		default:
-			found = true
+	m.many.find(v, func(text int32, at int) bool {
+		t := m.texts[text]
+		if m.kind == matchSuffix {
+			found = len(v) >= len(t) && string(v[len(v)-len(t):]) == t
+		} else {
+			found = len(v)-at >= len(t) && string(v[at:at+len(t)]) == t
 		}
 		return found
 	})

@@ -16,9 +16,8 @@ type need struct {
 
 // needText is one text in one field.
 type needText struct {
-	field      int32
-	text       string // folded
-	start, end bool   // at the beginning, at the end of the value
+	field int32
+	sought
 }
 
 // tooOften is from how many hits an event on it is cheaper to evaluate the rule each time.
@@ -147,7 +146,7 @@ func (m *matcher) rarest(p pattern, start, end bool) (needText, bool) {
 		if t.kind != pieceText || t.text == "" || m.cased && !utf8.ValidString(t.text) {
 			continue
 		}
-		n := needText{m.field, fold(t.text), start && i == 0, end && i == len(p)-1}
+		n := needText{m.field, sought{fold(t.text), start && i == 0, end && i == len(p)-1}}
 		if !found || n.often() < best.often() {
 			best, found = n, true
 		}
@@ -162,13 +161,13 @@ func (t needText) cut(n int) needText {
 	}
 	switch {
 	case t.end:
-		return needText{t.field, t.text[len(t.text)-n:], false, true}
+		return needText{t.field, sought{t.text[len(t.text)-n:], false, true}}
 	case t.start:
-		return needText{t.field, t.text[:n], true, false}
+		return needText{t.field, sought{t.text[:n], true, false}}
 	}
 	best := needText{}
 	for i := 0; i+n <= len(t.text); i++ {
-		if c := (needText{t.field, t.text[i : i+n], false, false}); best.text == "" || c.often() < best.often() {
+		if c := (needText{t.field, sought{text: t.text[i : i+n]}}); best.text == "" || c.often() < best.often() {
 			best = c
 		}
 	}
@@ -218,13 +217,84 @@ var commonWords = []struct {
 	text string
 	bits float64
 }{
-	{"execve", 0.5}, {"syscall", 0.5}, {"path", 1}, {"true", 0.5}, {"false", 1}, {"root", 1}, {"linux", 3}, {"bash", 1}, {"sh", 1}, {"dash", 2},
-	{"/usr/bin/", 0.5}, {"/bin/", 0.5}, {"/usr/sbin/", 2}, {"/sbin/", 2}, {"/usr/", 1}, {"usr", 1}, {"bin", 1}, {"sbin", 3}, {"/tmp/", 2}, {"/etc/", 2},
-	{"/var/", 3}, {"/dev/", 3}, {"/dev/null", 3}, {"/proc/", 4}, {"/home/", 2}, {"local", 4}, {"python", 3}, {"python3", 3}, {"perl", 4}, {"http", 4},
-	{"https", 4}, {" -c ", 2}, {"-c", 2}, {"grep", 3}, {"cat", 3}, {"sed", 3}, {"ls", 3}, {"rm", 4}, {"cp", 4}, {"mv", 4}, {"git", 3}, {"sudo", 4}, {"echo", 4},
-	{"find", 4}, {"chmod", 5}, {"curl", 5}, {"wget", 6}, {"systemctl", 5}, {"service", 5}, {"ssh", 4}, {"node", 4}, {"java", 5}, {"env", 4}, {"uname", 4},
-	{"hostname", 5}, {"tar", 4}, {"ps", 4}, {"id", 4}, {"lib", 3}, {"test", 4}, {"all", 4}, {"install", 5}, {"update", 5}, {"start", 5}, {"user", 4},
-	{"php", 5}, {"ruby", 6}, {"docker", 5}, {"apt", 5}, {"dpkg", 4}, {"make", 4}, {"gcc", 4}, {".py", 4}, {".sh", 4}, {"awk", 4}, {"xargs", 5}, {"head", 5}, {"tail", 5},
+	{"execve", 0.5},
+	{"syscall", 0.5},
+	{"path", 1},
+	{"true", 0.5},
+	{"false", 1},
+	{"root", 1},
+	{"linux", 3},
+	{"bash", 1},
+	{"sh", 1},
+	{"dash", 2},
+	{"/usr/bin/", 0.5},
+	{"/bin/", 0.5},
+	{"/usr/sbin/", 2},
+	{"/sbin/", 2},
+	{"/usr/", 1},
+	{"usr", 1},
+	{"bin", 1},
+	{"sbin", 3},
+	{"/tmp/", 2},
+	{"/etc/", 2},
+	{"/var/", 3},
+	{"/dev/", 3},
+	{"/dev/null", 3},
+	{"/proc/", 4},
+	{"/home/", 2},
+	{"local", 4},
+	{"python", 3},
+	{"python3", 3},
+	{"perl", 4},
+	{"http", 4},
+	{"https", 4},
+	{" -c ", 2},
+	{"-c", 2},
+	{"grep", 3},
+	{"cat", 3},
+	{"sed", 3},
+	{"ls", 3},
+	{"rm", 4},
+	{"cp", 4},
+	{"mv", 4},
+	{"git", 3},
+	{"sudo", 4},
+	{"echo", 4},
+	{"find", 4},
+	{"chmod", 5},
+	{"curl", 5},
+	{"wget", 6},
+	{"systemctl", 5},
+	{"service", 5},
+	{"ssh", 4},
+	{"node", 4},
+	{"java", 5},
+	{"env", 4},
+	{"uname", 4},
+	{"hostname", 5},
+	{"tar", 4},
+	{"ps", 4},
+	{"id", 4},
+	{"lib", 3},
+	{"test", 4},
+	{"all", 4},
+	{"install", 5},
+	{"update", 5},
+	{"start", 5},
+	{"user", 4},
+	{"php", 5},
+	{"ruby", 6},
+	{"docker", 5},
+	{"apt", 5},
+	{"dpkg", 4},
+	{"make", 4},
+	{"gcc", 4},
+	{".py", 4},
+	{".sh", 4},
+	{"awk", 4},
+	{"xargs", 5},
+	{"head", 5},
+	{"tail", 5},
 }
 
 // mostTexts bounds the texts that stand for a part of a regular expression.
@@ -267,7 +337,7 @@ func concatTexts(subs []*syntax.Regexp) (best []string, found bool) {
 		}
 		sum := 0.0
 		for _, t := range texts {
-			sum += needText{text: t}.often()
+			sum += needText{sought: sought{text: t}}.often()
 		}
 		if sum < least {
 			best, least, found = texts, sum, true

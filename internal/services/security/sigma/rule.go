@@ -82,11 +82,11 @@ func (m *Meta) Techniques() []string {
 	return out
 }
 
-// Tactics gives the ATT&CK tactics among the tags, as in "defense-evasion".
+// Tactics gives the ATT&CK tactics that the tags name, as in "defense-evasion".
 func (m *Meta) Tactics() []string {
 	var out []string
 	for _, t := range m.Tags {
-		if id, ok := attack(t); ok && !isNumbered(id, 't') && !isNumbered(id, 'g') && !isNumbered(id, 's') {
+		if id, ok := attack(t); ok && !strings.ContainsAny(id, "0123456789") { // numbers are of techniques, groups, software
 			out = append(out, strings.ReplaceAll(id, "_", "-"))
 		}
 	}
