@@ -91,9 +91,9 @@ func (p *platform) rss() (float64, error) {
 	return 0, fmt.Errorf("no VmRSS")
 }
 
-// cpu is the processor time the process has used, in steps of 10 ms.
-func (p *platform) cpu() time.Duration {
-	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+// cpuOf is the processor time a process has used, in steps of 10 ms.
+func cpuOf(cmd *exec.Cmd) time.Duration {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", cmd.Process.Pid))
 	_, rest, _ := strings.Cut(string(b), ") ")
 	f := strings.Fields(rest)
 	if len(f) < 13 {

@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -84,24 +85,31 @@ func request(method, host, path string, header map[string]string, body []byte) [
 	return b.Bytes()
 }
 
-// load sends what next gives on n connections for span, and returns answers per second. Any status but want is an error.
-func load(ctx context.Context, addr, root, host string, n int, span time.Duration, want int, next func(worker int) []byte) (float64, error) {
+// rate is what a load came to.
+type rate struct {
+	done      int64
+	perSecond float64
+	p99       time.Duration // of the times from request to whole answer
+}
+
+// load sends what next gives on n connections for span. Any status but want is an error.
+func load(ctx context.Context, addr, root, host string, n int, span time.Duration, want int, next func(worker int) []byte) (rate, error) {
 	conns := make([]*conn, n)
 	for i := range conns {
 		var err error
 		if conns[i], err = dial(addr, root, host); err != nil {
-			return 0, err
+			return rate{}, err
 		}
 		defer conns[i].c.Close()
 	}
-	var done atomic.Int64
+	took := make([][]time.Duration, n)
 	var failed atomic.Pointer[error]
 	var wg sync.WaitGroup
 	begin := time.Now()
 	end := begin.Add(span)
 	for i, c := range conns {
 		wg.Go(func() {
-			for time.Now().Before(end) && ctx.Err() == nil && failed.Load() == nil {
+			for last := time.Now(); last.Before(end) && ctx.Err() == nil && failed.Load() == nil; {
 				status, body, err := c.roundTrip(next(i))
 				if err == nil && status != want {
 					err = fmt.Errorf("status %d, want %d: %.300s", status, want, body)
@@ -110,13 +118,21 @@ func load(ctx context.Context, addr, root, host string, n int, span time.Duratio
 					failed.Store(&err)
 					return
 				}
-				done.Add(1)
+				now := time.Now()
+				took[i] = append(took[i], now.Sub(last))
+				last = now
 			}
 		})
 	}
 	wg.Wait()
+	elapsed := time.Since(begin)
 	if err := failed.Load(); err != nil {
-		return 0, fmt.Errorf("load on %s: %w", host, *err)
+		return rate{}, fmt.Errorf("load on %s: %w", host, *err)
 	}
-	return float64(done.Load()) / time.Since(begin).Seconds(), ctx.Err()
+	all := slices.Concat(took...)
+	if len(all) == 0 {
+		return rate{}, ctx.Err()
+	}
+	slices.Sort(all)
+	return rate{int64(len(all)), float64(len(all)) / elapsed.Seconds(), all[len(all)*99/100]}, ctx.Err()
 }

@@ -1,7 +1,6 @@
 package linuxaudit
 
 import (
-	"iter"
 	"net/netip"
 	"time"
 )
@@ -42,18 +41,12 @@ type Record struct {
 	Enriched []byte // names of users and calls that auditd appended, or nil
 }
 
-// Records are the raw records in the order they came, without those that only mark the end.
-func (e *Event) Records() iter.Seq[Record] {
-	return func(yield func(Record) bool) {
-		for _, r := range e.records {
-			if !yield(e.record(r)) {
-				return
-			}
-		}
-	}
-}
+// Len is how many records there are, without those that only mark the end.
+func (e *Event) Len() int { return len(e.records) }
 
-func (e *Event) record(r record) Record {
+// Record is the raw record at a place in the order they came.
+func (e *Event) Record(i int) Record {
+	r := e.records[i]
 	out := Record{Type: r.typ, Body: e.buf[r.from:r.mid]}
 	if r.to > r.mid {
 		out.Enriched = e.buf[r.mid:r.to]

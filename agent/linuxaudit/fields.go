@@ -89,6 +89,15 @@ func (f *Fields) Unset() bool {
 	return f.Quote == Bare && (len(f.Value) == 0 || string(f.Value) == "?" || string(f.Value) == "(null)" || string(f.Value) == "(none)")
 }
 
+// Number is the value as a user, group, process or session; Unset if it is none.
+func (f *Fields) Number() uint32 { return id(f.Value) }
+
+// Text is the value of a field that a user can choose, decoded into memory of its own if it has to be; nil if there is none.
+func (f *Fields) Text() []byte {
+	v, _ := f.text(make([]byte, 0, len(f.Value)/2))
+	return v
+}
+
 // text decodes the value of a field that a user can choose, into dst if it has to be decoded: room is made by the caller, half of the value's length.
 func (f *Fields) text(dst []byte) (value, rest []byte) {
 	if f.Quote == Quoted {

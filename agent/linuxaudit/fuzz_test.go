@@ -18,7 +18,8 @@ func FuzzReassemble(f *testing.F) {
 				decoded += len(a)
 			}
 			raw := 0
-			for rec := range e.Records() {
+			for i := range e.Len() {
+				rec := e.Record(i)
 				raw += len(rec.Body) + len(rec.Enriched)
 				if !bytes.Contains(text, rec.Body) {
 					t.Errorf("%q is in no line", rec.Body)

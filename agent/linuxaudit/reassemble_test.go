@@ -51,7 +51,8 @@ func tell(e *Event) told {
 		u := &e.User
 		t.User = fmt.Sprintf("%s op=%s acct=%s addr=%v terminal=%s cmd=%s id=%s pid=%d auid=%d ok=%v", u.Type, u.Op, u.Account, u.Addr, u.Terminal, u.Command, u.ID, u.PID, u.AUID, u.Success)
 	}
-	for r := range e.Records() {
+	for i := range e.Len() {
+		r := e.Record(i)
 		t.Records = append(t.Records, r.Type.String())
 	}
 	return t

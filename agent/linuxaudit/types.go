@@ -5,24 +5,47 @@ import "strconv"
 // Type is the number of a record's type, as in linux/audit.h and libaudit.h.
 type Type uint16
 
-// The types that are decoded or decide where an event ends.
+// The types that are decoded, decide where an event ends, or that others look for.
 const (
-	typeFirstUser   Type = 1100
-	typeDaemonStart Type = 1200
-	typeLastDaemon  Type = 1299
-	typeUserPanic   Type = 2100 // the first of the second range of user-space messages
+	firstUser  Type = 1100
+	firstUser2 Type = 2100 // of the second range of user-space messages
 
-	Login       Type = 1006
-	Syscall     Type = 1300
-	Path        Type = 1302
-	Sockaddr    Type = 1306
-	Cwd         Type = 1307
-	Execve      Type = 1309
-	EOE         Type = 1320
-	Proctitle   Type = 1327
-	DaemonStart      = typeDaemonStart
-	DaemonEnd   Type = 1201
-	Kernel      Type = 2000
+	Login           Type = 1006
+	UserAuth        Type = 1100
+	UserMgmt        Type = 1102
+	UserStart       Type = 1105
+	UserEnd         Type = 1106
+	UserChauthtok   Type = 1108
+	UserErr         Type = 1109
+	UserLogin       Type = 1112
+	UserLogout      Type = 1113
+	AddUser         Type = 1114
+	DelUser         Type = 1115
+	AddGroup        Type = 1116
+	DelGroup        Type = 1117
+	UserCmd         Type = 1123
+	ServiceStart    Type = 1130
+	ServiceStop     Type = 1131
+	GrpMgmt         Type = 1132
+	AcctLock        Type = 1135
+	AcctUnlock      Type = 1136
+	DaemonStart     Type = 1200
+	DaemonEnd       Type = 1201
+	DaemonLast      Type = 1299
+	Syscall         Type = 1300
+	Path            Type = 1302
+	ConfigChange    Type = 1305
+	Sockaddr        Type = 1306
+	Cwd             Type = 1307
+	Execve          Type = 1309
+	EOE             Type = 1320
+	Seccomp         Type = 1326
+	Proctitle       Type = 1327
+	FeatureChange   Type = 1328
+	KernModule      Type = 1330
+	AnomPromiscuous Type = 1700
+	AnomAbend       Type = 1701
+	Kernel          Type = 2000
 )
 
 // typeNames are the names auditd writes, by number. User-space messages are 1100 to 1299 and 2100 to 2999.
@@ -288,10 +311,10 @@ func typeOf(name []byte) Type {
 
 // User reports whether a record comes from user space: a sign-in, a change of accounts, a service. Such an event has one record.
 func (t Type) User() bool {
-	return t >= typeFirstUser && t < typeDaemonStart || t >= typeUserPanic && t < 3000
+	return t >= firstUser && t < DaemonStart || t >= firstUser2 && t < 3000
 }
 
 // alone reports whether an event of the type has one record.
 func (t Type) alone() bool {
-	return t.User() || t >= typeDaemonStart && t <= typeLastDaemon || t == Kernel
+	return t.User() || t >= DaemonStart && t <= DaemonLast || t == Kernel
 }

@@ -161,7 +161,7 @@ func same(got, want string, err error) error {
 // firstPage makes the first page.
 func firstPage(ctx context.Context, f *items.Finder, p *query.Program, plan *index.Plan, rows int) (query.Page, error) {
 	docs := func(yield func(query.Doc, error) bool) {
-		key, chunk := "", 32
+		key, chunk := "", f.Chunk(p.Wanted(rows, plan.Kind == index.Order))
 		for {
 			found, err := f.Next(ctx, key, chunk, 1<<20)
 			if err != nil {
@@ -180,7 +180,7 @@ func firstPage(ctx context.Context, f *items.Finder, p *query.Program, plan *ind
 			if found.Last != "" {
 				key = found.Last
 			}
-			chunk = min(4*chunk, 256)
+			chunk = min(4*chunk, items.MaxChunk)
 		}
 	}
 	run := query.Run

@@ -12,7 +12,7 @@ import (
 
 // newCosmos is what the data plane of Cosmos DB has no call for.
 func newCosmos() *cobra.Command {
-	return group("cosmos", "Containers of Cosmos DB: ranges and their splits, export and import documents", newCosmosRanges(), newCosmosSplit(), newCosmosExport(), newCosmosImport())
+	return group("cosmos", "Containers of Cosmos DB: ranges, their splits and merges, export and import documents", newCosmosRanges(), newCosmosSplit(), newCosmosMerge(), newCosmosExport(), newCosmosImport())
 }
 
 func newCosmosRanges() *cobra.Command {
@@ -37,6 +37,20 @@ say it: 0 in a container that was never split. The command returns when the spli
 	data := addDataFlag(cmd.Flags())
 	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
 		return printAdminCall(cmd, *data, "POST", "/cosmos/split", map[string]string{"account": args[0], "database": args[1], "container": args[2], "range": args[3]})
+	})
+	return cmd
+}
+
+func newCosmosMerge() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "merge ACCOUNT DATABASE CONTAINER RANGE RANGE", Args: cobra.ExactArgs(5),
+		Short: "Merge two neighbouring partition key ranges of a container into one",
+		Long: `Merge two partition key ranges of a container that lie side by side into one, while the container stays in use. The ranges are named by their
+ids, as "bulkhead cosmos ranges" lists them in their order. The command returns when the merge is done, and prints the ranges there are then.`,
+	}
+	data := addDataFlag(cmd.Flags())
+	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
+		return printAdminCall(cmd, *data, "POST", "/cosmos/merge", map[string]string{"account": args[0], "database": args[1], "container": args[2], "range": args[3], "with": args[4]})
 	})
 	return cmd
 }

@@ -90,6 +90,8 @@ func upFlags(cfg *app.Config, file *string) *pflag.FlagSet {
 	f.StringSliceVar(&cfg.FederatedIssuers, "federated-issuer", cfg.FederatedIssuers,
 		"issuer whose keys may be fetched for federated credentials, as its tokens spell it; may be repeated")
 	f.StringVar(&cfg.CosmosThrottling, "cosmos-throttling", cfg.CosmosThrottling, "how Cosmos DB enforces throughput where an account's tag bulkhead-throttling says nothing: burst, strict or off")
+	f.IntVar(&cfg.CosmosRange, "cosmos-range-mb", cfg.CosmosRange, "megabytes that a partition key range of a Cosmos DB container holds before it is split")
+	f.IntVar(&cfg.CosmosPartition, "cosmos-partition-mb", cfg.CosmosPartition, "megabytes that a logical partition of a Cosmos DB container holds")
 	f.StringVar(&cfg.CosmosEmulator, "cosmos-emulator", cfg.CosmosEmulator,
 		"serve the Cosmos DB emulator's account and well-known key at https://localhost:8081, or at another loopback address: --cosmos-emulator=IP:PORT[,IP:PORT]")
 	f.Lookup("cosmos-emulator").NoOptDefVal = app.DefaultCosmosEmulator

@@ -40,3 +40,34 @@ func TestControlPlane(t *testing.T) {
 	c.do(t, "group delete -n az-cp1 -y")
 	c.do(t, "group delete -n az-cp2 -y")
 }
+
+// TestMoveAcrossSubscriptions: az moves a site with its plan and its identity, and a vault, to another subscription; what it can't move it says.
+func TestMoveAcrossSubscriptions(t *testing.T) {
+	t.Parallel()
+	c := administrator(t)
+	owner := c.text(t, "ad sp show --id $APP --query id")
+	other := c.p.CreateSubscription(t, c.p.Run.TenantID, "az other", owner)
+	c.set("$SUB", c.p.Run.SubscriptionID, "$OTHER", other)
+	c.do(t, "account list --refresh")
+	const web = "/subscriptions/$SUB/resourceGroups/az-mv1/providers/Microsoft.Web/"
+	const vault = "/subscriptions/$SUB/resourceGroups/az-mv1/providers/Microsoft.KeyVault/vaults/az-mvvault"
+	c.do(t, "group create -n az-mv1 -l westeurope")
+	c.do(t, "group create -n az-mv2 -l westeurope --subscription $OTHER")
+	c.do(t, "keyvault create -n az-mvvault -g az-mv1 -l westeurope --enable-rbac-authorization false")
+	c.do(t, "keyvault secret set --vault-name az-mvvault -n s --value kept")
+	c.do(t, "appservice plan create -n az-mvplan -g az-mv1 --sku B1 --is-linux")
+	c.do(t, "webapp create -n az-mvsite -g az-mv1 -p az-mvplan --runtime NODE:20-lts")
+	c.do(t, "webapp config appsettings set -n az-mvsite -g az-mv1 --settings A=1")
+	principal := c.text(t, "webapp identity assign -n az-mvsite -g az-mv1 --query principalId")
+	c.fails(t, "resource move --destination-group az-mv2 --destination-subscription-id $OTHER --ids "+web+"sites/az-mvsite", "without its plan")
+	c.steps(t,
+		step{"resource move --destination-group az-mv2 --destination-subscription-id $OTHER --ids " + web + "sites/az-mvsite " + web + "serverfarms/az-mvplan " + vault, "", ""},
+		step{"resource list -g az-mv1", "[].name", `[]`},
+		step{"resource list -g az-mv2 --subscription $OTHER", "sort([].name)", `["az-mvplan","az-mvsite","az-mvvault"]`},
+		step{"webapp config appsettings list -n az-mvsite -g az-mv2 --subscription $OTHER", "[?name==`\"A\"`].value", `["1"]`},
+		step{"webapp identity show -n az-mvsite -g az-mv2 --subscription $OTHER", "principalId", `"` + principal + `"`},
+		step{"keyvault secret show --vault-name az-mvvault -n s", "value", `"kept"`},
+	)
+	c.do(t, "group delete -n az-mv1 -y")
+	c.do(t, "group delete -n az-mv2 -y --subscription $OTHER")
+}

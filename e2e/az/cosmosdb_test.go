@@ -66,3 +66,37 @@ func TestCosmosSQL(t *testing.T) {
 		t.Errorf("databases left: %s", out)
 	}
 }
+
+// TestCosmosScripts: stored procedures, triggers and user-defined functions by az cosmosdb sql, and the paths of 2015 by az rest.
+func TestCosmosScripts(t *testing.T) {
+	t.Parallel()
+	c := administrator(t)
+	c.steps(t, step{"group create -n az-scripts -l westeurope", "name", `"az-scripts"`})
+	c.steps(t, step{"cosmosdb create -n az-scripts-account -g az-scripts", "name", `"az-scripts-account"`})
+	const on, in = " -a az-scripts-account -g az-scripts", " -a az-scripts-account -g az-scripts -d app -c people"
+	c.do(t, "cosmosdb sql database create -n app"+on)
+	c.do(t, "cosmosdb sql container create -d app -n people -p /customer"+on)
+	file := filepath.Join(t.TempDir(), "script.js")
+	if err := os.WriteFile(file, []byte(`function first() { return 1 }`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for kind, extra := range map[string]string{"stored-procedure": "", "trigger": " -t Pre --operation Create", "user-defined-function": ""} {
+		k := "cosmosdb sql " + kind + " "
+		c.steps(t,
+			step{k + "create -n one -b @" + file + in + extra, "[name, resource.id, resource.body]", `["one","one","function first() { return 1 }"]`},
+			step{k + "show -n one" + in, "resource.body", `"function first() { return 1 }"`},
+			step{k + "list" + in, "[].name", `["one"]`},
+		)
+		if kind == "trigger" {
+			c.steps(t, step{k + "update -n one -b function(){} -t Post --operation All" + in, "[resource.body, resource.triggerType, resource.triggerOperation]", `["function(){}","Post","All"]`})
+		}
+		c.do(t, k+"delete -y -n one"+in)
+	}
+	c.fails(t, "cosmosdb sql stored-procedure create -n two -b function("+in, "SyntaxError")
+	c.steps(t, step{"cosmosdb sql trigger list" + in, "length(@)", "0"})
+	url := "https://management.azure.com/subscriptions/$SUB/resourceGroups/az-scripts/providers/Microsoft.DocumentDB/databaseAccounts/az-scripts-account/apis/sql/databases"
+	c.steps(t,
+		step{"rest --url " + url + "?api-version=2015-04-08", "value[].properties.id", `["app"]`},
+		step{"rest --url " + url + "/app/containers/people?api-version=2015-04-08", "properties.partitionKey.paths", `["/customer"]`},
+	)
+}

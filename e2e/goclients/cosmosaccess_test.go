@@ -37,6 +37,7 @@ func TestCosmosRoles(t *testing.T) {
 		if *made.Properties.Resource.ID != "people" || *made.Properties.Resource.PartitionKey.Paths[0] != "/customer" {
 			t.Errorf("container %+v", made.Properties.Resource)
 		}
+		scripts(t, sql, rg, account, "app", "people")
 		if got := must(sql.GetSQLContainerThroughput(ctx, rg, account, "app", "people", nil))(t, "throughput"); *got.Properties.Resource.Throughput != 500 {
 			t.Errorf("throughput %+v", got.Properties.Resource)
 		}
@@ -91,4 +92,39 @@ func TestCosmosRoles(t *testing.T) {
 		_, err = people.ReadItem(ctx, pk, "1", nil)
 		wantRefused(t, "read after the role was taken away", err, http.StatusForbidden)
 	})
+}
+
+// scripts makes one of each kind by armcosmos, and takes it away.
+func scripts(t *testing.T, sql *armcosmos.SQLResourcesClient, rg, account, db, coll string) {
+	t.Helper()
+	ctx, body := t.Context(), to.Ptr("function () {}")
+	procedure, err := sql.BeginCreateUpdateSQLStoredProcedure(ctx, rg, account, db, coll, "p", armcosmos.SQLStoredProcedureCreateUpdateParameters{
+		Properties: &armcosmos.SQLStoredProcedureCreateUpdateProperties{Resource: &armcosmos.SQLStoredProcedureResource{ID: to.Ptr("p"), Body: body}},
+	}, nil)
+	pollDone[armcosmos.SQLResourcesClientCreateUpdateSQLStoredProcedureResponse](t, "create stored procedure")(procedure, err)
+	trigger, err := sql.BeginCreateUpdateSQLTrigger(ctx, rg, account, db, coll, "t", armcosmos.SQLTriggerCreateUpdateParameters{
+		Properties: &armcosmos.SQLTriggerCreateUpdateProperties{Resource: &armcosmos.SQLTriggerResource{
+			ID: to.Ptr("t"), Body: body, TriggerType: to.Ptr(armcosmos.TriggerTypePost), TriggerOperation: to.Ptr(armcosmos.TriggerOperationReplace),
+		}},
+	}, nil)
+	pollDone[armcosmos.SQLResourcesClientCreateUpdateSQLTriggerResponse](t, "create trigger")(trigger, err)
+	function, err := sql.BeginCreateUpdateSQLUserDefinedFunction(ctx, rg, account, db, coll, "f", armcosmos.SQLUserDefinedFunctionCreateUpdateParameters{
+		Properties: &armcosmos.SQLUserDefinedFunctionCreateUpdateProperties{Resource: &armcosmos.SQLUserDefinedFunctionResource{ID: to.Ptr("f"), Body: body}},
+	}, nil)
+	pollDone[armcosmos.SQLResourcesClientCreateUpdateSQLUserDefinedFunctionResponse](t, "create function")(function, err)
+	if got := must(sql.GetSQLStoredProcedure(ctx, rg, account, db, coll, "p", nil))(t, "stored procedure"); *got.Properties.Resource.Body != *body || *got.Properties.Resource.ID != "p" {
+		t.Errorf("stored procedure %+v", got.Properties.Resource)
+	}
+	if got := must(sql.GetSQLTrigger(ctx, rg, account, db, coll, "t", nil))(t, "trigger").Properties.Resource; *got.TriggerType != armcosmos.TriggerTypePost || *got.TriggerOperation != armcosmos.TriggerOperationReplace {
+		t.Errorf("trigger %+v", got)
+	}
+	for page := sql.NewListSQLUserDefinedFunctionsPager(rg, account, db, coll, nil); page.More(); {
+		if got := must(page.NextPage(ctx))(t, "functions").Value; len(got) != 1 || *got[0].Name != "f" {
+			t.Errorf("functions %+v", got)
+		}
+	}
+	gone, err := sql.BeginDeleteSQLStoredProcedure(ctx, rg, account, db, coll, "p", nil)
+	pollDone[armcosmos.SQLResourcesClientDeleteSQLStoredProcedureResponse](t, "delete stored procedure")(gone, err)
+	_, err = sql.GetSQLStoredProcedure(ctx, rg, account, db, coll, "p", nil)
+	wantStatus(t, "read of a deleted stored procedure", err, http.StatusNotFound, "ResourceNotFound")
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/bulkheadhq/bulkhead/e2e/harness"
+	chromium "github.com/bulkheadhq/bulkhead/e2e/harness/browser"
 )
 
 // TestAzLogin: `az login --use-device-code` of an unmodified Azure CLI, installed as for e2e/az, approved in Chromium.
@@ -49,7 +50,7 @@ func TestAzLogin(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ctx := chromium(t, p)
+	ctx := chromium.Start(t, p, loginHost)
 	asked := regexp.MustCompile(`open the page (\S+) and enter the code (\S+) to`)
 	type account struct {
 		ID   string

@@ -138,6 +138,16 @@ func (p *Platform) CreateTenant(t testing.TB, name string) string {
 	return out.TenantID
 }
 
+// CreateSubscription makes a subscription of a tenant, owned by a principal (object id), and returns its GUID.
+func (p *Platform) CreateSubscription(t testing.TB, tenant, name, owner string) string {
+	t.Helper()
+	var out struct {
+		ID string `json:"subscriptionId"`
+	}
+	p.decode(t, &out, "subscription", "create", "--tenant", tenant, "--name", name, "--owner", owner)
+	return out.ID
+}
+
 func (p *Platform) decode(t testing.TB, v any, args ...string) {
 	t.Helper()
 	out := p.Output(t, args...)

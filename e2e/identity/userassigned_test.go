@@ -33,17 +33,23 @@ func assign(t *testing.T, p *harness.Platform, site harness.Site, identity map[s
 // deployed makes a site that runs the test's program.
 func deployed(t *testing.T, p *harness.Platform, group string) harness.Site {
 	t.Helper()
-	program, err := harness.Program("./identity/site")
-	if err != nil {
-		t.Fatal(err)
-	}
-	content, err := os.ReadFile(program)
-	if err != nil {
-		t.Fatal(err)
-	}
 	site := p.PutSite(t, group, "./site", map[string]string{"VAULT_URL": "https://any.vault.azure.net"})
-	p.Deploy(t, site, map[string][]byte{"site": content})
+	p.Deploy(t, site, map[string][]byte{"site": program(t)})
 	return site
+}
+
+// program is the test's program.
+func program(t *testing.T) []byte {
+	t.Helper()
+	path, err := harness.Program("./identity/site")
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
 }
 
 // asks makes the site read a vault as the identity named so.

@@ -17,7 +17,47 @@ import (
 // TestKill_Splits ends the platform while a container of several ranges is written to and split. What was acknowledged is there afterwards, once, and
 // the splits are finished by whoever starts next.
 func TestKill_Splits(t *testing.T) {
-	p := harness.Start(t, harness.Options{})
+	moves := func(ctx context.Context, p *harness.Platform, account string, round int, _ *rand.Rand) {
+		for id := 0; ctx.Err() == nil && id < 400; id++ {
+			_, _ = p.Command("cosmos", "split", account, "db", "c", fmt.Sprint((id*7+round*10)%60)).Output() // not each number is a range's
+		}
+	}
+	if ranges := killMoves(t, 200_000, moves); ranges <= 20 { // so much throughput that nothing is throttled
+		t.Errorf("nothing was split")
+	}
+}
+
+// TestKill_Merges does so while ranges are split and merged again.
+func TestKill_Merges(t *testing.T) {
+	var splits, merges int
+	moves := func(ctx context.Context, p *harness.Platform, account string, _ int, rng *rand.Rand) {
+		for ctx.Err() == nil {
+			out, err := p.Command("cosmos", "ranges", account, "db", "c").Output()
+			have, bad := parseRanges(out)
+			if err != nil || bad != nil {
+				continue
+			}
+			switch i := rng.IntN(len(have)); {
+			case len(have) < 3 || i == len(have)-1:
+				if p.Command("cosmos", "split", account, "db", "c", have[i].ID).Run() == nil {
+					splits++
+				}
+			case p.Command("cosmos", "merge", account, "db", "c", have[i].ID, have[i+1].ID).Run() == nil:
+				merges++
+			}
+		}
+	}
+	killMoves(t, 400, moves, "--cosmos-throttling", "off")
+	if splits == 0 || merges == 0 {
+		t.Errorf("%d splits, %d merges: the test proves nothing", splits, merges)
+	}
+	t.Logf("%d splits, %d merges", splits, merges)
+}
+
+// killMoves ends the platform while documents are written and move goes on with the ranges, and gives how many there are in the end.
+func killMoves(t *testing.T, throughput int32, move func(context.Context, *harness.Platform, string, int, *rand.Rand), flags ...string) int {
+	t.Helper()
+	p := harness.Start(t, harness.Options{Flags: flags})
 	way := p.SuffixWay(t)
 	group := p.PutGroup(t)
 	account := p.PutAccount(t, group)
@@ -29,9 +69,9 @@ func TestKill_Splits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	throughput := azcosmos.NewManualThroughputProperties(200_000) // so that nothing is throttled
+	manual := azcosmos.NewManualThroughputProperties(throughput)
 	_, err = db.CreateContainer(t.Context(), azcosmos.ContainerProperties{ID: "c", PartitionKeyDefinition: azcosmos.PartitionKeyDefinition{Paths: []string{"/pk"}}},
-		&azcosmos.CreateContainerOptions{ThroughputProperties: &throughput})
+		&azcosmos.CreateContainerOptions{ThroughputProperties: &manual})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,11 +109,7 @@ func TestKill_Splits(t *testing.T) {
 				}
 			})
 		}
-		wg.Go(func() {
-			for id := 0; ctx.Err() == nil && id < 400; id++ {
-				_, _ = p.Command("cosmos", "split", account, "db", "c", fmt.Sprint((id*7+round*10)%60)).Output() // not each number is a range's
-			}
-		})
+		wg.Go(func() { move(ctx, p, account, round, rand.New(rand.NewPCG(n, uint64(100*round+50)))) })
 		time.Sleep(300*time.Millisecond + time.Duration(rng.Int64N(int64(1500*time.Millisecond))))
 		p.Kill9(t)
 		stop()
@@ -93,9 +129,7 @@ func TestKill_Splits(t *testing.T) {
 				t.Errorf("range %s is %s", r.ID, r.Status)
 			}
 		}
-		if ranges = len(have); ranges <= 20 {
-			t.Errorf("nothing was split")
-		}
+		ranges = len(have)
 		checkDocuments(t, items, acked)
 		var report struct{ Problems []string }
 		if err := json.Unmarshal(p.Output(t, "verify"), &report); err != nil || len(report.Problems) > 0 {
@@ -109,6 +143,7 @@ func TestKill_Splits(t *testing.T) {
 		t.Errorf("%d documents acknowledged: the test proves nothing", len(acked))
 	}
 	t.Logf("%d documents, %d ranges", len(acked), ranges)
+	return ranges
 }
 
 // keyRange is an entry of `bulkhead cosmos ranges`.
@@ -116,11 +151,17 @@ type keyRange struct{ ID, Status string }
 
 func rangesOf(t *testing.T, p *harness.Platform, account string) []keyRange {
 	t.Helper()
-	var out struct{ Ranges []keyRange }
-	if err := json.Unmarshal(p.Output(t, "cosmos", "ranges", account, "db", "c"), &out); err != nil {
+	out, err := parseRanges(p.Output(t, "cosmos", "ranges", account, "db", "c"))
+	if err != nil {
 		t.Fatal(err)
 	}
-	return out.Ranges
+	return out
+}
+
+func parseRanges(text []byte) ([]keyRange, error) {
+	var out struct{ Ranges []keyRange }
+	err := json.Unmarshal(text, &out)
+	return out.Ranges, err
 }
 
 // checkDocuments reads the whole container by a query, and each acknowledged document by its key.

@@ -127,6 +127,7 @@ func TestAccessMatrix(t *testing.T) {
 		{"resource token of another container", byToken(a.permission(t, out, "there", "dbs/d/colls/c2")), true, 403, 403},
 		{"role of a reader", a.role(t, 1, reader, ""), false, 200, 403},
 		{"role of a contributor of the container", a.role(t, 2, contributor, "/dbs/d/colls/c"), false, 200, 201},
+		{"role of a contributor of the database", a.role(t, 4, contributor, "/dbs/d"), false, 200, 201},
 		{"role at another container", a.role(t, 3, contributor, "/dbs/d/colls/c2"), false, 403, 403},
 		{"no role", a.role(t, 0, "", ""), false, 403, 403},
 	}
@@ -178,6 +179,8 @@ func TestAccessMatrix(t *testing.T) {
 		check(t, map[string]bool{"out": true}, true)
 	})
 	rule := []any{map[string]any{"id": w.vnet + "/subnets/s1"}}
+	state("no list by a REST version between", map[string]any{"ipRangeFilter": ""}, "2019-12-12", "in", "out")
+	state("ipRangeFilter of 2019", map[string]any{"ipRangeFilter": other + "/32"}, "2019-12-12", "out")
 	state("subnet and list", map[string]any{"isVirtualNetworkFilterEnabled": true, "virtualNetworkRules": rule}, now, "in", "out")
 	state("subnet", map[string]any{"ipRules": []any{}}, now, "in")
 	state("local auth disabled", map[string]any{"disableLocalAuth": true}, now, "in")

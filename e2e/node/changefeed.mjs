@@ -1,5 +1,5 @@
-// Follows a change feed with @azure/cosmos while a range of the container is split, and prints what it saw as JSON; where everything is comes
-// from the environment. SPLIT is the command that splits a range whose id is its last word.
+// Follows a change feed with @azure/cosmos while ranges of the container are split and merged, and prints what it saw as JSON; where everything is comes
+// from the environment. SPLIT is the command that splits a range whose id is its last word, MERGE one that merges the two whose ids are its last words.
 import { execFileSync } from "node:child_process";
 import { Agent } from "node:https";
 import { createRequire } from "node:module";
@@ -25,9 +25,17 @@ const follow = async (options, into) => {
     into.push(...page.result.map((d) => Number(d.id)));
   }
 };
-const split = (range) => {
-  const [command, ...words] = JSON.parse(process.env.SPLIT);
-  execFileSync(command, [...words, range], { env: { PATH: process.env.PATH } });
+const run = (what, ...ranges) => {
+  const [command, ...words] = JSON.parse(what);
+  execFileSync(command, [...words, ...ranges], { env: { PATH: process.env.PATH } });
+};
+const split = (range) => run(process.env.SPLIT, range);
+const readRanges = async () => (await container.readPartitionKeyRanges().fetchAll()).resources.sort((a, b) => (a.minInclusive < b.minInclusive ? -1 : 1));
+// Merges the first two ranges, and gives the id of what they became.
+const merge = async () => {
+  const [a, b] = await readRanges();
+  run(process.env.MERGE, a.id, b.id);
+  return (await readRanges())[0].id;
 };
 
 await write(0, 40);
@@ -56,4 +64,27 @@ await follow({ changeFeedStartFrom: ChangeFeedStartFrom.Beginning("k7") }, one);
 const sums = (ids) => [ids.length, new Set(ids).size];
 const { resources: ranges } = await container.readPartitionKeyRanges().fetchAll();
 const { resources: all } = await container.items.query("SELECT * FROM c", { maxItemCount: 9 }).fetchAll();
-console.log(JSON.stringify({ first, seen: sums(seen), nowFirst, fresh: sums(fresh), third: sums(third), one, ranges: ranges.length, all: sums(all.map((d) => d.id)) }));
+// Merges: one between two reads, one amid an iteration, one amid a query.
+const merged = await merge();
+await write(80, 100);
+at = await follow({ changeFeedStartFrom: ChangeFeedStartFrom.Continuation(at) }, seen);
+now = await follow({ changeFeedStartFrom: ChangeFeedStartFrom.Continuation(now) }, fresh);
+const fourth = [];
+const again = container.items.getChangeFeedIterator({ maxItemCount: 7, changeFeedStartFrom: ChangeFeedStartFrom.Beginning() });
+pages = 0;
+for await (const page of again.getAsyncIterator()) {
+  if (page.statusCode === 304) break;
+  fourth.push(...page.result.map((d) => Number(d.id)));
+  if (++pages === 3) await merge();
+}
+split((await readRanges())[0].id);
+const queried = [];
+pages = 0;
+for await (const page of container.items.query("SELECT * FROM c", { maxItemCount: 9 }).getAsyncIterator()) {
+  queried.push(...page.resources.map((d) => d.id));
+  if (++pages === 2) await merge();
+}
+const after = { seen: sums(seen), fresh: sums(fresh), fourth: sums(fourth), queried: sums(queried), ranges: (await readRanges()).length };
+await container.items.upsert({ id: "7", pk: "k7", again: true });
+const { resource } = await container.item("7", "k7").read();
+console.log(JSON.stringify({ merged, after, again: resource.again, first, nowFirst, third: sums(third), one, ranges: ranges.length, all: sums(all.map((d) => d.id)) }));

@@ -37,4 +37,9 @@ for (const q of queries) {
   }
 }
 const { resources: ranges } = await container.readPartitionKeyRanges().fetchAll();
-console.log(JSON.stringify({ ranges: ranges.length, answers }));
+
+const told = await container.items
+  .query("SELECT * FROM c WHERE c.v > 20", { partitionKey: "p1", populateQueryMetrics: true, populateIndexMetrics: true })
+  .fetchNext();
+const metrics = { rows: told.resources.length, query: JSON.stringify(told.queryMetrics), index: told.indexMetrics };
+console.log(JSON.stringify({ ranges: ranges.length, answers, metrics }));

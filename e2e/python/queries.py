@@ -26,4 +26,16 @@ for q in work["queries"]:
         answers.append({"rows": list(rows)})
     except CosmosHttpResponseError as e:
         answers.append({"error": e.message, "code": e.status_code})
-print(json.dumps({"answers": answers}))
+
+seen = {}
+rows = list(
+    container.query_items(
+        "SELECT * FROM c WHERE c.v > 20",
+        partition_key="p1",
+        populate_query_metrics=True,
+        populate_index_metrics=True,
+        response_hook=lambda headers, _: seen.update({name.lower(): value for name, value in headers.items()}),
+    )
+)
+metrics = {"rows": len(rows), "query": seen.get("x-ms-documentdb-query-metrics"), "index": seen.get("x-ms-cosmos-index-utilization")}
+print(json.dumps({"answers": answers, "metrics": metrics}))

@@ -35,8 +35,10 @@ type Config struct {
 	PasswordGrant    bool     `yaml:"passwordGrant"`    // clients may send users' passwords to the token endpoint
 	FederatedIssuers []string `yaml:"federatedIssuers"` // foreign issuers whose keys may be fetched for federated credentials
 
-	CosmosThrottling string `yaml:"cosmosThrottling"` // how Cosmos DB accounts enforce throughput: burst, strict or off
-	CosmosEmulator   string `yaml:"cosmosEmulator"`   // where the Cosmos DB emulator's account is served: loopback addresses, or true for 127.0.0.1:8081; "": nowhere
+	CosmosRange      int    `yaml:"cosmosRangeMB"`     // how much a partition key range of Cosmos DB holds before it is split, in megabytes
+	CosmosPartition  int    `yaml:"cosmosPartitionMB"` // how much a logical partition holds, in megabytes
+	CosmosThrottling string `yaml:"cosmosThrottling"`  // how Cosmos DB accounts enforce throughput: burst, strict or off
+	CosmosEmulator   string `yaml:"cosmosEmulator"`    // where the Cosmos DB emulator's account is served: loopback addresses, or true for 127.0.0.1:8081; "": nowhere
 
 	Level *slog.LevelVar `yaml:"-"` // of the log given to Up, to be changed at run time; nil if it can't be
 }
@@ -45,7 +47,7 @@ type Config struct {
 func Defaults() Config {
 	return Config{
 		Data: "bulkhead-data", Listen: "127.0.0.1:8443", Proxy: "127.0.0.1:8444", Identity: "127.0.0.1:8445",
-		Suffix: "bulkhead.localhost", LogLevel: "info", CosmosThrottling: "burst",
+		Suffix: "bulkhead.localhost", LogLevel: "info", CosmosThrottling: "burst", CosmosRange: 50 << 10, CosmosPartition: 20 << 10,
 	}
 }
 
@@ -107,6 +109,9 @@ func (c *Config) Check() error {
 	}
 	if _, ok := gateway.ParseThrottling(c.CosmosThrottling); !ok {
 		return fmt.Errorf("cosmosThrottling %q: want burst, strict or off", c.CosmosThrottling)
+	}
+	if c.CosmosRange < 1 || c.CosmosPartition < 1 {
+		return fmt.Errorf("cosmosRangeMB %d, cosmosPartitionMB %d: want a number of megabytes", c.CosmosRange, c.CosmosPartition)
 	}
 	emulator, err := emulatorAddresses(c.CosmosEmulator)
 	if err != nil {

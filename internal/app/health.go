@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/telemetry"
@@ -12,11 +13,18 @@ import (
 
 // healthService is what probes and Prometheus ask, on the loopback listener. What it tells names no resource and no person.
 func (p *Platform) healthService() wire.Service {
-	answer := func(checks ...telemetry.Check) wire.Handler {
+	answer := func(what string, checks ...telemetry.Check) wire.Handler {
+		var failing atomic.Bool // what the last probe found
 		return func(context.Context, *wire.Request) (any, error) {
 			h, ok := telemetry.Examine(checks)
 			if !ok {
+				if failing.CompareAndSwap(false, true) {
+					p.log.Warn("probe fails", "probe", what, "checks", h.Failing())
+				}
 				return wire.Reply{Status: http.StatusServiceUnavailable, Body: h}, nil
+			}
+			if failing.CompareAndSwap(true, false) {
+				p.log.Info("probe passes again", "probe", what)
 			}
 			return h, nil
 		}
@@ -32,8 +40,8 @@ func (p *Platform) healthService() wire.Service {
 	figures := p.metrics.Handler()
 	return wire.Service{Name: "health", Run: p.retry, Routes: []wire.Route{
 		// A platform that is not live is helped by starting it again: its store has lost a write, and takes no more.
-		{Host: wire.HostMachine, Method: "GET", Pattern: "/livez", Operation: "GetLive", Auth: wire.Anonymous, Quiet: true, Handler: answer(store)},
-		{Host: wire.HostMachine, Method: "GET", Pattern: "/readyz", Operation: "GetReady", Auth: wire.Anonymous, Quiet: true, Handler: answer(store, space, serving)},
+		{Host: wire.HostMachine, Method: "GET", Pattern: "/livez", Operation: "GetLive", Auth: wire.Anonymous, Quiet: true, Handler: answer("livez", store)},
+		{Host: wire.HostMachine, Method: "GET", Pattern: "/readyz", Operation: "GetReady", Auth: wire.Anonymous, Quiet: true, Handler: answer("readyz", store, space, serving)},
 		{
 			Host: wire.HostMachine, Method: "GET", Pattern: "/metrics", Operation: "GetMetrics", Auth: wire.Anonymous, Quiet: true, BodyLimit: -1,
 			Raw: func(w http.ResponseWriter, r *wire.Request) error {

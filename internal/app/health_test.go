@@ -3,9 +3,11 @@ package app
 import (
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/bulkheadhq/bulkhead/internal/reach"
@@ -69,6 +71,60 @@ func TestHealth(t *testing.T) {
 	if t.Failed() {
 		t.Log(text)
 	}
+}
+
+// TestHealth_Log: a probe that fails is told once, as a warning, however often it is asked, and once that it is well again.
+func TestHealth_Log(t *testing.T) {
+	var log lockedBuffer
+	cfg := Defaults()
+	cfg.Data = t.TempDir()
+	p, err := Open(t.Context(), cfg, slog.New(slog.NewTextHandler(&log, nil)), Addresses{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	probe(t, p, "/readyz")
+	for range 2 {
+		p.stopping.Store(true)
+		for range 3 {
+			if status, _ := probe(t, p, "/readyz"); status != 503 {
+				t.Fatalf("readyz while stopping: %d", status)
+			}
+		}
+		p.stopping.Store(false)
+		for range 3 {
+			probe(t, p, "/readyz")
+		}
+	}
+	text := log.String()
+	for what, want := range map[string]int{
+		"level=ERROR": 0, "level=WARN": 2, `msg="probe fails" probe=readyz checks="[serving: the platform is stopping]"`: 2, `msg="probe passes again" probe=readyz`: 2, "status=503": 0,
+	} {
+		if got := strings.Count(text, what); got != want {
+			t.Errorf("%s: %d times, want %d", what, got, want)
+		}
+	}
+	if t.Failed() {
+		t.Log(text)
+	}
+}
+
+// lockedBuffer is a log that several goroutines write.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *lockedBuffer) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 func TestConfig_Check(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/reach"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/gateway"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/items"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/scripts"
 	"github.com/bulkheadhq/bulkhead/internal/services/directory"
 	"github.com/bulkheadhq/bulkhead/internal/services/identity"
@@ -59,7 +60,8 @@ func (p *Platform) wireServices(ctx context.Context) error {
 	accounts := cosmos.New(cosmos.Deps{
 		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Reader: p.arm, Names: p.names,
 		Verifier: valid, Audit: p.audit, Outbox: drainer{p}, Principals: armDirectory{p.directory}, SignedIn: p.arm.Authenticator(), Throttling: throttling,
-		Access: p.arm, Subnet: networks.Subnet, Inside: networks.Inside, Scripts: p.scripts,
+		Access: p.arm, Subnet: networks.Subnet, Inside: networks.Inside, Scripts: p.scripts, Emulator: p.addr.Emulator,
+		Limits: items.Limits{Range: uint64(p.cfg.CosmosRange) << 20, Partition: uint64(p.cfg.CosmosPartition) << 20},
 	})
 	p.cosmos = accounts
 	sites := web.New(web.Deps{

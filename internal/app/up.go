@@ -20,7 +20,10 @@ import (
 const drainTime = 10 * time.Second
 
 // Addresses are those of the listeners, host:port. Zero when the platform is opened without listening.
-type Addresses struct{ FrontDoor, Proxy, Identity string }
+type Addresses struct {
+	FrontDoor, Proxy, Identity string
+	Emulator                   string // the endpoint of the Cosmos DB emulator's account; "": it is served nowhere
+}
 
 // listeners are open sockets that nothing serves yet.
 type listeners struct {
@@ -84,7 +87,11 @@ func (ls *listeners) close() {
 }
 
 func (ls *listeners) addresses() Addresses {
-	return Addresses{ls.door.Addr().String(), ls.proxy.Addr().String(), ls.identity.Addr().String()}
+	a := Addresses{FrontDoor: ls.door.Addr().String(), Proxy: ls.proxy.Addr().String(), Identity: ls.identity.Addr().String()}
+	if len(ls.emulator) > 0 {
+		a.Emulator = emulatorURLs(ls.emulator[:1]) + "/"
+	}
+	return a
 }
 
 // Up opens the platform, serves it until ctx ends, and shuts down in order: no new requests, running ones drained, children stopped,

@@ -27,7 +27,7 @@ var layers = []string{
 	"internal/reach",
 	"internal/services",
 	"internal/app",
-	"cmd",
+	"cmd", "examples",
 }
 
 const (

@@ -37,6 +37,7 @@ type operation struct {
 	Name     string         `json:"operation"` // RBAC action
 	Location string         `json:"location,omitempty"`
 	Caller   operationOwner `json:"caller"`
+	Role     string         `json:"role,omitempty"` // why the caller was allowed it
 	Cause    string         `json:"correlationId"`
 	Request  string         `json:"requestId"`
 	ClientID string         `json:"clientRequestId,omitempty"`
@@ -47,6 +48,8 @@ type operation struct {
 	HTTP     int            `json:"http,omitempty"` // status of the result
 	Started  time.Time      `json:"started"`
 	Ended    time.Time      `json:"ended"`
+
+	Move *moveOrder `json:"move,omitempty"` // of a move; else it deletes a group
 }
 
 // operationOwner is a caller as the work in the background needs it.
@@ -71,6 +74,9 @@ type background struct {
 	closed  bool
 	running map[string]*outcome // by operation id
 }
+
+// errUnfinished is what an operation returns that can't go on now: it stays in progress and is tried again.
+var errUnfinished = errors.New("arm: the operation is not finished")
 
 // outcome is what a running operation will have come to once done is closed.
 type outcome struct {
@@ -118,7 +124,7 @@ func (p *Pipeline) newOperation(c *Call, id string) operation {
 	op := operation{
 		ID: id, Target: c.ID.String(), Method: c.HTTP.Method, Name: c.run.e.operation, Status: opRunning, Started: p.deps.Clock.Now(),
 		Caller: operationOwner{string(who.Kind), who.TenantID, who.ObjectID, who.AppID, who.Name, who.Groups},
-		Cause:  c.CorrelationID, Request: c.RequestID, ClientID: c.ClientRequestID,
+		Role:   c.Auth.By, Cause: c.CorrelationID, Request: c.RequestID, ClientID: c.ClientRequestID,
 	}
 	if c.Client.IsValid() {
 		op.ClientIP = c.Client.String()
@@ -142,8 +148,15 @@ func (p *Pipeline) request(op *operation) *wire.Request {
 	}
 }
 
-// perform runs a group's deletion to its end and writes down what it came to. Ended by a stop it stays in progress, for the next start.
+// perform runs an operation to its end and writes down what it came to. Ended by a stop it stays in progress, for the next start.
 func (p *Pipeline) perform(ctx context.Context, shard string, op operation) error {
+	if op.Move != nil {
+		return p.performMove(ctx, shard, op)
+	}
+	return p.performDeletion(ctx, shard, op)
+}
+
+func (p *Pipeline) performDeletion(ctx context.Context, shard string, op operation) error {
 	c, err := p.resumed(&op, shard)
 	if err != nil {
 		return err
@@ -163,17 +176,22 @@ func (p *Pipeline) perform(ctx context.Context, shard string, op operation) erro
 			p.deps.Log.Error("resource group stays closed", "group", c.ID.String(), "error", failed)
 		}
 	}
-	op.Ended, op.Status, op.HTTP = p.deps.Clock.Now(), opSucceeded, http.StatusOK
-	if err != nil {
-		f := fault.As(err)
-		op.Status, op.Code, op.Message, op.HTTP = opFailed, f.Code, f.Message, f.Kind.Status()
-	}
+	p.end(&op, http.StatusOK, err)
 	row, encodeErr := operationCodec.Encode(op)
 	if encodeErr != nil {
 		return encodeErr
 	}
 	_, putErr := p.deps.Store.Update(ctx, shard, func(tx store.Tx) error { return tx.Put(operationKey(op.ID), row) })
 	return errors.Join(err, putErr)
+}
+
+// end writes down what an operation came to: status is that of a success.
+func (p *Pipeline) end(op *operation, status int, err error) {
+	op.Ended, op.Status, op.HTTP = p.deps.Clock.Now(), opSucceeded, status
+	if err != nil {
+		f := fault.As(err)
+		op.Status, op.Code, op.Message, op.HTTP = opFailed, f.Code, f.Message, f.Kind.Status()
+	}
 }
 
 // groupGone tells whether the work was done before a crash: with the group the caller's role at it is gone, too.
@@ -198,19 +216,21 @@ func (p *Pipeline) resumed(op *operation, shard string) (*Call, error) {
 	return c, nil
 }
 
-// deleteGroup closes a group and begins its deletion, which goes on whatever becomes of the request: the answer is the result if it is there soon, else 202.
-func (p *Pipeline) deleteGroup(ctx context.Context, c *Call, op operation) (any, error) {
+// await begins an operation, which goes on whatever becomes of the request, and answers it: with the result, status for a success, if that is there soon, else with 202.
+func (p *Pipeline) await(ctx context.Context, c *Call, op operation, status int) (any, error) {
 	o := p.ops.start(op.ID, func(ctx context.Context) error { return p.perform(ctx, c.run.shard, op) })
 	if o != nil {
 		wait := time.NewTimer(p.syncWait)
 		defer wait.Stop()
 		select {
 		case <-o.done:
-			if o.err != nil {
+			if o.err != nil && !errors.Is(o.err, errUnfinished) {
 				return nil, o.err
 			}
-			c.Audited = true // by the group's own removal
-			return wire.Reply{Status: http.StatusOK}, nil
+			if o.err == nil {
+				c.Audited = true // by the operation itself
+				return wire.Reply{Status: status}, nil
+			}
 		case <-wait.C:
 		case <-ctx.Done():
 			return nil, ctx.Err()

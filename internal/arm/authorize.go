@@ -27,6 +27,8 @@ type run struct {
 	parentRow []byte
 	ownRow    []byte
 	group     *Resource
+	moving    bool    // the group takes part in a move
+	hidden    bool    // the resource is about to arrive here and still seen where it comes from
 	version   *uint64 // of the policy it was judged by; shared with the deletions that are part of this one
 	committed bool
 	lsn       store.LSN // of the last commit
@@ -59,6 +61,9 @@ func (u *run) check(ctx context.Context, c *Call) error {
 	}
 	if err := u.load(ctx, c); err != nil {
 		return err
+	}
+	if u.moving && u.changes() {
+		return groupMoving(c.ID.ResourceGroup)
 	}
 	if err := u.exists(c); err != nil {
 		return err
@@ -116,14 +121,16 @@ func refusal(who *authn.Principal, action, scope string, d *rbac.Denial) error {
 
 // load reads the group, the parent and the resource.
 func (u *run) load(ctx context.Context, c *Call) error {
-	u.group, u.groupRow, u.parentRow, u.ownRow = nil, nil, nil, nil
+	u.group, u.groupRow, u.parentRow, u.ownRow, u.moving, u.hidden = nil, nil, nil, nil, false, false
 	c.Parent, c.Old, c.New, c.Prepared = nil, nil, nil, nil
 	groupKey, parentKey, ownKey := u.keys(c)
+	var mark []byte
+	markKey := u.moveKey(c)
 	err := u.p.deps.Store.View(ctx, u.shard, func(s store.Snapshot) error {
 		for _, row := range []struct {
 			key []byte
 			to  *[]byte
-		}{{groupKey, &u.groupRow}, {parentKey, &u.parentRow}, {ownKey, &u.ownRow}} {
+		}{{groupKey, &u.groupRow}, {parentKey, &u.parentRow}, {ownKey, &u.ownRow}, {markKey, &mark}} {
 			if row.key == nil {
 				continue
 			}
@@ -137,6 +144,11 @@ func (u *run) load(ctx context.Context, c *Call) error {
 	})
 	if err != nil {
 		return err
+	}
+	if mark != nil {
+		if err := u.move(ctx, c, mark); err != nil {
+			return err
+		}
 	}
 	if u.groupRow != nil {
 		g, err := resourceCodec.Decode(u.groupRow)
@@ -156,7 +168,7 @@ func (u *run) load(ctx context.Context, c *Call) error {
 		c.Parent = &parent
 	}
 	if c.Type.virtual() {
-		if c.ID.Collection() || u.e.kind == onCollectionAction || u.missing(parentKey, u.parentRow) || u.missing(groupKey, u.groupRow) {
+		if c.ID.Collection() || u.e.kind == onCollectionAction || u.hidden || u.missing(parentKey, u.parentRow) || u.missing(groupKey, u.groupRow) {
 			return nil
 		}
 		c.Old, err = c.Type.Get(ctx, c)
@@ -213,7 +225,7 @@ func (u *run) exists(c *Call) error {
 	if u.missing(group, u.groupRow) {
 		return noGroup(c.ID.ResourceGroup)
 	}
-	if u.missing(parent, u.parentRow) {
+	if u.missing(parent, u.parentRow) || u.hidden && (len(c.ID.Types) > 1 || c.ID.Extension) {
 		if p := c.ID.Parent(); c.ID.Extension && len(c.ID.Types) == 1 {
 			if p.Namespace != "" && u.p.byName[strings.ToLower(p.Type())] == nil {
 				return u.p.unknownType(p, c.Version)
@@ -252,6 +264,35 @@ func verbOf(operation string) string {
 	return operation[strings.LastIndexByte(operation, '/')+1:]
 }
 
+// changes tells whether the call may change what is stored; writes also counts actions that only show what not everybody may see.
+func (u *run) changes() bool {
+	if u.e.kind == onAction && u.e.act != nil {
+		return u.e.act.Writes
+	}
+	return u.writes()
+}
+
+// moveKey is where the mark of the call's group is, if a move is under way.
+func (u *run) moveKey(c *Call) []byte {
+	if c.ID.ResourceGroup == "" || c.Type.inTenant {
+		return nil
+	}
+	return moveKey(groupOf(c.ID).Fold())
+}
+
+// move takes the mark of the call's group into account.
+func (u *run) move(ctx context.Context, c *Call, row []byte) error {
+	u.moving = true
+	m, err := moveCodec.Decode(row)
+	if err != nil || !m.hides(u.scope) {
+		return err
+	}
+	if u.hidden, err = u.p.unseen(ctx, &m); u.hidden {
+		u.parentRow, u.ownRow = nil, nil
+	}
+	return err
+}
+
 // writes tells whether the call changes something, reading aside.
 func (u *run) writes() bool {
 	switch u.e.kind {
@@ -270,20 +311,23 @@ func (u *run) unlocked(c *Call) error {
 	if !u.writes() || u.e.typ.Name == typeLock {
 		return nil
 	}
-	deletes := u.e.kind == onInstance && u.e.method == http.MethodDelete
-	pol := u.judged.own
-	var by []string
-	for i, l := range pol.locks {
-		s := pol.lockScopes[i]
-		applies := rbac.Within(u.scope, s) || deletes && rbac.Within(s, u.scope)
-		if applies && (deletes || l.Level == readOnly) {
-			by = append(by, l.Scope)
-		}
-	}
+	by := u.judged.own.lockedBy(u.scope, u.e.kind == onInstance && u.e.method == http.MethodDelete)
 	if len(by) == 0 {
 		return nil
 	}
 	return scopeLocked(c.ID.String(), verbOf(u.e.operation), by)
+}
+
+// lockedBy gives the scopes of the locks that forbid a write, or a deletion, at a folded scope.
+func (p *policy) lockedBy(scope string, deletes bool) (by []string) {
+	for i, l := range p.locks {
+		s := p.lockScopes[i]
+		applies := rbac.Within(scope, s) || deletes && rbac.Within(s, scope)
+		if applies && (deletes || l.Level == readOnly) {
+			by = append(by, l.Scope)
+		}
+	}
+	return by
 }
 
 func scopeLocked(scope, verb string, by []string) error {

@@ -28,7 +28,7 @@ func (p *Pipeline) delete(ctx context.Context, c *Call) (any, error) {
 	if err != nil || op == nil {
 		return v, err
 	}
-	return p.deleteGroup(ctx, c, *op)
+	return p.await(ctx, c, *op, http.StatusOK)
 }
 
 // beginGroup asks everything in a group whether it may go and marks the group as on its way out, with the operation that deletes it: from here on it refuses new

@@ -101,6 +101,7 @@ type plane struct {
 	applied   []string
 	refuseDel bool
 
+	onMove       func(*Move) error
 	onDelete     func(context.Context) error
 	onDeletePart func() // called when a part's deletion is decided on
 	failCommit   error
@@ -115,6 +116,17 @@ func newPlane(t testing.TB, more ...Type) *plane {
 	}
 	t.Cleanup(func() { st.Close() })
 	f := &plane{t: t, st: st, clk: clock.NewFake(time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)), dir: &fakeDirectory{have: map[string]ManagedIdentity{}}}
+	f.start(st, more...)
+	if f.sub, err = f.p.CreateSubscription(t.Context(), tenantA, "Sub", people["owner"].ObjectID); err != nil {
+		t.Fatal(err)
+	}
+	f.ok("owner", "PUT", f.group("rg1"), `{"location":"westeurope"}`, 201)
+	return f
+}
+
+// start makes the control plane over the store, as a start of the process does.
+func (f *plane) start(st store.Store, more ...Type) {
+	f.t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	f.audit = audit.NewLog(st, f.clk, log)
 	late := &lateDrainer{}
@@ -126,7 +138,7 @@ func newPlane(t testing.TB, more ...Type) *plane {
 		},
 	})
 	if err := f.p.Register(append(f.types(), more...)...); err != nil {
-		t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	handlers := f.p.OutboxHandlers()
 	for k, h := range f.audit.OutboxHandlers() {
@@ -134,19 +146,15 @@ func newPlane(t testing.TB, more ...Type) *plane {
 	}
 	f.drain = outbox.NewDrainer(st, log, handlers).WithClock(f.clk)
 	late.Drainer = f.drain
+	var err error
 	if f.mux, err = wire.NewMux([]wire.Service{f.p.Service()}, wire.Options{Clock: f.clk, Audit: f.audit}); err != nil {
-		t.Fatal(err)
+		f.t.Fatal(err)
 	}
-	if f.sub, err = f.p.CreateSubscription(t.Context(), tenantA, "Sub", people["owner"].ObjectID); err != nil {
-		t.Fatal(err)
-	}
-	f.ok("owner", "PUT", f.group("rg1"), `{"location":"westeurope"}`, 201)
-	return f
 }
 
 func (f *plane) types() []Type {
 	things := Type{
-		Name: "Test.Things/things", Versions: []string{"2020-01-01", "2022-01-01"}, Identity: true, Movable: true,
+		Name: "Test.Things/things", Versions: []string{"2020-01-01", "2022-01-01"}, Identity: true, Move: f.moveThing,
 		Put: func(_ context.Context, c *Call) error {
 			if f.onPut != nil {
 				f.onPut()
@@ -199,6 +207,37 @@ func (f *plane) types() []Type {
 		Put: func(_ context.Context, c *Call) error { c.New.Properties = c.Body.Get("properties"); return nil },
 	}
 	return []Type{things, parts, fixed}
+}
+
+// moveThing takes a thing's row along; "follows" in its properties is the id of a thing that has to go along to another subscription, or else changes with it.
+func (f *plane) moveThing(_ context.Context, m *Move) error {
+	if f.onMove != nil {
+		if err := f.onMove(m); err != nil {
+			return err
+		}
+	}
+	var p map[string]any
+	if len(m.Old.Properties) > 0 {
+		if err := json.Unmarshal(m.Old.Properties, &p); err != nil {
+			return err
+		}
+	}
+	if id, ok := p["follows"].(string); ok {
+		if moved, along := m.NewID(id); along {
+			p["follows"] = moved
+			m.New.Properties = raw(p)
+		} else if m.Crosses() {
+			return m.Refuse("CannotMoveResourceDueToReference", "'%s' follows '%s'.", m.Old.ID, id)
+		}
+	}
+	if id, ok := p["leads"].(string); ok {
+		if _, along := m.NewID(id); !along {
+			m.Follow(id, func(r *Resource) error { r.Properties = raw(map[string]any{"follows": m.New.ID}); return nil })
+		}
+	}
+	key := []byte("s|test|" + m.Old.GUID)
+	m.Row(key, []byte("row"), []byte("row"))
+	return nil
 }
 
 func (f *plane) group(name string) string {

@@ -24,9 +24,12 @@ func (p *Pipeline) groupType() Type {
 			c.New.Properties, c.New.Private = json.RawMessage(`{"provisioningState":"Succeeded"}`), nil
 			return nil
 		},
-		Render: func(_ context.Context, _ *Call, r *Resource) (json.RawMessage, error) {
-			if r.deleting() {
+		Render: func(_ context.Context, c *Call, r *Resource) (json.RawMessage, error) {
+			switch {
+			case r.deleting():
 				return json.RawMessage(`{"provisioningState":"Deleting"}`), nil
+			case c.run.moving:
+				return json.RawMessage(`{"provisioningState":"MovingResources"}`), nil
 			}
 			return r.Properties, nil
 		},

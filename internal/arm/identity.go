@@ -177,7 +177,7 @@ func identityChange(tenantID string, old, fresh *Resource) (ensure *ManagedIdent
 	if fresh != nil && fresh.Identity != nil {
 		is = fresh.Identity.PrincipalID
 	}
-	if is != "" && is != was {
+	if is != "" && (is != was || old.ID != fresh.ID) { // a moved resource keeps its principal, whose tokens name the resource
 		ensure = &ManagedIdentity{TenantID: tenantID, PrincipalID: is, ClientID: fresh.Identity.ClientID, Name: fresh.Name, ResourceID: fresh.ID}
 	}
 	if was != is {

@@ -3,21 +3,19 @@ package arm
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"net/http"
 	"strings"
 
-	"github.com/bulkheadhq/bulkhead/internal/arm/rbac"
 	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/ids"
-	"github.com/bulkheadhq/bulkhead/internal/outbox"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
 
 const (
-	maxMoved  = 800  // resources in one request, as on Azure
-	maxMoving = 4000 // rows, what is below the resources included
+	maxMoved      = 800     // resources in one request, as on Azure
+	maxMoving     = 4000    // rows, what is below the resources included
+	maxMovedBytes = 6 << 20 // of all rows: a step of a move is one transaction, which also has rows for what follows
 )
 
 func (p *Pipeline) moveRoutes() []wire.Route {
@@ -42,45 +40,38 @@ func (p *Pipeline) moveRoutes() []wire.Route {
 	}
 }
 
-// moving is a request to move resources from one group of a subscription to another.
-type moving struct {
-	from, to ID
-	roots    []string // folded ids of the resources asked for
-	target   []byte   // the target group as stored
-	rows     []movingRow
-}
-
-// movingRow is one resource's row at its place before and after.
-type movingRow struct {
-	oldKey, old, newKey, fresh []byte
-	oldScope, newScope         string
-	effect                     []byte
-}
-
-// moveResources moves resources, with everything below them, to another group of the same subscription, all in one transaction. Locks go with them, role
-// assignments at them do not, as on Azure. Only types that keep nothing bound to a resource's id can be moved.
+// moveResources moves resources, with everything below them, to another group of the tenant's: all of them or none. What would refuse the move is asked before anything
+// is written; then it is a long operation, see performMove. Locks go along, role assignments at the resources do not, as on Azure.
 func (p *Pipeline) moveResources(ctx context.Context, r *wire.Request, really bool) (any, error) {
 	c, err := p.scopeCall(ctx, r, r.Route.Operation)
 	if err != nil {
 		return nil, err
 	}
-	return p.again(ctx, c, func() (any, error) {
-		m, err := p.readMove(ctx, c)
+	var op operation
+	v, err := p.again(ctx, c, func() (any, error) {
+		order, err := p.readMove(ctx, c)
 		if err != nil {
 			return nil, err
 		}
-		if err := p.movable(c, m); err != nil {
+		op = p.newOperation(c, ids.New())
+		op.Move = order
+		m, err := p.mover(&op)
+		if err != nil {
 			return nil, err
 		}
-		if !really {
-			return nil, nil
+		if _, err := m.plan(ctx); err != nil || !really {
+			return nil, err
 		}
-		return nil, c.run.write(ctx, c, http.StatusNoContent, func(tx store.Tx) error { return m.commit(tx) })
+		return nil, p.beginMove(ctx, c, m)
 	})
+	if err != nil || !really {
+		return v, err
+	}
+	return p.await(ctx, c, op, http.StatusNoContent)
 }
 
-// readMove reads what a request wants moved, and everything it concerns.
-func (p *Pipeline) readMove(ctx context.Context, c *Call) (*moving, error) {
+// readMove reads what a request wants moved, and makes sure that the caller may move it there.
+func (p *Pipeline) readMove(ctx context.Context, c *Call) (*moveOrder, error) {
 	if err := readBody(c); err != nil {
 		return nil, err
 	}
@@ -89,7 +80,7 @@ func (p *Pipeline) readMove(ctx context.Context, c *Call) (*moving, error) {
 		return nil, err
 	}
 	if len(resources) == 0 || len(resources) > maxMoved {
-		return nil, fault.New(fault.Invalid, "InvalidMoveResourceRequest", "A move names 1 to %d resources.", maxMoved)
+		return nil, badMove("A move names 1 to %d resources.", maxMoved)
 	}
 	to, err := ParseID(c.Body.String("targetResourceGroup"))
 	if err != nil {
@@ -97,243 +88,116 @@ func (p *Pipeline) readMove(ctx context.Context, c *Call) (*moving, error) {
 	}
 	switch {
 	case to.ResourceGroup == "" || to.Namespace != "":
-		return nil, fault.New(fault.Invalid, "InvalidMoveResourceRequest", "The targetResourceGroup '%s' is not the id of a resource group.", to)
-	case to.Subscription != c.ID.Subscription:
-		return nil, fault.New(fault.NotImplemented, "NotImplemented", "Moving resources to another subscription is not implemented by this platform; another resource group of the same one is.")
+		return nil, badMove("The targetResourceGroup '%s' is not the id of a resource group.", to)
 	case to.Fold() == c.ID.Fold():
-		return nil, fault.New(fault.Invalid, "InvalidMoveResourceRequest", "The source and the target resource group of a move are the same.")
+		return nil, badMove("The source and the target resource group of a move are the same.")
+	case c.Old.deleting():
+		return nil, fault.New(fault.Conflict, "ResourceGroupBeingDeleted", "The resource group '%s' is in deprovisioning state and cannot perform this operation.", c.Old.Name)
+	}
+	pol, err := p.policies.Get(ctx, subShard(to.Subscription), subShard(to.Subscription))
+	if err != nil {
+		return nil, err
 	}
 	if err := p.linked(ctx, c.Request, typeGroup+"/write", to.String()); err != nil {
 		return nil, err
 	}
-	m := &moving{from: c.ID, to: to}
+	if !strings.EqualFold(pol.tenantID, c.TenantID) {
+		return nil, fault.New(fault.Conflict, "CrossTenantMoveNotSupported", "The resource move operation is trying to perform a cross tenant move. Source subscription '%s' resides in tenant '%s' and "+
+			"destination subscription '%s' resides in tenant '%s'. Such cross tenant move is not supported.", c.ID.Subscription, c.TenantID, to.Subscription, pol.tenantID)
+	}
+	order := &moveOrder{TenantID: c.TenantID, From: c.ID.String(), To: to.String(), Version: pol.version}
+	seen := map[string]bool{}
 	for _, s := range resources {
 		id, err := ParseID(s)
 		if err != nil {
 			return nil, err
 		}
 		if !strings.EqualFold(id.ResourceGroup, c.ID.ResourceGroup) || id.Subscription != c.ID.Subscription || len(id.Types) != 1 || len(id.Names) != 1 || id.Extension {
-			return nil, fault.New(fault.Invalid, "InvalidMoveResourceRequest", "'%s' is not a resource right in the resource group '%s'.", id, c.ID.ResourceGroup)
+			return nil, badMove("'%s' is not a resource right in the resource group '%s'.", id, c.ID.ResourceGroup)
 		}
-		m.roots = append(m.roots, id.Fold())
+		if root := id.Fold(); !seen[root] {
+			seen[root] = true
+			order.Roots = append(order.Roots, root)
+		}
 	}
-	return m, p.loadMove(ctx, c, m)
+	return order, nil
 }
 
-// loadMove reads the target group and the rows to be moved.
-func (p *Pipeline) loadMove(ctx context.Context, c *Call, m *moving) error {
-	err := p.deps.Store.View(ctx, c.run.shard, func(s store.Snapshot) error {
-		m.rows = nil
-		b, err := s.Get(resourceKey(m.to.Fold()))
-		if err != nil {
+func badMove(format string, args ...any) error {
+	return fault.New(fault.Invalid, "InvalidMoveResourceRequest", format, args...)
+}
+
+// beginMove marks the source's group, and the target's if it is in the same subscription: from here on they refuse writes. The operation is stored with the marks.
+func (p *Pipeline) beginMove(ctx context.Context, c *Call, m *mover) error {
+	op, err := operationCodec.Encode(*m.op)
+	if err != nil {
+		return err
+	}
+	mark, err := moveCodec.Encode(moveMark{Operation: m.op.ID})
+	if err != nil {
+		return err
+	}
+	_, err = p.deps.Store.Update(ctx, c.run.shard, func(tx store.Tx) error {
+		if err := c.run.unchanged(tx, c); err != nil {
 			return err
 		}
-		m.target = bytes.Clone(b)
-		for _, root := range m.roots {
-			key := resourceKey(root)
-			if b, err = s.Get(key); err != nil {
+		if err := tx.Put(moveKey(m.from.Fold()), mark); err != nil {
+			return err
+		}
+		if !m.crosses() {
+			if other, err := tx.Get(moveKey(m.to.Fold())); err != nil {
 				return err
+			} else if other != nil {
+				return groupMoving(m.to.ResourceGroup)
 			}
-			if b != nil {
-				m.rows = append(m.rows, movingRow{oldKey: key, old: bytes.Clone(b)})
-			}
-			err := s.Scan(store.Prefix(append(bytes.Clone(key), '/')), func(k, v []byte) bool {
-				m.rows = append(m.rows, movingRow{oldKey: bytes.Clone(k), old: bytes.Clone(v)})
-				return len(m.rows) <= maxMoving
-			})
-			if err != nil {
+			if err := tx.Put(moveKey(m.to.Fold()), mark); err != nil {
 				return err
 			}
 		}
-		return nil
+		return tx.Put(operationKey(m.op.ID), op)
 	})
-	if err != nil {
+	return err
+}
+
+// unseen tells whether what a mark says to arrive is still seen where it comes from.
+func (p *Pipeline) unseen(ctx context.Context, m *moveMark) (still bool, err error) {
+	var row []byte
+	err = p.deps.Store.View(ctx, m.Shard, func(s store.Snapshot) error {
+		b, err := s.Get(moveKey(m.Group))
+		row = bytes.Clone(b)
 		return err
+	})
+	if err != nil || row == nil {
+		return false, err
 	}
-	if m.target == nil {
-		return noGroup(m.to.ResourceGroup)
-	}
-	group, err := resourceCodec.Decode(m.target)
-	if err != nil {
-		return err
-	}
-	if m.to.ResourceGroup = group.Name; group.deleting() || c.Old.deleting() {
-		return fault.New(fault.Conflict, "ResourceGroupBeingDeleted", "A resource group of the move is in deprovisioning state.")
-	}
-	if len(m.rows) > maxMoving {
-		return fault.New(fault.Invalid, "InvalidMoveResourceRequest", "The move concerns more than %d resources; move fewer at a time.", maxMoving)
-	}
-	now := p.deps.Clock.Now()
-	for i := range m.rows {
-		row := &m.rows[i]
-		old, err := resourceCodec.Decode(row.old)
+	source, err := moveCodec.Decode(row)
+	return source.Operation == m.Operation, err
+}
+
+// seen leaves out of a list what is about to arrive and still seen where it comes from. The marks are of the same snapshot as the list.
+func (p *Pipeline) seen(ctx context.Context, list []*Resource, marks [][]byte) ([]*Resource, error) {
+	for _, row := range marks {
+		m, err := moveCodec.Decode(row)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if err := p.placeMoved(c, m, row, &old); err != nil {
-			return err
+		if len(m.Tops) == 0 {
+			continue
 		}
-		fresh := old
-		fresh.ID, fresh.Changed, fresh.By, fresh.ETag = row.newScope, now, c.Principal.ObjectID, ids.New()
-		row.oldScope, row.newKey, row.newScope = strings.ToLower(old.ID), resourceKey(strings.ToLower(fresh.ID)), fresh.ID
-		if row.fresh, err = resourceCodec.Encode(fresh); err != nil {
-			return err
-		}
-		t := p.byName[strings.ToLower(old.Type)]
-		if t.Applied != nil || t.HostNames != nil {
-			effect := effectRow{Type: t.Name, ID: fresh.ID, TenantID: c.TenantID, Cause: c.CorrelationID, Old: &old, New: &fresh}
-			if row.effect, err = json.Marshal(effect); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// placeMoved finds the new id of a row and makes sure that its type and identity let it have one.
-func (p *Pipeline) placeMoved(_ *Call, m *moving, row *movingRow, old *Resource) error {
-	id, err := ParseID(old.ID)
-	if err != nil {
-		return err
-	}
-	root := id
-	root.Types, root.Names = id.Types[:1], id.Names[:1]
-	if t := p.byName[strings.ToLower(root.Type())]; t == nil || !t.Movable {
-		return fault.New(fault.Conflict, "ResourceMoveNotSupported", "Resources of the type '%s', such as '%s', can't be moved on this platform: what they consist of is bound to their id.", root.Type(), root)
-	}
-	if old.Identity != nil && old.Identity.Type != noIdentity {
-		return fault.New(fault.Conflict, "ResourceMoveNotSupported", "The resource '%s' of the type '%s' has a managed identity, whose tokens name its id; it can't be moved on this platform.", old.ID, old.Type)
-	}
-	id.ResourceGroup = m.to.ResourceGroup
-	row.newScope = id.String()
-	if len(row.newScope) > maxID {
-		return badID(row.newScope, "it would be too long")
-	}
-	return nil
-}
-
-// movable makes sure that every resource asked for is there and that no lock is in the way: of the source and the target a ReadOnly one, of the resources any
-// deny assignment too.
-func (p *Pipeline) movable(c *Call, m *moving) error {
-	for _, root := range m.roots {
-		found := false
-		for i := range m.rows {
-			found = found || m.rows[i].oldScope == root
-		}
-		if !found {
-			id, err := ParseID(root)
-			if err != nil {
-				return err
-			}
-			return noResource(id)
-		}
-	}
-	pol := c.run.judged.own
-	for i := range pol.locks {
-		at := pol.lockScopes[i]
-		hit := rbac.Within(m.to.Fold(), at)
-		for _, root := range m.roots {
-			hit = hit || rbac.Within(at, root)
-		}
-		if hit && pol.locks[i].Level == readOnly {
-			return fault.New(fault.Conflict, "ScopeLocked",
-				"The scope '%s' cannot perform write operation because following scope(s) are locked: '%s'. Please remove the lock and try again.", m.to, pol.locks[i].Scope)
-		}
-	}
-	for i := range pol.denials {
-		for _, root := range m.roots {
-			if rbac.Within(strings.ToLower(pol.denials[i].Scope), root) {
-				return fault.New(fault.Conflict, "ResourceMoveNotSupported", "The resource '%s' has the deny assignment '%s' and can't be moved.", root, pol.denials[i].ID)
-			}
-		}
-	}
-	return nil
-}
-
-// commit moves the rows, the locks with them; role assignments at the resources go.
-func (m *moving) commit(tx store.Tx) error {
-	target, err := tx.Get(resourceKey(m.to.Fold()))
-	if err != nil || !bytes.Equal(target, m.target) {
-		return staleOr(err)
-	}
-	if n, err := m.count(tx); err != nil || n != len(m.rows) {
-		return staleOr(err)
-	}
-	for i := range m.rows {
-		row := &m.rows[i]
-		have, err := tx.Get(row.oldKey)
-		if err != nil || !bytes.Equal(have, row.old) {
-			return staleOr(err)
-		}
-		taken, err := tx.Get(row.newKey)
+		still, err := p.unseen(ctx, &m)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if taken != nil {
-			return fault.New(fault.Conflict, "ResourceMoveNameConflict", "The target resource group has a resource '%s' already.", row.newScope)
+		if !still {
+			continue
 		}
-		if err := tx.Delete(row.oldKey); err != nil {
-			return err
-		}
-		if err := tx.Put(row.newKey, row.fresh); err != nil {
-			return err
-		}
-		if row.effect != nil {
-			id, _ := ParseID(row.newScope)
-			if err := outbox.PutOrdered(tx, effectKind, id.top(), row.effect); err != nil {
-				return err
+		kept := list[:0]
+		for _, r := range list {
+			if !m.hides(strings.ToLower(r.ID)) {
+				kept = append(kept, r)
 			}
 		}
+		list = kept
 	}
-	return m.moveLocks(tx)
-}
-
-// count is the number of rows there are to move.
-func (m *moving) count(tx store.Tx) (n int, err error) {
-	for _, root := range m.roots {
-		if b, err := tx.Get(resourceKey(root)); err != nil {
-			return 0, err
-		} else if b != nil {
-			n++
-		}
-		if err := tx.Scan(store.Prefix(append(resourceKey(root), '/')), func(_, _ []byte) bool { n++; return true }); err != nil {
-			return 0, err
-		}
-	}
-	return n, nil
-}
-
-func (m *moving) moveLocks(tx store.Tx) error {
-	from, to := m.from.Fold(), m.to.String()
-	for _, root := range m.roots {
-		var locks []lock
-		var failed error
-		err := tx.Scan(store.Prefix([]byte(tagLock+root)), func(_, v []byte) bool {
-			var l lock
-			if l, failed = lockCodec.Decode(v); failed == nil && rbac.Within(strings.ToLower(l.Scope), root) {
-				locks = append(locks, l)
-			}
-			return failed == nil
-		})
-		if err == nil {
-			err = failed
-		}
-		if err != nil {
-			return err
-		}
-		if _, err := removeScoped(tx, root); err != nil {
-			return err
-		}
-		for _, l := range locks {
-			l.ID, l.Scope = to+l.ID[len(from):], to+l.Scope[len(from):]
-			row, err := lockCodec.Encode(l)
-			if err != nil {
-				return err
-			}
-			if err := tx.Put(scopedKey(tagLock, strings.ToLower(l.Scope), l.Name), row); err != nil {
-				return err
-			}
-		}
-	}
-	return bumpVersion(tx)
+	return list, nil
 }

@@ -46,3 +46,12 @@ func (c *Call) PartUnlocked(id string, removes bool) error {
 	}
 	return scopeLocked(id, map[bool]string{true: "delete", false: "write"}[removes], by)
 }
+
+// AliasUnlocked refuses a change that a lock forbids at another id by which the same resource can be reached. Locks at the call's own id the pipeline has asked.
+func (c *Call) AliasUnlocked(id string, removes bool) error {
+	by := c.run.judged.own.lockedBy(strings.ToLower(id), removes)
+	if len(by) == 0 {
+		return nil
+	}
+	return scopeLocked(id, map[bool]string{true: "delete", false: "write"}[removes], by)
+}

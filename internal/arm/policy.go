@@ -258,3 +258,6 @@ func (p *Pipeline) Resource(ctx context.Context, id string) (*Resource, string, 
 	}
 	return f.resource, f.tenantID, nil
 }
+
+// Shard names the shard of a subscription: until it moves, Resource answers the same for what is in the subscription.
+func (p *Pipeline) Shard(subscription string) string { return "sub/" + subscription }

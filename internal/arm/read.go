@@ -33,6 +33,9 @@ func (p *Pipeline) render(ctx context.Context, c *Call, r *Resource) (answer, er
 		ID: r.ID, Name: r.Name, Type: r.Type, Location: r.Location, Kind: r.Kind, ManagedBy: r.ManagedBy, Tags: r.Tags, SKU: r.SKU, Plan: r.Plan,
 		Properties: r.Properties, ETag: r.ETag, Identity: r.Identity.shown(),
 	}
+	if a.Identity == nil && c.Type.ShowsNone {
+		a.Identity = &shownIdentity{Type: "None"}
+	}
 	if c.Type.Render != nil {
 		var err error
 		if a.Properties, err = c.Type.Render(ctx, c, r); err != nil {
@@ -129,8 +132,12 @@ func (p *Pipeline) stored(ctx context.Context, c *Call, keep func(*Resource) boo
 		r.Start = from
 	}
 	var failed error
+	var marks [][]byte
 	err = p.deps.Store.View(ctx, c.run.shard, func(s store.Snapshot) error {
-		found, next = nil, nil
+		found, next, marks = nil, nil, nil
+		if err := s.Scan(store.Prefix([]byte(tagMove)), func(_, v []byte) bool { marks = append(marks, bytes.Clone(v)); return true }); err != nil {
+			return err
+		}
 		rows := 0
 		return s.Scan(r, func(k, v []byte) bool {
 			if rows++; len(found) == top || rows > scanSize {
@@ -149,6 +156,9 @@ func (p *Pipeline) stored(ctx context.Context, c *Call, keep func(*Resource) boo
 	})
 	if err == nil {
 		err = failed
+	}
+	if err == nil && len(marks) > 0 {
+		found, err = p.seen(ctx, found, marks)
 	}
 	return found, next, err
 }

@@ -22,6 +22,7 @@ import (
 //	o|<guid>            long operation
 //	p|<namespace>       state of a resource provider in the subscription
 //	t|<name>            predefined tag
+//	x|<group>           the group gives or takes resources in a move: see moveMark
 //	v|                  8 bytes that change with every change of a, d, k, c, m, n or p
 const (
 	tagResource   = "r|"
@@ -36,6 +37,7 @@ const (
 	tagProvider   = "p|"
 	tagOperation  = "o|"
 	tagTagName    = "t|"
+	tagMove       = "x|"
 )
 
 var (
@@ -49,6 +51,7 @@ var (
 	providerCodec   = store.Codec[providerState]{Kind: 'p', Version: 1}
 	operationCodec  = store.Codec[operation]{Kind: 'o', Version: 1}
 	tagNameCodec    = store.Codec[tagName]{Kind: 't', Version: 1}
+	moveCodec       = store.Codec[moveMark]{Kind: 'x', Version: 1}
 	eventCodec      = store.Codec[event]{Kind: 'l', Version: 1}
 )
 

@@ -142,6 +142,15 @@ var locations = []struct{ name, display, geography string }{
 	{"westus3", "West US 3", "US"},
 }
 
+// Locations are the regions' names as they are shown, "West Europe".
+func Locations() []string {
+	out := make([]string, len(locations))
+	for i, l := range locations {
+		out[i] = l.display
+	}
+	return out
+}
+
 func (p *Pipeline) listLocations(ctx context.Context, r *wire.Request) (any, error) {
 	if _, err := p.knownIn(ctx, r, "Microsoft.Resources/subscriptions/locations/read"); err != nil {
 		return nil, err

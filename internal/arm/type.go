@@ -67,7 +67,7 @@ type Type struct {
 	Scope     Scope
 	Untracked bool // has no location and tags of its own (child and extension types)
 	Identity  bool // may carry a managed identity
-	Movable   bool // may get another id, by a move to another group: nothing but names.Registry knows the id. Applied is called with both resources
+	ShowsNone bool // an instance without an identity shows one of type None
 	OnCreate  int  // status of a creating PUT; 0 = 201 (App Service and Cosmos DB answer 200)
 	OnDelete  int  // status of a deletion; 0 = 200 (clients of Cosmos DB take 202 and 204 only)
 	Rank      int  // when a group goes, types of a lower rank go first: what others refer to has a higher one
@@ -86,6 +86,9 @@ type Type struct {
 	// Delete refuses or prepares a deletion; no writes. CommitDelete removes the service's rows in the same transaction.
 	Delete       func(ctx context.Context, c *Call) error
 	CommitDelete func(tx store.Tx, c *Call) error
+	// Move prepares the move of an instance to another group, maybe of another subscription, or refuses it; no writes. nil: instances can't be moved. Once it is
+	// committed, Applied is called with both resources.
+	Move func(ctx context.Context, m *Move) error
 	// Render gives the properties as the wire shows them (urls by the way the client came in, no secrets); nil shows Properties as stored.
 	Render func(ctx context.Context, c *Call, r *Resource) (json.RawMessage, error)
 	// Get replaces the stored-resource read for types that are a view of something else (config/appsettings). nil: load by id.

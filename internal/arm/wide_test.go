@@ -210,15 +210,13 @@ func TestMoveResources(t *testing.T) {
 		t.Helper()
 		return f.ok("owner", "POST", f.group("rg1")+"/moveResources", fmt.Sprintf(`{"resources":["%s"],"targetResourceGroup":%q}`, strings.Join(ids, `","`), target), want)
 	}
-	fixed, withIdentity := f.group("rg1")+"/providers/Test.Things/fixed/x", f.thing("id")
+	fixed := f.group("rg1") + "/providers/Test.Things/fixed/x"
 	f.ok("owner", "PUT", fixed, `{"location":"westeurope"}`, 201)
-	f.ok("owner", "PUT", withIdentity, `{"location":"westeurope","identity":{"type":"SystemAssigned"}}`, 201)
 	for _, tt := range []struct {
 		code string
 		out  map[string]any
 	}{
-		{"ResourceMoveNotSupported", move(409, to, f.thing("t1"), fixed)},
-		{"ResourceMoveNotSupported", move(409, to, withIdentity)},
+		{"ResourceMoveProviderValidationFailed", move(409, to, f.thing("t1"), fixed)},
 		{"ResourceNotFound", move(404, to, f.thing("nope"))},
 		{"ResourceGroupNotFound", move(404, f.group("rg3"), f.thing("t1"))},
 		{"InvalidMoveResourceRequest", move(400, f.group("rg1"), f.thing("t1"))},

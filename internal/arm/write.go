@@ -160,6 +160,11 @@ func (u *run) unchanged(tx store.Tx, c *Call) error {
 	if v != *u.version {
 		return errStale
 	}
+	if key := u.moveKey(c); key != nil {
+		if mark, err := tx.Get(key); err != nil || mark != nil {
+			return staleOr(err)
+		}
+	}
 	group, parent, own := u.keys(c)
 	for _, row := range []struct{ key, want []byte }{{group, u.groupRow}, {parent, u.parentRow}, {own, u.ownRow}} {
 		if row.key == nil {

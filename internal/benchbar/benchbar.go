@@ -4,6 +4,7 @@ package benchbar
 import (
 	"runtime"
 	"testing"
+	"time"
 )
 
 // few is below how many operations what the benchmark does once still weighs too much to judge.
@@ -13,18 +14,23 @@ const few = 100
 type Bar struct {
 	b     *testing.B
 	start uint64
+	cpu   time.Duration
 }
 
 // Start begins to count; call it right before the loop.
 func Start(b *testing.B) Bar {
 	b.Helper()
 	b.ReportAllocs()
-	return Bar{b, mallocs()}
+	return Bar{b, mallocs(), cpu()}
 }
 
-// Allocs fails the benchmark if an operation took more than most allocations. Short runs are not judged.
+// Allocs fails the benchmark if an operation took more than most allocations. Short runs are not judged. It reports the processor time of an operation, which
+// says more than the time on a machine that does other things, too.
 func (bar Bar) Allocs(most float64) {
 	bar.b.Helper()
+	if spent := cpu() - bar.cpu; spent > 0 {
+		bar.b.ReportMetric(float64(spent.Nanoseconds())/1000/float64(bar.b.N), "cpu-us/op")
+	}
 	if got, over := bar.over(most); over {
 		bar.b.Errorf("%.1f allocations per operation; want at most %g", got, most)
 	}

@@ -52,6 +52,9 @@ func (g *Registry) Lookup(ctx context.Context, kind wire.HostKind, name string) 
 	return g.cached.Get(ctx, shard, string(key(kind, name)))
 }
 
+// LSN is that of the table's present state, if it is known without a look at the store: until it moves, Lookup answers the same.
+func (g *Registry) LSN() (lsn store.LSN, ok bool) { return store.Peek(g.st, shard) }
+
 // Available tells whether Reserve would succeed for a resource that doesn't exist yet.
 func (g *Registry) Available(ctx context.Context, kind wire.HostKind, name string) (bool, error) {
 	if checkName(name) != nil {

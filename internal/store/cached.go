@@ -39,16 +39,27 @@ func NewCached[T any](st Store, limit int, load func(s Snapshot, key string) (T,
 // Get returns the value for key in the shard's present state.
 func (c *Cached[T]) Get(ctx context.Context, shard, key string) (T, error) {
 	id := cacheKey{shard, key}
+	if lsn, ok := Peek(c.st, shard); ok && ctx.Err() == nil {
+		if value, ok := c.lookup(id, lsn); ok {
+			c.did.Hits.Add(1)
+			return value, nil
+		}
+	}
+	return c.view(ctx, id)
+}
+
+// view is Get by a View.
+func (c *Cached[T]) view(ctx context.Context, id cacheKey) (T, error) {
 	var value T
 	var lsn LSN
 	var loaded bool
-	err := c.st.View(ctx, shard, func(s Snapshot) error {
+	err := c.st.View(ctx, id.shard, func(s Snapshot) error {
 		lsn, loaded = s.LSN(), false
 		var ok bool
 		if value, ok = c.lookup(id, lsn); ok {
 			return nil
 		}
-		v, err := c.load(s, key)
+		v, err := c.load(s, id.key)
 		if err != nil {
 			return err
 		}

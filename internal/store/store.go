@@ -52,8 +52,11 @@ type Store interface {
 type Snapshot interface {
 	// LSN is that of the last transaction in this state.
 	LSN() LSN
-	// Get returns the value, nil if the key is absent (a stored empty value is non-nil).
+	// Get returns the value, nil if the key is absent (a stored empty value is non-nil). In a View the bytes stay valid after fn returned: they are a copy.
 	Get(key []byte) ([]byte, error)
+	// GetMany looks up keys, which are in order, and calls fn for each with its place among them and its value (nil if it is absent), until fn returns
+	// false. Other than elsewhere the value is only lent: fn must not keep it. Many look-ups at once cost a fraction of as many Gets.
+	GetMany(keys [][]byte, fn func(i int, value []byte) bool) error
 	// Scan calls fn for each key in r, in order, until fn returns false.
 	Scan(r Range, fn func(key, value []byte) bool) error
 }
@@ -65,6 +68,20 @@ type Tx interface {
 	Delete(key []byte) error
 	// DeleteRange removes the keys in [start, end); end must not be nil.
 	DeleteRange(start, end []byte) error
+}
+
+// peeking is an engine that knows what its shards' LSNs are.
+type peeking interface {
+	// Peek gives the LSN of the shard's present state if it can at once, from inside no function, and the state is durable.
+	Peek(shard string) (lsn LSN, ok bool)
+}
+
+// Peek gives what a View begun now would find as the shard's LSN, where the engine can tell without one.
+func Peek(st Store, shard string) (lsn LSN, ok bool) {
+	if p, can := st.(peeking); can {
+		return p.Peek(shard)
+	}
+	return 0, false
 }
 
 // Range is [Start, End) of keys; a nil End means up to the last key. Reverse scans from the end.

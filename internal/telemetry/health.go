@@ -32,3 +32,13 @@ func Examine(checks []Check) (h Health, ok bool) {
 	}
 	return h, ok
 }
+
+// Failing are the checks that failed, each with what is wrong.
+func (h Health) Failing() (out []string) {
+	for _, r := range h.Checks {
+		if !r.OK {
+			out = append(out, r.Name+": "+r.Message)
+		}
+	}
+	return out
+}

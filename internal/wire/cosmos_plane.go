@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"html"
 	"net/http"
 	"strconv"
 	"time"
@@ -36,7 +37,14 @@ func activityID(r *Request) string {
 	return r.RequestID
 }
 
+// CodeInvalidURL is the code of requests that the web server in front of the gateway refuses. It answers with a page, where clients look in vain for a code.
+const CodeInvalidURL = "InvalidURL"
+
 func (cosmosPlane) failure(r *Request, f *fault.Error, _ time.Time) any {
+	if f.Code == CodeInvalidURL {
+		return []byte("<!DOCTYPE html>\n<html><head><title>Bad Request</title></head><body><h2>Bad Request - Invalid URL</h2><p>" +
+			html.EscapeString(f.Message) + "</p></body></html>\n")
+	}
 	return cosmosError{f.Code, f.Message + "\r\nActivityId: " + activityID(r) + ", Bulkhead", f.Inner}
 }
 

@@ -35,6 +35,8 @@ const userAgentLog = 256
 func (m *Mux) logEvent(ctx context.Context, e *Event) {
 	level := slog.LevelInfo
 	switch {
+	case e.Status >= 500 && e.Err == nil && e.Request.Route != nil && e.Request.Route.Quiet:
+		level = slog.LevelDebug // a probe is told what its own side has said
 	case e.Status >= 500:
 		level = slog.LevelError
 	case e.Status == 401 || e.Status == 403 || e.Status == 429:

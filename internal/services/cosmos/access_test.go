@@ -23,7 +23,7 @@ func TestAccessMatrix(t *testing.T) {
 		{"PUT", docs + "/1", `{"id":"1","pk":"a"}`, pkA, 200},
 		{"PUT", docs + "/1", `{"id":"1","pk":"b"}`, pkB, 200},
 		{"GET", "/dbs/db/colls/other/docs", "", nil, 200},
-		{"POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"]}}`, nil, 409},
+		{"POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2}}`, nil, 409},
 		{"GET", "/dbs/db/users/u/permissions/p", "", nil, 200},
 	}
 	// What each credential does of them, in order: y yes, u 401, f 403.
@@ -70,7 +70,7 @@ func TestAccessMatrix(t *testing.T) {
 	}
 	c := newControlled(t).withItem()
 	c.want(c.item("POST", "", `["b"]`, `{"id":"1","pk":"b"}`), 201)
-	c.want(c.do("POST", "/dbs/db/colls", `{"id":"other","partitionKey":{"paths":["/pk"]}}`), 201)
+	c.want(c.do("POST", "/dbs/db/colls", `{"id":"other","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2}}`), 201)
 	c.want(c.do("POST", "/dbs/db/users", `{"id":"u"}`), 201)
 	oldToken, oldKey := c.permit("p", "All", "dbs/db/colls/c", ""), c.keys.Keys[gateway.Primary]
 	c.arm("owner", "POST", "/regenerateKey", `{"keyKind":"primary"}`, 200)

@@ -21,8 +21,16 @@ type accounts struct {
 	keys *store.Cached[[]byte]
 	role *store.Cached[[]gateway.Assignment] // by guid
 
-	mu    sync.RWMutex
-	built map[string]*builtAccount // by guid
+	mu     sync.RWMutex
+	built  map[string]*builtAccount // by guid
+	recent map[string]recentAccount // by name
+}
+
+// recentAccount is an account with the states of the shards that it was found in. While they have not moved, it is what would be found again.
+type recentAccount struct {
+	account    *gateway.Account
+	shard      string // of its subscription
+	names, sub store.LSN
 }
 
 type builtAccount struct {
@@ -38,34 +46,81 @@ func newAccounts(d Deps) *accounts {
 		b, err := sn.Get(keysKey(guid))
 		return bytes.Clone(b), err
 	}
-	return &accounts{deps: d, keys: store.NewCached(d.Store, maxAccounts, load), role: store.NewCached(d.Store, maxAccounts, loadAssignments), built: map[string]*builtAccount{}}
+	return &accounts{deps: d, keys: store.NewCached(d.Store, maxAccounts, load), role: store.NewCached(d.Store, maxAccounts, loadAssignments), built: map[string]*builtAccount{}, recent: map[string]recentAccount{}}
 }
 
 // Account implements gateway.Accounts.
 func (a *accounts) Account(ctx context.Context, name string) (*gateway.Account, error) {
+	a.mu.RLock()
+	was := a.recent[name]
+	a.mu.RUnlock()
+	// What find finds from here on is at least as new as this.
+	now := recentAccount{shard: was.shard}
+	var ok1, ok2 bool
+	now.names, ok1 = a.deps.Names.LSN()
+	now.sub, ok2 = store.Peek(a.deps.Store, was.shard)
+	known := ok1 && ok2
+	if known && was.account != nil && now.names == was.names && now.sub == was.sub && ctx.Err() == nil {
+		return was.account, nil
+	}
+	var err error
+	if now.account, now.shard, err = a.find(ctx, name); now.account == nil || err != nil {
+		return nil, err
+	}
+	if now.shard != "" {
+		a.remember(name, now, known && now.shard == was.shard)
+	}
+	return now.account, nil
+}
+
+// remember keeps what was found; unless sure, only in which shard, for the next time.
+func (a *accounts) remember(name string, r recentAccount, sure bool) {
+	if !sure {
+		r = recentAccount{shard: r.shard}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.recent) >= maxAccounts {
+		clear(a.recent)
+	}
+	a.recent[name] = r
+}
+
+// sharded is a reader whose resources are in shards of the store.
+type sharded interface {
+	// Shard names the shard that all resources of a subscription are in.
+	Shard(subscription string) string
+}
+
+// find looks an account up; nil: there is none. shard, unless empty, is where all that was found is, but for the name.
+func (a *accounts) find(ctx context.Context, name string) (acct *gateway.Account, shard string, err error) {
 	e, err := a.deps.Names.Lookup(ctx, wire.HostCosmos, name)
 	if err != nil || !e.Served() {
-		return nil, err
+		return nil, "", err
 	}
 	r, tenantID, err := a.deps.Reader.Resource(ctx, e.ResourceID)
 	if err != nil || r == nil || r.GUID != e.GUID {
-		return nil, err
+		return nil, "", err
 	}
 	sub, err := subscriptionOf(r.ID)
 	if err != nil {
-		return nil, err
+		return nil, "", err
+	}
+	if in, ok := a.deps.Reader.(sharded); ok && in.Shard(sub) == subscriptionShard(sub) {
+		shard = subscriptionShard(sub)
 	}
 	sealed, err := a.keys.Get(ctx, subscriptionShard(sub), r.GUID)
 	if err != nil || sealed == nil {
-		return nil, err
+		return nil, "", err
 	}
 	a.mu.RLock()
 	b := a.built[r.GUID]
 	a.mu.RUnlock()
 	if b != nil && b.etag == r.ETag && bytes.Equal(b.sealed, sealed) {
-		return b.account, nil
+		return b.account, shard, nil
 	}
-	return a.build(r, tenantID, sub, sealed)
+	acct, err = a.build(r, tenantID, sub, sealed)
+	return acct, shard, err
 }
 
 // Assignments implements gateway.Accounts.

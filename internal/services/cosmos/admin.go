@@ -21,6 +21,8 @@ func (s *Service) adminRoutes() []wire.Route {
 	return []wire.Route{{
 		Host: wire.HostAdmin, Method: "POST", Pattern: "/cosmos/split", Operation: "SplitRange", Auth: wire.Anonymous, Handler: s.postSplit, Quiet: true,
 	}, {
+		Host: wire.HostAdmin, Method: "POST", Pattern: "/cosmos/merge", Operation: "MergeRanges", Auth: wire.Anonymous, Handler: s.postMerge, Quiet: true,
+	}, {
 		Host: wire.HostAdmin, Method: "GET", Pattern: "/cosmos/ranges", Operation: "GetRanges", Auth: wire.Anonymous, Handler: s.getRanges, Quiet: true,
 	}, s.exportRoute(), s.importRoute()}
 }
@@ -31,7 +33,7 @@ type rangeAnswer struct {
 	Min     string   `json:"minInclusive"`
 	Max     string   `json:"maxExclusive"`
 	Parents []string `json:"parents,omitempty"`
-	Status  string   `json:"status"` // online, or splitting
+	Status  string   `json:"status"` // online, splitting or merging
 }
 
 // rangesAnswer is the ranges of a container.
@@ -54,6 +56,22 @@ func (s *Service) postSplit(ctx context.Context, r *wire.Request) (any, error) {
 	return s.rangesOf(ctx, in.ContainerRef)
 }
 
+// postMerge makes one range of two neighbours, waits for it, and answers the ranges there are then.
+func (s *Service) postMerge(ctx context.Context, r *wire.Request) (any, error) {
+	var in struct {
+		ContainerRef
+		Range string `json:"range"`
+		With  string `json:"with"`
+	}
+	if err := wire.Bind(r, &in); err != nil {
+		return nil, err
+	}
+	if err := s.MergeRanges(ctx, in.Account, in.Database, in.Container, in.Range, in.With); err != nil {
+		return nil, err
+	}
+	return s.rangesOf(ctx, in.ContainerRef)
+}
+
 // getRanges lists a container's ranges.
 func (s *Service) getRanges(ctx context.Context, r *wire.Request) (any, error) {
 	return s.rangesOf(ctx, ContainerRef{r.Query("account"), r.Query("database"), r.Query("container")})
@@ -67,8 +85,11 @@ func (s *Service) rangesOf(ctx context.Context, ref ContainerRef) (*rangesAnswer
 	out := &rangesAnswer{}
 	for _, r := range con.Ranges {
 		status := "online"
-		if con.Splitting(r.ID) {
+		switch {
+		case con.Splitting(r.ID):
 			status = "splitting"
+		case con.Merging(r.ID):
+			status = "merging"
 		}
 		out.Ranges = append(out.Ranges, rangeAnswer{r.ID, r.Min, r.Max, r.Parents, status})
 	}
@@ -98,4 +119,13 @@ func (s *Service) SplitRange(ctx context.Context, account, db, coll, id string) 
 		return err
 	}
 	return s.catalog.Split(ctx, guid, db, coll, id)
+}
+
+// MergeRanges makes one partition key range of two neighbours, and returns when that is done. The account is given by name.
+func (s *Service) MergeRanges(ctx context.Context, account, db, coll, id, other string) error {
+	guid, _, err := s.find(ctx, ContainerRef{account, db, coll})
+	if err != nil {
+		return err
+	}
+	return s.catalog.Merge(ctx, guid, db, coll, id, other)
 }

@@ -36,7 +36,7 @@ func benchPlatform(b *testing.B) *platform {
 	p.check(p.put("acct", `{"location":"West US","properties":{}}`))
 	p.loadKeys()
 	p.want(p.do("POST", "/dbs", `{"id":"db"}`), 201)
-	p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"]}}`), 201)
+	p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2}}`), 201)
 	p.check(p.tagged("off")) // the clock stands still, so nothing would be earned
 	// Measured without audit records, which nothing flushes in the background here.
 	var err error

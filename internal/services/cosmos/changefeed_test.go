@@ -201,18 +201,19 @@ func TestChangeFeed_FullFidelity(t *testing.T) {
 	t.Parallel()
 	p := withAccount(t)
 	p.want(p.do("POST", "/dbs", `{"id":"db"}`), 201)
-	p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"]},"changeFeedPolicy":{"retentionDuration":10}}`), 201)
+	p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2},"changeFeedPolicy":{"retentionDuration":10}}`), 201)
 	full := func(etag string, h ...string) answer {
 		return p.do("GET", "/dbs/db/colls/c/docs", "", append([]string{"a-im", "Full-Fidelity Feed", "x-ms-cosmos-changefeed-wire-format-version", "2021-09-15", "if-none-match", etag}, h...)...)
 	}
 	type entry struct {
 		Current, Previous map[string]any
 		Metadata          struct {
-			Op       string `json:"operationType"`
-			LSN      int    `json:"lsn"`
-			Time     int64  `json:"crts"`
-			Previous int    `json:"previousImageLSN"`
-			ID       string `json:"id"`
+			Op       string         `json:"operationType"`
+			LSN      int            `json:"lsn"`
+			Time     int64          `json:"crts"`
+			Previous int            `json:"previousImageLSN"`
+			ID       string         `json:"id"`
+			Key      map[string]any `json:"partitionKey"`
 		}
 	}
 	read := func(a answer) (out []entry) {
@@ -240,6 +241,19 @@ func TestChangeFeed_FullFidelity(t *testing.T) {
 	}
 	if es := read(a); es[0].Metadata.Time != p.clock.Now().Unix() || a.header.Get("Etag") != `"5"` {
 		t.Errorf("%+v %s", es[0], a.header.Get("Etag"))
+	}
+	for i, e := range read(a) {
+		var key map[string]any // of deletions only
+		if current := e.Current["id"]; e.Metadata.Op == "delete" {
+			if key = map[string]any{"pk": "a"}; e.Current == nil || current != nil || e.Previous["id"] != "1" {
+				t.Errorf("%d: current %v, previous %v", i, e.Current, e.Previous)
+			}
+		} else if current == nil {
+			t.Errorf("%d: no current item", i)
+		}
+		if d := cmp.Diff(key, e.Metadata.Key); d != "" {
+			t.Errorf("%d: %s", i, d)
+		}
 	}
 	if d := cmp.Diff(want[:1], short(read(full(start, "x-ms-max-item-count", "1")))); d != "" {
 		t.Error(d)
@@ -274,7 +288,7 @@ func TestChangeFeed_FullFidelity(t *testing.T) {
 	if ids, _ := idsIn(t, p.changes("")); len(ids) != 3 {
 		t.Errorf("latest versions: %v", ids)
 	}
-	p.want(p.do("POST", "/dbs/db/colls", `{"id":"d","partitionKey":{"paths":["/pk"]}}`), 201)
+	p.want(p.do("POST", "/dbs/db/colls", `{"id":"d","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2}}`), 201)
 	p.wantFault(p.do("GET", "/dbs/db/colls/d/docs", "", "a-im", "Full-Fidelity Feed", "if-none-match", "*"), 400, "BadRequest", "")
 }
 
@@ -283,7 +297,7 @@ func TestChangeFeed_TimeToLive(t *testing.T) {
 	t.Parallel()
 	p := withAccount(t)
 	p.want(p.do("POST", "/dbs", `{"id":"db"}`), 201)
-	p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"]},"defaultTtl":60,"changeFeedPolicy":{"retentionDuration":100}}`), 201)
+	p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2},"defaultTtl":60,"changeFeedPolicy":{"retentionDuration":100}}`), 201)
 	p.want(p.item("POST", "", `["a"]`, `{"id":"1","pk":"a"}`), 201)
 	p.want(p.item("POST", "", `["a"]`, `{"id":"2","pk":"a","ttl":-1}`), 201)
 	p.clock.Advance(2 * time.Minute)
@@ -294,7 +308,50 @@ func TestChangeFeed_TimeToLive(t *testing.T) {
 		t.Fatal(n, err)
 	}
 	a := p.want(p.do("GET", "/dbs/db/colls/c/docs", "", "a-im", "Full-Fidelity Feed", "if-none-match", `"3"`), 200)
-	if !strings.Contains(a.body, `"metadata":{"operationType":"delete"`) || !strings.Contains(a.body, `"id":"1","timeToLiveExpired":true}`) {
+	if !strings.Contains(a.body, `"metadata":{"operationType":"delete"`) || !strings.Contains(a.body, `"id":"1","partitionKey":{"pk":"a"},"timeToLiveExpired":true}`) {
 		t.Errorf("after it: %s", a.body)
+	}
+}
+
+// TestChangeFeed_Policy: a changeFeedPolicy that means nothing is refused, and none of it stays.
+func TestChangeFeed_Policy(t *testing.T) {
+	t.Parallel()
+	p := withContainer(t)
+	body := func(id, policy string) string {
+		return fmt.Sprintf(`{"id":%q,"partitionKey":{"paths":["/pk"]},"changeFeedPolicy":%s}`, id, policy)
+	}
+	for _, bad := range []string{
+		`7`, `"x"`, `[]`, `true`, `{"retentionDuration":-1}`, `{"retentionDuration":0.5}`, `{"retentionDuration":43201}`, `{"retentionDuration":"5"}`, `{"retentionDuration":[]}`,
+	} {
+		a := p.wantFault(p.do("POST", "/dbs/db/colls", body("d", bad)), 400, "BadRequest", "")
+		if !strings.Contains(a.body, "changeFeedPolicy") {
+			t.Errorf("%s: %s", bad, a.body)
+		}
+		p.wantFault(p.do("PUT", "/dbs/db/colls/c", body("c", bad)), 400, "BadRequest", "")
+	}
+	p.wantFault(p.do("GET", "/dbs/db/colls/d", ""), 404, "NotFound", "1003")
+	full := []string{"a-im", "Full-Fidelity Feed", "if-none-match", "*"}
+	for policy, status := range map[string]int{`null`: 400, `{}`: 400, `{"retentionDuration":0}`: 400, `{"retentionDuration":43200}`: 304, `{"retentionDuration":5.0}`: 304} {
+		p.want(p.do("PUT", "/dbs/db/colls/c", body("c", policy)), 200)
+		p.want(p.do("GET", "/dbs/db/colls/c/docs", "", full...), status)
+	}
+}
+
+// TestChangeFeed_Keys: a deletion tells all levels of a hierarchical partition key, by the names of the paths; a level that the document lacks is left out.
+func TestChangeFeed_Keys(t *testing.T) {
+	t.Parallel()
+	p := withAccount(t)
+	p.want(p.do("POST", "/dbs", `{"id":"db"}`), 201)
+	p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/tenant","/user/id","/n"],"kind":"MultiHash","version":2},"changeFeedPolicy":{"retentionDuration":10}}`), 201)
+	start := p.want(p.do("GET", "/dbs/db/colls/c/docs", "", "a-im", "Full-Fidelity Feed", "if-none-match", "*"), 304).header.Get("Etag")
+	for _, d := range []struct{ key, doc string }{{`["a","b",7]`, `{"id":"1","tenant":"a","user":{"id":"b"},"n":7}`}, {`["a",null,{}]`, `{"id":"2","tenant":"a","user":{"id":null}}`}} {
+		p.want(p.item("POST", "", d.key, d.doc), 201)
+		p.want(p.item("DELETE", "/"+jsonOf(t, d.doc)["id"].(string), d.key, ""), 204)
+	}
+	a := p.want(p.do("GET", "/dbs/db/colls/c/docs", "", "a-im", "Full-Fidelity Feed", "if-none-match", start), 200)
+	for _, want := range []string{`"id":"1","partitionKey":{"tenant":"a","user/id":"b","n":7}}`, `"id":"2","partitionKey":{"tenant":"a","user/id":null}}`} {
+		if !strings.Contains(a.body, want) {
+			t.Errorf("no %s in %s", want, a.body)
+		}
 	}
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/names"
 	"github.com/bulkheadhq/bulkhead/internal/outbox"
 	"github.com/bulkheadhq/bulkhead/internal/seal"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/scripts"
 	"github.com/bulkheadhq/bulkhead/internal/store/pebble"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 	"github.com/bulkheadhq/bulkhead/internal/wire/wiretest"
@@ -100,7 +101,7 @@ func newControlled(t *testing.T) *controlled {
 	})
 	p.s = New(Deps{
 		Store: st, Sealer: sealer, Clock: p.clock, Reader: plane, Names: p.names, Verifier: census{}, Audit: p.audit, Outbox: box,
-		Principals: census{}, SignedIn: plane.Authenticator(), Access: plane,
+		Principals: census{}, SignedIn: plane.Authenticator(), Access: plane, Scripts: scripts.NewEngine(),
 	})
 	p.check(plane.Register(p.s.Types()...))
 	handlers := plane.OutboxHandlers()
@@ -231,7 +232,7 @@ func TestSQLResources(t *testing.T) {
 	c.arm("owner", "DELETE", settings, "", 405)
 	// What the data plane made.
 	c.want(c.do("POST", "/dbs", `{"id":"db2"}`), 201)
-	c.want(c.do("POST", "/dbs/db2/colls", `{"id":"c2","partitionKey":{"paths":["/pk"]}}`), 201)
+	c.want(c.do("POST", "/dbs/db2/colls", `{"id":"c2","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2}}`), 201)
 	if l := c.arm("owner", "GET", "/sqlDatabases", "", 200)["value"].([]any); len(l) != 2 {
 		t.Errorf("databases %v", l)
 	}

@@ -35,19 +35,19 @@ var errKeysChanged = errors.New("cosmos: the account's keys changed meanwhile")
 
 // Types are the resource types of the control plane.
 func (s *Service) Types() []arm.Type {
-	return []arm.Type{{
-		Name: typeName, Versions: versions, Identity: true, Movable: true, OnCreate: http.StatusOK, OnDelete: http.StatusNoContent,
+	return slices.Concat([]arm.Type{{
+		Name: typeName, Versions: versions, Identity: true, ShowsNone: true, Move: s.move, OnCreate: http.StatusOK, OnDelete: http.StatusNoContent,
 		Put: s.putAccount, Commit: s.commitAccount, CommitDelete: s.commitDelete, Applied: s.applied, Render: s.render,
 		HostNames: func(r *arm.Resource) []arm.HostName { return []arm.HostName{{Kind: wire.HostCosmos, Name: r.Name}} },
-		Actions: []arm.Action{
+		Actions: append([]arm.Action{
 			{Verb: "listKeys", Handler: s.listKeys},
 			{Verb: "readonlykeys", Handler: s.readOnlyKeys},
 			{Verb: "readonlykeys", Method: http.MethodGet, Operation: typeName + "/readonlykeys/read", Handler: s.readOnlyKeys},
 			{Verb: "listConnectionStrings", Handler: s.connectionStrings},
 			{Verb: "regenerateKey", Writes: true, Handler: s.regenerateKey},
 			{Verb: "failoverPriorityChange", Writes: true, Handler: s.changeFailover},
-		},
-	}, s.definitionsType(), s.assignmentsType(), s.databasesType(), s.containersType(), s.throughputType(databaseType), s.throughputType(containerType)}
+		}, regionActions()...),
+	}, s.definitionsType(), s.assignmentsType(), s.databasesType(), s.containersType(), s.throughputType(databaseType), s.throughputType(containerType)}, s.scriptTypes(), s.oldTypes())
 }
 
 var namePattern = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
@@ -157,12 +157,21 @@ type failover struct {
 	Priority int    `json:"failoverPriority"`
 }
 
+// endpoint is an account's, as whoever calls reaches it. The emulator's account is served at one place only.
+func (s *Service) endpoint(c *arm.Call, name string) string {
+	name = strings.ToLower(name)
+	if name == gateway.EmulatorAccount && s.deps.Emulator != "" {
+		return s.deps.Emulator
+	}
+	return gateway.Endpoint(c.Request, name)
+}
+
 func (s *Service) render(_ context.Context, c *arm.Call, r *arm.Resource) (json.RawMessage, error) {
 	st, err := decodeSettings(r.Properties)
 	if err != nil {
 		return nil, fmt.Errorf("account %s: %w", r.ID, err)
 	}
-	endpoint := gateway.Endpoint(c.Request, strings.ToLower(r.Name))
+	endpoint := s.endpoint(c, r.Name)
 	out := accountProperties{
 		ProvisioningState: "Succeeded", DocumentEndpoint: endpoint, settings: st, VirtualNetworks: st.shownNetworkRules(), Cors: slices.Concat([]corsPolicy{}, st.Cors),
 		BypassIDs: []string{}, InstanceID: r.GUID,
@@ -239,7 +248,7 @@ func (s *Service) connectionStrings(ctx context.Context, c *arm.Call) (any, erro
 	if err != nil {
 		return nil, err
 	}
-	endpoint := gateway.Endpoint(c.Request, strings.ToLower(c.Old.Name))
+	endpoint := s.endpoint(c, c.Old.Name)
 	var out struct {
 		List []connectionString `json:"connectionStrings"`
 	}

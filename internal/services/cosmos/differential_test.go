@@ -31,7 +31,7 @@ type differential struct {
 }
 
 var differentialPolicies = []string{
-	`{"indexingMode":"consistent","includedPaths":[{"path":"/*"}],"compositeIndexes":[[{"path":"/a"},{"path":"/b","order":"descending"}],[{"path":"/n"},{"path":"/a"},{"path":"/id"}]]}`,
+	`{"indexingMode":"consistent","includedPaths":[{"path":"/*"}],"compositeIndexes":[[{"path":"/a"},{"path":"/b","order":"descending"}],[{"path":"/n"},{"path":"/a"},{"path":"/id"}],[{"path":"/b"},{"path":"/n","order":"descending"}],[{"path":"/pk"},{"path":"/a","order":"descending"},{"path":"/n"}]]}`,
 	`{"indexingMode":"consistent","includedPaths":[{"path":"/*"}],"excludedPaths":[{"path":"/a/?"},{"path":"/tags/*"}]}`,
 	`{"indexingMode":"consistent","includedPaths":[{"path":"/a/?"},{"path":"/o/*"},{"path":"/tags/[]/?"}],"excludedPaths":[{"path":"/*"}],"compositeIndexes":[[{"path":"/b"},{"path":"/a"}]]}`,
 	`{"indexingMode":"none"}`,
@@ -157,7 +157,7 @@ func (d *differential) predicate(depth int) string {
 		return out
 	}
 	p, v := d.path(), d.scalar()
-	switch d.r.IntN(20) {
+	switch d.r.IntN(28) {
 	case 0:
 		return p + " IN (" + v + ", " + d.scalar() + ", " + d.scalar() + ")"
 	case 1:
@@ -184,6 +184,26 @@ func (d *differential) predicate(depth int) string {
 		return p + " != " + v
 	case 12:
 		return "ARRAY_CONTAINS([" + v + ", " + d.scalar() + "], " + p + ")"
+	case 13:
+		return p + " NOT IN (" + v + ", " + d.scalar() + ")"
+	case 14:
+		return d.pick("CONTAINS", "ENDSWITH", "STARTSWITH", "STRINGEQUALS") + "(" + p + ", " + d.pick(`"x"`, `"A"`, `"a"`, `"L"`, `"l"`, `""`, `"日"`, `"Xa"`) + d.pick("", ", true", ", false") + ")"
+	case 15:
+		return "REGEXMATCH(" + p + ", " + d.pick(`"^x"`, `"A$"`, `"[a-c]"`, `"l{3}"`) + d.pick("", `, "i"`) + ")"
+	case 16:
+		return "NOT " + d.pick("IS_DEFINED", "IS_NULL", "IS_STRING", "IS_NUMBER", "IS_BOOL", "IS_PRIMITIVE", "IS_ARRAY", "IS_OBJECT") + "(" + p + ")"
+	case 17:
+		return p + " NOT BETWEEN " + v + " AND " + d.scalar()
+	case 18:
+		return p + d.pick(" LIKE ", " NOT LIKE ") + d.pick(`"%a%"`, `"_a"`, `"x%"`, `"%"`)
+	case 19:
+		return "(" + p + " != " + v + d.pick(" AND ", " OR ") + d.pick("NOT IS_DEFINED(", "IS_DEFINED(", "IS_ARRAY(", "IS_OBJECT(", "IS_NULL(") + p + "))"
+	case 20:
+		return d.pick("LENGTH("+p+") = 2", "LOWER("+p+`) = "xa"`, "UPPER("+p+`) IN ("X", "XB")`, p+` || "b" = "xb"`)
+	case 21:
+		return "c.b = " + d.scalar() + " AND c.n" + d.pick(" > ", " < ", " >= ", " <= ") + fmt.Sprint(d.r.IntN(300))
+	case 22:
+		return "c.pk = " + d.pick(`"p1"`, `"p2"`) + " AND c.a" + d.pick(" > ", " < ", " = ", " != ") + v + d.pick("", " AND c.n < 200", ` AND CONTAINS(c.b, "x")`)
 	}
 	return p + d.pick(" = ", " = ", " = ", " < ", " <= ", " > ", " >= ") + v
 }
@@ -199,7 +219,8 @@ func (d *differential) statement() (text string, ordered bool, window int) {
 		ordered = true
 		order = " ORDER BY " + d.pick("c.a", "c.a", "c.b", "c.n", "c.n", "c.id", "c.o.x", "c.missing", "c.u1", "c._ts", "c.o.y.z") + d.pick("", " ASC", " DESC", " DESC")
 		if d.r.IntN(4) == 0 {
-			order = d.pick(" ORDER BY c.a, c.b DESC", " ORDER BY c.a DESC, c.b", " ORDER BY c.n, c.a, c.id", " ORDER BY c.n DESC, c.a DESC, c.id DESC", " ORDER BY c.b, c.a", " ORDER BY c.a, c.b")
+			order = d.pick(" ORDER BY c.a, c.b DESC", " ORDER BY c.a DESC, c.b", " ORDER BY c.n, c.a, c.id", " ORDER BY c.n DESC, c.a DESC, c.id DESC", " ORDER BY c.b, c.a", " ORDER BY c.a, c.b",
+				" ORDER BY c.b DESC, c.n", " ORDER BY c.pk, c.a DESC, c.n")
 		}
 	}
 	top := kind < 6 && d.r.IntN(4) == 0
@@ -222,7 +243,11 @@ func (d *differential) statement() (text string, ordered bool, window int) {
 	default:
 		b.WriteString(d.pick("VALUE c.id", "*", "c.id, c.a", "VALUE c") + " FROM c")
 	}
-	if d.r.IntN(8) > 0 {
+	switch d.r.IntN(16) {
+	case 0, 1:
+	case 2: // one value of a composite index before its order
+		b.WriteString(" WHERE " + d.pick("c.b = ", "c.a = ", "c.n = ", `c.pk = "p1" AND c.a = `) + d.scalar() + d.pick("", " AND c.n > 20", " AND "+d.predicate(0)))
+	default:
 		b.WriteString(" WHERE " + d.predicate(2))
 	}
 	if kind == 8 {
@@ -354,7 +379,7 @@ func (d *differential) note(a answer) {
 		}
 	}
 	if strings.Contains(a.header.Get("x-ms-cosmos-index-utilization"), ` DESC"]`) {
-		d.ways["composite"]++
+		d.ways["composite "+strings.TrimPrefix(mode, "mode ")]++
 	}
 }
 
@@ -383,7 +408,7 @@ func TestDifferential(t *testing.T) {
 			d.s.items.Tuning = index.Tuning{Small: 5 + d.r.IntN(20), Gather: 10}
 		}
 		d.want(d.do("POST", "/dbs", `{"id":"db"}`), 201)
-		d.want(d.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"]},"indexingPolicy":`+policy+`}`), 201)
+		d.want(d.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2},"indexingPolicy":`+policy+`}`), 201)
 		size := []int{900, 200, 2200}[i/4%3]
 		for begin := time.Now(); time.Since(begin) < max(long/24, 700*time.Millisecond) && time.Now().Before(end); {
 			d.write(size)
@@ -393,7 +418,7 @@ func TestDifferential(t *testing.T) {
 			}
 			if d.r.IntN(6) == 0 {
 				next := differentialPolicies[d.r.IntN(len(differentialPolicies))]
-				d.want(d.do("PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"]},"indexingPolicy":`+next+`}`), 200)
+				d.want(d.do("PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2},"indexingPolicy":`+next+`}`), 200)
 			} else if d.r.IntN(2) == 0 {
 				d.check(d.s.catalog.Reindex(context.Background()))
 			}
@@ -407,7 +432,7 @@ func TestDifferential(t *testing.T) {
 	t.Logf("%v", ways)
 	all := []string{"index", "scan"}
 	if long >= 20*time.Second {
-		all = append(all, "mode e", "mode o", "mode s", "no document read", "composite", "refused")
+		all = append(all, "mode e", "mode o", "mode s", "no document read", "composite whole", "composite o", "refused")
 	}
 	for _, way := range all {
 		if ways[way] == 0 {

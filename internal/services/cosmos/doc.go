@@ -4,7 +4,7 @@
 // An account's settings are its resource in the subscription's shard, its four keys a sealed row beside it (s|cosmos|keys|guid), so that a
 // regenerated key, a firewall change or a deletion counts from the moment the call that made it returns. Databases and containers live in account/<guid>,
 // documents in range/<guid>. Data-plane roles and their assignments are rows beside the keys (s|cosmos|role|guid|id, s|cosmos|grant|guid|id), by
-// the account's guid and with scopes relative to it. sqlDatabases, containers and throughputSettings are resources without rows: a view of the catalog.
+// the account's guid and with scopes relative to it. sqlDatabases, containers, their scripts and throughputSettings are resources without rows: a view of the catalog.
 //
 //	masterkey  the authorization header and its signatures     rid, pkey  resource ids and partition keys
 //	catalog    databases, containers, offers, users             items      documents of a range

@@ -36,7 +36,7 @@ func TestExportImport(t *testing.T) {
 		t.Fatalf("%d, cut %s, %s", w.Code, w.Header().Get(cutHeader), w.Body)
 	}
 	file := w.Body.String()
-	p.want(p.do("POST", "/dbs/db/colls", `{"id":"d","partitionKey":{"paths":["/pk"]}}`), 201)
+	p.want(p.do("POST", "/dbs/db/colls", `{"id":"d","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2}}`), 201)
 	load := func(body string) (r ImportResult) {
 		t.Helper()
 		w := p.admin("POST", "/cosmos/import?account=acct&database=db&container=d", body)

@@ -223,7 +223,7 @@ func withContainer(t testing.TB) *platform {
 	t.Helper()
 	p := withAccount(t)
 	p.want(p.do("POST", "/dbs", `{"id":"db"}`), 201)
-	p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"]}}`), 201)
+	p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2}}`), 201)
 	return p
 }
 
@@ -299,6 +299,8 @@ func (p *platform) sign(key string, r *http.Request) *http.Request {
 	kind, link := "", ""
 	switch {
 	case len(segs) == 0:
+	case len(segs) == 6 && segs[4] == "operations":
+		kind, link = "partitionkey", strings.Join(segs[:4], "/")
 	case len(segs)%2 == 1:
 		kind, link = segs[len(segs)-1], strings.Join(segs[:len(segs)-1], "/")
 	default:

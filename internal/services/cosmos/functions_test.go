@@ -11,7 +11,7 @@ import (
 func TestQuery_Environment(t *testing.T) {
 	t.Parallel()
 	p := withContainer(t)
-	p.want(p.do("POST", "/dbs/db/colls", `{"id":"flat","partitionKey":{"paths":["/pk"]},"geospatialConfig":{"type":"Geometry"},
+	p.want(p.do("POST", "/dbs/db/colls", `{"id":"flat","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2},"geospatialConfig":{"type":"Geometry"},
 		"vectorEmbeddingPolicy":{"vectorEmbeddings":[{"path":"/v","dataType":"float32","distanceFunction":"euclidean","dimensions":2}]}}`), 201)
 	doc := `{"id":"1","pk":"a","at":{"type":"Point","coordinates":[3,4]},"v":[3,4]}`
 	for _, c := range []struct {

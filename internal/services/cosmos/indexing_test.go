@@ -17,7 +17,7 @@ func withDocuments(t testing.TB, policy string, n int) *platform {
 	t.Helper()
 	p := withAccount(t)
 	p.want(p.do("POST", "/dbs", `{"id":"db"}`), 201)
-	p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"]},"indexingPolicy":`+policy+`}`), 201)
+	p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2},"indexingPolicy":`+policy+`}`), 201)
 	for i := range n {
 		pk := string(rune('a' + i%2))
 		p.want(p.item("POST", "", `["`+pk+`"]`, fmt.Sprintf(`{"id":"%d","pk":%q,"n":%d,"mod":%d,"name":"name %d"}`, i, pk, i, i%10, i)), 201)
@@ -60,7 +60,10 @@ func TestIndex_Reads(t *testing.T) {
 		{"SELECT TOP 3 VALUE c.n FROM c WHERE c.n > 100 ORDER BY c.n", 3, 3, "/n/?"},
 		{"SELECT VALUE COUNT(1) FROM c WHERE c.mod = 4", 1, 0, "/mod/?"},
 		{"SELECT VALUE COUNT(1) FROM c WHERE c.n < 100", 1, 0, "/n/?"},
-		{"SELECT c.id FROM c WHERE c.n != 3 AND CONTAINS(c.name, 'name 39')", 5, 200, ""},
+		{"SELECT c.id FROM c WHERE c.n != 3 AND CONTAINS(c.name, 'name 39')", 5, 5, "/name/?"},
+		{"SELECT c.id FROM c WHERE REGEXMATCH(c.name, '39.$') OR IS_ARRAY(c.name)", 5, 5, "/name/?"},
+		{"SELECT c.id FROM c WHERE NOT IS_DEFINED(c.name)", 0, 0, "/name/?"},
+		{"SELECT c.id FROM c WHERE c.n + 0 = 4", 1, 200, ""},
 	} {
 		rows, read, used := p.inA(tt.query)
 		if len(rows) != tt.rows || read != tt.read {
@@ -119,6 +122,26 @@ func TestIndex_Metrics(t *testing.T) {
 	}
 }
 
+// TestIndex_MetricsOfWays: metrics tell terms that are walked, of which most are no part of the answer, and composite indexes that serve a filter.
+func TestIndex_MetricsOfWays(t *testing.T) {
+	t.Parallel()
+	p := withDocuments(t, `{"includedPaths":[{"path":"/*"}],"compositeIndexes":[[{"path":"/mod"},{"path":"/n","order":"descending"}]]}`, 400)
+	p.s.items.Tuning = index.Tuning{Small: 10}
+	for query, want := range map[string]string{
+		"SELECT * FROM c WHERE ENDSWITH(c.name, '99')": `{"UtilizedSingleIndexes":[{"FilterExpression":"","IndexSpec":"/name/?","FilterPreciseSet":false,"IndexPreciseSet":false,"IndexImpactScore":"High"}],` +
+			`"PotentialSingleIndexes":[],"UtilizedCompositeIndexes":[],"PotentialCompositeIndexes":[]}`,
+		"SELECT * FROM c WHERE c.mod = 2 AND c.n > 300": `{"UtilizedSingleIndexes":[],"PotentialSingleIndexes":[],` +
+			`"UtilizedCompositeIndexes":[{"IndexSpecs":["/mod ASC","/n DESC"],"IndexPreciseSet":false,"IndexImpactScore":"High"}],"PotentialCompositeIndexes":[]}`,
+	} {
+		a := p.want(p.query(query, "x-ms-documentdb-partitionkey", `["a"]`, "x-ms-cosmos-populateindexmetrics", "true"), 200)
+		b, err := base64.StdEncoding.DecodeString(a.header.Get("x-ms-cosmos-index-utilization"))
+		p.check(err)
+		if string(b) != want {
+			t.Errorf("%s: got %s", query, b)
+		}
+	}
+}
+
 // TestIndex_LazyProgress: a container tells how far its index is; one in lazy mode also under that mode's name.
 func TestIndex_LazyProgress(t *testing.T) {
 	t.Parallel()
@@ -160,14 +183,14 @@ func TestIndex_PolicyChange(t *testing.T) {
 	}
 	progress("100")
 	check(350)
-	p.want(p.do("PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"]},"indexingPolicy":`+indexAll+`}`), 200)
+	p.want(p.do("PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2},"indexingPolicy":`+indexAll+`}`), 200)
 	progress("0")
 	check(350)
 	p.want(p.item("POST", "", `["a"]`, `{"id":"new","pk":"a","mod":5}`), 201)
 	p.check(p.s.catalog.Reindex(context.Background()))
 	progress("100")
 	check(70)
-	p.want(p.do("PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"]},"indexingPolicy":{"indexingMode":"none"}}`), 200)
+	p.want(p.do("PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2},"indexingPolicy":{"indexingMode":"none"}}`), 200)
 	p.check(p.s.catalog.Reindex(context.Background()))
 	if rows, read, _ := p.inA("SELECT * FROM c WHERE c.mod = 4"); len(rows) != 70 || read != 351 {
 		t.Errorf("without index: %d rows, %d documents read", len(rows), read)
@@ -204,7 +227,7 @@ func TestIndex_Split(t *testing.T) {
 		p := withDocuments(t, policy, 300)
 		p.s.items.Tuning = index.Tuning{Small: 10}
 		if changing {
-			p.want(p.do("PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"]},"indexingPolicy":`+indexAll+`}`), 200)
+			p.want(p.do("PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2},"indexingPolicy":`+indexAll+`}`), 200)
 		}
 		p.split("0")
 		for i := range 20 {

@@ -70,7 +70,7 @@ func TestContainers(t *testing.T) {
 	t.Parallel()
 	p := withAccount(t)
 	p.want(p.do("POST", "/dbs", `{"id":"db"}`), 201)
-	a := p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash"}}`), 201)
+	a := p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"],"version":2}}`), 201)
 	v := a.json(t)
 	delete(v, "_rid")
 	delete(v, "_ts")
@@ -88,9 +88,16 @@ func TestContainers(t *testing.T) {
 	if d := cmp.Diff(want, v); d != "" {
 		t.Error(d)
 	}
-	p.wantFault(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"]}}`), 409, "Conflict", "")
-	p.wantFault(p.do("POST", "/dbs/none/colls", `{"id":"c","partitionKey":{"paths":["/pk"]}}`), 404, "NotFound", "1003")
+	p.wantFault(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2}}`), 409, "Conflict", "")
+	p.wantFault(p.do("POST", "/dbs/none/colls", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2}}`), 404, "NotFound", "1003")
 	p.wantFault(p.do("POST", "/dbs/db/colls", `{"id":"d"}`), 400, "BadRequest", "")
+	for body, want := range map[string]any{`{"paths":["/pk"]}`: nil, `{"paths":["/pk"],"version":1}`: 1.0, `{"paths":["/pk","/id"],"kind":"MultiHash"}`: 2.0} {
+		made := p.want(p.do("POST", "/dbs/db/colls", `{"id":"v","partitionKey":`+body+`}`), 201).json(t)
+		if got := made["partitionKey"].(map[string]any)["version"]; got != want {
+			t.Errorf("%s: version %v, want %v", body, got, want)
+		}
+		p.want(p.do("DELETE", "/dbs/db/colls/v", ""), 204)
+	}
 	old := p.want(p.do("POST", "/dbs/db/colls", `{"id":"old"}`, "x-ms-version", "2017-02-22"), 201).json(t)
 	if old["partitionKey"].(map[string]any)["systemKey"] != true {
 		t.Errorf("old container: %v", old)
@@ -105,17 +112,17 @@ func TestContainers(t *testing.T) {
 		{`{"id":"x","partitionKey":{"paths":["pk"]}}`, 400, "BadRequest"},
 		{`{"id":"x","partitionKey":{"paths":[]}}`, 400, "BadRequest"},
 		{`{"id":"x","partitionKey":{"paths":["/a"],"kind":"Range"}}`, 400, "BadRequest"},
-		{`{"id":"x","partitionKey":{"paths":["/a"]},"indexingPolicy":{"indexingMode":"odd"}}`, 400, "BadRequest"},
-		{`{"id":"x","partitionKey":{"paths":["/a"]},"computedProperties":[{"name":"n","query":"q"}]}`, 501, "NotImplemented"},
+		{`{"id":"x","partitionKey":{"paths":["/a"],"kind":"Hash","version":2},"indexingPolicy":{"indexingMode":"odd"}}`, 400, "BadRequest"},
+		{`{"id":"x","partitionKey":{"paths":["/a"],"kind":"Hash","version":2},"computedProperties":[{"name":"n","query":"q"}]}`, 501, "NotImplemented"},
 		{`[]`, 400, "BadRequest"},
-		{`{"id":"a/b","partitionKey":{"paths":["/a"]}}`, 400, "BadRequest"},
+		{`{"id":"a/b","partitionKey":{"paths":["/a"],"kind":"Hash","version":2}}`, 400, "BadRequest"},
 	} {
 		p.wantFault(p.do("POST", "/dbs/db/colls", tt.body), tt.status, tt.code, "")
 	}
-	p.want(p.do("POST", "/dbs/db/colls", `{"id":"fine","partitionKey":{"paths":["/a"]},"uniqueKeyPolicy":{"uniqueKeys":[]},"defaultTtl":null}`), 201)
-	p.wantFault(p.do("PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/other"]}}`), 400, "BadRequest", "")
-	p.wantFault(p.do("PUT", "/dbs/db/colls/c", `{"id":"d","partitionKey":{"paths":["/pk"]}}`), 400, "BadRequest", "")
-	r := p.want(p.do("PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"]},"indexingPolicy":{"indexingMode":"none"}}`), 200).json(t)
+	p.want(p.do("POST", "/dbs/db/colls", `{"id":"fine","partitionKey":{"paths":["/a"],"kind":"Hash","version":2},"uniqueKeyPolicy":{"uniqueKeys":[]},"defaultTtl":null}`), 201)
+	p.wantFault(p.do("PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/other"],"kind":"Hash","version":2}}`), 400, "BadRequest", "")
+	p.wantFault(p.do("PUT", "/dbs/db/colls/c", `{"id":"d","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2}}`), 400, "BadRequest", "")
+	r := p.want(p.do("PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2},"indexingPolicy":{"indexingMode":"none"}}`), 200).json(t)
 	if r["indexingPolicy"].(map[string]any)["automatic"] != false || r["partitionKey"].(map[string]any)["version"] != 2.0 {
 		t.Errorf("replaced: %v", r)
 	}
@@ -154,7 +161,7 @@ func TestOffers(t *testing.T) {
 	if offer(db["_rid"]) != nil {
 		t.Error("a database without throughput has an offer")
 	}
-	c := p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"]}}`, "x-ms-offer-throughput", "700"), 201).json(t)
+	c := p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2}}`, "x-ms-offer-throughput", "700"), 201).json(t)
 	o := offer(c["_rid"])
 	if o["content"].(map[string]any)["offerThroughput"] != 700.0 || o["resource"] != c["_self"] || o["offerVersion"] != "V2" {
 		t.Errorf("offer: %v", o)
@@ -167,7 +174,7 @@ func TestOffers(t *testing.T) {
 	if got := offer(c["_rid"])["content"].(map[string]any)["offerThroughput"]; got != 800.0 {
 		t.Errorf("replaced: %v", got)
 	}
-	d := p.want(p.do("POST", "/dbs/db/colls", `{"id":"d","partitionKey":{"paths":["/pk"]}}`), 201).json(t)
+	d := p.want(p.do("POST", "/dbs/db/colls", `{"id":"d","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2}}`), 201).json(t)
 	if got := offer(d["_rid"])["content"].(map[string]any)["offerThroughput"]; got != 400.0 {
 		t.Errorf("default: %v", got)
 	}
@@ -175,12 +182,12 @@ func TestOffers(t *testing.T) {
 	if got := offer(shared["_rid"])["content"].(map[string]any)["offerAutopilotSettings"]; !cmp.Equal(got, map[string]any{"maxThroughput": 4000.0}) {
 		t.Errorf("autoscale: %v", got)
 	}
-	e := p.want(p.do("POST", "/dbs/shared/colls", `{"id":"e","partitionKey":{"paths":["/pk"]}}`), 201).json(t)
+	e := p.want(p.do("POST", "/dbs/shared/colls", `{"id":"e","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2}}`), 201).json(t)
 	if offer(e["_rid"]) != nil {
 		t.Error("a container that shares its database's throughput has an offer of its own")
 	}
 	for _, bad := range [][2]string{{"x-ms-offer-throughput", "399"}, {"x-ms-offer-throughput", "x"}, {"x-ms-offer-throughput", "450"}, {"x-ms-cosmos-offer-autopilot-settings", "{}"}} {
-		p.wantFault(p.do("POST", "/dbs/db/colls", `{"id":"f","partitionKey":{"paths":["/pk"]}}`, bad[:]...), 400, "BadRequest", "")
+		p.wantFault(p.do("POST", "/dbs/db/colls", `{"id":"f","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2}}`, bad[:]...), 400, "BadRequest", "")
 	}
 	p.want(p.do("DELETE", "/dbs/db", ""), 204)
 	if offer(c["_rid"]) != nil {
@@ -192,7 +199,7 @@ func TestUnsupported(t *testing.T) {
 	t.Parallel()
 	p := withContainer(t)
 	for _, path := range []string{
-		"/dbs/db/clientencryptionkeys/k",
+		"/dbs/db/colls/c/docs/d/attachments/a",
 	} {
 		for _, method := range []string{"GET", "POST", "DELETE"} {
 			p.wantFault(p.do(method, path, ""), 501, "NotImplemented", "")
@@ -229,7 +236,7 @@ func TestDeletion(t *testing.T) {
 	if err == nil || count() != 0 {
 		t.Errorf("a late write: %v, %d ranges", err, count())
 	}
-	p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"]}}`), 201)
+	p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2}}`), 201)
 	p.want(p.item("GET", "/1", `["a"]`, ""), 404)
 	p.want(p.item("POST", "", `["a"]`, `{"id":"1","pk":"a"}`), 201)
 	p.want(p.do("DELETE", "/dbs/db", ""), 204)
@@ -237,7 +244,7 @@ func TestDeletion(t *testing.T) {
 		t.Error("a range outlived its database")
 	}
 	p.want(p.do("POST", "/dbs", `{"id":"db"}`), 201)
-	p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"]}}`), 201)
+	p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2}}`), 201)
 	acct := p.account()
 	p.remove("acct")
 	p.wantFault(p.do("GET", "/", ""), 403, "Forbidden", "1008")

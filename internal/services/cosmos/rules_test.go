@@ -17,7 +17,7 @@ func withRules(t testing.TB, properties string) *platform {
 	t.Helper()
 	p := withAccount(t)
 	p.want(p.do("POST", "/dbs", `{"id":"db"}`), 201)
-	p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"]},`+properties+`}`), 201)
+	p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2},`+properties+`}`), 201)
 	return p
 }
 
@@ -68,11 +68,11 @@ func TestTTL(t *testing.T) {
 	}
 
 	// The container's default counts for what is there already.
-	p.want(p.do("PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"]},"defaultTtl":5}`), 200)
+	p.want(p.do("PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2},"defaultTtl":5}`), 200)
 	p.want(p.item("GET", "/1", `["a"]`, ""), 404)
-	p.want(p.do("PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"]},"defaultTtl":-1}`), 200)
+	p.want(p.do("PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2},"defaultTtl":-1}`), 200)
 	p.want(p.item("GET", "/1", `["a"]`, ""), 200)
-	p.want(p.do("PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"]}}`), 200)
+	p.want(p.do("PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2}}`), 200)
 	p.want(p.item("POST", "", `["a"]`, `{"id":"5","pk":"a","ttl":1}`), 201)
 	p.wantFault(p.item("POST", "", `["a"]`, `{"id":"6","pk":"a","ttl":-10}`), 400, "BadRequest", "")
 	p.clock.Advance(time.Hour)
@@ -81,7 +81,7 @@ func TestTTL(t *testing.T) {
 		t.Errorf("%d removed while it is off, %v", n, err)
 	}
 	for _, bad := range []string{"0", "-2", `"x"`, "1.5", "2147483648", "true"} {
-		p.wantFault(p.do("POST", "/dbs/db/colls", `{"id":"x","partitionKey":{"paths":["/pk"]},"defaultTtl":`+bad+`}`), 400, "BadRequest", "")
+		p.wantFault(p.do("POST", "/dbs/db/colls", `{"id":"x","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2},"defaultTtl":`+bad+`}`), 400, "BadRequest", "")
 	}
 }
 
@@ -118,8 +118,8 @@ func TestUniqueKeys(t *testing.T) {
 	p.want(p.item("PATCH", "/1", `["a"]`, `[{"op":"remove","path":"/mail"}]`), 200)
 	p.want(p.item("PATCH", "/2", `["a"]`, `[{"op":"set","path":"/mail","value":"x"}]`), 200)
 
-	p.wantFault(p.do("PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"]},"uniqueKeyPolicy":{"uniqueKeys":[{"paths":["/other"]}]}}`), 400, "BadRequest", "")
-	r := p.want(p.do("PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"]}}`), 200).json(t)
+	p.wantFault(p.do("PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2},"uniqueKeyPolicy":{"uniqueKeys":[{"paths":["/other"]}]}}`), 400, "BadRequest", "")
+	r := p.want(p.do("PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2}}`), 200).json(t)
 	if d := cmp.Diff(policy, r["uniqueKeyPolicy"]); d != "" {
 		t.Error(d)
 	}
@@ -132,7 +132,7 @@ func TestUniqueKeys(t *testing.T) {
 		`{"paths":[]}`, `{"paths":["mail"]}`, `{"paths":["/a/*"]}`, `{"paths":["/a/[]/b"]}`, `{"paths":["/a","/a"]}`, `{"paths":["/"]}`, `{"paths":[` + strings.Join(paths, ",") + `]}`,
 		strings.Join(many[:11], ","), `7`,
 	} {
-		p.wantFault(p.do("POST", "/dbs/db/colls", `{"id":"x","partitionKey":{"paths":["/pk"]},"uniqueKeyPolicy":{"uniqueKeys":[`+bad+`]}}`), 400, "BadRequest", "")
+		p.wantFault(p.do("POST", "/dbs/db/colls", `{"id":"x","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2},"uniqueKeyPolicy":{"uniqueKeys":[`+bad+`]}}`), 400, "BadRequest", "")
 	}
 }
 
@@ -160,7 +160,7 @@ func TestSplit_KeepsRules(t *testing.T) {
 					write("PUT", "/b", i, "b", "x", 200)
 					write("PUT", "/a", i, "a", "y", 200)
 				}
-				p.want(p.do("PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"]},"defaultTtl":20}`), 200)
+				p.want(p.do("PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2},"defaultTtl":20}`), 200)
 			}
 		}
 		return nil

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -80,7 +81,7 @@ func TestScripts_Resources(t *testing.T) {
 		// With its container it goes for good.
 		p.want(p.do("POST", path, `{"id":"s","body":"function () {}"`+c.extra+`}`), 201)
 		p.want(p.do("DELETE", "/dbs/db/colls/c", ""), 204)
-		p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"]}}`), 201)
+		p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2}}`), 201)
 		p.wantFault(p.do("GET", path+"/s", ""), 404, "NotFound", "")
 	}
 	p := withContainer(t)
@@ -194,7 +195,7 @@ func TestProcedure_BulkImport(t *testing.T) {
 			if (++count >= docs.length) __.response.setBody(count); else create(docs[count]);
 		}
 	}`)
-	const total = 600
+	const total = 3000
 	docs := make([]string, total)
 	for i := range docs {
 		docs[i] = fmt.Sprintf(`{"id":"d%d","pk":"a"}`, i)
@@ -215,6 +216,35 @@ func TestProcedure_BulkImport(t *testing.T) {
 	if rows, _ := got["Documents"].([]any); len(rows) != 1 || rows[0] != float64(total) {
 		t.Errorf("got %v, want %d documents", got, total)
 	}
+}
+
+// TestProcedure_Index: a script's query reads what it asks for, not the whole logical partition; what a script says is not to be indexed is read by all.
+func TestProcedure_Index(t *testing.T) {
+	t.Parallel()
+	p := withContainer(t)
+	p.script("sprocs", "fill", `function (n, action) {
+		for (var i = 0; i < n; i++) __.createDocument(__.getSelfLink(), {id: action + i, pk: "a", n: i, text: "some text that is there to be read"}, {indexAction: action}, function (e) { if (e) throw e });
+	}`)
+	p.script("sprocs", "ask", `function (q) { __.queryDocuments(__.getSelfLink(), q, function (e, rows) { if (e) throw e; __.response.setBody(rows) }) }`)
+	charge := func(q string) float64 {
+		t.Helper()
+		a := p.want(p.execute("ask", `["a"]`, `["`+q+`"]`), 200)
+		if a.body != "[7]" {
+			t.Errorf("%s: %s", q, a.body)
+		}
+		c, _ := strconv.ParseFloat(a.header.Get("X-Ms-Request-Charge"), 64)
+		return c
+	}
+	p.want(p.execute("fill", `["a"]`, `[500, "default"]`), 200)
+	by, all := charge("SELECT VALUE c.n FROM c WHERE c.n = 7"), charge("SELECT VALUE c.n FROM c WHERE c.n + 0 = 7")
+	if by >= all/3 {
+		t.Errorf("by the index %v RU, by all documents %v", by, all)
+	}
+	p.want(p.execute("fill", `["a"]`, `[7, "exclude"]`), 200)
+	if more := charge("SELECT VALUE c.n FROM c WHERE c.n = 7"); more <= by || more >= all {
+		t.Errorf("with 7 documents that are not indexed %v RU, without %v", more, by)
+	}
+	p.wantFault(p.execute("fill", `["a"]`, `[1, "perhaps"]`), 400, "BadRequest", "400")
 }
 
 // TestProcedure_Concurrent: scripts that raise one counter at the same time lose none; those that gave up say so by 449.

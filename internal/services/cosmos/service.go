@@ -1,6 +1,7 @@
 package cosmos
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/netip"
@@ -25,6 +26,8 @@ import (
 
 // Names finds what stands behind a host name.
 type Names interface {
+	// LSN is that of the present state, if it is known at once: until it moves, Lookup answers the same.
+	LSN() (lsn store.LSN, ok bool)
 	Lookup(ctx context.Context, kind wire.HostKind, name string) (*names.Entry, error)
 }
 
@@ -39,7 +42,7 @@ type Audit interface {
 	InTx(tx store.Tx, rec audit.Record) error
 }
 
-// Deps is what the service stands on. All are required but Audit, Log, Scripts, Throttling and Monotonic.
+// Deps is what the service stands on. All are required but Audit, Log, Scripts, Limits, Throttling and Monotonic.
 type Deps struct {
 	Store    store.Store
 	Sealer   Sealer
@@ -55,11 +58,14 @@ type Deps struct {
 	Subnet   netrule.Lookup // required with Access
 	// Inside tells whether an address is in a subnet of the subscription that has the service's endpoint; nil: nobody knows.
 	Inside func(ctx context.Context, subscription, service string, client netip.Addr) (bool, error)
+	// Emulator is where the emulator's account is served; empty: nowhere.
+	Emulator string
 	// SignedIn is how the control plane knows who calls; unset: it serves resource types only.
 	SignedIn wire.Authenticator
 	// Principals tells who data-plane roles can be given to; nil: any object id.
 	Principals Principals
 
+	Limits     items.Limits         // of storage; what is 0 is as the service has it
 	Throttling gateway.Throttling   // of accounts that do not choose
 	Monotonic  func() time.Duration // what throughput is measured by; nil: the machine's clock
 }
@@ -76,6 +82,7 @@ type Service struct {
 // New makes the service.
 func New(d Deps) *Service {
 	s := &Service{deps: d, items: items.New(d.Store).WithClock(d.Clock)}
+	s.items.Limits = items.Limits{Range: cmp.Or(d.Limits.Range, items.DefaultRangeLimit), Partition: cmp.Or(d.Limits.Partition, items.DefaultPartitionLimit)}
 	s.catalog = catalog.New(d.Store, s.items, d.Clock, d.Outbox)
 	s.accounts = newAccounts(d)
 	g := gateway.Deps{Subnet: d.Subnet, Inside: d.Inside, Accounts: s.accounts, Catalog: s.catalog, Items: s.items, Verifier: d.Verifier, Scripts: d.Scripts, Throttling: d.Throttling, Monotonic: d.Monotonic}

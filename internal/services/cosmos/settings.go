@@ -37,6 +37,7 @@ type settings struct {
 	CreateMode         string            `json:"createMode,omitempty"`
 	CassandraConnector bool              `json:"enableCassandraConnector,omitempty"`
 	Capacity           *capacity         `json:"capacity,omitempty"`
+	PartitionMerge     bool              `json:"enablePartitionMerge"`
 }
 
 type consistencyPolicy struct {

@@ -19,6 +19,7 @@ func (s *Service) containersType() arm.Type {
 		Name: containerType, Versions: sqlVersions(), Untracked: true, OnCreate: http.StatusOK, OnDelete: http.StatusNoContent,
 		Put: s.putContainer, Get: s.getContainer, Render: shown(s.getContainer),
 		Applied: s.appliedContainer,
+		Actions: []arm.Action{{Verb: "partitionMerge", Writes: true, Handler: s.partitionMerge}},
 		List: func(ctx context.Context, c *arm.Call) ([]*arm.Resource, error) {
 			account, err := s.accountOf(ctx, c)
 			if account == nil || err != nil {

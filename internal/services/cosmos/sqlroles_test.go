@@ -126,8 +126,8 @@ var dataOperations = []struct {
 	{"list conflicts", "GET", "/dbs/db/colls/c/conflicts", "", nil, "manageConflicts", "dbs/db/colls/c"},
 	{"create database", "POST", "/dbs", `{"id":"x"}`, nil, "-", "-"},
 	{"delete database", "DELETE", "/dbs/none", "", nil, "-", "-"},
-	{"create container", "POST", "/dbs/db/colls", `{"id":"x","partitionKey":{"paths":["/pk"]}}`, nil, "-", "-"},
-	{"replace container", "PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"]}}`, nil, "-", "-"},
+	{"create container", "POST", "/dbs/db/colls", `{"id":"x","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2}}`, nil, "-", "-"},
+	{"replace container", "PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2}}`, nil, "-", "-"},
 	{"list offers", "GET", "/offers", "", nil, "-", "-"},
 	{"list users", "GET", "/dbs/db/users", "", nil, "-", "-"},
 	{"create user", "POST", "/dbs/db/users", `{"id":"u"}`, nil, "-", "-"},
@@ -145,7 +145,7 @@ var (
 func (c *controlled) withItem() *controlled {
 	c.t.Helper()
 	c.want(c.do("POST", "/dbs", `{"id":"db"}`), 201)
-	c.want(c.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"]}}`), 201)
+	c.want(c.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2}}`), 201)
 	c.want(c.item("POST", "", `["a"]`, `{"id":"1","pk":"a"}`), 201)
 	return c
 }
@@ -216,7 +216,7 @@ func TestRoles_Principals(t *testing.T) {
 	c.want(read("app"), 200)
 	c.want(byRID("app"), 200)
 	// A scope's name is the whole one: c is not other, nor C.
-	c.want(c.do("POST", "/dbs/db/colls", `{"id":"cc","partitionKey":{"paths":["/pk"]}}`), 201)
+	c.want(c.do("POST", "/dbs/db/colls", `{"id":"cc","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2}}`), 201)
 	c.want(c.as("app", "GET", "/dbs/db/colls/cc/docs/1", "", pkA...), 403)
 	c.want(c.as("app", "GET", "/dbs/db/colls/C/docs/1", "", pkA...), 403)
 	c.want(c.as("app", "GET", "/dbs/db/colls/none/docs/1", "", pkA...), 403) // not told whether it exists

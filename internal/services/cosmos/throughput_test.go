@@ -197,8 +197,8 @@ func TestServerless(t *testing.T) {
 	p.loadKeys()
 	p.wantFault(p.do("POST", "/dbs", `{"id":"db"}`, "x-ms-offer-throughput", "400"), 400, "BadRequest", "")
 	p.want(p.do("POST", "/dbs", `{"id":"db"}`), 201)
-	p.wantFault(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"]}}`, "x-ms-cosmos-offer-autopilot-settings", `{"maxThroughput":4000}`), 400, "BadRequest", "")
-	p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"]}}`), 201)
+	p.wantFault(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2}}`, "x-ms-cosmos-offer-autopilot-settings", `{"maxThroughput":4000}`), 400, "BadRequest", "")
+	p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2}}`), 201)
 	if got := p.want(p.do("GET", "/offers", ""), 200).json(t)["_count"]; got != 0.0 {
 		t.Errorf("%v offers", got)
 	}

@@ -108,7 +108,7 @@ func TestPermissions(t *testing.T) {
 	p.want(p.do("POST", path, `{"id":"q","permissionMode":"All","resource":"dbs/db/colls/none"}`), 404)
 	p.want(p.do("POST", path, `{"id":"q","permissionMode":"All","resource":"dbs/none/colls/c"}`), 404)
 	p.want(p.do("POST", "/dbs", `{"id":"db2"}`), 201)
-	p.want(p.do("POST", "/dbs/db2/colls", `{"id":"c","partitionKey":{"paths":["/pk"]}}`), 201)
+	p.want(p.do("POST", "/dbs/db2/colls", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2}}`), 201)
 	p.wantFault(p.do("POST", path, `{"id":"q","permissionMode":"All","resource":"dbs/db2/colls/c"}`), 400, "BadRequest", "")
 	for header, status := range map[string]int{"9": 400, "10": 200, "18000": 200, "18001": 400, "x": 400, "-1": 400} {
 		p.want(p.do("GET", path+"/p", "", "x-ms-documentdb-expiry-seconds", header), status)
@@ -167,7 +167,7 @@ func (p *platform) tokenCases(name, token string, cases []tokenCase) {
 func TestResourceToken_Reach(t *testing.T) {
 	t.Parallel()
 	p := withUser(t)
-	p.want(p.do("POST", "/dbs/db/colls", `{"id":"other","partitionKey":{"paths":["/pk"]}}`), 201)
+	p.want(p.do("POST", "/dbs/db/colls", `{"id":"other","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2}}`), 201)
 	doc := p.want(p.item("POST", "", `["a"]`, `{"id":"1","pk":"a"}`), 201).json(t)
 	p.want(p.item("POST", "", `["a"]`, `{"id":"2","pk":"a"}`), 201)
 	p.want(p.item("POST", "", `["b"]`, `{"id":"1","pk":"b"}`), 201)
@@ -201,7 +201,7 @@ func TestResourceToken_Reach(t *testing.T) {
 		{"GET", "/dbs/db/users/u/permissions", "", nil, 403},
 		{"GET", "/dbs/db/users", "", nil, 403},
 		{"GET", "/offers", "", nil, 403},
-		{"POST", "/dbs/db/colls", `{"id":"y","partitionKey":{"paths":["/pk"]}}`, nil, 403},
+		{"POST", "/dbs/db/colls", `{"id":"y","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2}}`, nil, 403},
 	}
 	p.tokenCases("container, Read", p.permit("r", "Read", "dbs/db/colls/c", ""), append([]tokenCase{
 		{"GET", docs + "/1", "", a, 200},
@@ -215,7 +215,7 @@ func TestResourceToken_Reach(t *testing.T) {
 		{"PATCH", docs + "/1", `[{"op":"set","path":"/v","value":1}]`, a, 403},
 		{"DELETE", docs + "/1", "", a, 403},
 		{"POST", docs, `[{"operationType":"Read","id":"1"}]`, join(a, atomic), 403},
-		{"PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"]}}`, nil, 403},
+		{"PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2}}`, nil, 403},
 		{"DELETE", "/dbs/db/colls/c", "", nil, 403},
 		{"POST", "/dbs/db/colls/c/sprocs/none", `[]`, join(query, a), 403},
 	}, metadata...))
@@ -228,7 +228,7 @@ func TestResourceToken_Reach(t *testing.T) {
 		{"POST", docs, `[{"operationType":"Read","id":"9","partitionKey":"[\"a\"]"}]`, bulk, 200},
 		{"DELETE", docs + "/9", "", a, 204},
 		{"POST", docs, all, query, 200},
-		{"PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"]}}`, nil, 200},
+		{"PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2}}`, nil, 200},
 	}, metadata...))
 	p.tokenCases("container, All, one partition key", p.permit("k", "All", "dbs/db/colls/c", `["a"]`), append([]tokenCase{
 		{"POST", docs, `{"id":"9","pk":"a"}`, a, 201},
@@ -253,7 +253,7 @@ func TestResourceToken_Reach(t *testing.T) {
 		{"POST", docs, `[{"operationType":"Read","id":"9","partitionKey":"[\"a\"]"},{"operationType":"Read","id":"1","partitionKey":"[\"b\"]"}]`, bulk, 403},
 		{"POST", docs, `[{"operationType":"Read","id":"9","partitionKey":"[\"b\"]"}]`, join(a, bulk), 403},
 		{"DELETE", docs + "/9", "", a, 204},
-		{"PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"]}}`, nil, 403},
+		{"PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2}}`, nil, 403},
 		{"DELETE", "/dbs/db/colls/c", "", nil, 403},
 	}, metadata...))
 	one := []tokenCase{
@@ -314,11 +314,11 @@ func TestResourceToken_Ends(t *testing.T) {
 		"user gone":       {func(p *platform) { p.want(p.do("DELETE", "/dbs/db/users/u", ""), 204) }, 403, "deleted or replaced"},
 		"user renamed":    {func(p *platform) { p.want(p.do("PUT", "/dbs/db/users/u", `{"id":"v"}`), 200) }, 200, ""},
 		"container changed": {func(p *platform) {
-			p.want(p.do("PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"]}}`), 200)
+			p.want(p.do("PUT", "/dbs/db/colls/c", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2}}`), 200)
 		}, 200, ""},
 		"container anew": {func(p *platform) {
 			p.want(p.do("DELETE", "/dbs/db/colls/c", ""), 204)
-			p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"]}}`), 201)
+			p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2}}`), 201)
 		}, 403, "deleted or replaced"},
 		"database gone":      {func(p *platform) { p.want(p.do("DELETE", "/dbs/db", ""), 204) }, 403, "deleted or replaced"},
 		"primary key anew":   {func(p *platform) { p.regenerate(ctx, gateway.Primary) }, 401, "regenerated"},

@@ -34,7 +34,7 @@ func TestRoutes(t *testing.T) {
 	p := withUser(t)
 	p.permit("p", "All", "dbs/db/colls/c", "")
 	p.want(p.item("POST", "", `["a"]`, `{"id":"1","pk":"a"}`), 201)
-	check := wiretest.Check{Names: map[wire.HostKind]string{wire.HostCosmos: "acct"}, Params: map[string]string{"db": "db", "coll": "c", "doc": "1", "user": "u", "permission": "p", "script": "s"}}
+	check := wiretest.Check{Names: map[wire.HostKind]string{wire.HostCosmos: "acct"}, Params: map[string]string{"db": "db", "coll": "c", "doc": "1", "user": "u", "permission": "p", "script": "s", "key": "k"}}
 	var done, missing []wire.Route
 	for _, r := range p.s.gateway.Routes() {
 		if r.Operation == "Unsupported" {

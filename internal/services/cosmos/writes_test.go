@@ -338,7 +338,7 @@ func TestBulk_SeveralRanges(t *testing.T) {
 	t.Parallel()
 	p := withAccount(t)
 	p.want(p.do("POST", "/dbs", `{"id":"db"}`), 201)
-	p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"]}}`, "x-ms-offer-throughput", "25200"), 201)
+	p.want(p.do("POST", "/dbs/db/colls", `{"id":"c","partitionKey":{"paths":["/pk"],"kind":"Hash","version":2}}`, "x-ms-offer-throughput", "18000"), 201)
 	p.check(p.tagged("strict"))
 	var ops []string
 	for i := range 60 {

@@ -6,6 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkheadhq/bulkhead/internal/authn"
+	"github.com/bulkheadhq/bulkhead/internal/fault"
+	guids "github.com/bulkheadhq/bulkhead/internal/ids"
 	"github.com/bulkheadhq/bulkhead/internal/services/directory"
 )
 
@@ -250,6 +253,18 @@ func TestRoles(t *testing.T) {
 	wantAADSTS(t, "a scope it has not", p.post(publicLogin, path, userForm("api://orders/delete")), 400, 650053, "invalid_scope")
 	p.assign(api, group.ObjectID, roleID)
 	p.assign(api, caller.sp.ObjectID, roleID)
+	machine := directory.SP{TenantID: contoso.ID, ObjectID: guids.New(), AppID: guids.New(), DisplayName: "machine", Kind: authn.ManagedIdentity, ResourceID: "/subscriptions/x/y"}
+	if err := p.dir.EnsureServicePrincipal(t.Context(), machine); err != nil {
+		t.Fatal(err)
+	}
+	p.assign(api, machine.ObjectID, roleID)
+	issued, err := p.dir.IssueManagedIdentity(t.Context(), contoso.ID, machine.ObjectID, "api://orders")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := p.verifiedClaims(issued.Raw, "https://"+publicLogin+"/common/discovery/keys"); len(c["roles"].([]any)) != 1 || c["roles"].([]any)[0] != "Orders.Write" {
+		t.Errorf("managed identity: %v", c)
+	}
 	for name, a := range map[string]answer{
 		"user": p.post(publicLogin, path, userForm("api://orders/read")), "application": p.post(publicLogin, path, secretForm(caller, "api://orders/.default")),
 	} {
@@ -293,6 +308,18 @@ func TestAssignmentRequired(t *testing.T) {
 			t.Errorf("%s: %d %s", name, a.status, a.raw)
 		}
 	}
+	machine := directory.SP{TenantID: contoso.ID, ObjectID: guids.New(), AppID: guids.New(), DisplayName: "machine", Kind: authn.ManagedIdentity, ResourceID: "/subscriptions/x/y"}
+	if err := p.dir.EnsureServicePrincipal(t.Context(), machine); err != nil {
+		t.Fatal(err)
+	}
+	machineToken := func(want string) {
+		t.Helper()
+		_, err := p.dir.IssueManagedIdentity(t.Context(), contoso.ID, machine.ObjectID, "api://orders")
+		if got := fault.As(err); err == nil != (want == "") || err != nil && got.Code != want {
+			t.Errorf("managed identity: got %v, want %q", err, want)
+		}
+	}
+	machineToken("")
 	granted("application, nothing demanded", daemonToken(caller))
 	granted("user, nothing demanded", userToken(ada.UPN))
 	demand(true)
@@ -303,8 +330,11 @@ func TestAssignmentRequired(t *testing.T) {
 	}
 	wantAADSTS(t, "user", userToken(ada.UPN), 400, 50105, "invalid_grant")
 	granted("the API for itself", daemonToken(api))
+	machineToken("AADSTS501051")
 
 	p.assign(api, caller.sp.ObjectID, noRole)
+	p.assign(api, machine.ObjectID, noRole)
+	machineToken("")
 	p.assign(api, p.group(contoso, "readers", ada.ObjectID).ObjectID, noRole)
 	granted("assigned application", daemonToken(caller))
 	granted("user of an assigned group", userToken(ada.UPN))

@@ -116,7 +116,7 @@ func (s *Service) FindPrincipal(ctx context.Context, objectID string) (*Object, 
 }
 
 // IssueManagedIdentity issues a token for a managed identity. Nothing but its existence proves who asks, so the caller has to have proven that the
-// request comes from the identity's owner. resource is an audience such as "https://vault.azure.net".
+// request comes from the identity's owner. resource is an audience such as "https://vault.azure.net"; one that demands an assigned role refuses others.
 func (s *Service) IssueManagedIdentity(ctx context.Context, tenantID, objectID, resource string) (authn.Token, error) {
 	sp, err := s.PrincipalByObjectID(ctx, tenantID, objectID)
 	if err != nil {
@@ -139,11 +139,15 @@ func (s *Service) IssueManagedIdentity(ctx context.Context, tenantID, objectID, 
 	if err != nil {
 		return authn.Token{}, err
 	}
+	roles, err := s.appRoles(ctx, tenant, sp, aud)
+	if err != nil {
+		return authn.Token{}, err
+	}
 	return s.Tokens.Issue(ctx, authn.Claims{
 		Version: aud.version, Audience: aud.value, Lifetime: managedLife,
 		Principal: authn.Principal{
 			Kind: sp.Kind, TenantID: sp.TenantID, ObjectID: sp.ObjectID, AppID: sp.AppID, Name: sp.DisplayName,
-			Resource: sp.ResourceID, ClientAuth: "2",
+			Resource: sp.ResourceID, ClientAuth: "2", Roles: roles,
 		},
 	})
 }

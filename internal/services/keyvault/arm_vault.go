@@ -22,8 +22,8 @@ func (s *Service) Types() []arm.Type {
 			"2021-10-01", "2021-11-01-preview", "2022-02-01-preview", "2022-07-01", "2022-11-01", "2023-02-01", "2023-07-01", "2024-04-01-preview", "2024-11-01",
 			"2024-12-01-preview",
 		},
-		Movable:      true,
-		OnCreate:     http.StatusOK, // as Key Vault itself answers
+		Move:         func(context.Context, *arm.Move) error { return nil }, // all of a vault is in its own shard
+		OnCreate:     http.StatusOK,                                         // as Key Vault itself answers
 		Put:          s.putVault,
 		HostNames:    hostNames,
 		Commit:       s.commitVault,

@@ -8,6 +8,7 @@ import (
 
 	"github.com/bulkheadhq/bulkhead/internal/arm"
 	"github.com/bulkheadhq/bulkhead/internal/store"
+	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
 
 // desired is all of a site's configuration at one moment, secrets in clear; it lives in memory only.
@@ -136,7 +137,21 @@ func (s *Service) sitesIn(ctx context.Context, shard string, sites, packages map
 		if err != nil {
 			return err
 		}
+		if other, ok := sites[guid]; ok && other != rec.ResourceID { // on its way from one subscription to another
+			if rec.ResourceID, err = s.standing(ctx, guid, rec.ResourceID); err != nil {
+				return err
+			}
+		}
 		sites[guid] = rec.ResourceID
 	}
 	return nil
+}
+
+// standing is the id a site's host name stands for, which of two is the one that its process should have.
+func (s *Service) standing(ctx context.Context, guid, id string) (string, error) {
+	e, err := s.deps.Names.Lookup(ctx, wire.HostSite, strings.ToLower(id[strings.LastIndexByte(id, '/')+1:]))
+	if err == nil && e != nil && e.GUID == guid {
+		id = e.ResourceID
+	}
+	return id, err
 }

@@ -210,10 +210,20 @@ func (p *platform) tryPut(path, body string) (map[string]any, error) {
 	if err := ty.Put(ctx, c); err != nil {
 		return nil, err
 	}
-	if ty.Commit != nil {
-		if _, err := p.store.Update(ctx, "sub/"+subscription, func(tx store.Tx) error { return ty.Commit(tx, c) }); err != nil {
-			return nil, err
+	row, err := arm.NewRow(c.New)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	_, err = p.store.Update(ctx, "sub/"+subscription, func(tx store.Tx) error {
+		if ty.Commit != nil {
+			if err := ty.Commit(tx, c); err != nil {
+				return err
+			}
 		}
+		return row.Put(tx)
+	})
+	if err != nil {
+		return nil, err
 	}
 	p.mu.Lock()
 	p.resources[strings.ToLower(c.New.ID)] = c.New

@@ -108,6 +108,16 @@ func (h *host) changed(ctx context.Context, guid, resourceID string) error {
 	return nil
 }
 
+// hold lets new requests of a site wait for its next process, which changed will bring up.
+func (h *host) hold(guid string) {
+	h.mu.Lock()
+	i := h.sites[guid]
+	h.mu.Unlock()
+	if i != nil {
+		i.set(phaseStarting, "")
+	}
+}
+
 // remove stops a site's process, waits for its end and removes its folder.
 func (h *host) remove(guid string) {
 	h.mu.Lock()

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bulkheadhq/bulkhead/internal/arm"
 	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/ids"
 	"github.com/bulkheadhq/bulkhead/internal/store"
@@ -192,6 +193,9 @@ func (s *Service) setPackage(ctx context.Context, d *desired, dep deployment) er
 		return err
 	}
 	_, err = s.deps.Store.Update(ctx, shard, func(tx store.Tx) error {
+		if err := arm.Settled(tx, d.site.ID); err != nil {
+			return err
+		}
 		there, err := tx.Get(rowKey(d.site.GUID, nounSite))
 		if err != nil {
 			return err

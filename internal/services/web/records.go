@@ -126,6 +126,7 @@ func openRow[T any](s *Service, c store.Codec[T], shard, guid string, r rows, no
 type change struct {
 	puts   []rowPut
 	expect *rowPut // the row must still be as it was read, or the call is refused with a conflict
+	plan   string  // of a site: the id of its plan
 	answer any     // what Render shows for this call, when that is more than a GET would
 }
 

@@ -17,7 +17,7 @@ const (
 
 // planType is Microsoft.Web/serverfarms. A plan has no size here: its sites share this machine, whatever its SKU says.
 func (s *Service) planType() arm.Type {
-	return arm.Type{Name: planTypeName, Versions: versions, OnCreate: http.StatusOK, Put: putPlan, Render: renderPlan, Delete: s.deletePlan}
+	return arm.Type{Name: planTypeName, Versions: versions, OnCreate: http.StatusOK, Put: putPlan, Render: renderPlan, Delete: s.deletePlan, Move: s.movePlan}
 }
 
 // deletePlan refuses to take a plan from under its sites. Deleted with its group, a plan goes whatever it has: the sites go with it.
@@ -25,22 +25,31 @@ func (s *Service) deletePlan(ctx context.Context, c *arm.Call) error {
 	if c.Request.Route == nil || c.Request.Route.Operation != planTypeName+"/delete" {
 		return nil
 	}
-	sites, packages := map[string]string{}, map[string]string{}
-	if err := s.sitesIn(ctx, "sub/"+strings.ToLower(c.ID.Subscription), sites, packages); err != nil {
+	sites, err := s.sitesOf(ctx, "sub/"+strings.ToLower(c.ID.Subscription), c.ID.String())
+	if err != nil || len(sites) == 0 {
 		return err
 	}
+	return fault.New(fault.Conflict, "Conflict", "Server farm '%s' cannot be deleted because it has web app(s) %s assigned to it.", c.ID.Name(), sites[0].Name)
+}
+
+// sitesOf gives the sites of a plan. They are in the shard of its subscription.
+func (s *Service) sitesOf(ctx context.Context, shard, plan string) ([]*arm.Resource, error) {
+	sites, packages := map[string]string{}, map[string]string{}
+	if err := s.sitesIn(ctx, shard, sites, packages); err != nil {
+		return nil, err
+	}
+	var out []*arm.Resource
 	for _, id := range sites {
 		site, _, err := s.deps.Resources.Resource(ctx, id)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		var p siteProperties
-		if site == nil || json.Unmarshal(site.Properties, &p) != nil || !strings.EqualFold(p.ServerFarmID, c.ID.String()) {
-			continue
+		if site != nil && json.Unmarshal(site.Properties, &p) == nil && strings.EqualFold(p.ServerFarmID, plan) {
+			out = append(out, site)
 		}
-		return fault.New(fault.Conflict, "Conflict", "Server farm '%s' cannot be deleted because it has web app(s) %s assigned to it.", c.ID.Name(), site.Name)
 	}
-	return nil
+	return out, nil
 }
 
 // planSKU is a plan's sku as clients send it.

@@ -18,7 +18,7 @@ import (
 func (s *Service) siteType() arm.Type {
 	return arm.Type{
 		Name: siteTypeName, Versions: versions, Identity: true, OnCreate: http.StatusOK,
-		Put: s.putSite, Commit: commitChange, Applied: s.siteApplied, Render: s.renderSite,
+		Put: s.putSite, Commit: commitSite, Applied: s.siteApplied, Render: s.renderSite, Move: s.moveSite,
 		CommitDelete: func(tx store.Tx, c *arm.Call) error {
 			r := rowsOf(c.Old.GUID)
 			return tx.DeleteRange(r.Start, r.End)
@@ -100,7 +100,7 @@ func (s *Service) putSite(ctx context.Context, c *arm.Call) error {
 	if c.New.Properties, err = json.Marshal(p); err != nil {
 		return err
 	}
-	return s.prepareSite(ctx, c, field(in, "siteConfig"))
+	return s.prepareSite(ctx, c, p.ServerFarmID, field(in, "siteConfig"))
 }
 
 // checkReferenceIdentity wants the name of an identity. Whether it is assigned is seen when references are resolved, and shown as their status.
@@ -156,19 +156,34 @@ func (s *Service) checkPlan(ctx context.Context, c *arm.Call, p *siteProperties)
 		}
 	}
 	if plan == nil || !strings.EqualFold(plan.Type, planTypeName) {
-		return fault.New(fault.NotFound, "NotFound", "Cannot find the server farm %q in the site's subscription.", p.ServerFarmID)
+		return noPlan(p.ServerFarmID)
 	}
 	p.ServerFarmID = plan.ID
 	return nil
 }
 
+// commitSite writes the site's rows if its plan is still there and not on the move.
+func commitSite(tx store.Tx, c *arm.Call) error {
+	ch := c.Prepared.(*change)
+	if there, err := arm.InPlace(tx, ch.plan); err != nil {
+		return err
+	} else if !there {
+		return noPlan(ch.plan)
+	}
+	return ch.write(tx)
+}
+
+func noPlan(id string) error {
+	return fault.New(fault.NotFound, "NotFound", "Cannot find the server farm %q in the site's subscription.", id)
+}
+
 // prepareSite works out the site's further rows: on creation all of them, later what siteConfig brings. A PUT without settings leaves them alone.
-func (s *Service) prepareSite(ctx context.Context, c *arm.Call, raw json.RawMessage) error {
+func (s *Service) prepareSite(ctx context.Context, c *arm.Call, plan string, raw json.RawMessage) error {
 	shard, err := shardOf(c.New.ID)
 	if err != nil {
 		return err
 	}
-	ch := &change{}
+	ch := &change{plan: plan}
 	c.Prepared = ch
 	guid := c.New.GUID
 	var config map[string]json.RawMessage
@@ -232,6 +247,9 @@ func (s *Service) siteApplied(ctx context.Context, c *arm.Call) error {
 			s.host.remove(c.Old.GUID)
 		}
 		return nil
+	}
+	if c.Old != nil && c.Old.ID != c.New.ID { // what the process of before was lent is for an id that soon is no more
+		s.host.hold(c.New.GUID)
 	}
 	return s.host.changed(ctx, c.New.GUID, c.New.ID)
 }

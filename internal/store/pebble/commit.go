@@ -2,6 +2,7 @@ package pebble
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"reflect"
@@ -37,6 +38,9 @@ func (l *leader) run() {
 	b := l.apply()
 	l.g.err = l.e.settle(l.sh, l.g, b)
 	l.e.answer(l.sh, l.g, l.own)
+	if l.o.reset() {
+		l.e.overlays.Put(l.o)
+	}
 }
 
 // functions runs the group's functions, taking more from the queue as they come. A function that ends its goroutine
@@ -90,7 +94,7 @@ var errExit = errors.New("store: the function ended its goroutine")
 // function runs the present item's function over the overlay.
 func (l *leader) function() {
 	it := l.it
-	t := &tx{base: snapshot{r: l.e.db, id: l.now.id, lsn: l.head + 1}, o: l.o}
+	t := &tx{base: snapshot{r: l.e.db, id: l.now.id, lsn: l.head + 1}, o: l.o, hot: l.sh.hot}
 	l.o.mark()
 	start := time.Now()
 	err := safely(l.e.log, l.sh.name, func() error { return it.fn(t) })
@@ -131,13 +135,18 @@ func (l *leader) apply() *batch {
 	if err == nil {
 		err = l.e.err()
 	}
+	if err == nil {
+		l.sh.hot.applied(l.o)
+	} else {
+		l.sh.hot.forget()
+	}
 	l.g.err = err
 	return b
 }
 
 // build makes the batch that takes the shard from now to the LSN head.
 func (e *Engine) build(sh *shard, now *state, head store.LSN, o *overlay) (*batch, error) {
-	b := &batch{Batch: e.db.NewBatchWithSize(o.bytes + 64 + 32*o.points.Len()), next: &state{id: now.id, lsn: head}}
+	b := &batch{Batch: e.db.NewBatchWithSize(o.bytes + 64 + 32*o.live), next: &state{id: now.id, lsn: head}}
 	if now.id == 0 {
 		id, err := e.newID()
 		if err != nil {
@@ -157,21 +166,29 @@ func (e *Engine) build(sh *shard, now *state, head store.LSN, o *overlay) (*batc
 			}
 		}
 	}
-	var err error
-	buf := make([]byte, 0, maxKeyAlloc)
-	o.points.Ascend(func(p point) bool {
-		key := appendKey(buf, id, p.key)
-		if p.value == nil {
-			err = b.Delete(key, nil)
-		} else {
-			err = b.Set(key, p.value, nil)
+	for i := range o.entries {
+		if !o.entries[i].live {
+			continue
 		}
-		return err == nil
-	})
-	if err != nil {
-		return b, err
+		if err := putEntry(b.Batch, id, &o.entries[i]); err != nil {
+			return b, err
+		}
 	}
 	return b, b.Set(lsnKey(id), encodeUint(uint64(head)), nil)
+}
+
+// putEntry adds an entry to the batch, copying it just once.
+func putEntry(b *pebble.Batch, id uint64, e *entry) error {
+	var op *pebble.DeferredBatchOp
+	if e.value == nil {
+		op = b.DeleteDeferred(idLen + len(e.key))
+	} else {
+		op = b.SetDeferred(idLen+len(e.key), len(e.value))
+		copy(op.Value, e.value)
+	}
+	binary.BigEndian.PutUint64(op.Key, id)
+	copy(op.Key[idLen:], e.key)
+	return op.Finish()
 }
 
 // settle waits until the group is durable, and rings the bell.
@@ -204,6 +221,9 @@ func (e *Engine) drop(sh *shard) error {
 	now := sh.state.Load()
 	if now.id == 0 {
 		return nil
+	}
+	if sh.hot != nil {
+		sh.hot.forget()
 	}
 	b := e.db.NewBatch()
 	lo, hi := bounds(now.id, nil, nil)

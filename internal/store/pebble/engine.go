@@ -51,6 +51,7 @@ type Engine struct {
 	count    atomic.Int64 // shards that exist
 	cached   store.CacheCounters
 	observe  func(time.Duration, int)
+	overlays sync.Pool // of *overlay
 
 	mu     sync.RWMutex // guards shards and each shard's refs
 	shards map[string]*shard

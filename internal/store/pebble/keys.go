@@ -16,14 +16,13 @@ import (
 //	0 'N' <name>  id of the shard
 //	<id> <key>    value
 const (
-	idLen       = 8
-	formatNow   = 1
-	idBlock     = 64 // ids reserved by one synced write
-	metaAlloc   = 'A'
-	metaFormat  = 'F'
-	metaLSN     = 'L'
-	metaName    = 'N'
-	maxKeyAlloc = idLen + store.MaxKey
+	idLen      = 8
+	formatNow  = 1
+	idBlock    = 64 // ids reserved by one synced write
+	metaAlloc  = 'A'
+	metaFormat = 'F'
+	metaLSN    = 'L'
+	metaName   = 'N'
 )
 
 func metaKey(kind byte, rest string) []byte {

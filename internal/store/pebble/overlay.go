@@ -2,45 +2,104 @@ package pebble
 
 import (
 	"bytes"
+	"hash/maphash"
 	"slices"
 
 	"github.com/google/btree"
 )
 
-// overlay holds what the functions of one group have written and the engine has not got yet: points that win over
+// overlay holds what the functions of one group have written and the engine has not got yet: entries that win over
 // everything, and ranges that hide what lies below. A function that fails is undone by mark and rollback.
 // Not safe for concurrent use; the shard's leader owns it.
+//
+// Most groups only put and get, so that entries are found by hash; an order is made for the first scan, and kept up from then on.
 type overlay struct {
-	points *btree.BTreeG[point]
-	spans  []span // disjoint, in order; the slice is replaced, never changed, so a scan and the undo log may keep it
-	undo   []undo
-	arena  arena
-	bytes  int // of keys and values put in, a bound on the batch
+	entries []entry // in the order of their first write
+	table   []int32 // 1 + a place in entries, by the key's hash with linear probing; its length is a power of two, and at most half of it is in use
+	seed    maphash.Seed
+	live    int
+	points  *btree.BTreeG[point] // the live entries in order; nil before the first scan
+	spans   []span               // disjoint, in order; the slice is replaced, never changed, so a scan and the undo log may keep it
+	undo    []undo
+	arena   arena
+	bytes   int // of keys and values put in, a bound on the batch
 }
 
-// point is a written key; a nil value is a deletion.
+// entry is a written key; a nil value is a deletion. One that is not live decides nothing: its write was undone, or a range hides it.
+type entry struct {
+	key, value []byte
+	live       bool
+}
+
+// point is a live entry.
 type point struct{ key, value []byte }
 
 type span struct{ start, end []byte }
 
-// undo restores one point, or the spans when isSpans is set.
+// undo restores one entry, or the spans when isSpans is set.
 type undo struct {
-	before  point
-	existed bool
+	at      int32
+	lived   bool
 	isSpans bool
+	value   []byte
 	spans   []span
 }
 
+const firstTable = 128
+
 func newOverlay() *overlay {
-	return &overlay{points: btree.NewG(16, func(a, b point) bool { return bytes.Compare(a.key, b.key) < 0 })}
+	return &overlay{seed: maphash.MakeSeed(), table: make([]int32, firstTable), entries: make([]entry, 0, firstTable/4)}
 }
 
-func (o *overlay) empty() bool { return o.points.Len() == 0 && len(o.spans) == 0 }
+// Up to how much room an overlay keeps for another group.
+const (
+	mostEntries = 4096
+	mostUndo    = 256
+)
+
+// reset makes the overlay new, with the room it has; false: it is too large to be kept.
+func (o *overlay) reset() bool {
+	if cap(o.entries) > mostEntries {
+		return false
+	}
+	clear(o.entries)
+	clear(o.table)
+	log := o.undo
+	if cap(log) > mostUndo {
+		log = nil
+	}
+	clear(log[:cap(log)])
+	*o = overlay{entries: o.entries[:0], table: o.table, seed: o.seed, undo: log[:0]}
+	return true
+}
+
+func (o *overlay) empty() bool { return o.live == 0 && len(o.spans) == 0 }
+
+// place is where key's number is in the table, or is to be.
+func (o *overlay) place(key []byte) int {
+	mask := len(o.table) - 1
+	at := int(maphash.Bytes(o.seed, key)) & mask
+	for o.table[at] != 0 && !bytes.Equal(o.entries[o.table[at]-1].key, key) {
+		at = (at + 1) & mask
+	}
+	return at
+}
+
+// grow makes room for one more entry.
+func (o *overlay) grow() {
+	if 2*(len(o.entries)+1) <= len(o.table) {
+		return
+	}
+	o.table = make([]int32, 2*len(o.table))
+	for i := range o.entries {
+		o.table[o.place(o.entries[i].key)] = int32(i + 1)
+	}
+}
 
 // get tells whether the overlay decides about key, and the value (nil: deleted).
 func (o *overlay) get(key []byte) (value []byte, decided bool) {
-	if p, ok := o.points.Get(point{key: key}); ok {
-		return p.value, true
+	if n := o.table[o.place(key)]; n != 0 && o.entries[n-1].live {
+		return o.entries[n-1].value, true
 	}
 	_, hidden := find(o.spans, key)
 	return nil, hidden
@@ -48,28 +107,65 @@ func (o *overlay) get(key []byte) (value []byte, decided bool) {
 
 // set copies key and value; a nil value deletes.
 func (o *overlay) set(key, value []byte) {
-	p := point{key: o.arena.copy(key)}
+	o.grow()
+	at := o.place(key)
+	n := o.table[at] - 1
+	if n < 0 {
+		n = int32(len(o.entries))
+		o.entries = append(o.entries, entry{key: o.arena.copy(key)})
+		o.table[at] = n + 1
+	}
+	e := &o.entries[n]
+	o.undo = append(o.undo, undo{at: n, lived: e.live, value: e.value})
 	if value != nil {
-		p.value = o.arena.copy(value)
+		value = o.arena.copy(value)
 	}
-	old, existed := o.points.ReplaceOrInsert(p)
-	if !existed {
-		old = point{key: p.key}
-	}
-	o.undo = append(o.undo, undo{before: old, existed: existed})
 	o.bytes += len(key) + len(value) + 16
+	o.put(e, value, true)
 }
 
-// hide removes the points in [start, end) and hides what lies below.
+// put changes an entry, and the order with it.
+func (o *overlay) put(e *entry, value []byte, live bool) {
+	switch {
+	case live && !e.live:
+		o.live++
+	case !live && e.live:
+		o.live--
+	}
+	e.value, e.live = value, live
+	switch {
+	case o.points == nil:
+	case live:
+		o.points.ReplaceOrInsert(point{e.key, value})
+	default:
+		o.points.Delete(point{key: e.key})
+	}
+}
+
+// ordered gives the live entries in order. It is the overlay's own: clone it to write meanwhile.
+func (o *overlay) ordered() *btree.BTreeG[point] {
+	if o.points == nil {
+		o.points = btree.NewG(16, func(a, b point) bool { return bytes.Compare(a.key, b.key) < 0 })
+		for _, e := range o.entries {
+			if e.live {
+				o.points.ReplaceOrInsert(point{e.key, e.value})
+			}
+		}
+	}
+	return o.points
+}
+
+// hide takes the entries in [start, end) out and hides what lies below.
 func (o *overlay) hide(start, end []byte) {
 	var inside []point
-	o.points.AscendRange(point{key: start}, point{key: end}, func(p point) bool {
+	o.ordered().AscendRange(point{key: start}, point{key: end}, func(p point) bool {
 		inside = append(inside, p)
 		return true
 	})
 	for _, p := range inside {
-		o.points.Delete(p)
-		o.undo = append(o.undo, undo{before: p, existed: true})
+		n := o.table[o.place(p.key)] - 1
+		o.undo = append(o.undo, undo{at: n, lived: true, value: p.value})
+		o.put(&o.entries[n], nil, false)
 	}
 	o.undo = append(o.undo, undo{isSpans: true, spans: o.spans})
 	o.spans = join(o.spans, span{o.arena.copy(start), o.arena.copy(end)})
@@ -82,14 +178,11 @@ func (o *overlay) mark() { o.undo = o.undo[:0] }
 // rollback takes back everything since mark.
 func (o *overlay) rollback() {
 	for _, u := range slices.Backward(o.undo) {
-		switch {
-		case u.isSpans:
+		if u.isSpans {
 			o.spans = u.spans
-		case u.existed:
-			o.points.ReplaceOrInsert(u.before)
-		default:
-			o.points.Delete(u.before)
+			continue
 		}
+		o.put(&o.entries[u.at], u.value, u.lived)
 	}
 	o.undo = o.undo[:0]
 }

@@ -31,6 +31,8 @@ type shard struct {
 	durable  atomic.Uint64
 	drops    atomic.Uint64 // how often the shard was dropped, as LSNs begin anew then
 
+	hot *hot // its leader's; nil before the first write
+
 	mu      sync.Mutex
 	queue   []*item
 	leading bool // a group is under way, or somebody was told to begin one
@@ -265,7 +267,14 @@ func (e *Engine) lead(sh *shard) {
 		g.began = time.Now()
 	}
 	now := sh.state.Load()
-	l := &leader{e: e, sh: sh, g: g, own: own, now: now, head: now.lsn, o: newOverlay(), it: own}
+	if sh.hot == nil {
+		sh.hot = newHot()
+	}
+	o, _ := e.overlays.Get().(*overlay)
+	if o == nil {
+		o = newOverlay()
+	}
+	l := &leader{e: e, sh: sh, g: g, own: own, now: now, head: now.lsn, o: o, it: own}
 	l.run()
 }
 

@@ -26,6 +26,11 @@ type snapshot struct {
 	torn    bool // the shard moved after fn knew something: fn must run again
 
 	done bool // the function has returned
+
+	// A View's scans take turns with one iterator, as opening one costs as much as reading twenty keys. Scans inside scans have their own.
+	reuse bool
+	spare *pebble.Iterator
+	ends  []byte // for building bounds, which Pebble copies
 }
 
 var (
@@ -100,13 +105,18 @@ func (s *snapshot) get(key []byte) ([]byte, error) {
 	return c, closer.Close()
 }
 
-// iter opens Pebble's iterator on r; nil if the shard does not exist. It keeps the state it was opened on.
+// iter gives Pebble's iterator on r, for back; nil if the shard does not exist. It keeps the state it was opened on.
 func (s *snapshot) iter(r store.Range) (*pebble.Iterator, error) {
 	for {
 		if s.id == 0 {
 			return nil, nil
 		}
-		lo, hi := bounds(s.id, r.Start, r.End)
+		lo, hi := s.bounds(r)
+		if it := s.spare; it != nil {
+			s.spare = nil
+			it.SetBounds(lo, hi)
+			return it, nil
+		}
 		it, err := s.r.NewIter(&pebble.IterOptions{LowerBound: lo, UpperBound: hi})
 		if err != nil {
 			return nil, fmt.Errorf("store: scan: %w", err)
@@ -119,6 +129,36 @@ func (s *snapshot) iter(r store.Range) (*pebble.Iterator, error) {
 		if !again {
 			return nil, errTorn
 		}
+	}
+}
+
+// bounds are the engine's keys for r in the shard; good until the next call.
+func (s *snapshot) bounds(r store.Range) (lo, hi []byte) {
+	s.ends = appendKey(s.ends[:0], s.id, r.Start)
+	n := len(s.ends)
+	if r.End == nil {
+		s.ends = appendKey(s.ends, s.id+1, nil)
+	} else {
+		s.ends = appendKey(s.ends, s.id, r.End)
+	}
+	return s.ends[:n:n], s.ends[n:]
+}
+
+// back takes an iterator back.
+func (s *snapshot) back(it *pebble.Iterator) {
+	if s.reuse && s.spare == nil && it.Error() == nil {
+		s.spare = it
+		return
+	}
+	_ = it.Close()
+}
+
+// end is called when the function has returned.
+func (s *snapshot) end() {
+	s.done = true
+	if s.spare != nil {
+		_ = s.spare.Close()
+		s.spare = nil
 	}
 }
 
@@ -141,13 +181,13 @@ func (s *snapshot) scan(r store.Range, o *overlay, fn func(key, value []byte) bo
 	}
 	m := merge{it: it, fn: fn, mem: &s.mem, reverse: r.Reverse}
 	if it != nil {
-		defer it.Close()
+		defer s.back(it)
 	}
 	if o != nil && !o.empty() {
 		m.spans = o.spans
 	}
 	m.first()
-	if o == nil || o.points.Len() == 0 {
+	if o == nil || o.live == 0 {
 		m.drain()
 	} else {
 		m.over(o, r)
@@ -241,7 +281,7 @@ func (m *merge) over(o *overlay, r store.Range) {
 		}
 		return !m.stopped
 	}
-	points := o.points.Clone()
+	points := o.ordered().Clone()
 	if !m.reverse {
 		points.AscendGreaterOrEqual(point{key: r.Start}, func(p point) bool {
 			return (r.End == nil || bytes.Compare(p.key, r.End) < 0) && visit(p)
@@ -266,6 +306,7 @@ func (m *merge) over(o *overlay, r store.Range) {
 type tx struct {
 	base  snapshot // its lsn is the one this transaction will commit as
 	o     *overlay
+	hot   *hot
 	keys  int
 	bytes int
 	err   error // the first refusal; a function that ignores it must not commit
@@ -282,7 +323,14 @@ func (t *tx) Get(key []byte) ([]byte, error) {
 	if v, decided := t.o.get(key); decided {
 		return v, nil
 	}
-	return t.base.Get(key)
+	if v, known := t.hot.get(key); known {
+		return v, nil
+	}
+	v, err := t.base.Get(key)
+	if err == nil {
+		t.hot.read(key, v)
+	}
+	return v, err
 }
 
 // Scan implements store.Snapshot. fn may write; the scan goes on over the state it began with.

@@ -23,7 +23,7 @@ func (e *Engine) View(ctx context.Context, shard string, fn func(store.Snapshot)
 	if err != nil {
 		return fmt.Errorf("view shard %s: %w", shard, err)
 	}
-	s := snapshot{e: e, sh: sh, r: e.db}
+	s := snapshot{e: e, sh: sh, r: e.db, reuse: true}
 	var drops uint64
 	if sh != nil {
 		drops = sh.drops.Load()
@@ -47,11 +47,31 @@ func (e *Engine) View(ctx context.Context, shard string, fn func(store.Snapshot)
 	return err
 }
 
+// Peek implements what package store's Peek looks for.
+func (e *Engine) Peek(name string) (lsn store.LSN, ok bool) {
+	select {
+	case <-e.closed:
+		return 0, false
+	default:
+	}
+	e.mu.RLock()
+	sh := e.shards[name]
+	e.mu.RUnlock()
+	if sh == nil || e.running.has(getg()) {
+		return 0, false
+	}
+	st := sh.state.Load()
+	if sh.applying.Load() || sh.durable.Load() < uint64(st.lsn) {
+		return 0, false
+	}
+	return st.lsn, true
+}
+
 // viewPinned runs fn on a Pebble snapshot, and leaves in s the LSN it saw.
 func (e *Engine) viewPinned(ctx context.Context, sh *shard, s *snapshot, fn func(store.Snapshot) error) error {
 	db := e.db.NewSnapshot()
 	defer db.Close()
-	*s = snapshot{r: db}
+	*s = snapshot{r: db, reuse: true}
 	id, lsn, err := e.pinned(ctx, sh, db)
 	if err != nil {
 		return fmt.Errorf("view shard %s: %w", sh.name, err)
@@ -71,7 +91,7 @@ func (e *Engine) call(shard string, s *snapshot, fn func(store.Snapshot) error) 
 		if p := recover(); p != nil {
 			err = panicked(e.log, shard, p)
 		}
-		s.done = true
+		s.end()
 		e.running.exit(g)
 		if d := time.Since(start); d > slowFunction {
 			e.logSlow("view", shard, reflect.ValueOf(fn).Pointer(), d)

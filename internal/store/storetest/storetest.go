@@ -25,6 +25,7 @@ func Run(t *testing.T, open Opener) {
 	}{
 		{"Empty", testEmpty},
 		{"PutGetDelete", testPutGetDelete},
+		{"GetMany", testGetMany},
 		{"Order", testOrder},
 		{"Ranges", testRanges},
 		{"Scan10k", testScan10k},

@@ -55,10 +55,12 @@ type found struct {
 
 // New makes a Catalog. Its Handlers belong into the Drainer.
 func New(st store.Store, it *items.Store, c clock.Clock, d Drainer) *Catalog {
-	return &Catalog{
-		st: st, items: it, clock: c, drain: d, wake: make(chan struct{}, 1), changed: make(chan struct{}, 1), byPath: store.NewCached(st, 4096, resolve),
+	out := &Catalog{
+		st: st, items: it, clock: c, drain: d, wake: make(chan struct{}, 1), changed: make(chan struct{}, 1),
 		grants: store.NewCached(st, 4096, loadGrant),
 	}
+	out.byPath = store.NewCached(st, 4096, out.resolve)
+	return out
 }
 
 // Handlers are what the outbox rows of this package need.
@@ -66,7 +68,7 @@ func (c *Catalog) Handlers() map[string]outbox.Handler {
 	return map[string]outbox.Handler{
 		kindDrop:    func(ctx context.Context, _ string, payload []byte) error { return c.items.Drop(ctx, string(payload)) },
 		kindPlanned: c.handOver,
-		kindSplit:   c.split,
+		kindSplit:   c.move,
 		kindTTL:     c.applyTTL,
 		kindInit: func(ctx context.Context, _ string, payload []byte) error {
 			con, err := containerCodec.Decode(payload)
@@ -163,7 +165,7 @@ func (c *Catalog) Container(ctx context.Context, acct, db, coll string) (*Databa
 }
 
 // resolve reads what the path "db" or "db/coll" stands for; names hold no slash.
-func resolve(sn store.Snapshot, path string) (*found, error) {
+func (c *Catalog) resolve(sn store.Snapshot, path string) (*found, error) {
 	dbName, collName, inside := strings.Cut(path, "/")
 	db, err := findDatabase(sn, dbName)
 	if db == nil || err != nil || !inside {
@@ -172,6 +174,7 @@ func resolve(sn store.Snapshot, path string) (*found, error) {
 	con, err := findContainer(sn, db, collName)
 	if con != nil && err == nil {
 		con.derive(db)
+		con.Derived.Quota = []string{c.Quota(con, 1)}
 		err = con.provision(sn)
 	}
 	return &found{db, con}, err

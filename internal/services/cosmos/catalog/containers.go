@@ -15,7 +15,7 @@ import (
 func (c *Catalog) CreateContainer(ctx context.Context, acct, db string, spec *Spec, t *Throughput, audit Audit) (*Container, error) {
 	con := &Container{
 		Name: spec.Name, GUID: ids.New(), PartitionKey: spec.PartitionKey, Properties: spec.Properties, Routing: 1,
-		Ranges: newRanges(*spec.PartitionKey, rangesFor(t)),
+		Ranges: newRanges(*spec.PartitionKey, firstRanges(t)),
 	}
 	con.NextRange = uint16(len(con.Ranges))
 	con.Time, con.ETag = c.stamp()
@@ -32,6 +32,9 @@ func (c *Catalog) CreateContainer(ctx context.Context, acct, db string, spec *Sp
 			return err
 		} else if b != nil {
 			return conflict(con.Name)
+		}
+		if err := haveKeys(tx, parent.Number, spec.encryptionKeys); err != nil {
+			return err
 		}
 		con.Database, con.Unique = parent.Number, spec.Unique
 		if con.Number, err = count(tx, func(n *counters) *uint32 { return &n.Containers }); err != nil {
@@ -83,7 +86,7 @@ func (c *Catalog) ReplaceContainer(ctx context.Context, acct, db, ref, ifMatch s
 		if err := con.CheckReplace(spec); err != nil {
 			return err
 		}
-		con.Properties, con.Time, con.ETag = keepUnique(keepPartitionKey(spec.Properties, con.Properties), con.Properties), now, etag
+		con.Properties, con.Time, con.ETag = keepProperties(spec.Properties, was), now, etag
 		if err := con.setTTL(tx, spec.TTL); err != nil {
 			return err
 		}
@@ -143,7 +146,10 @@ func samePartitionKey(sent, have *pkey.Definition) bool {
 	return true
 }
 
-// keepPartitionKey carries the stored definition into the replaced properties.
-func keepPartitionKey(properties, old json.RawMessage) json.RawMessage {
-	return keepProperty(properties, old, "partitionKey")
+// keepProperties carries what never changes into the replaced properties.
+func keepProperties(properties, old json.RawMessage) json.RawMessage {
+	for _, name := range []string{"partitionKey", "uniqueKeyPolicy", "clientEncryptionPolicy"} {
+		properties = keepProperty(properties, old, name)
+	}
+	return properties
 }

@@ -84,6 +84,9 @@ func (c *Catalog) DeleteDatabase(ctx context.Context, acct, ref, ifMatch string,
 		if err := removeUsers(tx, db.Number); err != nil {
 			return err
 		}
+		if err := removeEncryptionKeys(tx, db.Number); err != nil {
+			return err
+		}
 		if err := tx.Delete(databaseNameKey(db.Number)); err != nil {
 			return err
 		}

@@ -13,10 +13,11 @@
 //	T|db|number|kind|number  its name, by number
 //	q|db|number   number of the offer of a container (of the database: number 0)
 //	X|db|name     user                      Y|db|user         its name, by number
+//	E|db|name     client encryption key     e|db|number       its name, by number
 //	W|db|user|name  permission of a user    Z|db|user|number  its name, by number
 //
-// A container's record has its partition key ranges, and the splits that are under way: split.go. Splits are carried out from the outbox of
-// "splits/<guid>", where J|guid marks those that were handed over.
+// A container's record has its partition key ranges, and the moves that are under way: splits and merges of ranges (move.go). They are carried out from
+// the outbox of "splits/<guid>", where J|guid marks those that were handed over.
 //
 // Numbers are four bytes, big-endian. Names compare by byte. What a deletion leaves behind (a container's ranges) is dropped through the
 // outbox of the shard, as is what a creation needs elsewhere.

@@ -44,6 +44,9 @@ func (c *Container) CheckReplace(spec *Spec) error {
 	case !samePartitionKey(spec.PartitionKey, c.PartitionKey):
 		return invalid("Document collection partition key cannot be changed.")
 	}
+	if err := sameEncryption(spec, c); err != nil {
+		return err
+	}
 	return sameUnique(spec, c)
 }
 

@@ -205,13 +205,13 @@ func (c *Catalog) Pending(ctx context.Context, acct string, o *Offer) (pending b
 			return err
 		}
 		con, err := get(sn, containerCodec, containerKey(o.Database, string(name)))
-		pending = con != nil && len(con.Splits) > 0
+		pending = con != nil && len(con.Moves) > 0
 		return err
 	})
 	return pending, err
 }
 
-// widen plans the splits that a container's throughput needs. Ranges are never joined: less throughput leaves them as they are.
+// widen plans the splits that a container's throughput needs. Less throughput leaves the ranges as they are: they are merged on request.
 func (c *Catalog) widen(tx store.Tx, acct string, o *Offer, guids []string) error {
 	if o.Container == 0 {
 		return nil
@@ -224,7 +224,7 @@ func (c *Catalog) widen(tx store.Tx, acct string, o *Offer, guids []string) erro
 	if con == nil || err != nil {
 		return err
 	}
-	if con.Want = rangesFor(&o.Throughput); con.Want <= len(con.Ranges)+len(con.Splits) {
+	if con.Want = rangesFor(&o.Throughput); con.Want <= con.growing() {
 		return nil
 	}
 	if err := con.grow(tx, acct, guids); err != nil {

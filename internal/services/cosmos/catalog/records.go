@@ -36,7 +36,7 @@ type Container struct {
 	Ranges       []Range          `json:"ranges"`     // in order of their EPKs, without gaps
 	Routing      uint64           `json:"routing"`    // changes when Ranges do
 	NextRange    uint16           `json:"nextRange,omitempty"`
-	Splits       []Split          `json:"splits,omitempty"` // under way
+	Moves        []Move           `json:"splits,omitempty"` // splits and merges under way
 	Want         int              `json:"want,omitempty"`   // how many ranges the throughput needs
 	TTL          TTL              `json:"ttl"`
 	Unique       [][]string       `json:"unique,omitempty"` // paths of unique keys
@@ -53,6 +53,7 @@ type Derived struct {
 	// Indexing is the indexing policy as the container has it; that of a range may still be on its way there.
 	Indexing  *index.Policy
 	Retention time.Duration // of the full-fidelity change feed; 0: there is none
+	Quota     []string      // header value: how much one range holds
 	unique    []items.UniqueKey
 
 	Throughput       Throughput // zero: there is none, as in a serverless account
@@ -72,19 +73,6 @@ func (c *Container) derive(db *Database) {
 	path := "dbs/" + db.Name + "/colls/" + c.Name
 	c.Derived = Derived{RID: id, Path: path, ContentPath: []string{id}, AltContentPath: []string{path}, unique: uniqueKeys(c.Unique), Retention: retention(c.Properties)}
 	c.Derived.Indexing, _ = index.ParsePolicy(c.indexing()) // one that an older version stored unchecked counts as none
-}
-
-// retention reads the changeFeedPolicy of a container's properties.
-func retention(properties json.RawMessage) time.Duration {
-	var p struct {
-		Policy struct {
-			Minutes int64 `json:"retentionDuration"`
-		} `json:"changeFeedPolicy"`
-	}
-	if json.Unmarshal(properties, &p) != nil || p.Policy.Minutes < 0 || p.Policy.Minutes > maxRetention {
-		return 0
-	}
-	return time.Duration(p.Policy.Minutes) * time.Minute
 }
 
 // RID is its resource id.
@@ -131,13 +119,15 @@ type counters struct {
 
 	Users       uint32 `json:"users,omitempty"`
 	Permissions uint32 `json:"permissions,omitempty"`
+
+	EncryptionKeys uint32 `json:"encryptionKeys,omitempty"`
 }
 
 var (
 	accountCodec   = store.Codec[account]{Kind: 'A', Version: 1}
 	countersCodec  = store.Codec[counters]{Kind: 'N', Version: 1}
 	databaseCodec  = store.Codec[Database]{Kind: 'b', Version: 1}
-	containerCodec = store.Codec[Container]{Kind: 'c', Version: 2, Upgrade: asItWas} // 2: time to live, unique keys
+	containerCodec = store.Codec[Container]{Kind: 'c', Version: 3, Upgrade: asItWas} // 2: time to live, unique keys; 3: merges
 	offerCodec     = store.Codec[Offer]{Kind: 'o', Version: 2, Upgrade: asItWas}     // 2: the highest throughput
 )
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/outbox"
@@ -149,7 +150,7 @@ func (c *Catalog) applyTTL(ctx context.Context, _ string, payload []byte) error 
 	return nil
 }
 
-// inheritTTL gives the setting to a child of a split, before there are documents in it. A change during the split reaches it once it is published.
+// inheritTTL gives the setting to a child of a move, before there are documents in it. A change during the split reaches it once it is published.
 func (c *Catalog) inheritTTL(ctx context.Context, con *Container, r Range) error {
 	if con.TTL.Revision == 0 {
 		return nil
@@ -163,11 +164,6 @@ func sameUnique(spec *Spec, con *Container) error {
 		return fault.New(fault.Invalid, "BadRequest", "The unique key policy of a container cannot be changed. To change it, delete the container and create it again.")
 	}
 	return nil
-}
-
-// keepUnique carries the stored policy into replaced properties.
-func keepUnique(properties, old json.RawMessage) json.RawMessage {
-	return keepProperty(properties, old, "uniqueKeyPolicy")
 }
 
 // keepProperty carries a stored property into replaced ones.
@@ -193,6 +189,11 @@ func (c *Catalog) Mortal(ctx context.Context, fn func(items.Range) error) error 
 
 // each calls fn for each range of the containers that keep picks, in all accounts. An error of fn ends it.
 func (c *Catalog) each(ctx context.Context, keep func(*Container) bool, fn func(*Container, Range) error) error {
+	return c.eachIn(ctx, keep, func(_ string, con *Container, r Range) error { return fn(con, r) })
+}
+
+// eachIn is each, and tells the account's guid.
+func (c *Catalog) eachIn(ctx context.Context, keep func(*Container) bool, fn func(string, *Container, Range) error) error {
 	for after := ""; ; {
 		shards, err := c.st.Shards(ctx, Shard(""), after, sweepShards)
 		if err != nil {
@@ -205,7 +206,7 @@ func (c *Catalog) each(ctx context.Context, keep func(*Container) bool, fn func(
 			}
 			for _, con := range all {
 				for _, r := range con.Ranges {
-					if err := fn(con, r); err != nil {
+					if err := fn(strings.TrimPrefix(shard, accountPrefix), con, r); err != nil {
 						return err
 					}
 				}

@@ -19,13 +19,15 @@ type Spec struct {
 	TTL          int32           // see TTL
 	Unique       [][]string      // paths of unique keys
 	uniqueGiven  bool
+
+	encryptionKeys []string // that the client encryption policy names
 }
 
 // SystemPartitionKey is the key of containers made without one, as old clients do.
 const SystemPartitionKey = "/_partitionKey"
 
-// version2 is the first x-ms-version whose containers hash keys by version 2 if they don't say.
-const version2 = "2018-12-31"
+// keysNeeded is the first x-ms-version whose containers can't be made without a partition key.
+const keysNeeded = "2018-12-31"
 
 type indexingPolicy struct {
 	IndexingMode     string            `json:"indexingMode"`
@@ -65,6 +67,9 @@ func ParseSpec(body []byte, apiVersion string) (*Spec, error) {
 			out[name] = v
 		}
 	}
+	if err := checkFeedPolicy(out["changeFeedPolicy"]); err != nil {
+		return nil, err
+	}
 	defaults(out)
 	policy, err := parseIndexing(in["indexingPolicy"])
 	if err != nil {
@@ -76,6 +81,9 @@ func ParseSpec(body []byte, apiVersion string) (*Spec, error) {
 	if _, err := index.ParsePolicy(out["indexingPolicy"]); err != nil {
 		return nil, err
 	}
+	if err := checkVectorIndexes(policy.VectorIndexes, out["vectorEmbeddingPolicy"]); err != nil {
+		return nil, err
+	}
 	if s.PartitionKey, err = parsePartitionKey(in["partitionKey"], apiVersion); err != nil {
 		return nil, err
 	}
@@ -85,6 +93,9 @@ func ParseSpec(body []byte, apiVersion string) (*Spec, error) {
 		}
 	}
 	if err := s.parseRules(in, out); err != nil {
+		return nil, err
+	}
+	if s.encryptionKeys, err = parseEncryption(in["clientEncryptionPolicy"], s.PartitionKey); err != nil {
 		return nil, err
 	}
 	s.Properties, err = json.Marshal(out)
@@ -132,7 +143,7 @@ func present(v json.RawMessage) bool { return v != nil && string(v) != "null" }
 
 func parsePartitionKey(raw json.RawMessage, apiVersion string) (*pkey.Definition, error) {
 	if !present(raw) {
-		if apiVersion == "" || apiVersion >= version2 {
+		if apiVersion == "" || apiVersion >= keysNeeded {
 			return nil, invalid("The partition key definition of the container is missing: 'partitionKey' with 'paths' is required.")
 		}
 		return &pkey.Definition{Paths: []string{SystemPartitionKey}, Kind: "Hash", Version: 2, SystemKey: true}, nil
@@ -147,7 +158,8 @@ func parsePartitionKey(raw json.RawMessage, apiVersion string) (*pkey.Definition
 			d.Kind = "MultiHash"
 		}
 	}
-	if d.Version == 0 && (apiVersion == "" || apiVersion >= version2 || d.Kind == "MultiHash") {
+	// A client that says no version gets the first one, whatever its x-ms-version; most SDKs say 2 themselves. The control plane's default is 2.
+	if d.Version == 0 && (apiVersion == "" || d.Kind == "MultiHash") {
 		d.Version = 2
 	}
 	if d.SystemKey && (len(d.Paths) != 1 || d.Paths[0] != SystemPartitionKey) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -107,7 +108,7 @@ func checkDate(r *wire.Request) error {
 	if text == "" {
 		return unauthorized("The input authorization token can't serve the request: the required header x-ms-date or date is missing.")
 	}
-	at, err := http.ParseTime(text)
+	at, err := parseDate(text)
 	if err != nil {
 		return unauthorized("The input date header is invalid format. Please pass in RFC 1123 style date format.")
 	}
@@ -117,6 +118,30 @@ func checkDate(r *wire.Request) error {
 			at.Add(-skew).UTC().Format(http.TimeFormat), at.Add(skew).UTC().Format(http.TimeFormat), r.Time.UTC().Format(http.TimeFormat))
 	}
 	return nil
+}
+
+// parseDate is http.ParseTime, with a short way for what nearly all clients send.
+func parseDate(text string) (time.Time, error) {
+	const form = "Mon, 02 Jan 2006 15:04:05 GMT"
+	if len(text) != len(form) || text[3:5] != ", " || text[7] != ' ' || text[11] != ' ' || text[16] != ' ' || text[19] != ':' || text[22] != ':' || text[25:] != " GMT" {
+		return http.ParseTime(text)
+	}
+	weekday := strings.Index("Mon Tue Wed Thu Fri Sat Sun ", text[:3])
+	month := strings.Index("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec ", text[8:11])
+	number := func(from, to int) (n int) {
+		for _, c := range []byte(text[from:to]) {
+			if c < '0' || c > '9' {
+				return -1
+			}
+			n = 10*n + int(c-'0')
+		}
+		return n
+	}
+	day, year, hour, minute, second := number(5, 7), number(12, 16), number(17, 19), number(20, 22), number(23, 25)
+	if weekday%4 != 0 || month%4 != 0 || day < 1 || day > 28 || year < 0 || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59 {
+		return http.ParseTime(text) // it knows the months' lengths, and what is wrong
+	}
+	return time.Date(year, time.Month(month/4+1), day, hour, minute, second, 0, time.UTC), nil
 }
 
 // checkKey finds the key that made the signature, then what that key may do. buf is room for the signed text.
@@ -141,6 +166,9 @@ func (c *call) checkKey(signature string, buf *[]byte) error {
 		}
 	}
 	if !ok {
+		key, ok = c.matchOdd(signature, req, target)
+	}
+	if !ok {
 		return unauthorized("The input authorization token can't serve the request. The wrong key is being used or the expected payload is not built as per the protocol. " +
 			"For more info: https://aka.ms/cosmosdb-tsg-unauthorized. Server used the following payload to sign: '" + strings.ToValidUTF8(string(text), "?") + "'")
 	}
@@ -163,7 +191,7 @@ func (c *call) checkKey(signature string, buf *[]byte) error {
 
 // changesData tells whether a write is one of data, not of metadata: of documents, of conflicts, or by a stored procedure.
 func (c *call) changesData(kind string) bool {
-	return kind == "docs" || kind == "conflicts" || kind == "sprocs" && c.HTTP.Method == http.MethodPost && parsePath(c.HTTP.URL.EscapedPath()).item
+	return kind == "docs" || kind == "conflicts" || kind == keyDeletionType || kind == "sprocs" && c.HTTP.Method == http.MethodPost && parsePath(c.HTTP.URL.EscapedPath()).item
 }
 
 func (c *call) match(signature string, text []byte) (KeyName, bool) {
@@ -173,6 +201,32 @@ func (c *call) match(signature string, text []byte) (KeyName, bool) {
 		}
 	}
 	return 0, false
+}
+
+// matchOdd tries what single clients sign: the container's type for the deletion of a partition key, and ids with question marks, which those send as
+// they are, so that what follows the mark comes as the query of the URL.
+func (c *call) matchOdd(signature string, req masterkey.Request, t target) (key KeyName, ok bool) {
+	req.Link = t.link
+	if t.kind == keyDeletionType {
+		req.Type = "colls"
+		return c.match(signature, req.AppendText(nil))
+	}
+	if query := c.HTTP.URL.RawQuery; t.kind == "docs" && query != "" && c.Param("doc") != "" && !strings.Contains(query, "/") {
+		rest := "?" + decodeLenient(query)
+		req.Link += rest
+		if key, ok = c.match(signature, req.AppendText(nil)); ok {
+			c.SetParam("doc", c.Param("doc")+rest)
+		}
+	}
+	return key, ok
+}
+
+// decodeLenient resolves percent escapes and leaves bad ones as they are.
+func decodeLenient(s string) string {
+	if out, err := url.PathUnescape(s); err == nil {
+		return out
+	}
+	return s
 }
 
 // target is what a path addresses, as signatures name it.
@@ -192,7 +246,9 @@ func parseTarget(escaped string) target {
 		raw = strings.ReplaceAll(raw, "//", "/")
 	}
 	var t target
-	if n := strings.Count(raw, "/"); n%2 == 0 {
+	if n := len(raw) - len(keyDeletion); n > 0 && strings.EqualFold(raw[n:], keyDeletion) {
+		t = target{kind: keyDeletionType, raw: raw[:n]}
+	} else if n := strings.Count(raw, "/"); n%2 == 0 {
 		i := strings.LastIndexByte(raw, '/')
 		t.kind, t.raw = raw[i+1:], raw[:max(i, 0)]
 	} else {

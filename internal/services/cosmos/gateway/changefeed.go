@@ -77,8 +77,17 @@ func parsePositions(text string) (out []feedReached, err error) {
 	return out, nil
 }
 
-// of is where to begin in a range.
-func (s *feedStart) of(r *items.Range) uint64 {
+// sections are the ranges, cut where what was read up to ends: of a range that came from a merge, each parent's EPKs go on from where it was read.
+func (s *feedStart) sections(ranges []items.Range, sel items.Selection) []section {
+	cuts := make([]string, len(s.positions))
+	for i, p := range s.positions {
+		cuts[i] = p.max
+	}
+	return sections(ranges, sel, "", cuts)
+}
+
+// of is where to begin in a section.
+func (s *feedStart) of(r *section) uint64 {
 	for _, p := range s.positions {
 		if p.max > r.Min {
 			return p.lsn
@@ -123,31 +132,38 @@ func (g *Gateway) changeFeed(ctx context.Context, c *call, con *catalog.Containe
 	if err != nil {
 		return nil, err
 	}
-	rows, at, err := g.readChanges(ctx, kind, ranges, sel, &start, states, limit)
+	read := start.sections(ranges, sel)
+	rows, at, err := g.readChanges(ctx, kind, read, &start, states, limit)
 	if err != nil {
 		return nil, err
 	}
+	at, caughtUp := joined(read, at, states)
 	size := 0
 	for _, r := range rows {
 		size += len(r)
 	}
 	c.setRanges(con, states)
 	c.SetHeader("Etag", feedTag(at))
-	if len(rows) == 0 && caughtUp(at, states) {
+	if len(rows) == 0 && caughtUp {
 		c.setCharge(chargeRows(1, 0, 0))
 		return &wire.Reply{Status: http.StatusNotModified}, nil
 	}
 	return c.feedReply("Documents", con.Derived.RID, rows, chargeRows(1, len(rows), size)), nil
 }
 
-// caughtUp tells whether a feed stands at what was there when the request came.
-func caughtUp(at []feedReached, states []items.State) bool {
-	for i, s := range states {
-		if at[i].lsn < uint64(s.LSN) {
-			return false
+// joined is where a feed stands, with sections of a range in one that stand at the same LSN. caughtUp tells whether that is, in all of them, what was
+// there when the request came.
+func joined(read []section, at []feedReached, states []items.State) (out []feedReached, caughtUp bool) {
+	caughtUp = true
+	for i, s := range read {
+		caughtUp = caughtUp && at[i].lsn >= uint64(states[s.of].LSN)
+		if i > 0 && read[i-1].of == s.of && at[i-1].lsn == at[i].lsn {
+			out[len(out)-1].max = at[i].max
+		} else {
+			out = append(out, at[i])
 		}
 	}
-	return true
+	return out, caughtUp
 }
 
 // checkFull applies what the full-fidelity feed asks for: a retention, and a start that its log can have.
@@ -158,32 +174,33 @@ func checkFull(kind string, con *catalog.Container, start *feedStart) error {
 	case con.Derived.Retention == 0:
 		return invalid("The container has no full-fidelity change feed: set retentionDuration (minutes) in its changeFeedPolicy.")
 	case !start.now && start.positions == nil:
-		return invalid("A full-fidelity change feed can be read from now (If-None-Match: *) or from a continuation, not from the beginning or a point in time.")
+		return invalid("A full-fidelity change feed can be read from now (If-None-Match: *) or from a continuation, not from the beginning or a point in time. " +
+			"You must read the change feed from within the retention period.")
 	}
 	return nil
 }
 
-// readChanges reads a page over the ranges, one after the other, and gives where it then stands in each.
-func (g *Gateway) readChanges(ctx context.Context, kind string, ranges []items.Range, sel items.Selection, start *feedStart, states []items.State, limit int) (
+// readChanges reads a page over the sections, one after the other, and gives where it then stands in each.
+func (g *Gateway) readChanges(ctx context.Context, kind string, read []section, start *feedStart, states []items.State, limit int) (
 	rows []json.RawMessage, at []feedReached, err error,
 ) {
-	at = make([]feedReached, len(ranges))
+	at = make([]feedReached, len(read))
 	size := pageBytes
-	for i := range ranges {
-		r := ranges[i]
-		at[i] = feedReached{r.Max, start.of(&r)}
+	for i := range read {
+		r := &read[i]
+		at[i] = feedReached{r.Max, start.of(r)}
 		switch {
 		case start.now:
-			at[i].lsn = uint64(states[i].LSN)
+			at[i].lsn = uint64(states[r.of].LSN)
 			continue
 		case len(rows) >= limit || size <= 0:
 			continue
 		}
 		var page items.FeedPage
 		if kind == feedFull {
-			page, err = g.Items.Images(ctx, r, sel, at[i].lsn, limit-len(rows), size)
+			page, err = g.Items.Images(ctx, r.Range, r.sel, at[i].lsn, limit-len(rows), size)
 		} else {
-			page, err = g.Items.Changes(ctx, r, sel, at[i].lsn, start.since, limit-len(rows), size)
+			page, err = g.Items.Changes(ctx, r.Range, r.sel, at[i].lsn, start.since, limit-len(rows), size)
 		}
 		if errors.Is(err, items.ErrTrimmed) {
 			err = fault.New(fault.Invalid, "BadRequest", "The continuation of the full-fidelity change feed is older than the container's retention: what came after it is kept no longer.")
@@ -198,16 +215,4 @@ func (g *Gateway) readChanges(ctx context.Context, kind string, ranges []items.R
 		}
 	}
 	return rows, at, nil
-}
-
-// listConflicts is the feed of conflicts: with one region that takes writes, there are none.
-func (g *Gateway) listConflicts(ctx context.Context, c *call) (any, error) {
-	con, err := g.container(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	if err := c.checkRange(con); err != nil {
-		return nil, err
-	}
-	return c.feedReply("Conflicts", con.Derived.RID, nil, chargeMetadataRead), nil
 }

@@ -53,4 +53,10 @@ func chargeEntries(n int) float64 { return 0.002 * float64(n) }
 
 func roundCharge(c float64) float64 { return math.Round(c*100) / 100 }
 
-func formatCharge(c float64) string { return strconv.FormatFloat(roundCharge(c), 'f', -1, 64) }
+func formatCharge(c float64) string {
+	c = roundCharge(c)
+	if n := int(c); float64(n) == c {
+		return strconv.Itoa(n) // the usual charge of a read
+	}
+	return strconv.FormatFloat(c, 'f', -1, 64)
+}

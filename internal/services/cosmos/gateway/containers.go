@@ -85,6 +85,7 @@ func (g *Gateway) readContainer(ctx context.Context, c *call) (any, error) {
 			all.Bytes += s.Usage.Bytes
 		}
 		c.setUsage(con, all)
+		c.SetHeader("X-Ms-Resource-Quota", g.Catalog.Quota(con, len(con.Ranges)))
 	}
 	progress := 100
 	for _, r := range con.Ranges {

@@ -5,6 +5,6 @@
 // four keys, and a read-only key only reads and queries; then the handler parses, and asks package catalog (databases, containers, offers)
 // or package items (documents). Every successful answer carries a charge, and where documents are concerned the session token of their range.
 //
-// What is not here answers 501 and names it: client encryption keys, attachments, direct mode's addresses. Entra ID tokens are verified, and then judged by
+// What is not here answers 501 and names it: attachments, direct mode's addresses. Entra ID tokens are verified, and then judged by
 // the account's data-plane role assignments.
 package gateway

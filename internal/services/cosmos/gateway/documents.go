@@ -24,7 +24,7 @@ func (g *Gateway) container(ctx context.Context, c *call) (*catalog.Container, e
 		return nil, err
 	}
 	c.Resource = c.account.ID + "/" + con.Derived.Path
-	return con, nil
+	return con, c.intended(con)
 }
 
 // partitionKey reads the header; given is false when it is absent.

@@ -14,6 +14,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/arm/rbac"
 	"github.com/bulkheadhq/bulkhead/internal/authn"
 	"github.com/bulkheadhq/bulkhead/internal/fault"
+	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
 
 // What clients know of the Cosmos DB emulator (https://learn.microsoft.com/azure/cosmos-db/emulator#authentication). The key is printed in its documentation: it is
@@ -50,7 +51,7 @@ func checkRouted(host, escaped string) error {
 		name := decode(segment)
 		switch {
 		case strings.ContainsFunc(name, unicode.IsControl):
-			return fault.New(fault.Invalid, "BadRequest", "The request URL is invalid: the path '%s' holds control characters.", escaped)
+			return fault.New(fault.Invalid, wire.CodeInvalidURL, "The request URL is invalid: the path '%s' holds control characters.", escaped)
 		case strings.TrimRight(name, " ") != name, strings.ContainsAny(name, `/\#`), escapes.MatchString(name):
 			return unauthorized("The input authorization token can't serve the request: the id '" + strings.ToValidUTF8(name, "?") +
 				"' does not come through the gateway as it was signed. Ids that are to be addressed hold none of / \\ # and no percent escapes, and end in no space.")

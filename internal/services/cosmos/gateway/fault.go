@@ -11,6 +11,7 @@ const (
 	subScriptCompile        = 0xffff
 	subCrossPartition       = 1004
 	subAccountGone          = 1008
+	subOtherContainer       = 1024
 	subRequestRate          = 3200
 	subNotByRBAC            = 5300
 	subLocalAuthDisabled    = 5202

@@ -62,7 +62,7 @@ func decodeContinuation(text string, mark uint32) (query.State, error) {
 	if text == "" {
 		return query.State{}, nil
 	}
-	bad := invalid("The continuation token is invalid: it was not given out for this request.")
+	bad := invalid("Invalid Continuation Token: it was not given out for this request.")
 	if len(text) > maxToken {
 		return query.State{}, bad
 	}

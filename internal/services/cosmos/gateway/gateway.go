@@ -158,6 +158,7 @@ func (g *Gateway) Routes() []wire.Route {
 	add("DELETE", coll, "DeleteCollection", g.deleteContainer)
 	add("GET", coll+"/pkranges", "ListPartitionKeyRanges", g.listRanges)
 	add("GET", coll+"/conflicts", "ListConflicts", g.listConflicts)
+	add("POST", coll+"/conflicts", "QueryConflicts", g.postConflicts)
 	add("GET", docs, "ListDocuments", g.steady(g.listDocuments))
 	add("POST", docs, "CreateDocument", g.steady(g.postDocuments))
 	add("GET", docs+"/{doc}", "ReadDocument", g.steady(g.readDocument))
@@ -170,6 +171,8 @@ func (g *Gateway) Routes() []wire.Route {
 	add("GET", "/offers/{offer}", "ReadOffer", g.readOffer)
 	add("PUT", "/offers/{offer}", "ReplaceOffer", g.replaceOffer)
 	g.userRoutes(add)
+	g.encryptionKeyRoutes(add)
+	g.partitionKeyRoutes(add)
 	out = append(out, badOfferPath())
 	for _, u := range unsupportedPaths {
 		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
@@ -194,7 +197,6 @@ func (g *Gateway) metered(h handler) func(context.Context, *wire.Request) (any, 
 
 // unsupportedPaths are parts of the protocol that this platform lacks.
 var unsupportedPaths = []struct{ pattern, what string }{
-	{"/dbs/{db}/clientencryptionkeys/{rest*}", "Client encryption keys"},
 	{"/dbs/{db}/colls/{coll}/docs/{doc}/attachments/{rest*}", "Attachments"},
 	{"/addresses/{rest*}", "Direct mode (addresses)"},
 	{"/media/{rest*}", "Media"},

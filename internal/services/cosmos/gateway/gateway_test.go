@@ -121,25 +121,46 @@ func TestSessionLSN(t *testing.T) {
 // TestSpot: what a text says is what was put into it, and each stretch is read on after its own key.
 func TestSpot(t *testing.T) {
 	t.Parallel()
-	r := func(low, high string) *items.Range { return &items.Range{Min: low, Max: high} }
+	r := func(low, high string) items.Range { return items.Range{Min: low, Max: high} }
 	p, err := parseSpot("0A@10-20,40=0B,FF=0C")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {
-		r     *items.Range
-		after string
-		done  bool
-	}{{r("", "10"), "", true}, {r("10", "18"), "0A", false}, {r("18", "20"), "0A", false}, {r("20", "40"), "0B", false}, {r("40", "FF"), "0C", false}} {
-		if after, done := p.begin(tt.r); after != tt.after || done != tt.done {
-			t.Errorf("%+v: %q, %v", tt.r, after, done)
+		ranges []items.Range
+		sel    items.Selection
+		want   []string // bounds, and what is read after; "*": with a selection of its own
+	}{
+		{[]items.Range{r("", "10"), r("10", "18"), r("18", "20"), r("20", "40"), r("40", "FF")}, items.Selection{}, []string{"10-18 0A", "18-20 0A", "20-40 0B", "40-FF 0C"}},
+		{[]items.Range{r("", "20"), r("20", "FF")}, items.Selection{}, []string{"10-20 0A*", "20-40 0B*", "40-FF 0C*"}},
+		{[]items.Range{r("", "FF")}, items.Selection{}, []string{"10-20 0A*", "20-40 0B*", "40-FF 0C*"}},
+		{[]items.Range{r("", "FF")}, items.Selection{Bounded: true, Low: "18", High: "30"}, []string{"10-20 0A*", "20-40 0B*"}},
+		{[]items.Range{r("", "FF")}, items.Selection{Bounded: true, Low: "3333", High: "3333"}, []string{"20-40 0B"}},
+		{[]items.Range{r("", "08"), r("08", "10")}, items.Selection{}, nil},
+	} {
+		var got []string
+		for _, s := range p.sections(tt.ranges, tt.sel) {
+			text := s.Min + "-" + s.Max + " " + p.begin(&s)
+			if s.sel != tt.sel {
+				text += "*"
+				if s.sel.Low < s.Min || s.sel.High > s.Max || s.sel.ByOrder == tt.sel.Bounded {
+					t.Errorf("%+v: %+v", tt, s)
+				}
+			}
+			got = append(got, text)
+		}
+		if d := cmp.Diff(tt.want, got); d != "" {
+			t.Errorf("%+v: %s", tt, d)
 		}
 	}
-	if got := "0D" + p.suffix(r("10", "18"), 5); got != "0D@10-18,20=0A,40=0B,FF=0C" {
+	if got := "0D" + p.suffix(&section{Range: r("10", "18"), whole: true}, 5); got != "0D@10-18,20=0A,40=0B,FF=0C" {
 		t.Errorf("in the middle of the first stretch: %s", got)
 	}
-	if got := p.suffix(r("40", "FF"), 5); got != "@40-FF" {
+	if got := p.suffix(&section{Range: r("40", "FF")}, 1); got != "@40-FF" {
 		t.Errorf("in the last: %s", got)
+	}
+	if got := p.suffix(&section{Range: r("", "FF"), whole: true}, 1); got != "" {
+		t.Errorf("of the only one: %s", got)
 	}
 	for _, bad := range []string{"@", "0A@1-2", "0A@10-20,x=1", "0A@10-20,20=00", "0A@10-20,30", "@10-20,,"} {
 		if p, err := parseSpot(bad); err == nil {
@@ -157,9 +178,17 @@ func FuzzSpot(f *testing.F) {
 		if err != nil {
 			return
 		}
-		after, done := p.begin(&items.Range{Min: "10", Max: "18"})
-		if _, err := parseSpot(p.suffix(&items.Range{Min: "10", Max: "18"}, 2)); err != nil || done && after != "" {
-			t.Errorf("%q: %v, %q", text, err, after)
+		last := ""
+		for _, s := range p.sections([]items.Range{{Max: "18"}, {Min: "18", Max: "FF"}}, items.Selection{}) {
+			if s.Min >= s.Max || s.Min < last {
+				t.Errorf("%q: %+v after %q", text, s, last)
+			}
+			if last = s.Max; p.begin(&s) == "" {
+				continue
+			}
+			if again, err := parseSpot(p.begin(&s) + p.suffix(&s, 2)); err != nil || again.at != s.Min || again.begin(&s) != p.begin(&s) {
+				t.Errorf("%q: %v, %+v of %+v", text, err, again, s)
+			}
 		}
 	})
 }

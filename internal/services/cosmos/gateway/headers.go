@@ -14,10 +14,6 @@ var (
 	serviceVersion = []string{"version=2.14.0.0"}
 	gatewayVersion = []string{"version=2.14.0"}
 	rangeZero      = []string{"0"}
-
-	// How much a container of one range holds, in kilobytes: 50 GB, or 10 GB if it was made without a partition key, as old clients do.
-	resourceQuota = []string{"documentSize=51200;documentsSize=52428800;documentsCount=-1;collectionSize=52428800;"}
-	fixedQuota    = []string{"documentSize=10240;documentsSize=10485760;documentsCount=-1;collectionSize=10485760;"}
 )
 
 // setCharge sets what every successful answer carries.
@@ -29,14 +25,10 @@ func (c *call) setCharge(charge float64) {
 	c.ShareHeader("X-Ms-Gatewayversion", gatewayVersion)
 }
 
-// setUsage sets how full the range is, in kilobytes.
+// setUsage sets how full the range is, in kilobytes, and how full it may get.
 func (c *call) setUsage(con *catalog.Container, u items.Usage) {
 	kb := strconv.FormatUint(u.Bytes>>10, 10)
-	quota := resourceQuota
-	if con.PartitionKey.Paths[0] == catalog.SystemPartitionKey {
-		quota = fixedQuota
-	}
-	c.ShareHeader("X-Ms-Resource-Quota", quota)
+	c.ShareHeader("X-Ms-Resource-Quota", con.Derived.Quota)
 	c.SetHeader("X-Ms-Resource-Usage", "documentSize=0;documentsSize="+kb+";documentsCount="+strconv.FormatUint(u.Documents, 10)+";collectionSize="+kb+";")
 }
 

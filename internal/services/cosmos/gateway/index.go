@@ -33,6 +33,9 @@ type indexedQuery struct {
 	analysis *index.Analysis
 	finder   *items.Finder // of the only range
 	plan     *index.Plan   // its plan, or that of the last range that was read
+	wanted   int           // documents, about; 0: all
+	apart    bool          // a page has documents of one range only
+	paused   bool          // it ended where a range did
 }
 
 // runIndexed makes one page of a query's result, through the ranges' indexes where that helps.
@@ -111,27 +114,28 @@ func (x *indexedQuery) documents(ctx context.Context, mode, after string) iter.S
 			yield(query.Doc{}, err)
 			return
 		}
-		for i := range x.ranges {
-			key, done := at.begin(&x.ranges[i])
-			if done {
-				continue
-			}
-			if more, err := x.documentsOf(ctx, i, mode, key, at.suffix(&x.ranges[i], len(x.ranges)), yield); err != nil {
+		sections := at.sections(x.ranges, x.sel)
+		for i, s := range sections {
+			if more, err := x.documentsOf(ctx, s, mode, at.begin(&s), at.suffix(&s, len(x.ranges)), yield); err != nil {
 				yield(query.Doc{}, err)
 				return
 			} else if !more {
+				return
+			}
+			if x.apart && x.q.loaded > 0 && i < len(sections)-1 {
+				x.paused = true
 				return
 			}
 		}
 	}
 }
 
-// documentsOf yields one range's documents. It answers false when there shall be no more.
-func (x *indexedQuery) documentsOf(ctx context.Context, i int, mode, key, suffix string, yield func(query.Doc, error) bool) (bool, error) {
+// documentsOf yields one section's documents. It answers false when there shall be no more.
+func (x *indexedQuery) documentsOf(ctx context.Context, s section, mode, key, suffix string, yield func(query.Doc, error) bool) (bool, error) {
 	f := x.finder
-	if f == nil {
+	if f == nil || !s.whole {
 		var err error
-		if f, err = x.g.Items.NewFinder(x.ranges[i], x.sel, x.analysis, true); err != nil {
+		if f, err = x.g.Items.NewFinder(s.Range, s.sel, x.analysis, true); err != nil {
 			return false, err
 		}
 		if x.plan, err = f.Plan(ctx); err != nil {
@@ -141,14 +145,16 @@ func (x *indexedQuery) documentsOf(ctx context.Context, i int, mode, key, suffix
 	} else if len(x.q.finders) == 0 {
 		x.q.finders = append(x.q.finders, f)
 	}
-	next, rows := f.Next, firstRows
-	if mode == modeScan && !x.sel.Bounded || mode == modeSort {
+	next, rows := f.Next, f.Chunk(x.wanted)
+	inOrder := s.sel
+	inOrder.ByOrder = true
+	if mode == modeSort || mode == modeScan && byOrder(key, x.sel) {
 		if ok, err := f.Gather(ctx, gatherMore); err != nil {
 			return false, err
 		} else if !ok {
 			rows = chunkRows
 			next = func(ctx context.Context, after string, rows, size int) (items.Page, error) {
-				return x.g.Items.List(ctx, x.ranges[i], x.sel, after, rows, size)
+				return x.g.Items.List(ctx, s.Range, inOrder, after, rows, size)
 			}
 		}
 	}
@@ -169,12 +175,18 @@ func (x *indexedQuery) documentsOf(ctx context.Context, i int, mode, key, suffix
 		if page.Last != "" {
 			key = page.Last
 		}
-		rows = min(4*rows, chunkRows)
+		rows = min(4*rows, items.MaxChunk)
 	}
 }
 
-// firstRows are the documents of the first look through the index: many queries want few.
-const firstRows = 32
+// byOrder tells whether a scan goes on in the order of creation: as it began, though its bounds may have been those of a range that has been merged or split
+// since.
+func byOrder(key string, sel items.Selection) bool {
+	if key == "" {
+		return !sel.Bounded
+	}
+	return items.IsOrder(key)
+}
 
 func (x *indexedQuery) page(ctx context.Context, m uint32, st query.State) (page query.Page, out *wire.Reply, err error) {
 	limit, err := x.c.pageSize()
@@ -185,14 +197,18 @@ func (x *indexedQuery) page(ctx context.Context, m uint32, st query.State) (page
 		page = query.Page{Rows: [][]byte{row}, Bytes: len(row)}
 		return page, x.reply(page, 0, entries), err
 	}
+	x.wanted = x.q.program.Wanted(limit, st.Mode == modeOrder)
 	streams := x.q.program.Streams() || st.Mode == modeOrder
 	from, last := "", ""
 	if streams {
 		from = st.After
 	}
+	// Over several logical partitions the service reads one range after the other, a page of each, and does not look ahead: a full page has a
+	// continuation, the last one may be empty.
+	x.apart = x.q.across && streams && x.q.program.Facts().CrossDocument() == ""
 	docs := func(yield func(query.Doc, error) bool) {
 		for d, err := range x.documents(ctx, st.Mode, from) {
-			last = d.Key
+			last, x.q.loaded = d.Key, x.q.loaded+len(d.JSON)
 			if !yield(d, err) {
 				return
 			}
@@ -206,8 +222,7 @@ func (x *indexedQuery) page(ctx context.Context, m uint32, st query.State) (page
 	if err != nil {
 		return query.Page{}, nil, err
 	}
-	if page.Next == nil && x.q.across && len(page.Rows) == limit && streams && x.q.program.Facts().CrossDocument() == "" {
-		// Over several logical partitions the service does not look ahead: a full page has a continuation, the last one may be empty.
+	if page.Next == nil && (x.paused || x.apart && len(page.Rows) == limit) {
 		page.Next = &query.State{After: last, Mode: st.Mode}
 	}
 	entries := 0

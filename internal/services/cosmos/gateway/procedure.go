@@ -88,7 +88,7 @@ func (c *call) setLog(log string) {
 func (g *Gateway) job(c *call, con *catalog.Container, kind scripts.Kind, s *catalog.Script) scripts.Job {
 	return scripts.Job{
 		Kind: kind, Name: s.Name, Body: s.Body, SelfLink: con.RID().SelfLink(), AltLink: con.Derived.Path, Now: c.now,
-		Logging: c.isTrue("X-Ms-Documentdb-Script-Enable-Logging"), Quota: resourceQuota[0],
+		Logging: c.isTrue("X-Ms-Documentdb-Script-Enable-Logging"), Quota: con.Derived.Quota[0],
 	}
 }
 

@@ -21,6 +21,8 @@ type parsedQuery struct {
 
 	plan    *index.Plan // how its documents were found
 	finders []*items.Finder
+	loaded  int           // bytes of the documents that were looked at
+	calls   time.Duration // in user-defined functions
 }
 
 // parseQuery reads {"query": "...", "parameters": [{"name": "@x", "value": ...}]}.

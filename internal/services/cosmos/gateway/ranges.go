@@ -127,13 +127,13 @@ func (g *Gateway) states(ctx context.Context, c *call, ranges []items.Range) ([]
 	return out, nil
 }
 
-// How long a request waits for a split to end that moves what it is about.
+// How long a request waits for a split or merge to end that moves what it is about.
 const (
 	moveWait  = 10 * time.Second
 	moveTries = 100
 )
 
-// steady makes a handler that runs again when a split took its range away while it ran. The handler must not have written anything by then.
+// steady makes a handler that runs again when a split or merge took its range away while it ran. The handler must not have written anything by then.
 func (g *Gateway) steady(h handler) handler {
 	return func(ctx context.Context, c *call) (out any, err error) {
 		err = g.steadily(ctx, c, func() (err error) {
@@ -172,5 +172,5 @@ func (g *Gateway) steadily(ctx context.Context, c *call, fn func() error) error 
 	if fault.Is(documentError(err), fault.NotFound) {
 		return documentError(err)
 	}
-	return &fault.Error{Kind: fault.Unavailable, Code: "ServiceUnavailable", Message: "The partition key range is being split. Try again.", RetryAfter: time.Second, Cause: err}
+	return &fault.Error{Kind: fault.Unavailable, Code: "ServiceUnavailable", Message: "The partition key range is being split or merged. Try again.", RetryAfter: time.Second, Cause: err}
 }

@@ -177,6 +177,12 @@ func (c *call) dataAction(to addressed) string {
 		}
 	case "conflicts":
 		return ActionConflicts
+	case "operations":
+		return ActionDelete // of all documents of a partition key
+	case "clientencryptionkeys":
+		if reads {
+			return ActionMetadata
+		}
 	}
 	return ""
 }

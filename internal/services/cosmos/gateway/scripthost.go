@@ -10,6 +10,7 @@ import (
 
 	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/catalog"
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/index"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/items"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/pkey"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/query"
@@ -40,9 +41,9 @@ func (x *scriptHost) Call(ctx context.Context, op string, args []string) ([]byte
 	}
 	switch op {
 	case "create", "upsert":
-		reply, err = x.create(ctx, op, arg(0), arg(1), arg(2))
+		reply, err = x.create(ctx, op, arg(0), arg(1), arg(2), arg(3))
 	case "replace":
-		reply, err = x.replace(ctx, arg(0), arg(1), arg(2))
+		reply, err = x.replace(ctx, arg(0), arg(1), arg(2), arg(3))
 	case "delete":
 		reply, err = x.remove(ctx, arg(0), arg(1))
 	case "read":
@@ -153,22 +154,30 @@ func written(out items.Outcome, err error) (scripts.Reply, error) {
 	return scripts.Reply{Body: out.Text, Options: &scripts.Options{ETag: out.ETag}}, err
 }
 
-func (x *scriptHost) create(ctx context.Context, op, link, text, etag string) (scripts.Reply, error) {
+func (x *scriptHost) create(ctx context.Context, op, link, text, etag, action string) (scripts.Reply, error) {
 	if err := x.containerLink(link); err != nil {
+		return scripts.Reply{}, err
+	}
+	directive, err := parseDirective(action)
+	if err != nil {
 		return scripts.Reply{}, err
 	}
 	doc, err := x.parse(text)
 	if err != nil {
 		return scripts.Reply{}, err
 	}
-	w := items.Write{Op: items.Create, ID: doc.ID, Doc: doc}
+	w := items.Write{Op: items.Create, ID: doc.ID, Doc: doc, Directive: directive}
 	if op == "upsert" {
 		w.Op, w.IfMatch = items.Upsert, etag
 	}
 	return written(x.do(ctx, w))
 }
 
-func (x *scriptHost) replace(ctx context.Context, link, text, etag string) (scripts.Reply, error) {
+func (x *scriptHost) replace(ctx context.Context, link, text, etag, action string) (scripts.Reply, error) {
+	directive, err := parseDirective(action)
+	if err != nil {
+		return scripts.Reply{}, err
+	}
 	item, _, err := x.document(ctx, link)
 	if err != nil {
 		return scripts.Reply{}, err
@@ -180,7 +189,7 @@ func (x *scriptHost) replace(ctx context.Context, link, text, etag string) (scri
 	case item == nil:
 		return scripts.Reply{}, items.ErrNotFound()
 	}
-	return written(x.do(ctx, items.Write{Op: items.Replace, Number: item.Number, Doc: doc, IfMatch: etag}))
+	return written(x.do(ctx, items.Write{Op: items.Replace, Number: item.Number, Doc: doc, IfMatch: etag, Directive: directive}))
 }
 
 func (x *scriptHost) remove(ctx context.Context, link, etag string) (scripts.Reply, error) {
@@ -269,7 +278,11 @@ func (x *scriptHost) query(ctx context.Context, link, text, size, token string) 
 	if q.program.Streams() {
 		from = st.After
 	}
-	page, err := query.Run(ctx, q.program, x.documents(ctx, from), query.Limits{Items: limit, Bytes: pageBytes, Scan: pageScan, Memory: pageMemory}, st)
+	params, err := query.Params(q.params)
+	if err != nil {
+		return scripts.Reply{}, err
+	}
+	page, err := query.Run(ctx, q.program, x.documents(ctx, index.Analyze(q.query, q.program, params), from), query.Limits{Items: limit, Bytes: pageBytes, Scan: pageScan, Memory: pageMemory}, st)
 	if err != nil {
 		return scripts.Reply{}, err
 	}
@@ -286,11 +299,19 @@ func (x *scriptHost) query(ctx context.Context, link, text, size, token string) 
 	return reply, err
 }
 
-// documents lists what a query looks at: the session's documents after a key.
-func (x *scriptHost) documents(ctx context.Context, after string) iter.Seq2[query.Doc, error] {
+// documents lists what a query looks at: the session's documents after a key, through the index where that helps.
+func (x *scriptHost) documents(ctx context.Context, a *index.Analysis, after string) iter.Seq2[query.Doc, error] {
 	return func(yield func(query.Doc, error) bool) {
+		helps := true
 		for after := after; ; {
-			page, err := x.session.List(ctx, after, chunkRows, chunkBytes)
+			var page items.Page
+			var err error
+			if helps {
+				page, helps, err = x.session.Find(ctx, a, after, chunkRows, chunkBytes)
+			}
+			if err == nil && !helps {
+				page, err = x.session.List(ctx, after, chunkRows, chunkBytes)
+			}
 			if err != nil {
 				yield(query.Doc{}, err)
 				return
@@ -300,6 +321,9 @@ func (x *scriptHost) documents(ctx context.Context, after string) iter.Seq2[quer
 					return
 				}
 				after = r.Key
+			}
+			if page.Last != "" {
+				after = page.Last
 			}
 			if !page.More {
 				return

@@ -164,17 +164,15 @@ func canonical(s string, of []string) string {
 	return ""
 }
 
-// scriptSpec reads the body of a script's creation or replacement. What does not compile is refused.
-func (g *Gateway) scriptSpec(ctx context.Context, c *call, t scriptResource) (spec catalog.ScriptSpec, err error) {
-	var in struct {
-		ID        string  `json:"id"`
-		Body      *string `json:"body"`
-		Type      string  `json:"triggerType"`
-		Operation string  `json:"triggerOperation"`
-	}
-	if err := c.decode(&in); err != nil {
-		return spec, err
-	}
+// scriptBody is a script in a request.
+type scriptBody struct {
+	ID        string  `json:"id"`
+	Body      *string `json:"body"`
+	Type      string  `json:"triggerType"`
+	Operation string  `json:"triggerOperation"`
+}
+
+func (in *scriptBody) spec(k catalog.ScriptKind) (spec catalog.ScriptSpec, err error) {
 	if err := catalog.CheckName(in.ID); err != nil {
 		return spec, err
 	}
@@ -182,7 +180,7 @@ func (g *Gateway) scriptSpec(ctx context.Context, c *call, t scriptResource) (sp
 		return spec, invalid("The input content is invalid because the required properties - 'body; ' - are missing")
 	}
 	spec = catalog.ScriptSpec{Name: in.ID, Body: *in.Body}
-	if t.kind == catalog.Trigger {
+	if k == catalog.Trigger {
 		if spec.Type = canonical(in.Type, triggerTypes); spec.Type == "" {
 			return spec, invalid("The value '%s' of the property 'triggerType' is invalid; it is Pre or Post.", in.Type)
 		}
@@ -190,10 +188,36 @@ func (g *Gateway) scriptSpec(ctx context.Context, c *call, t scriptResource) (sp
 			return spec, invalid("The value '%s' of the property 'triggerOperation' is invalid; it is %s.", in.Operation, strings.Join(triggerOperations, ", "))
 		}
 	}
-	if g.Scripts == nil {
-		return spec, notImplemented("Server-side scripts")
+	return spec, nil
+}
+
+// ParseScript reads a script's JSON. It does not look at the script itself: see CheckScript.
+func ParseScript(raw json.RawMessage, k catalog.ScriptKind) (spec catalog.ScriptSpec, err error) {
+	var in scriptBody
+	if err := json.Unmarshal(raw, &in); err != nil {
+		return spec, invalid("The script is no JSON object with texts as its properties.")
 	}
-	return spec, scriptError(g.Scripts.Check(ctx, spec.Body))
+	return in.spec(k)
+}
+
+// CheckScript refuses what does not compile.
+func (g *Gateway) CheckScript(ctx context.Context, spec catalog.ScriptSpec) error {
+	if g.Scripts == nil {
+		return notImplemented("Server-side scripts")
+	}
+	return scriptError(g.Scripts.Check(ctx, spec.Body))
+}
+
+// scriptSpec reads the body of a script's creation or replacement.
+func (g *Gateway) scriptSpec(ctx context.Context, c *call, t scriptResource) (spec catalog.ScriptSpec, err error) {
+	var in scriptBody
+	if err := c.decode(&in); err != nil {
+		return spec, err
+	}
+	if spec, err = in.spec(t.kind); err != nil {
+		return spec, err
+	}
+	return spec, g.CheckScript(ctx, spec)
 }
 
 // scriptError words what a script is to blame for.

@@ -10,7 +10,8 @@ import (
 )
 
 // spot is where a list over several ranges stands: everything below the EPK at is done; above it, each stretch of EPKs has a key that its ranges are
-// read on after. A stretch is a range of the time when it was read; one that has been split since is read on in all its children.
+// read on after. A stretch is a range of the time when it was read; one that has been split since is read on in all its children, one that has been
+// merged since is read on in its part of the merged range.
 //
 // As text it is the key in the first stretch, and, unless that is the only one, "@", at, "-", the stretch's end, and for each further stretch
 // ",", its end, "=", its key.
@@ -22,7 +23,7 @@ type spot struct {
 type stretch struct{ max, after string }
 
 func parseSpot(text string) (spot, error) {
-	bad := invalid("The continuation token is invalid: it was not given out for this request.")
+	bad := invalid("Invalid Continuation Token: it was not given out for this request.")
 	after, rest, several := strings.Cut(text, "@")
 	if strings.Contains(after, ",") {
 		return spot{}, bad // no key has one; further stretches are told apart by it
@@ -53,22 +54,28 @@ func isHex(s string) bool {
 	return err == nil
 }
 
-// begin is the key that the range is to be read on after. done: it has been read.
-func (p *spot) begin(r *items.Range) (after string, done bool) {
-	if r.Max <= p.at {
-		return "", true
+// sections are what is left to be read of the ranges.
+func (p *spot) sections(ranges []items.Range, sel items.Selection) []section {
+	cuts := make([]string, len(p.stretches))
+	for i, s := range p.stretches {
+		cuts[i] = s.max
 	}
-	for _, s := range p.stretches {
-		if s.max > r.Min {
-			return s.after, false
-		}
-	}
-	return "", false
+	return sections(ranges, sel, p.at, cuts)
 }
 
-// suffix is what follows a key of the range in a spot's text, when only this range is read up to there.
-func (p *spot) suffix(r *items.Range, ranges int) string {
-	if ranges == 1 {
+// begin is the key that a section is to be read on after.
+func (p *spot) begin(r *section) (after string) {
+	for _, s := range p.stretches {
+		if s.max > r.Min {
+			return s.after
+		}
+	}
+	return ""
+}
+
+// suffix is what follows a key of the section in a spot's text, when of the ranges only this section is read up to there.
+func (p *spot) suffix(r *section, ranges int) string {
+	if ranges == 1 && r.whole {
 		return ""
 	}
 	var b strings.Builder
@@ -94,15 +101,11 @@ func (g *Gateway) list(ctx context.Context, ranges []items.Range, sel items.Sele
 		return spanPage{}, err
 	}
 	var out spanPage
-	for i := range ranges {
-		key, done := at.begin(&ranges[i])
-		if done {
-			continue
-		}
+	for _, s := range at.sections(ranges, sel) {
 		if len(out.rows) >= rows || size <= 0 {
 			return out, nil // next tells where
 		}
-		page, err := g.Items.List(ctx, ranges[i], sel, key, rows-len(out.rows), size)
+		page, err := g.Items.List(ctx, s.Range, s.sel, at.begin(&s), rows-len(out.rows), size)
 		if err != nil {
 			return spanPage{}, err
 		}
@@ -111,7 +114,7 @@ func (g *Gateway) list(ctx context.Context, ranges []items.Range, sel items.Sele
 		}
 		out.rows = append(out.rows, page.Rows...)
 		if n := len(page.Rows); n > 0 {
-			out.next = page.Rows[n-1].Key + at.suffix(&ranges[i], len(ranges))
+			out.next = page.Rows[n-1].Key + at.suffix(&s, len(ranges))
 		}
 		if page.More {
 			return out, nil

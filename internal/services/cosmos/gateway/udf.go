@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/catalog"
@@ -42,7 +43,7 @@ func (g *Gateway) withFunctions(ctx context.Context, c *call, con *catalog.Conta
 		return nil, scriptError(err)
 	}
 	env := c.environment(con, q.program)
-	env.UDF = &functions{s, bodies}
+	env.UDF = &functions{s, bodies, &q.calls}
 	q.program = q.program.With(env)
 	return s.Close, nil
 }
@@ -51,6 +52,7 @@ func (g *Gateway) withFunctions(ctx context.Context, c *call, con *catalog.Conta
 type functions struct {
 	session scripts.Session
 	bodies  map[string]string
+	took    *time.Duration
 }
 
 // Call implements query.UDF.
@@ -62,7 +64,9 @@ func (f *functions) Call(ctx context.Context, name string, args []query.Value) (
 	for i, a := range args {
 		texts[i] = string(a.AppendJSON(nil))
 	}
+	begin := time.Now() // of the metrics only
 	out, err := f.session.Call(ctx, name, texts)
+	*f.took += time.Since(begin)
 	if err != nil {
 		return query.Undefined, functionError(err)
 	}

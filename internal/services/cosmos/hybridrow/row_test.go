@@ -29,8 +29,13 @@ var rows = []struct {
 	values    []Value
 }{
 	{"all", "81 07000000 0f feffffff 000000000000f83f 03 c3a978 02 00ff 0b05 ffffffff 1406 01 7a 0307", []Value{
-		{Set: true, Int: -2}, {Set: true, Float: 1.5}, {Set: true, Bytes: []byte("éx")}, {Set: true, Bytes: []byte{0, 255}},
-		{Set: true, Int: 1<<32 - 1}, {Set: true, Bytes: []byte("z")}, {Set: true, Int: 1},
+		{Set: true, Int: -2},
+		{Set: true, Float: 1.5},
+		{Set: true, Bytes: []byte("éx")},
+		{Set: true, Bytes: []byte{0, 255}},
+		{Set: true, Int: 1<<32 - 1},
+		{Set: true, Bytes: []byte("z")},
+		{Set: true, Int: 1},
 	}},
 	{"nothing", "81 07000000 00 00000000 0000000000000000", make([]Value, 7)},
 	{"some", "81 07000000 09 01000000 0000000000000000 00 0207", []Value{{Set: true, Int: 1}, {}, {}, {Set: true, Bytes: []byte{}}, {}, {}, {Set: true}}},

@@ -66,6 +66,7 @@ const (
 // chooser finds accesses for conditions, looking at how many rows there are.
 type chooser struct {
 	sn     store.Snapshot
+	memo   *memo
 	bounds Bounds
 	usable func(l *leaf) bool
 	small  int // see Tuning
@@ -73,7 +74,16 @@ type chooser struct {
 	cap    int // rows that a range may have before it is no help; 0: to be worked out
 	used   []*leaf
 	err    error
+
+	x        *Index
+	streams  bool       // the query ends when it has enough documents
+	ordering bool       // only few documents are of help, as others are walked to in order
+	tested   []*tested  // whose terms were walked
+	index    *composite // whose entries are read
 }
+
+// little is how many documents are not worth a second index.
+func (c *chooser) little() int { return min(few, c.small) }
 
 // count is how many rows the heads have within the bounds, at most limit.
 func (c *chooser) count(h heads, limit int) (n int) {
@@ -97,15 +107,20 @@ func (c *chooser) few() bool {
 	return c.total <= c.small || c.bounds.Low != nil && c.documents(c.small+1) <= c.small
 }
 
-// documents is how many documents are within the bounds, at most limit: each has a row I|epk|id.
+// documents is about how many documents are within the bounds, at most limit: each has a row I|epk|id.
 func (c *chooser) documents(limit int) (n int) {
+	if n, ok := c.memo.documents(c.sn.LSN(), c.bounds, limit); ok {
+		return n
+	}
 	err := c.sn.Scan(store.Range{Start: append([]byte("I|"), c.bounds.Low...), End: append([]byte("I|"), c.bounds.High...)}, func(_, _ []byte) bool {
 		n++
 		return n < limit
 	})
 	if err != nil {
 		c.err = err
+		return 0
 	}
+	c.memo.counted(c.sn.LSN(), c.bounds, n, limit)
 	return n
 }
 
@@ -156,11 +171,11 @@ func (c *chooser) choose(cond condition) access {
 		return c.read(x)
 	case some:
 		var out oneOf
-		before := len(c.used)
+		before, walked := len(c.used), len(c.tested)
 		for _, y := range x {
 			a := c.choose(y)
 			if a == nil {
-				c.used = c.used[:before]
+				c.used, c.tested = c.used[:before], c.tested[:walked]
 				return nil
 			}
 			out = append(out, a)
@@ -168,6 +183,8 @@ func (c *chooser) choose(cond condition) access {
 		return out
 	case every:
 		return c.chooseAll(x)
+	case *tested:
+		return c.test(x, nil)
 	}
 	return nil
 }
@@ -177,7 +194,7 @@ func (c *chooser) chooseAll(x every) access {
 	var equal []heads
 	var leaves []*leaf
 	var rest every
-	best, fewest := -1, few
+	best, fewest := -1, c.little()
 	for _, y := range x {
 		l, ok := y.(*leaf)
 		if !ok || !c.usable(l) {
@@ -189,7 +206,7 @@ func (c *chooser) chooseAll(x every) access {
 			rest = append(rest, y)
 			continue
 		}
-		if n := c.count(h, few); n < fewest {
+		if n := c.count(h, c.little()); n < fewest {
 			best, fewest = len(equal), n
 		}
 		equal, leaves = append(equal, h), append(leaves, l)
@@ -198,30 +215,52 @@ func (c *chooser) chooseAll(x every) access {
 		c.used = append(c.used, leaves[best])
 		return equal[best]
 	}
+	if a := c.composite(x); a != nil || c.err != nil {
+		return a
+	}
 	var out allOf
 	for i, h := range equal {
 		out = append(out, h)
 		c.used = append(c.used, leaves[i])
 	}
+	var tests []*tested
 	for _, y := range rest {
-		if a := c.choose(y); a != nil {
+		if t, ok := y.(*tested); ok {
+			tests = append(tests, t)
+		} else if a := c.choose(y); a != nil {
 			out = append(out, a)
 		}
 	}
 	switch len(out) {
 	case 0:
-		return nil
+		return c.firstTest(x, tests)
 	case 1:
 		return out[0]
 	}
 	return out
 }
 
+// firstTest is the first of the tested conditions that helps, where nothing else does.
+func (c *chooser) firstTest(x every, tests []*tested) access {
+	for _, t := range tests {
+		var within []span
+		for _, y := range x {
+			if l, ok := y.(*leaf); ok && l.hash == t.hash && l.path.single() {
+				within = l.spans
+			}
+		}
+		if a := c.test(t, within); a != nil || c.err != nil {
+			return a
+		}
+	}
+	return nil
+}
+
 // read reads the rows of a range; nil if they are too many to be of help.
 func (c *chooser) read(l *leaf) access {
-	out, whole := c.rows(l, few)
+	out, whole := c.rows(l, c.little())
 	if !whole && c.err == nil {
-		if most := c.rangeCap(); most > few {
+		if most := c.rangeCap(); most > c.little() {
 			out, whole = c.rows(l, most)
 		}
 	}

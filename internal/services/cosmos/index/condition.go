@@ -31,6 +31,30 @@ func (some) condition()  {}
 
 // of works out the condition of an expression that must be true.
 func (n *names) of(e query.Expr) condition {
+	c := n.direct(e)
+	if x, ok := e.(*query.Binary); c == nil || ok && x.Op == "OR" && needsTests(c) {
+		if t := n.tested(e); t != nil {
+			return t
+		}
+	}
+	return c
+}
+
+// needsTests tells whether some part of a condition is a tested one.
+func needsTests(c condition) bool {
+	switch x := c.(type) {
+	case *tested:
+		return true
+	case every:
+		return slices.ContainsFunc(x, needsTests)
+	case some:
+		return slices.ContainsFunc(x, needsTests)
+	}
+	return false
+}
+
+// direct is a condition whose documents are found by spans of terms.
+func (n *names) direct(e query.Expr) condition {
 	switch x := e.(type) {
 	case *query.Binary:
 		return n.binary(x)
@@ -113,6 +137,10 @@ func (n *names) binary(x *query.Binary) condition {
 func merged(in every) condition {
 	var out every
 	for _, c := range in {
+		if t, ok := c.(*tested); ok {
+			out = withTest(out, t)
+			continue
+		}
 		l, ok := c.(*leaf)
 		if !ok || !l.path.single() {
 			out = append(out, c)
@@ -136,6 +164,17 @@ func merged(in every) condition {
 		return out[0]
 	}
 	return out
+}
+
+// withTest adds a test to those of its path.
+func withTest(list every, t *tested) every {
+	for i, c := range list {
+		if o, ok := c.(*tested); ok && o.hash == t.hash {
+			list[i] = &tested{leaf: o.leaf, tests: append(slices.Clip(o.tests), t.tests...), shapes: o.shapes && t.shapes}
+			return list
+		}
+	}
+	return append(list, t)
 }
 
 // union joins leaves of one path.

@@ -53,7 +53,7 @@ func (p *Policy) Extract(text []byte, ts int64) (*Rows, error) {
 		x = new(extractor)
 	}
 	defer p.extractors.Put(x)
-	*x = extractor{p: p, b: text, buf: x.buf[:0], ends: x.ends[:0], nodes: x.nodes[:0], hashes: x.hashes[:0], parser: x.parser}
+	*x = extractor{p: p, b: text, buf: x.buf[:0], ends: x.ends[:0], nodes: x.nodes[:0], hashes: x.hashes[:0], list: x.list[:0], dict: x.dict[:0], parser: x.parser}
 	x.values = make([][]byte, p.compositePaths())
 	if !x.document(ts) {
 		return nil, errText
@@ -83,6 +83,8 @@ type extractor struct {
 	hashes []uint64 // of all nodes that are not in arrays
 	values [][]byte // of the composite indexes' paths, one index after the other
 	part   bool     // nodes lacks some
+	list   [][]byte // the heads, to be sorted
+	dict   []byte   // room for what the shape stands for
 	parser *fastjson.Parser
 }
 
@@ -154,11 +156,17 @@ func (x *extractor) value(h uint64, n *node, r rule, depth int, inArray, forced 
 	}
 	c := x.b[x.i]
 	if c == '{' || c == '[' {
-		if !inArray {
-			x.note(h, map[bool]class{true: object, false: array}[c == '{'], depth)
-			x.keep(h, []byte{map[bool]byte{true: typeObject, false: typeArray}[c == '{']})
-		}
+		kind, value := array, byte(typeArray)
 		if c == '{' {
+			kind, value = object, typeObject
+		}
+		if !inArray {
+			x.note(h, kind, depth)
+			if len(x.values) > 0 {
+				x.keep(h, []byte{value})
+			}
+		}
+		if kind == object {
 			return x.object(h, n, r, depth, inArray)
 		}
 		return x.array(h, n, r, depth)
@@ -309,16 +317,29 @@ func (x *extractor) term() bool {
 		x.i += 4
 		x.buf = append(x.buf, typeNull)
 	case c == '-' || c >= '0' && c <= '9':
-		start := x.i
-		for x.i < len(x.b) && bytes.IndexByte([]byte("+-.0123456789eE"), x.b[x.i]) >= 0 {
-			x.i++
-		}
-		f, _ := fastfloat.Parse(string(x.b[start:x.i])) // as the query engine reads it
-		x.buf = appendNumber(x.buf, f)
+		x.buf = appendNumber(x.buf, x.number())
 	default:
 		return false
 	}
 	return x.i <= len(x.b)
+}
+
+// number reads a number as the query engine does.
+func (x *extractor) number() float64 {
+	start, whole := x.i, int64(0)
+	for x.i < len(x.b) && x.b[x.i] >= '0' && x.b[x.i] <= '9' {
+		whole = 10*whole + int64(x.b[x.i]-'0') // means nothing if there are more than 15 digits
+		x.i++
+	}
+	digits := x.i - start
+	for x.i < len(x.b) && (x.b[x.i] >= '0' && x.b[x.i] <= '9' || x.b[x.i] == '.' || x.b[x.i] == '-' || x.b[x.i] == '+' || x.b[x.i]|0x20 == 'e') {
+		x.i++
+	}
+	if x.i-start == digits && digits <= 15 {
+		return float64(whole)
+	}
+	f, _ := fastfloat.Parse(string(x.b[start:x.i]))
+	return f
 }
 
 // str reads a string and decodes it as the query engine does.
@@ -413,24 +434,25 @@ func invert(b []byte) {
 	}
 }
 
-// rows sorts the heads, drops what is there twice, and adds the shape.
+// rows sorts the heads, drops what is there twice, and adds the shape. What it returns is in memory of its own, in one piece.
 func (x *extractor) rows() *Rows {
-	r := &Rows{}
-	r.shape, r.dict = x.shape()
-	x.buf = append(append(x.buf, 's', '|'), r.shape...)
+	hash := x.shape()
+	x.buf = binary.BigEndian.AppendUint64(append(x.buf, 's', '|'), hash)
 	x.ends = append(x.ends, len(x.buf))
-	list := make([][]byte, len(x.ends))
 	start := 0
-	for i, end := range x.ends {
-		list[i], start = x.buf[start:end], end
+	for _, end := range x.ends {
+		x.list, start = append(x.list, x.buf[start:end]), end
 	}
-	slices.SortFunc(list, bytes.Compare)
-	r.heads, r.ends = make([]byte, 0, len(x.buf)), make([]int, 0, len(list))
-	for i, h := range list {
-		if i == 0 || !bytes.Equal(h, list[i-1]) {
+	slices.SortFunc(x.list, bytes.Compare)
+	r := &Rows{heads: make([]byte, 0, len(x.buf)+len(x.dict)+8), ends: make([]int, 0, len(x.list))}
+	for i, h := range x.list {
+		if i == 0 || !bytes.Equal(h, x.list[i-1]) {
 			r.heads = append(r.heads, h...)
 			r.ends = append(r.ends, len(r.heads))
 		}
 	}
+	n := len(r.heads)
+	rest := append(binary.BigEndian.AppendUint64(r.heads, hash), x.dict...)
+	r.heads, r.shape, r.dict = rest[:n:n], rest[n:n+8:n+8], rest[n+8:len(rest):len(rest)]
 	return r
 }

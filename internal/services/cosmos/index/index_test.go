@@ -196,14 +196,3 @@ func FuzzExtract(f *testing.F) {
 		t.Fatalf("%q: no term of a", text)
 	})
 }
-
-func BenchmarkExtract(b *testing.B) {
-	text := []byte(`{"id":"1","pk":"a","name":"Contoso","tags":["a","b","c"],"address":{"street":"1 Main Street","city":"Redmond","zip":98052},"text":"` + strings.Repeat("x", 800) + `"}`)
-	p := policy(b, `{"includedPaths":[{"path":"/*"}]}`)
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := p.Extract(text, 1); err != nil {
-			b.Fatal(err)
-		}
-	}
-}

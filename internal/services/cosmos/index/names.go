@@ -13,19 +13,20 @@ type names struct {
 	bound  bool // the container has been named
 	lost   bool // some part of an AND is in no condition
 	params map[string]query.Value
+	text   string // of the whole query
 }
 
-func newNames(from query.Collection, params map[string]query.Value) *names {
-	n := &names{paths: map[string]Path{}, others: map[string]bool{}, params: params}
-	if from != nil {
-		n.add(from)
+func newNames(q *query.Query, params map[string]query.Value) *names {
+	n := &names{paths: map[string]Path{}, others: map[string]bool{}, params: params, text: q.Text}
+	if q.From != nil {
+		n.add(q.From)
 	}
 	return n
 }
 
 // inner are the names in a subquery.
 func (n *names) inner(from query.Collection) *names {
-	in := &names{paths: map[string]Path{}, others: map[string]bool{}, bound: n.bound, params: n.params}
+	in := &names{paths: map[string]Path{}, others: map[string]bool{}, bound: n.bound, params: n.params, text: n.text}
 	for k, v := range n.paths {
 		in.paths[k] = v
 	}

@@ -19,18 +19,24 @@ type Analysis struct {
 	order  []orderedPath
 	// sorts: the query has an ORDER BY over paths of the document.
 	sorts   bool
+	exact   bool // the condition is the whole of WHERE, and its leaves are exact
+	streams bool // pages are made of the first documents that pass
 	follows bool // documents in that order make its rows in order
 	counts  bool
 }
 
 // Analyze looks at a query that compiled.
 func Analyze(q *query.Query, p *query.Program, params map[string]query.Value) *Analysis {
-	a := &Analysis{follows: p.CanFollow(), counts: q.CountsAll(p)}
-	n := newNames(q.From, params)
+	a := &Analysis{streams: p.Streams(), follows: p.CanFollow(), exact: q.Where == nil, counts: q.CountsAll(p)}
+	n := newNames(q, params)
 	if q.Where != nil {
 		a.cond = n.of(q.Where)
 		a.leaves = leavesOf(a.cond, nil)
 		a.counts = a.counts && !n.lost
+		a.exact = !n.lost && a.cond != nil && !needsTests(a.cond)
+		for _, l := range a.leaves {
+			a.exact = a.exact && l.exact
+		}
 	}
 	a.sorts = len(q.OrderBy) > 0 && p.Facts().OrderBy
 	for _, item := range q.OrderBy {
@@ -48,6 +54,8 @@ func leavesOf(c condition, out []*leaf) []*leaf {
 	switch x := c.(type) {
 	case *leaf:
 		return append(out, x)
+	case *tested:
+		return append(out, &x.leaf)
 	case every:
 		for _, y := range x {
 			out = leavesOf(y, out)
@@ -67,7 +75,10 @@ func (p *Policy) CheckOrder(a *Analysis) error {
 		return nil
 	case len(a.order) == 1 && !p.Includes(a.order[0].path) && !p.system(a.order[0].path):
 		return fault.New(fault.Invalid, "BadRequest", "The index path corresponding to the specified order-by item is excluded.")
-	case len(a.order) > 1 && p.composite(a.order) == nil:
+	case len(a.order) > 1:
+		if c, _ := p.composite(a.order, never); c != nil {
+			return nil
+		}
 		return fault.New(fault.Invalid, "BadRequest", "The order by query does not have a corresponding composite index that it can be served from.")
 	}
 	return nil
@@ -76,27 +87,6 @@ func (p *Policy) CheckOrder(a *Analysis) error {
 // system properties can be sorted by, although they have no terms here.
 func (p *Policy) system(path Path) bool {
 	return !p.None && len(path) == 1 && hidden([]byte(path[0].name)) && path[0].name != "_etag"
-}
-
-// composite finds the composite index with the order, or with its reverse.
-func (p *Policy) composite(order []orderedPath) *composite {
-	if p == nil || p.None {
-		return nil
-	}
-	for i := range p.composites {
-		c := &p.composites[i]
-		if len(c.paths) != len(order) {
-			continue
-		}
-		same := true
-		for j := range order {
-			same = same && c.paths[j].hash == order[j].hash && (c.paths[j].desc != order[j].desc) == (c.paths[0].desc != order[0].desc)
-		}
-		if same {
-			return c
-		}
-	}
-	return nil
 }
 
 // Kind is how a plan finds documents.
@@ -115,7 +105,11 @@ type Plan struct {
 	bounds Bounds
 	access access
 	walk   *walk
-	// Used are the paths whose terms are read, as index metrics write them; Composite the entries of the composite index that is.
+	// Exact: the documents are those of the answer, but for some whose properties the index does not tell apart.
+	Exact bool
+	// Used are the paths whose terms are read, as index metrics write them, Walked those of which all terms are; Composite are the entries of the composite
+	// index that is used.
+	Walked    []string
 	Used      []string
 	Composite []string
 	// Missed are the paths of the query that the policy excludes.
@@ -140,7 +134,7 @@ func (t Tuning) GatherFirst() int { return cmp.Or(t.Gather, 1000) }
 // Choose plans a query over the documents within bounds; total is how many the range has. unordered rules out a walk, which has turned out not to work.
 func (x *Index) Choose(sn store.Snapshot, a *Analysis, b Bounds, total int, unordered bool, t Tuning) (*Plan, error) {
 	p := &Plan{bounds: b}
-	c := chooser{sn: sn, bounds: b, small: t.small(), total: total, usable: func(l *leaf) bool { return x.includes(l.path) }}
+	c := chooser{x: x, streams: a.streams, sn: sn, memo: &x.memo, bounds: b, small: t.small(), total: total, usable: func(l *leaf) bool { return x.includes(l.path) }}
 	for _, l := range a.leaves {
 		if !c.usable(l) {
 			p.Missed = append(p.Missed, spec(l.path))
@@ -150,30 +144,45 @@ func (x *Index) Choose(sn store.Snapshot, a *Analysis, b Bounds, total int, unor
 		return p, nil
 	}
 	if a.follows && !unordered && !c.few() {
-		c.cap = c.small
-		if p.access = c.choose(a.cond); p.access == nil || c.estimate(p.access) > c.small {
-			w, err := x.walk(sn, a, b, p)
-			if err != nil {
-				return nil, err
-			}
-			if w != nil {
-				p.Kind, p.walk, p.access = Order, w, nil
-				return p, c.err
-			}
+		w, err := x.walk(sn, a, b)
+		if err != nil {
+			return nil, err
 		}
-		c.used, c.cap = nil, 0
+		all := w != nil && w.covers(a.cond)
+		if w != nil && !all { // few documents are rather sorted than walked to
+			c.ordering, c.cap = true, c.small
+			p.access = c.choose(a.cond)
+		}
+		if w != nil && (p.access == nil || c.estimate(p.access) > c.small) {
+			p.Kind, p.walk, p.access, p.Exact = Order, w, nil, all && a.exact
+			p.note(w.leaves, nil, w.composite)
+			return p, c.err
+		}
+		c.used, c.tested, c.index, c.ordering, c.cap = nil, nil, nil, false, 0
 	}
 	if p.access = c.choose(a.cond); p.access == nil || c.err != nil {
 		return p, c.err
 	}
 	p.Kind = Filter
-	for _, l := range c.used {
-		p.Used = append(p.Used, spec(l.path))
-	}
-	if mark := append([]byte("s|"), unindexed...); c.count(heads{mark}, 1) > 0 {
-		p.access = oneOf{p.access, heads{mark}}
+	p.note(c.used, c.tested, c.index)
+	if c.marked() {
+		p.access = oneOf{p.access, heads{unindexedHead}}
 	}
 	return p, c.err
+}
+
+// note tells the metrics what is used.
+func (p *Plan) note(used []*leaf, walked []*tested, index *composite) {
+	if index != nil {
+		p.Composite = index.names()
+	} else {
+		for _, l := range used {
+			p.Used = append(p.Used, spec(l.path))
+		}
+	}
+	for _, t := range walked {
+		p.Walked = append(p.Walked, spec(t.path))
+	}
 }
 
 // includes tells whether every document that is indexed has its terms of the path: both policies have it, while one replaces the other.
@@ -207,8 +216,8 @@ func (c *chooser) estimate(a access) int {
 }
 
 // walk plans to go through documents in the order of ORDER BY; nil if the index does not have it.
-func (x *Index) walk(sn store.Snapshot, a *Analysis, b Bounds, p *Plan) (*walk, error) {
-	shapes, err := readShapes(sn, b)
+func (x *Index) walk(sn store.Snapshot, a *Analysis, b Bounds) (*walk, error) {
+	shapes, err := x.shapes(sn, b)
 	if shapes == nil || err != nil {
 		return nil, err
 	}
@@ -217,22 +226,21 @@ func (x *Index) walk(sn store.Snapshot, a *Analysis, b Bounds, p *Plan) (*walk, 
 			return nil, nil
 		}
 	}
-	if len(a.order) > 1 {
-		return x.walkComposite(a, p), nil
+	if w := x.walkComposite(a); w != nil || len(a.order) > 1 {
+		return w, nil
 	}
 	o := a.order[0]
 	if !x.includes(o.path) {
 		return nil, nil
 	}
-	p.Used = append(p.Used, spec(o.path))
 	w := &walk{head: (&leaf{hash: o.hash}).head(nil), masks: []byte{0}, reverse: o.desc, down: o.desc}
 	for _, l := range a.required() {
 		if l.hash == o.hash {
-			w.spans = l.spans
+			w.spans, w.leaves = l.spans, []*leaf{l}
 			return w, nil
 		}
 	}
-	w.any = true
+	w.any, w.leaves = true, []*leaf{{path: o.path, hash: o.hash}}
 	w.spans = []span{{[]byte{typeNull}, []byte{typeEnd}}}
 	for _, s := range shapes {
 		switch s.at(o.path) {
@@ -263,34 +271,20 @@ func (a *Analysis) required() []*leaf {
 	return nil
 }
 
-func (x *Index) walkComposite(a *Analysis, p *Plan) *walk {
-	c := x.Current.composite(a.order)
-	if c == nil || x.Changing && x.Target.composite(a.order) != c && (x.Target.composite(a.order) == nil || x.Target.composite(a.order).hash != c.hash) {
-		return nil
-	}
-	w := &walk{
-		head: c.head(), spans: []span{{nil, []byte{0xff}}},
-		reverse: c.paths[0].desc != a.order[0].desc, down: a.order[0].desc,
-	}
-	for _, o := range c.paths {
-		mask, order := byte(0), " ASC"
-		if o.desc {
-			mask, order = 0xff, " DESC"
-		}
-		w.masks = append(w.masks, mask)
-		p.Composite = append(p.Composite, o.path.String()+order)
-	}
-	return w
-}
-
-func (c *composite) head() []byte {
-	h := (&leaf{hash: c.hash}).head(nil)
-	h[0] = 'c'
-	return h
-}
-
 // maxShapes is up to how many shapes they are a help.
 const maxShapes = 256
+
+// shapes are those of the documents within bounds.
+func (x *Index) shapes(sn store.Snapshot, b Bounds) ([]*shape, error) {
+	if out, ok := x.memo.shapes(sn.LSN(), b); ok {
+		return out, nil
+	}
+	out, err := readShapes(sn, b)
+	if err == nil {
+		x.memo.found(sn.LSN(), b, out)
+	}
+	return out, err
+}
 
 // readShapes lists the shapes of the documents within bounds, that of unindexed ones included; nil if they are too many.
 func readShapes(sn store.Snapshot, b Bounds) ([]*shape, error) {
@@ -340,6 +334,9 @@ type Candidate struct {
 	Key    string // its place in the plan's order, as text
 }
 
+// Counts tells whether Count may have an answer.
+func (a *Analysis) Counts() bool { return a.counts }
+
 // Count is how many documents the query is about, where the rows of the index alone tell: its condition is one that its rows meet exactly.
 func (x *Index) Count(sn store.Snapshot, a *Analysis, b Bounds) (n uint64, ok bool, err error) {
 	if !a.counts || x.Current == nil || x.Current.None {
@@ -349,7 +346,7 @@ func (x *Index) Count(sn store.Snapshot, a *Analysis, b Bounds) (n uint64, ok bo
 	if !isLeaf || !l.exact || !x.includes(l.path) {
 		return 0, false, nil
 	}
-	shapes, err := readShapes(sn, b)
+	shapes, err := x.shapes(sn, b)
 	if shapes == nil || err != nil {
 		return 0, false, err
 	}
@@ -418,23 +415,43 @@ func (p *Plan) Find(sn store.Snapshot, after string, limit int) (out []Candidate
 		return rest[:min(limit, len(rest))], limit < len(rest), nil
 	}
 	c := p.access.open(sn, p.bounds)
-	target := p.bounds.Low
+	target := slices.Clone(p.bounds.Low)
 	if len(at) > 0 {
 		target = maxBytes(target, append(at, 0))
 	}
-	for {
+	var found keyed
+	for len(found.out) < limit {
 		s, err := c.seek(target)
-		switch {
-		case err != nil:
-			return nil, false, err
-		case s == nil:
-			return out, false, nil
-		case len(out) == limit:
-			return out, true, nil
+		if s == nil || err != nil {
+			return found.candidates(), false, err
 		}
-		out = append(out, Candidate{s, hex.EncodeToString(s)})
-		target = append(append(make([]byte, 0, len(s)+1), s...), 0)
+		found.keys = hex.AppendEncode(found.keys, s)
+		found.add(s)
+		target = append(append(target[:0], s...), 0)
 	}
+	s, err := c.seek(target)
+	return found.candidates(), s != nil, err
+}
+
+// keyed collects candidates, the keys of all in one piece of memory.
+type keyed struct {
+	out  []Candidate
+	keys []byte
+	ends []int
+}
+
+// add adds a candidate, whose key was just written.
+func (k *keyed) add(suffix []byte) {
+	k.out = append(k.out, Candidate{Suffix: suffix})
+	k.ends = append(k.ends, len(k.keys))
+}
+
+func (k *keyed) candidates() []Candidate {
+	all, start := string(k.keys), 0
+	for i, end := range k.ends {
+		k.out[i].Key, start = all[start:end], end
+	}
+	return k.out
 }
 
 func errToken() error {
@@ -451,8 +468,11 @@ func (p *Plan) follow(sn store.Snapshot, at []byte, limit int) (out []Candidate,
 		after = &pl
 	}
 	list, more, err := p.walk.read(sn, p.bounds, after, limit)
+	found := keyed{out: make([]Candidate, 0, len(list)), ends: make([]int, 0, len(list))}
+	var room [store.MaxKey]byte
 	for _, d := range list {
-		out = append(out, Candidate{d.suffix, hex.EncodeToString(place{d.group, d.number}.encode())})
+		found.keys = hex.AppendEncode(found.keys, place{d.group, d.number}.append(room[:0]))
+		found.add(d.suffix)
 	}
-	return out, more, err
+	return found.candidates(), more, err
 }

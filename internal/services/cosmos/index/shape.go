@@ -16,7 +16,8 @@ const (
 
 const shapeVersion = 1
 
-func (x *extractor) shape() (hash, dict []byte) {
+// shape works out the document's shape and leaves in dict what it stands for.
+func (x *extractor) shape() (hash uint64) {
 	flags := byte(0)
 	if x.part {
 		flags |= shapePart
@@ -33,15 +34,11 @@ func (x *extractor) shape() (hash, dict []byte) {
 		}
 		return 1
 	})
-	dict = append(make([]byte, 0, 3+9*len(x.nodes)), 'H', shapeVersion, flags)
+	x.dict = append(x.dict, 'H', shapeVersion, flags)
 	for _, n := range x.nodes {
-		dict = append(binary.BigEndian.AppendUint64(dict, n.hash), byte(n.class))
+		x.dict = append(binary.BigEndian.AppendUint64(x.dict, n.hash), byte(n.class))
 	}
-	h := childHash(rootHash, dict)
-	if h == 0 {
-		h = 1
-	}
-	return binary.BigEndian.AppendUint64(nil, h), dict
+	return max(childHash(rootHash, x.dict), 1)
 }
 
 // Shape tells which properties a group of documents has.

@@ -73,6 +73,7 @@ type Index struct {
 	State
 	Current *Policy // nil: no document has rows
 	Target  *Policy // nil: no change is under way
+	memo    memo
 }
 
 // Texts are a range's policies as stored.

@@ -132,7 +132,7 @@ func decodeValue(b []byte) (v query.Value, cut bool, err error) {
 		} else {
 			bits = ^bits
 		}
-		return query.Stored(math.Float64frombits(bits)), false, nil
+		return query.Number(math.Float64frombits(bits)), false, nil
 	case typeString:
 		s := make([]byte, 0, n)
 		for i := 1; i < n-2; i++ {

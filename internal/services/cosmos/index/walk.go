@@ -22,6 +22,22 @@ type walk struct {
 	down      bool   // numbers fall within a group
 	undefined heads  // rows of documents without the property: before the others, or behind them in reverse
 	any       bool   // undefined counts, even if it is empty
+
+	composite *composite // whose entries are walked; nil: terms of a path
+	leaves    []*leaf    // conditions that the spans say all of, or at least the path
+}
+
+// covers tells whether every document of the walk meets a condition.
+func (w *walk) covers(c condition) bool {
+	switch x := c.(type) {
+	case nil:
+		return true
+	case *leaf:
+		return slices.Contains(w.leaves, x)
+	case every:
+		return !slices.ContainsFunc(x, func(y condition) bool { return !w.covers(y) })
+	}
+	return false
 }
 
 // posting is a document at its place in a walk.
@@ -38,8 +54,8 @@ type place struct {
 }
 
 // Encoded places begin with the length of the group.
-func (p place) encode() []byte {
-	b := binary.BigEndian.AppendUint16(nil, uint16(len(p.group)))
+func (p place) append(b []byte) []byte {
+	b = binary.BigEndian.AppendUint16(b, uint16(len(p.group)))
 	return binary.BigEndian.AppendUint64(append(b, p.group...), p.number)
 }
 
@@ -136,7 +152,9 @@ func (r *walker) sort() {
 
 // flush ends a group.
 func (r *walker) flush() {
-	r.sort()
+	if len(r.group) > 1 {
+		r.sort()
+	}
 	for _, p := range r.group {
 		if len(r.out) == r.max {
 			r.full = true

@@ -16,13 +16,17 @@ type buffer struct {
 
 	writes map[string][]byte // nil: deleted
 	op     map[string][]byte // of the operation that is under way, over writes
-	bytes  int               // of writes
+	// What a transaction that does the same counts: each write, however often it is to one key.
+	done, now cost
 
 	seed  maphash.Seed
 	keys  map[string]uint64 // what was read, by key
 	spans []span            // what was scanned
 	torn  bool              // the same key was read with two values
 }
+
+// cost is what a store's transaction has a limit on.
+type cost struct{ keys, bytes int }
 
 // span is a range of keys as it was scanned.
 type span struct {
@@ -50,7 +54,7 @@ func (b *buffer) Get(key []byte) ([]byte, error) {
 		return v, nil
 	}
 	v, err := b.base.Get(key)
-	if err != nil || bytes.Equal(key, rangeKey) { // the counts of the range change all the time, and are worked out anew
+	if err != nil || bytes.Equal(key, rangeKey) || isWeight(key) { // what is counted changes all the time, and is worked out anew
 		return v, err
 	}
 	sum := b.fingerprint(v)
@@ -62,6 +66,11 @@ func (b *buffer) Get(key []byte) ([]byte, error) {
 	return v, nil
 }
 
+// GetMany implements store.Tx.
+func (b *buffer) GetMany(keys [][]byte, fn func(i int, value []byte) bool) error {
+	return store.GetEach(b.Get, keys, fn)
+}
+
 func (b *buffer) fingerprint(v []byte) uint64 {
 	if v == nil {
 		return 0
@@ -71,14 +80,23 @@ func (b *buffer) fingerprint(v []byte) uint64 {
 
 // Put implements store.Tx.
 func (b *buffer) Put(key, value []byte) error {
+	b.count(key, value)
 	b.op[string(key)] = append(make([]byte, 0, len(value)), value...)
 	return nil
 }
 
 // Delete implements store.Tx.
 func (b *buffer) Delete(key []byte) error {
+	b.count(key, nil)
 	b.op[string(key)] = nil
 	return nil
+}
+
+func (b *buffer) count(key, value []byte) {
+	if !bytes.Equal(key, rangeKey) { // written once, at the end
+		b.now.keys++
+		b.now.bytes += len(key) + len(value)
+	}
 }
 
 // DeleteRange implements store.Tx.
@@ -183,12 +201,14 @@ func (b *buffer) ownKeys(r store.Range) []string {
 
 // settle keeps what the operation wrote, or drops it.
 func (b *buffer) settle(keep bool) {
-	for k, v := range b.op {
-		if keep {
-			b.bytes += len(k) + len(v) - len(b.writes[k])
+	if keep {
+		for k, v := range b.op {
 			b.writes[k] = v
 		}
+		b.done.keys += b.now.keys
+		b.done.bytes += b.now.bytes
 	}
+	b.now = cost{}
 	clear(b.op)
 }
 

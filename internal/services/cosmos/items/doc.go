@@ -7,10 +7,12 @@
 //	D|epk|number       the document: header and JSON text
 //	R|number           EPK of the document: the order of creation over all logical partitions, as Cosmos DB lists documents
 //	L|lsn|seq          number and EPK of the document last written at that LSN; each live document has exactly one such row
-//	T|lsn|seq          a deletion, kept while somebody follows the log (a split)
+//	L|lsn|ff|number    the same of a document that came by a merge and was not written since
+//	T|lsn|seq          a deletion, kept while somebody follows the log (a split or merge)
 //	F|lsn|seq|part     image.go: the full-fidelity change feed; f|: up to where it was trimmed
 //	B|epk|number       cut.go: a document as an export that runs is to have it
-//	S|                 split.go: how far a child is; only while it is filled
+//	S|                 split.go: how far a child is, with each parent; only while it is filled
+//	W|epk              limits.go: what a logical partition holds, in ranges that hold much; w|: up to which document that is counted
 //	E|                 the container's time to live, once it had one
 //	X|part|time|number EPK of a document that may expire: part o, by its end, if it has a ttl of its own, else part d, by its `_ts`
 //	U|epk|hash         number of the document that holds these values of a unique key
@@ -19,7 +21,7 @@
 // EPKs of one container never are prefixes of each other, so I|epk|id needs no separator. A document's number holds the range's
 // own number, the LSN of its creation and its place in that transaction; it is the last part of its `_rid` and never changes.
 //
-// LSNs of a range are those of its shard, until it comes from a split: then they go on from where its parent ended (Range.Base).
+// LSNs of a range are those of its shard, until it comes from a split or merge: then they go on from where its parents ended (Range.Base).
 //
 // Parsing and validation happen before a transaction; inside, a write is two or three reads and five puts.
 package items

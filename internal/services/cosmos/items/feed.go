@@ -1,7 +1,10 @@
 package items
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"slices"
 	"strconv"
 
 	"github.com/bulkheadhq/bulkhead/internal/store"
@@ -22,19 +25,89 @@ type FeedPage struct {
 
 // Changes reads the latest versions of the documents that were written after an LSN, in the order of their last writes: at least rows of them or
 // about size bytes, if there are as many, and whole transactions. since, unless 0, leaves out what was written before (seconds).
+//
+// A page that looked at many rows and found little ends early: Next tells how far it came, and State.LSN that there is more.
 func (s *Store) Changes(ctx context.Context, r Range, sel Selection, after uint64, since int64, rows, size int) (FeedPage, error) {
 	out := FeedPage{Next: after, State: State{Range: r}}
-	for scanned := 0; scanned < feedScans; {
+	for scanned := 0; scanned < cmp.Or(s.feedScans, feedScans); {
 		n, more, err := s.look(ctx, &out, sel, since, rows, size)
 		if err != nil || !more {
 			return out, err
 		}
-		scanned += n
 		if len(out.Rows) >= rows || size <= total(out.Rows) {
 			return out, nil
 		}
+		if scanned == 0 && sel.Bounded && sel.Low == sel.High { // the log goes on, mostly about others
+			if done, err := s.lookInPartition(ctx, &out, sel, since, rows, size); done || err != nil {
+				return out, err
+			}
+		}
+		scanned += n
 	}
 	return out, nil
+}
+
+// Bounds of a logical partition whose documents are all looked at, instead of the range's log.
+const (
+	partitionRows  = 2000
+	partitionBytes = 8 << 20
+)
+
+// lookInPartition completes a page by what one logical partition holds, if that is not much.
+func (s *Store) lookInPartition(ctx context.Context, out *FeedPage, sel Selection, since int64, rows, size int) (done bool, err error) {
+	within, err := sel.keys()
+	if err != nil {
+		return false, err
+	}
+	type found struct {
+		lsn  uint64
+		text []byte
+	}
+	var all []found
+	r := out.State.Range
+	ended := expiry{now: s.clock.Now().Unix()}
+	err = s.st.View(ctx, Shard(r.GUID), func(sn store.Snapshot) error {
+		all, out.LSN, done = all[:0], r.lsn(sn.LSN()), true
+		if err := ended.seen(&r, sn); err != nil {
+			return err
+		}
+		var bad error
+		n, sum := 0, 0
+		err := sn.Scan(within, func(_, value []byte) bool {
+			if n, sum = n+1, sum+len(value); n > partitionRows || sum > partitionBytes {
+				done = false
+				return false
+			}
+			h, text, err := decodeDocument(value)
+			if err != nil {
+				bad = err
+				return false
+			}
+			if h.lsn > out.Next && h.time >= since && !ended.ended(h) {
+				all = append(all, found{h.lsn, bytes.Clone(text)})
+			}
+			return true
+		})
+		if err == nil {
+			err = bad
+		}
+		return err
+	})
+	if !done || err != nil {
+		return false, err
+	}
+	slices.SortStableFunc(all, func(a, b found) int { return cmp.Compare(a.lsn, b.lsn) })
+	have := total(out.Rows)
+	for i, f := range all {
+		if full := len(out.Rows) >= rows || have >= size; full && i > 0 && f.lsn != all[i-1].lsn {
+			out.Next = all[i-1].lsn
+			return true, nil
+		}
+		out.Rows = append(out.Rows, withLSN(f.text, f.lsn))
+		have += len(f.text)
+	}
+	out.Next = max(out.Next, uint64(out.LSN))
+	return true, nil
 }
 
 func total(rows [][]byte) (n int) {

@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"context"
 	"encoding/hex"
+	"runtime"
 	"time"
 
-	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/index"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 )
@@ -22,6 +22,7 @@ type Finder struct {
 
 	plan       *index.Plan
 	generation uint64
+	average    int  // bytes of a document
 	gathers    bool // documents come in the order of their creation
 	// Lookup is how long finding candidates took, Candidates how many there were.
 	Lookup     time.Duration
@@ -57,17 +58,22 @@ func (f *Finder) view(ctx context.Context, fn func(sn store.Snapshot) error) err
 			if sn.LSN() == 0 {
 				return ErrNoRange
 			}
-			st, err := index.ReadState(sn)
-			if err != nil {
-				return err
-			}
-			if stale = st.Generation != x.Generation; stale {
-				return nil
-			}
-			if f.plan == nil || f.generation != st.Generation {
-				if err := f.choose(sn, x, st.Generation); err != nil {
+			totals := x.Totals(sn.LSN())
+			if totals == nil {
+				var err error
+				if totals, err = readTotals(sn, x); err != nil {
 					return err
 				}
+				if stale = totals == nil; stale {
+					return nil
+				}
+			}
+			if f.plan == nil || f.generation != x.Generation {
+				var err error
+				if f.plan, err = x.Choose(sn, f.analysis, f.bounds, totals.Documents, f.sorts, f.s.Tuning); err != nil {
+					return err
+				}
+				f.generation, f.average = x.Generation, totals.Average
 			}
 			return fn(sn)
 		})
@@ -80,18 +86,26 @@ func (f *Finder) view(ctx context.Context, fn func(sn store.Snapshot) error) err
 	}
 }
 
-func (f *Finder) choose(sn store.Snapshot, x *index.Index, generation uint64) error {
+// readTotals reads a range's totals; nil if x is not its index any more.
+func readTotals(sn store.Snapshot, x *index.Index) (*index.Totals, error) {
+	st, err := index.ReadState(sn)
+	if err != nil || st.Generation != x.Generation {
+		return nil, err
+	}
 	b, err := sn.Get(rangeKey)
 	if b == nil || err != nil {
-		return cmp.Or(err, ErrNoRange)
+		return nil, cmp.Or(err, ErrNoRange)
 	}
 	r, err := decodeRange(b)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	f.plan, err = x.Choose(sn, f.analysis, f.bounds, int(r.documents), f.sorts, f.s.Tuning)
-	f.generation = generation
-	return err
+	t := index.Totals{LSN: sn.LSN(), Documents: int(r.documents), Average: 1024}
+	if r.documents > 0 {
+		t.Average = int(r.bytes / r.documents)
+	}
+	x.Keep(t)
+	return &t, nil
 }
 
 // maxGathered is how many documents a query gathers that began by gathering.
@@ -115,16 +129,32 @@ func (f *Finder) Gather(ctx context.Context, limit int) (ok bool, err error) {
 	return ok, err
 }
 
+// How many documents one look into the store finds.
+const (
+	MaxChunk = 256
+	minChunk = 32
+)
+
+// Chunk is how many documents the first Next is to find, if so many are wanted (0: all). Where the condition is not all in the index, more may be needed.
+func (f *Finder) Chunk(wanted int) int {
+	switch {
+	case wanted == 0 || wanted > MaxChunk:
+		return MaxChunk
+	case f.plan != nil && f.plan.Exact:
+		return wanted
+	}
+	return max(wanted, minChunk)
+}
+
 // Next reads on after a row's key, as List does: in the order of keys, of effective partition key and number, or of the query's ORDER BY where the plan is
 // index.Order. index.ErrUnordered: the query has to sort.
 func (f *Finder) Next(ctx context.Context, after string, rows, size int) (Page, error) {
 	ordered := f.plan != nil && f.plan.Kind == index.Order
 	var p Page
-	var texts slab
 	var scan bool
 	ended := expiry{now: f.s.clock.Now().Unix()}
 	err := f.view(ctx, func(sn store.Snapshot) error {
-		p, texts = Page{State: State{Range: f.r, LSN: f.r.lsn(sn.LSN())}}, slab{rowsMax: rows, sizeMax: size}
+		p = Page{State: State{Range: f.r, LSN: f.r.lsn(sn.LSN())}}
 		if err := ended.seen(&f.r, sn); err != nil {
 			return err
 		}
@@ -147,29 +177,8 @@ func (f *Finder) Next(ctx context.Context, after string, rows, size int) (Page, 
 			return err
 		}
 		p.More = more
-		for i, c := range found {
-			if i > 0 && len(texts.texts) >= size {
-				p.More = true
-				break
-			}
-			p.Last = c.Key
-			b, err := sn.Get(append([]byte("D|"), c.Suffix...))
-			if err != nil {
-				return err
-			}
-			if b == nil {
-				continue // deleted since the plan was made
-			}
-			h, text, err := decodeDocument(b)
-			if err != nil {
-				return err
-			}
-			if ended.ended(h) {
-				continue
-			}
-			texts.addKey(c.Key, text)
-		}
-		return nil
+		l := loader{sn: sn, ended: &ended, average: f.average, max: size, page: &p}
+		return l.read(found)
 	})
 	if err != nil {
 		return Page{}, err
@@ -180,8 +189,8 @@ func (f *Finder) Next(ctx context.Context, after string, rows, size int) (Page, 
 		}
 		return f.s.listInKeys(ctx, f.r, f.sel, after, rows, size)
 	}
-	p.Rows = texts.rows()
 	f.Candidates += len(p.Rows)
+	runtime.Gosched() // let requests that are quick have their turn between two looks of a long query: Go would take the processor away after 10 ms only
 	return p, nil
 }
 
@@ -189,7 +198,7 @@ func (f *Finder) Next(ctx context.Context, after string, rows, size int) (Page, 
 func (s *Store) listInKeys(ctx context.Context, r Range, sel Selection, after string, rows, size int) (Page, error) {
 	cursor, err := hex.DecodeString(after)
 	if err != nil || len(cursor) > store.MaxKey-3 {
-		return Page{}, fault.New(fault.Invalid, "BadRequest", "The continuation token is invalid.")
+		return Page{}, invalidContinuation()
 	}
 	if !sel.Bounded {
 		sel = Selection{High: "FF", Bounded: true}
@@ -199,7 +208,7 @@ func (s *Store) listInKeys(ctx context.Context, r Range, sel Selection, after st
 
 // Count answers a query that only counts, if the index alone can tell. Documents that may end have to be looked at.
 func (f *Finder) Count(ctx context.Context) (n uint64, ok bool, err error) {
-	if f.r.Rules.Timed {
+	if f.r.Rules.Timed || !f.analysis.Counts() {
 		return 0, false, nil
 	}
 	err = f.view(ctx, func(sn store.Snapshot) error {
@@ -215,15 +224,4 @@ func (f *Finder) Count(ctx context.Context) (n uint64, ok bool, err error) {
 		return err
 	})
 	return n, ok, err
-}
-
-// addKey is add for a row whose key is text already.
-func (s *slab) addKey(key string, text []byte) {
-	if s.ends == nil {
-		s.ends = make([]end, 0, min(s.rowsMax, 64))
-		s.texts = make([]byte, 0, min(s.sizeMax, (len(text)+len(text)/8)*cap(s.ends)))
-	}
-	s.keys = append(s.keys, key...)
-	s.texts = append(s.texts, text...)
-	s.ends = append(s.ends, end{len(s.keys), len(s.texts)})
 }

@@ -8,7 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
+
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/pkey"
 
 	"github.com/bulkheadhq/bulkhead/internal/store"
 )
@@ -16,11 +19,13 @@ import (
 // Images are the rows of the full-fidelity change feed: what each write made of a document and what it was before, kept for the container's
 // retention. F|lsn|seq|0 holds the operation and the text after it, F|lsn|seq|1 the text before it (a value has room for one document).
 // f| holds the LSN up to which they were removed.
+//
+// In a range that came from a merge the images of its parents have F|lsn|ff|number|seq|part instead, with the number of the parent, since LSNs and places
+// of their transactions are the same; and f|1|epk holds up to where those of the EPKs from epk on had been removed (its value ends with the EPK where they end).
 const (
 	kindImage    = 'F'
 	imageVersion = 1
 	imageHead    = 2 + 1 + 1 + 8 + 8 + 1 // kind, version, operation, flags, time, previous LSN, size of the EPK
-	imageKeySize = 2 + 8 + 1 + 1
 	trimStep     = 500
 )
 
@@ -35,14 +40,66 @@ const imageExpired = 1 // flag: a deletion because the time to live had ended
 
 var trimmedKey = []byte("f|")
 
+// trims are all rows that tell what was removed.
+var trims = store.Prefix(trimmedKey)
+
+// imageIn is the key that a parent's image has in the child.
+func (p *Parent) imageIn(key []byte) []byte {
+	if !p.Joined || len(key) <= logHead || key[logHead] == joinedMark {
+		return key // one that came by a merge before is told apart by that already
+	}
+	k := append(make([]byte, 0, len(key)+1+2), key[:logHead]...)
+	k = binary.BigEndian.AppendUint16(append(k, joinedMark), p.Number)
+	return append(k, key[logHead:]...)
+}
+
+// trimIn is the row in the child that tells what a parent has removed. low and high bound the parent's EPKs.
+func (p *Parent) trimIn(key, value, low, high []byte) row {
+	if !p.Joined || len(key) != len(trimmedKey) {
+		return row{bytes.Clone(key), bytes.Clone(value)}
+	}
+	return row{append([]byte("f|\x01"), low...), append(bytes.Clone(value), high...)}
+}
+
+// trimmed tells whether images after an LSN were removed that are in a stretch of document keys.
+func trimmed(sn store.Snapshot, after uint64, within store.Range) (found bool, err error) {
+	err = sn.Scan(trims, func(key, value []byte) bool {
+		if len(value) < 8 || binary.BigEndian.Uint64(value) <= after {
+			return true
+		}
+		if len(key) > len(trimmedKey) {
+			low, high := append([]byte("D|"), key[len(trimmedKey)+1:]...), append([]byte("D|"), value[8:]...)
+			if bytes.Compare(high, within.Start) <= 0 || within.End != nil && bytes.Compare(low, within.End) >= 0 {
+				return true
+			}
+		}
+		found = true
+		return false
+	})
+	return found, err
+}
+
 // ErrTrimmed: the feed is asked for changes that are older than the container's retention.
 var ErrTrimmed = errors.New("items: these changes are kept no longer")
 
 // row is a key and its value.
 type row struct{ key, value []byte }
 
-func imageKey(lsn uint64, seq, part byte) []byte {
-	return append(binary.BigEndian.AppendUint64([]byte{kindImage, '|'}, lsn), seq, part)
+func imageKey(lsn uint64, seq uint16, part byte) []byte {
+	return append(appendSeq(binary.BigEndian.AppendUint64([]byte{kindImage, '|'}, lsn), seq), part)
+}
+
+// imagePart reads from a row's key which part it is.
+func imagePart(key []byte) (part byte, ok bool) {
+	place := key[min(logHead, len(key)):]
+	if len(place) > 3 && place[0] == joinedMark {
+		place = place[3:] // behind the number of the range it was in
+	}
+	_, rest, ok := parseSeq(place)
+	if !ok || len(rest) != 1 {
+		return 0, false
+	}
+	return rest[0], true
 }
 
 // image writes what a client's write did to a document: old is what it was (nil: it is new), text what it became (nil: it is gone).
@@ -112,9 +169,9 @@ func (s *Store) Images(ctx context.Context, r Range, sel Selection, after uint64
 			return ErrNoRange
 		}
 		out.Next = max(after, uint64(out.LSN))
-		if b, err := sn.Get(trimmedKey); err != nil {
+		if gone, err := trimmed(sn, after, within); err != nil {
 			return err
-		} else if len(b) == 8 && binary.BigEndian.Uint64(b) > after {
+		} else if gone {
 			return ErrTrimmed
 		}
 		var bad error
@@ -123,18 +180,19 @@ func (s *Store) Images(ctx context.Context, r Range, sel Selection, after uint64
 		var openLSN uint64
 		flush := func() {
 			if open != nil {
-				out.Rows = append(out.Rows, open.render(openLSN, nil))
+				out.Rows = append(out.Rows, open.render(&r, openLSN, nil))
 				open = nil
 			}
 		}
 		err := sn.Scan(afterLSN(kindImage, after), func(key, value []byte) bool {
 			im, err := decodeImage(value)
-			if err != nil || len(key) != imageKeySize {
+			part, ok := imagePart(key)
+			if err != nil || !ok {
 				bad = errors.Join(err, errors.New("items: the full-fidelity log holds something else"))
 				return false
 			}
 			lsn := binary.BigEndian.Uint64(key[2:])
-			if key[imageKeySize-1] == 0 {
+			if part == 0 {
 				flush()
 			}
 			if scanned++; lsn != last && (len(out.Rows) >= rows || sum >= size || scanned > feedScans) {
@@ -146,13 +204,13 @@ func (s *Store) Images(ctx context.Context, r Range, sel Selection, after uint64
 				return true
 			}
 			sum += len(value)
-			if key[imageKeySize-1] == 0 {
+			if part == 0 {
 				im.epk, im.text = nil, bytes.Clone(im.text)
 				open, openLSN = &im, lsn
 				return true
 			}
 			if open != nil {
-				out.Rows = append(out.Rows, open.render(lsn, im.text))
+				out.Rows = append(out.Rows, open.render(&r, lsn, im.text))
 				open = nil
 			}
 			return true
@@ -166,12 +224,15 @@ func (s *Store) Images(ctx context.Context, r Range, sel Selection, after uint64
 	return out, err
 }
 
-// render makes the feed's entry.
-func (im *imageRow) render(lsn uint64, previous []byte) []byte {
+// render makes the feed's entry. A deletion has an empty current item, and, beside the image of what was deleted, its id and partition key, as clients want
+// them (Microsoft.Azure.Cosmos.ChangeFeedMetadata).
+func (im *imageRow) render(r *Range, lsn uint64, previous []byte) []byte {
 	b := make([]byte, 0, len(im.text)+len(previous)+200)
-	b = append(b, '{')
-	if im.op != imageDelete {
-		b = append(append(append(b, `"current":`...), im.text...), ',')
+	b = append(b, `{"current":`...)
+	if im.op == imageDelete {
+		b = append(b, "{},"...)
+	} else {
+		b = append(append(b, im.text...), ',')
 	}
 	if previous != nil {
 		b = append(append(append(b, `"previous":`...), previous...), ',')
@@ -189,7 +250,8 @@ func (im *imageRow) render(lsn uint64, previous []byte) []byte {
 	if im.op == imageDelete {
 		b = append(b, `,"id":`...)
 		id, _ := json.Marshal(textID(previous)) // strings always marshal
-		b = append(b, id...)
+		b = append(append(b, id...), `,"partitionKey":`...)
+		b = appendKeys(b, r.Keys, previous)
 		if im.flags&imageExpired != 0 {
 			b = append(b, `,"timeToLiveExpired":true`...)
 		}
@@ -197,27 +259,57 @@ func (im *imageRow) render(lsn uint64, previous []byte) []byte {
 	return append(b, "}}"...)
 }
 
+// appendKeys appends an object of a document's partition key: a property for each path, without its first slash; what the document lacks is left out.
+func appendKeys(b []byte, paths []string, text []byte) []byte {
+	key, err := pkey.Extract(text, paths)
+	if err != nil {
+		return append(b, "{}"...) // a stored document is one
+	}
+	b = append(b, '{')
+	first := true
+	for i, v := range key {
+		if v.Type == pkey.Undefined {
+			continue
+		}
+		if !first {
+			b = append(b, ',')
+		}
+		first = false
+		segments, _ := pkey.SplitPath(paths[i]) // was split just now
+		name, _ := json.Marshal(strings.Join(segments, "/"))
+		b = v.AppendJSON(append(append(b, name...), ':'))
+	}
+	return append(b, '}')
+}
+
 // TrimImages removes some of the images that are older than a time, and tells whether there are more.
 func (s *Store) TrimImages(ctx context.Context, r Range, before time.Time) (more bool, err error) {
-	var last []byte
+	// By LSN, as the log is read. Where a merge brought two logs together an old image may stand behind a younger one, and waits for that.
+	var lsn, at uint64
 	n := 0
 	err = s.st.View(ctx, Shard(r.GUID), func(sn store.Snapshot) error {
-		last, n = nil, 0
-		return sn.Scan(store.Prefix([]byte{kindImage, '|'}), func(key, value []byte) bool {
+		lsn, at, n = 0, 0, 0
+		ended := true
+		err := sn.Scan(store.Prefix([]byte{kindImage, '|'}), func(key, value []byte) bool {
 			im, err := decodeImage(value)
-			if err != nil || im.time >= before.Unix() || n >= trimStep {
-				return false
+			if l := binary.BigEndian.Uint64(key[2:]); l != at {
+				if lsn, at = at, l; n >= trimStep { // all of that LSN are old
+					ended = false
+					return false
+				}
 			}
+			ended = err == nil && im.time < before.Unix()
 			n++
-			last = bytes.Clone(key)
-			return true
+			return ended
 		})
+		if ended {
+			lsn = at
+		}
+		return err
 	})
-	if last == nil || err != nil {
+	if lsn == 0 || err != nil {
 		return false, err
 	}
-	// Whole transactions: what they have after the last row is as old.
-	lsn := binary.BigEndian.Uint64(last[2:])
 	err = s.amend(ctx, r, func(tx store.Tx, rec *rangeRecord) error {
 		if rec.status != active {
 			return ErrNoRange
@@ -231,7 +323,7 @@ func (s *Store) TrimImages(ctx context.Context, r Range, before time.Time) (more
 }
 
 // copyImages copies some of the images that the parent had when the child was made. moved tells that there may be more.
-func (s *Store) copyImages(ctx context.Context, parent, child Range, at *progress) (moved bool, err error) {
+func (s *Store) copyImages(ctx context.Context, parent Parent, child Range, at *progress) (moved bool, err error) {
 	low, high, err := child.bounds()
 	if err != nil {
 		return false, err
@@ -252,7 +344,10 @@ func (s *Store) copyImages(ctx context.Context, parent, child Range, at *progres
 	if err != nil || at.Images == nil {
 		return false, err
 	}
-	return true, s.putImages(ctx, child, rows, at)
+	for i := range rows {
+		rows[i].key = parent.imageIn(rows[i].key)
+	}
+	return true, s.putImages(ctx, parent.Place, child, rows, at)
 }
 
 // scanImages reads rows of the EPKs [low, high), as many as fit into a step, and gives the key up to which it read; nil: there was nothing.
@@ -281,8 +376,12 @@ func scanImages(sn store.Snapshot, from store.Range, low, high []byte) (rows []r
 }
 
 // followImages brings the images of (after, through] into the child. Written twice they are the same.
-func (s *Store) followImages(ctx context.Context, parent, child Range, after, through uint64) error {
+func (s *Store) followImages(ctx context.Context, parent Parent, child Range, after, through uint64) error {
 	low, high, err := child.bounds()
+	if err != nil {
+		return err
+	}
+	pLow, pHigh, err := parent.bounds()
 	if err != nil {
 		return err
 	}
@@ -290,22 +389,23 @@ func (s *Store) followImages(ctx context.Context, parent, child Range, after, th
 	from.End = imageKey(through+1, 0, 0)
 	for {
 		var rows []row
-		var last, trimmed []byte
+		var last []byte
 		err = s.st.View(ctx, Shard(parent.GUID), func(sn store.Snapshot) (err error) {
 			if rows, last, err = scanImages(sn, from, low, high); err != nil {
 				return err
 			}
-			b, err := sn.Get(trimmedKey)
-			trimmed = bytes.Clone(b)
-			return err
+			for i := range rows {
+				rows[i].key = parent.imageIn(rows[i].key)
+			}
+			return sn.Scan(trims, func(key, value []byte) bool {
+				rows = append(rows, parent.trimIn(key, value, pLow, pHigh))
+				return true
+			})
 		})
 		if err != nil {
 			return err
 		}
-		if trimmed != nil {
-			rows = append(rows, row{trimmedKey, trimmed})
-		}
-		if err := s.putImages(ctx, child, rows, nil); err != nil || last == nil {
+		if err := s.putImages(ctx, parent.Place, child, rows, nil); err != nil || last == nil {
 			return err
 		}
 		from.Start = append(last, 0)
@@ -313,7 +413,7 @@ func (s *Store) followImages(ctx context.Context, parent, child Range, after, th
 }
 
 // putImages writes rows into a child, and with at how far it then is.
-func (s *Store) putImages(ctx context.Context, child Range, rows []row, at *progress) error {
+func (s *Store) putImages(ctx context.Context, place int, child Range, rows []row, at *progress) error {
 	if len(rows) == 0 && at == nil {
 		return nil
 	}
@@ -336,6 +436,6 @@ func (s *Store) putImages(ctx context.Context, child Range, rows []row, at *prog
 		if value == nil {
 			return nil
 		}
-		return tx.Put(progressKey, value)
+		return tx.Put(progressKey(place), value)
 	})
 }

@@ -316,6 +316,41 @@ func TestRecords(t *testing.T) {
 	if err != nil || got.lsn != 7 || got.time != 1234 || got.ttl != 0 || got.unique != nil || string(text) != "text" {
 		t.Errorf("version 1: %+v %s %v", got, text, err)
 	}
+	// A place that needs two bytes, and how places stand in keys: in order.
+	wide := h
+	wide.seq = 0x1234
+	if got, text, err = decodeDocument(append(wide.append(nil), "text"...)); err != nil || !reflect.DeepEqual(got, wide) || string(text) != "text" || wide.size() != len(wide.append(nil)) {
+		t.Errorf("%+v %s %v", got, text, err)
+	}
+	joined := h
+	joined.seq = joinedSeq
+	if got, _, err = decodeDocument(joined.append(nil)); err != nil || !reflect.DeepEqual(got, joined) {
+		t.Errorf("%+v %v", got, err)
+	}
+	var last []byte
+	for _, seq := range []uint16{0, 1, 99, 0x80, 0xfe, 0xff, 0x100, 0x7fff, expirySeq, expirySeq | 0x7ffe, joinedSeq} {
+		key := logKey(7, seq, 5)
+		if bytes.Compare(key, last) <= 0 {
+			t.Errorf("the place %d is not after the one before", seq)
+		}
+		last = key
+		if c, err := parseChange(key, logValue(3, nil)); err != nil || c.seq != seq || c.lsn != 7 {
+			t.Errorf("%d: %+v %v", seq, c, err)
+		}
+		if seq != joinedSeq {
+			in := Parent{Joined: true, Range: Range{Number: 9}}
+			for _, key := range [][]byte{imageKey(7, seq, 1), in.imageIn(imageKey(7, seq, 1)), in.imageIn(in.imageIn(imageKey(7, seq, 1)))} {
+				if part, ok := imagePart(key); !ok || part != 1 {
+					t.Errorf("%d: part %d of %x", seq, part, key)
+				}
+			}
+		}
+		for n := range len(key) - 1 {
+			if _, err := parseChange(key[:n+1], logValue(3, nil)); err == nil && n+1 > logHead {
+				t.Errorf("%d bytes of the key %x accepted", n+1, key)
+			}
+		}
+	}
 	r := rangeRecord{number: 5, documents: 6, bytes: 7, container: "c"}
 	if back, err := decodeRange(r.encode()); err != nil || back != r {
 		t.Errorf("%+v %v", back, err)
@@ -324,6 +359,11 @@ func TestRecords(t *testing.T) {
 	newer[1]++
 	if _, err := decodeRange(newer); !errors.Is(err, store.ErrVersion) {
 		t.Errorf("newer: %v", err)
+	}
+	for n := range wide.size() {
+		if _, _, err := decodeDocument(wide.append(nil)[:n]); err == nil {
+			t.Errorf("%d bytes of a wide one accepted", n)
+		}
 	}
 	for n := range h.size() {
 		if _, _, err := decodeDocument(h.append(nil)[:n]); err == nil {

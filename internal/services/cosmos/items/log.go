@@ -11,21 +11,22 @@ import (
 // change is one row of a range's log: a document's last write, or, while someone follows the log, a deletion.
 type change struct {
 	lsn     uint64
-	seq     uint8
+	seq     uint16
 	number  uint64
 	epk     []byte
 	deleted bool
 }
 
-// logSize is the size of the keys of log rows, which begin with "L|" or "T|".
-const logSize = 2 + 8 + 1
+// logHead is the size of the keys of log rows, which begin with "L|" or "T|", up to the place in the transaction. Those that came by a merge have a number behind it.
+const logHead = 2 + 8
 
 func parseChange(key, value []byte) (change, error) {
-	if len(key) != logSize || len(value) < numberSize {
+	seq, rest, ok := parseSeq(key[min(logHead, len(key)):])
+	if behind := map[bool]int{true: numberSize}[seq == joinedSeq]; !ok || len(rest) != behind || len(value) < numberSize {
 		return change{}, fmt.Errorf("items: log row %x is malformed", key)
 	}
 	return change{
-		lsn: binary.BigEndian.Uint64(key[2:]), seq: key[10], number: binary.BigEndian.Uint64(value), epk: bytes.Clone(value[numberSize:]), deleted: key[0] == 'T',
+		lsn: binary.BigEndian.Uint64(key[2:]), seq: seq, number: binary.BigEndian.Uint64(value), epk: bytes.Clone(value[numberSize:]), deleted: key[0] == 'T',
 	}, nil
 }
 
@@ -62,7 +63,7 @@ func changes(sn store.Snapshot, r *Range, tag byte, after uint64, rows int) (out
 // deleted notes a deletion where it counts: in the full-fidelity feed, and for who follows the log.
 func (t *transaction) deleted(p *prepared, old *stored) error {
 	if t.record.keep > t.time {
-		key := logKey(uint64(t.lsn), t.seq)
+		key := logKey(uint64(t.lsn), t.seq, old.number)
 		key[0] = 'T'
 		if err := t.tx.Put(key, logValue(old.number, p.epk)); err != nil {
 			return err

@@ -12,44 +12,62 @@ import (
 
 // Get reads one document: by id, or by number when that is not 0. A nil Item means there is none.
 func (s *Store) Get(ctx context.Context, r Range, epk, id string, number uint64) (*Item, State, error) {
-	key, err := epkBytes(epk)
-	if err != nil {
+	g := get{r: r, id: id, number: number, ended: expiry{now: s.clock.Now().Unix()}}
+	var err error
+	if g.epk, err = appendEPK(g.room[:0], epk); err != nil {
 		return nil, State{}, err
 	}
-	idk := idKey(key, id)
-	var raw []byte
-	var found uint64
-	ended := expiry{now: s.clock.Now().Unix()}
-	state := State{Range: r}
-	err = s.st.View(ctx, Shard(r.GUID), func(sn store.Snapshot) error {
-		raw, found, state.LSN = nil, number, r.lsn(sn.LSN())
-		if sn.LSN() == 0 {
-			return ErrNoRange
-		}
-		if err := ended.seen(&r, sn); err != nil {
+	err = s.st.View(ctx, Shard(r.GUID), g.view)
+	state := State{Range: r, LSN: g.lsn}
+	if g.raw == nil || err != nil {
+		return nil, state, err
+	}
+	h, text, err := decodeDocument(g.raw)
+	if err != nil || g.ended.ended(h) {
+		return nil, state, err
+	}
+	g.item = Item{Number: g.found, LSN: h.lsn, ETag: quoteETag(h.etag), Time: h.time, Text: text}
+	return &g.item, state, nil
+}
+
+// get is one Get on its way; all it needs is one allocation.
+type get struct {
+	r      Range
+	epk    []byte
+	id     string
+	number uint64 // asked for; 0: by id
+	ended  expiry
+	item   Item
+
+	// What the View found.
+	lsn   store.LSN
+	found uint64
+	raw   []byte
+
+	room [48]byte // of epk
+	key  [64]byte // for building keys
+}
+
+func (g *get) view(sn store.Snapshot) error {
+	g.raw, g.found, g.lsn = nil, g.number, g.r.lsn(sn.LSN())
+	if sn.LSN() == 0 {
+		return ErrNoRange
+	}
+	if err := g.ended.seen(&g.r, sn); err != nil {
+		return err
+	}
+	if g.found == 0 {
+		b, err := sn.Get(appendIDKey(g.key[:0], g.epk, g.id))
+		if b == nil || err != nil {
 			return err
 		}
-		if found == 0 {
-			b, err := sn.Get(idk)
-			if b == nil || err != nil {
-				return err
-			}
-			if found, err = parseNumber(b); err != nil {
-				return err
-			}
+		if g.found, err = parseNumber(b); err != nil {
+			return err
 		}
-		b, err := sn.Get(docKey(key, found))
-		raw = bytes.Clone(b)
-		return err
-	})
-	if raw == nil || err != nil {
-		return nil, state, err
 	}
-	h, text, err := decodeDocument(raw)
-	if err != nil || ended.ended(h) {
-		return nil, state, err
-	}
-	return &Item{Number: found, LSN: h.lsn, ETag: quoteETag(h.etag), Time: h.time, Text: text}, state, nil
+	var err error
+	g.raw, err = sn.Get(appendDocKey(g.key[:0], g.epk, g.found))
+	return err
 }
 
 // Selection says which documents to list. The zero value is all of the range, in order of creation.
@@ -59,6 +77,8 @@ type Selection struct {
 	Low, High string
 	// Bounded tells that Low and High count.
 	Bounded bool
+	// ByOrder has a bounded list in order of creation.
+	ByOrder bool
 }
 
 // Row is one document of a list.
@@ -83,15 +103,18 @@ func (s *Store) List(ctx context.Context, r Range, sel Selection, after string, 
 	if err != nil || len(cursor) > store.MaxKey-3 {
 		return Page{}, invalidContinuation()
 	}
-	// A list goes on in the order it began in, even if a split has meanwhile made its bounds those of a whole range, or the other way.
-	if byEPK := sel.Bounded; len(cursor) > numberSize || byEPK && len(cursor) != numberSize {
+	// A list goes on in the order it began in, even if a split or merge has meanwhile made its bounds those of a whole range, or the other way.
+	if byEPK := sel.Bounded && !sel.ByOrder; len(cursor) > numberSize || byEPK && len(cursor) != numberSize {
 		return s.listByEPK(ctx, r, sel, cursor, rows, size)
 	}
 	return s.listByOrder(ctx, r, sel, cursor, rows, size)
 }
 
+// IsOrder tells whether the key is one of a list in order of creation.
+func IsOrder(key string) bool { return len(key) == 2*numberSize }
+
 func invalidContinuation() *fault.Error {
-	return fault.New(fault.Invalid, "BadRequest", "The continuation token is invalid.")
+	return fault.New(fault.Invalid, "BadRequest", "Invalid Continuation Token")
 }
 
 // slab collects rows in two buffers.

@@ -22,19 +22,26 @@ func Shard(guid string) string { return "range/" + guid }
 var rangeKey = []byte("M|")
 
 // epkBytes is an EPK as it stands in keys.
-func epkBytes(epk string) ([]byte, error) {
-	b, err := hex.DecodeString(epk)
+func epkBytes(epk string) ([]byte, error) { return appendEPK(make([]byte, 0, len(epk)/2), epk) }
+
+func appendEPK(b []byte, epk string) ([]byte, error) {
+	at := len(b)
+	b = append(b, epk...)
+	n, err := hex.Decode(b[at:], b[at:]) // what is read is ahead of what is written
 	if err != nil {
 		return nil, fmt.Errorf("effective partition key %q: %w", epk, err)
 	}
-	return b, nil
+	return b[: at+n : at+n], nil
 }
 
 // longID is from when on a key holds an id's hash: a store's key has at most 1,024 bytes.
 const longID = 640
 
 func idKey(epk []byte, id string) []byte {
-	k := make([]byte, 0, 2+len(epk)+min(len(id), longID+1+sha256.Size))
+	return appendIDKey(make([]byte, 0, 2+len(epk)+min(len(id), longID+1+sha256.Size)), epk, id)
+}
+
+func appendIDKey(k, epk []byte, id string) []byte {
 	k = append(append(k, 'I', '|'), epk...)
 	if len(id) <= longID {
 		return append(k, id...)
@@ -46,7 +53,10 @@ func idKey(epk []byte, id string) []byte {
 }
 
 func docKey(epk []byte, number uint64) []byte {
-	k := make([]byte, 0, 2+len(epk)+8)
+	return appendDocKey(make([]byte, 0, 2+len(epk)+8), epk, number)
+}
+
+func appendDocKey(k, epk []byte, number uint64) []byte {
 	k = append(append(k, 'D', '|'), epk...)
 	return binary.BigEndian.AppendUint64(k, number)
 }
@@ -55,8 +65,47 @@ func orderKey(number uint64) []byte {
 	return binary.BigEndian.AppendUint64([]byte{'R', '|'}, number)
 }
 
-func logKey(lsn uint64, seq uint8) []byte {
-	return append(binary.BigEndian.AppendUint64([]byte{'L', '|'}, lsn), seq)
+// joinedSeq is the place of documents that came by a merge: ranges that are merged have counted LSNs each for itself, so that places of their
+// transactions are not apart. The document's number is. No transaction gives that place away.
+const joinedSeq = 0xffff
+
+// logKey is the key of a document's row in the log.
+func logKey(lsn uint64, seq uint16, number uint64) []byte {
+	k := binary.BigEndian.AppendUint64(append(make([]byte, 0, logHead+3+numberSize), 'L', '|'), lsn)
+	if k = appendSeq(k, seq); seq == joinedSeq {
+		k = binary.BigEndian.AppendUint64(k, number)
+	}
+	return k
+}
+
+// Marks of places that one byte does not tell: joinedSeq, and one that takes two bytes more. Few transactions have so many writes.
+const (
+	joinedMark = 0xff
+	wideMark   = 0xfe
+)
+
+// appendSeq appends a place in a transaction as it stands in keys, which are in its order.
+func appendSeq(b []byte, seq uint16) []byte {
+	switch {
+	case seq < wideMark:
+		return append(b, byte(seq))
+	case seq == joinedSeq:
+		return append(b, joinedMark)
+	}
+	return binary.BigEndian.AppendUint16(append(b, wideMark), seq)
+}
+
+// parseSeq reads it back, and gives what comes after it.
+func parseSeq(b []byte) (seq uint16, rest []byte, ok bool) {
+	switch {
+	case len(b) == 0 || b[0] == wideMark && len(b) < 3:
+		return 0, nil, false
+	case b[0] == joinedMark:
+		return joinedSeq, b[1:], true
+	case b[0] == wideMark:
+		return binary.BigEndian.Uint16(b[1:]), b[3:], true
+	}
+	return uint16(b[0]), b[1:], true
 }
 
 func logValue(number uint64, epk []byte) []byte {
@@ -91,8 +140,8 @@ type status uint8
 
 const (
 	active  status = iota
-	filling        // a child that a split still copies into
-	fenced         // was split: nothing is written any more
+	filling        // a child that a split or merge still copies into
+	fenced         // was split or merged: nothing is written any more
 )
 
 // rangeRecord says that the shard is in use, and by what.
@@ -107,12 +156,14 @@ type rangeRecord struct {
 	keep      int64  // until when (seconds) deletions leave a row: someone follows the log
 	cut       uint64 // LSN of the state that an export reads; 0: none runs
 	cutUntil  int64  // until when (seconds) documents leave a copy as of that state
+	weight    byte   // whether its logical partitions are weighed: limits.go
 }
 
 const (
-	rangeVersion = 2
+	rangeVersion = 3 // 2: splits, cuts; 3: merges, weights
 	rangeSize1   = 20
-	rangeSize    = rangeSize1 + 1 + 5*8
+	rangeSize2   = rangeSize1 + 1 + 5*8
+	rangeSize    = rangeSize2 + 1
 )
 
 func (r rangeRecord) encode() []byte {
@@ -127,6 +178,7 @@ func (r rangeRecord) encode() []byte {
 	b = binary.BigEndian.AppendUint64(b, uint64(r.keep))
 	b = binary.BigEndian.AppendUint64(b, r.cut)
 	b = binary.BigEndian.AppendUint64(b, uint64(r.cutUntil))
+	b = append(b, r.weight)
 	return append(b, r.container...)
 }
 
@@ -139,14 +191,21 @@ func decodeRange(b []byte) (r rangeRecord, err error) {
 		r.container = string(b[rangeSize1:])
 		return r, nil
 	}
-	if err := checkKind(b, kindRange, rangeSize); err != nil {
+	if err := checkKind(b, kindRange, rangeSize2); err != nil {
 		return r, err
 	}
 	rest := b[rangeSize1:]
 	r.status, r.base = status(rest[0]), int64(binary.BigEndian.Uint64(rest[1:]))
 	r.fence, r.keep = binary.BigEndian.Uint64(rest[9:]), int64(binary.BigEndian.Uint64(rest[17:]))
 	r.cut, r.cutUntil = binary.BigEndian.Uint64(rest[25:]), int64(binary.BigEndian.Uint64(rest[33:]))
-	r.container = string(b[rangeSize:])
+	if b[1] == 2 {
+		r.container = string(b[rangeSize2:])
+		return r, nil
+	}
+	if err := checkKind(b, kindRange, rangeSize); err != nil {
+		return r, err
+	}
+	r.weight, r.container = b[rangeSize2], string(b[rangeSize:])
 	return r, nil
 }
 
@@ -173,9 +232,10 @@ func newest(kind byte) byte {
 	return version
 }
 
-// Sizes of a document's header. Version 2 added the ttl and the hashes of unique values.
+// Sizes of a document's header. Version 2 added the ttl and the hashes of unique values. Version 3, which is written where a place in a transaction does not
+// fit one byte, has the upper one before the hashes.
 const (
-	documentVersion = 2
+	documentVersion = 3
 	headerSize1     = 2 + 8 + 1 + 8 + 16
 	headerSize      = headerSize1 + 4 + 1
 )
@@ -183,23 +243,38 @@ const (
 // header is what precedes a document's text in its record.
 type header struct {
 	lsn    uint64 // of the last write
-	seq    uint8
-	time   int64 // `_ts`, seconds
+	seq    uint16 // its place in its transaction
+	time   int64  // `_ts`, seconds
 	etag   [16]byte
 	ttl    int32  // the document's own time to live, seconds; 0: it has none, -1: it never ends
 	unique []byte // hashes of its unique values, uniqueSize each; borrowed from the record
 }
 
-func (h header) size() int { return headerSize + len(h.unique) }
+// wide tells whether one byte does not hold the place.
+func (h header) wide() bool { return h.seq >= wideMark && h.seq != joinedSeq }
+
+func (h header) size() int {
+	if h.wide() {
+		return headerSize + 1 + len(h.unique)
+	}
+	return headerSize + len(h.unique)
+}
 
 func (h header) append(b []byte) []byte {
-	b = append(b, kindDocument, documentVersion)
+	v := byte(2)
+	if h.wide() {
+		v = 3
+	}
+	b = append(b, kindDocument, v)
 	b = binary.BigEndian.AppendUint64(b, h.lsn)
-	b = append(b, h.seq)
+	b = append(b, byte(h.seq))
 	b = binary.BigEndian.AppendUint64(b, uint64(h.time))
 	b = append(b, h.etag[:]...)
 	b = binary.BigEndian.AppendUint32(b, uint32(h.ttl))
 	b = append(b, byte(len(h.unique)/uniqueSize))
+	if v == 3 {
+		b = append(b, byte(h.seq>>8))
+	}
 	return append(b, h.unique...)
 }
 
@@ -207,18 +282,28 @@ func decodeDocument(b []byte) (h header, text []byte, err error) {
 	if err := checkKind(b, kindDocument, headerSize1); err != nil {
 		return h, nil, err
 	}
-	h = header{lsn: binary.BigEndian.Uint64(b[2:]), seq: b[10], time: int64(binary.BigEndian.Uint64(b[11:]))}
+	h = header{lsn: binary.BigEndian.Uint64(b[2:]), seq: uint16(b[10]), time: int64(binary.BigEndian.Uint64(b[11:]))}
 	copy(h.etag[:], b[19:35])
+	if h.seq == joinedMark && b[1] < 3 {
+		h.seq = joinedSeq
+	}
 	if b[1] == 1 {
 		return h, b[headerSize1:], nil
 	}
 	if err := checkKind(b, kindDocument, headerSize); err != nil {
 		return h, nil, err
 	}
-	end := headerSize + uniqueSize*int(b[headerSize-1])
+	begin := headerSize
+	if b[1] == 3 {
+		begin++
+	}
+	end := begin + uniqueSize*int(b[headerSize-1])
 	if err := checkKind(b, kindDocument, end); err != nil {
 		return h, nil, err
 	}
-	h.ttl, h.unique = int32(binary.BigEndian.Uint32(b[headerSize1:])), b[headerSize:end:end]
+	if b[1] == 3 {
+		h.seq |= uint16(b[headerSize]) << 8
+	}
+	h.ttl, h.unique = int32(binary.BigEndian.Uint32(b[headerSize1:])), b[begin:end:end]
 	return h, b[end:], nil
 }

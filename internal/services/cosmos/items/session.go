@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/index"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 )
 
@@ -18,11 +19,11 @@ type identity struct {
 	etag   [16]byte
 }
 
-// Bounds of a session's writes: a transaction numbers them by a byte, and the store bounds its size.
+// Bounds of a session's writes, those to the index with them. The store bounds a transaction; what is left is for the last write, and for a split, which
+// takes a transaction over with more writes than it had.
 const (
-	maxSessionWrites = 250
-	maxSessionKeys   = store.MaxTxKeys / 2
-	maxSessionBytes  = store.MaxTxBytes / 2
+	maxSessionKeys  = store.MaxTxKeys / 2
+	maxSessionBytes = store.MaxTxBytes / 2
 	// sessionSeq is the first place in a transaction that a session numbers documents by: those before it are for Apply.
 	sessionSeq = 100
 )
@@ -31,7 +32,7 @@ const (
 var ErrStale = errors.New("items: what the session read has changed")
 
 // ErrFull: the session holds as many writes as a transaction may.
-var ErrFull = errors.New("items: too many writes for one transaction")
+var ErrFull = fmt.Errorf("items: one transaction has at most %d keys, those of the index with them, and %d bytes", maxSessionKeys, maxSessionBytes)
 
 // Session reads and writes one logical partition for as long as its owner needs: a script, say. It sees the store as it is, with its own writes in it; each
 // write is checked by all rules when it is made. Commit writes all of them in one transaction, if nothing that was read has changed, so that
@@ -46,6 +47,8 @@ type Session struct {
 	writes []Write
 	next   uint64 // number after the last one given
 	usage  Usage
+
+	indexKeys int // that the commit will write besides
 }
 
 // Begin starts a session on the logical partition of an EPK. Documents written have the time now.
@@ -59,7 +62,7 @@ func (s *Store) Begin(r Range, epk string, now time.Time) (*Session, error) {
 
 // view runs fn on the store with the session's writes in it.
 func (x *Session) view(ctx context.Context, fn func(t *transaction) error) error {
-	t := transaction{r: x.r, time: x.now.Unix(), expiry: expiry{now: x.now.Unix()}, seq: uint8(len(x.writes))}
+	t := transaction{r: x.r, time: x.now.Unix(), expiry: expiry{now: x.now.Unix()}, seq: uint16(len(x.writes)), partition: x.s.Limits.Partition}
 	return x.s.st.View(ctx, Shard(x.r.GUID), func(sn store.Snapshot) error {
 		x.buf.settle(false)
 		x.buf.base = sn
@@ -149,7 +152,7 @@ func (x *Session) List(ctx context.Context, after string, rows, size int) (Page,
 
 // Do makes a write. Its faults are those of Store.Apply; one that fails leaves the session as it was. Once the session is full it is ErrFull.
 func (x *Session) Do(ctx context.Context, w Write) (Outcome, error) {
-	if len(x.writes) >= maxSessionWrites || len(x.buf.writes) >= maxSessionKeys || x.buf.bytes >= maxSessionBytes {
+	if x.buf.done.keys+x.indexKeys >= maxSessionKeys || x.buf.done.bytes >= maxSessionBytes {
 		return Outcome{}, ErrFull
 	}
 	w.EPK = x.epk
@@ -159,7 +162,11 @@ func (x *Session) Do(ctx context.Context, w Write) (Outcome, error) {
 		return Outcome{}, err
 	}
 	var out Outcome
+	var was []byte
 	err = x.view(ctx, func(t *transaction) error {
+		if was, err = x.replaced(t, &p); err != nil {
+			return err
+		}
 		if w.Op == Create || w.Op == Upsert {
 			if w.given.number, err = x.number(t); err != nil {
 				return err
@@ -172,16 +179,64 @@ func (x *Session) Do(ctx context.Context, w Write) (Outcome, error) {
 		x.usage = Usage{t.record.documents, t.record.bytes}
 		return x.buf.Put(rangeKey, t.record.encode())
 	})
+	n := 0
+	if err == nil {
+		n, err = x.indexed(ctx, &p, was)
+	}
 	if err != nil {
 		x.buf.settle(false)
 		return Outcome{}, err
 	}
 	x.buf.settle(true)
+	x.indexKeys += n
 	x.next = max(x.next, w.given.number)
 	if w.Op != Read {
 		x.writes = append(x.writes, w)
 	}
 	return out, nil
+}
+
+// replaced is the text that a write will replace or remove; nil: none.
+func (x *Session) replaced(t *transaction, p *prepared) ([]byte, error) {
+	if p.Op == Create || p.Op == Read {
+		return nil, nil
+	}
+	old, err := t.find(p.epk, p.ID, p.Number)
+	if old == nil || err != nil {
+		return nil, err
+	}
+	return bytes.Clone(old.text), nil
+}
+
+// indexed is how many rows of the index a write will change, at most.
+func (x *Session) indexed(ctx context.Context, p *prepared, was []byte) (int, error) {
+	if p.Op == Read {
+		return 0, nil
+	}
+	in, err := x.s.indexOf(ctx, x.r.GUID)
+	if err != nil {
+		return 0, err
+	}
+	t := transaction{time: x.now.Unix()}
+	n := 0
+	for _, policy := range []*index.Policy{in.Current, in.Target} {
+		if policy == nil || policy.None {
+			continue
+		}
+		old, now := &index.Rows{}, &index.Rows{}
+		if was != nil {
+			if old, err = policy.Rows(was, -1, false); err != nil {
+				return 0, err
+			}
+		}
+		if p.Op != Delete {
+			if now, err = t.rowsOf(policy, p); err != nil {
+				return 0, err
+			}
+		}
+		n = max(n, index.Difference(old, now)+1)
+	}
+	return n, nil
 }
 
 // number finds one that no document has: of the transaction that would come next, or the ones after.

@@ -217,12 +217,89 @@ func TestSession_Numbers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if len(seen) != 3*maxSessionWrites {
-		t.Errorf("%d documents, want %d", len(seen), 3*maxSessionWrites)
+	if len(seen) < 3*2000 {
+		t.Errorf("%d documents, want 2,000 of each session", len(seen))
 	}
 	p, err := s.List(ctx, r, Selection{}, "", 10_000, 16<<20)
 	if err != nil || len(p.Rows) != len(seen)+3 {
 		t.Errorf("the list has %d documents, want %d; %v", len(p.Rows), len(seen)+3, err)
+	}
+}
+
+// TestSession_Full: whatever a session does until it is full, its commit fits one transaction: with an index, with images, and where one document is
+// written again and again. All of it is in the feeds.
+func TestSession_Full(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	big := `,"v":"` + strings.Repeat("x", 300_000) + `"`
+	terms := ""
+	for i := range 40 {
+		terms += fmt.Sprintf(`,"t%d":%d`, i, i)
+	}
+	for name, tt := range map[string]struct {
+		write func(i int) Write
+		least int // writes
+	}{
+		"creations":        {func(i int) Write { return write(t, Create, fmt.Sprint(i), terms) }, 150},
+		"small creations":  {func(i int) Write { return write(t, Create, fmt.Sprint(i), "") }, 600},
+		"big replacements": {func(int) Write { return write(t, Upsert, "a", big) }, 10},
+		"replacements":     {func(i int) Write { return write(t, Upsert, "a", fmt.Sprintf(`,"n":%d`, i)) }, 600},
+		"comings and goings": {func(i int) Write {
+			return write(t, []Op{Create, Delete}[i%2], "a", terms)
+		}, 100},
+	} {
+		s, st, r := open(t)
+		r.Retention = 3600
+		if err := s.SetPolicy(ctx, r.GUID, policies[0]); err != nil {
+			t.Fatal(err)
+		}
+		x := begin(t, s, r)
+		n := 0
+		for ; ; n++ {
+			_, err := x.Do(ctx, tt.write(n))
+			if errors.Is(err, ErrFull) {
+				break
+			}
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+		if n < tt.least {
+			t.Errorf("%s: full after %d writes, want %d at least", name, n, tt.least)
+		}
+		if _, err := x.Commit(ctx); err != nil {
+			t.Errorf("%s: the commit of %d writes: %v", name, n, err)
+			continue
+		}
+		have := indexRows(t, st, r.GUID)
+		if want := expectedRows(t, s, st, r.GUID, have); len(want) != len(have) {
+			t.Errorf("%s: %d rows of the index, want %d", name, len(have), len(want))
+		}
+		p, err := s.List(ctx, r, Selection{}, "", 10_000, 64<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		feed, err := s.Changes(ctx, r, Selection{}, 0, 0, 10_000, 64<<20)
+		if err != nil || len(feed.Rows) != len(p.Rows) {
+			t.Errorf("%s: %d documents, %d in the feed; %v", name, len(p.Rows), len(feed.Rows), err)
+		}
+		images, err := s.Images(ctx, r, Selection{}, 0, 100_000, 64<<20)
+		if err != nil || len(images.Rows) != n {
+			t.Errorf("%s: %d writes, %d in the full-fidelity feed; %v", name, n, len(images.Rows), err)
+		}
+		// They can be written again.
+		for _, row := range p.Rows {
+			w := write(t, Delete, textID(row.Text), "")
+			if _, _, err := s.Apply(ctx, r, now, []Write{w}); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+		if have := indexRows(t, st, r.GUID); len(have) != 0 {
+			t.Errorf("%s: %d rows of the index are left", name, len(have))
+		}
+		if feed, err = s.Changes(ctx, r, Selection{}, 0, 0, 10_000, 64<<20); err != nil || len(feed.Rows) != 0 {
+			t.Errorf("%s: %d of none in the feed; %v", name, len(feed.Rows), err)
+		}
 	}
 }
 

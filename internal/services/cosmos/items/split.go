@@ -11,7 +11,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/store"
 )
 
-// A split fills two children while the parent stays in use:
+// A split fills two children of one parent while that stays in use, a merge one child of two parents:
 //
 //	Follow       from now on the parent's deletions leave rows T|lsn|seq in its log
 //	InitChild    the child knows from which LSN on it has to follow the parent's log
@@ -19,9 +19,17 @@ import (
 //	FollowStep   what changed since, in the order of the log, until little is left
 //	Fence        the parent's last transaction
 //	FollowStep   the rest
-//	Activate     the child goes on counting LSNs where the parent ended
+//	Activate     the child goes on counting LSNs where the parent ended; of two, the one that counted further
 //
-// Each step may be cut off and run again. A document keeps its number, header and place in the log.
+// Each step may be cut off and run again. A document keeps its number, header and LSN. So the child's log has those of both parents, one within
+// the other: who has read one parent's up to an LSN reads on in the child, for that parent's EPKs, from the same LSN.
+
+// Parent is a range that a child gets documents of.
+type Parent struct {
+	Range
+	Place  int  // among the child's parents
+	Joined bool // with another one: LSNs and places of transactions do not tell its documents apart from the other's
+}
 
 // Sizes of steps. A document has some keys of its own and those of its index terms.
 const (
@@ -36,7 +44,7 @@ type source struct {
 	text   []byte
 }
 
-// progress is how far a child is.
+// progress is how far a child is with one of its parents.
 type progress struct {
 	Copied bool   `json:"copied,omitempty"`
 	After  []byte `json:"after,omitempty"`  // key of the last document that was copied
@@ -44,10 +52,15 @@ type progress struct {
 	Log    uint64 `json:"log"`              // what the parent's log has up to here, the child has
 }
 
-var (
-	progressKey   = []byte("S|")
-	progressCodec = store.Codec[progress]{Kind: 'S', Version: 1}
-)
+var progressCodec = store.Codec[progress]{Kind: 'S', Version: 1}
+
+// progressKey is where a child keeps how far it is with the parent of that place.
+func progressKey(place int) []byte {
+	if place == 0 {
+		return []byte("S|")
+	}
+	return []byte{'S', '|', byte(place)}
+}
 
 // admit tells whether a transaction may write: of a client into a range in use, of a split into one that is being filled.
 func (r *rangeRecord) admit(split bool) error {
@@ -68,7 +81,7 @@ func (t *transaction) numberFor(p *prepared) uint64 {
 	if p.given.number != 0 {
 		return p.given.number
 	}
-	return documentNumber(t.record.number, t.lsn, t.seq)
+	return documentNumber(t.record.number, t.lsn, uint8(t.seq))
 }
 
 // adopt brings a document to the state that the parent has it in. It is the one way documents come into a child: by create, replace and remove,
@@ -138,25 +151,41 @@ func (s *Store) amend(ctx context.Context, r Range, fn func(tx store.Tx, rec *ra
 	return err
 }
 
-// InitChild makes the shard of a child. The parent must be followed.
-func (s *Store) InitChild(ctx context.Context, parent, child Range) error {
-	state, err := s.Stat(ctx, parent)
-	if err != nil {
-		return err
+// InitChild makes the shard of a child. The parents must be followed.
+func (s *Store) InitChild(ctx context.Context, parents []Parent, child Range) error {
+	values, weight := make([][]byte, len(parents)), s.Limits.atFirst()
+	for i, p := range parents {
+		state, err := s.Stat(ctx, p.Range)
+		if err != nil {
+			return err
+		}
+		if values[i], err = progressCodec.Encode(progress{Log: uint64(state.LSN)}); err != nil {
+			return err
+		}
+		of, err := s.rangeRecord(ctx, p.Range)
+		if err != nil {
+			return err
+		}
+		if of.weight != unweighed {
+			weight = weighed // it is from its first document on
+		}
 	}
-	value, err := progressCodec.Encode(progress{Log: uint64(state.LSN)})
-	if err != nil {
-		return err
-	}
-	rec := rangeRecord{number: child.Number, container: child.Container, status: filling}
-	return s.init(ctx, child, rec, func(tx store.Tx) error { return tx.Put(progressKey, value) })
+	rec := rangeRecord{number: child.Number, container: child.Container, status: filling, weight: weight}
+	return s.init(ctx, child, rec, func(tx store.Tx) error {
+		for i, p := range parents {
+			if err := tx.Put(progressKey(p.Place), values[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
-// filled reads how far a child is; nil once it is in use.
-func (s *Store) filled(ctx context.Context, child Range) (out *progress, err error) {
+// filled reads how far a child is with its parent of that place; nil once it is in use.
+func (s *Store) filled(ctx context.Context, child Range, place int) (out *progress, err error) {
 	err = s.st.View(ctx, Shard(child.GUID), func(sn store.Snapshot) error {
 		out = nil
-		b, err := sn.Get(progressKey)
+		b, err := sn.Get(progressKey(place))
 		if b == nil || err != nil {
 			return err
 		}
@@ -168,8 +197,8 @@ func (s *Store) filled(ctx context.Context, child Range) (out *progress, err err
 }
 
 // CopyStep copies some documents of the parent into the child. done tells that all were.
-func (s *Store) CopyStep(ctx context.Context, parent, child Range) (done bool, err error) {
-	at, err := s.filled(ctx, child)
+func (s *Store) CopyStep(ctx context.Context, parent Parent, child Range) (done bool, err error) {
+	at, err := s.filled(ctx, child, parent.Place)
 	if at == nil || err != nil || at.Copied {
 		return true, err
 	}
@@ -198,7 +227,7 @@ func (s *Store) CopyStep(ctx context.Context, parent, child Range) (done bool, e
 			epk := key[2 : len(key)-numberSize]
 			number, _ := parseNumber(key[len(key)-numberSize:]) // of the right size
 			var p prepared
-			if p, bad = adoption(epk, number, value); bad != nil {
+			if p, bad = parent.adoption(epk, number, value); bad != nil {
 				return false
 			}
 			ps, size, at.After = append(ps, p), size+len(value), bytes.Clone(key)
@@ -212,10 +241,18 @@ func (s *Store) CopyStep(ctx context.Context, parent, child Range) (done bool, e
 	if err != nil {
 		return false, fmt.Errorf("read range %s: %w", parent.ID, err)
 	}
-	return at.Copied, s.adoptAll(ctx, child, ps, at)
+	return at.Copied, s.adoptAll(ctx, parent, child, ps, at)
 }
 
 // adoption is the write that brings a child to a document's record.
+func (p *Parent) adoption(epk []byte, number uint64, record []byte) (prepared, error) {
+	a, err := adoption(epk, number, record)
+	if err == nil && a.source != nil && p.Joined {
+		a.source.header.seq = joinedSeq
+	}
+	return a, err
+}
+
 func adoption(epk []byte, number uint64, record []byte) (prepared, error) {
 	epk = bytes.Clone(epk)
 	p := prepared{Write: &Write{Op: adopt, EPK: hex.EncodeToString(epk), Number: number}, epk: epk}
@@ -231,7 +268,7 @@ func adoption(epk []byte, number uint64, record []byte) (prepared, error) {
 }
 
 // adoptAll commits adoptions, and with them how far the child then is.
-func (s *Store) adoptAll(ctx context.Context, child Range, ps []prepared, at *progress) error {
+func (s *Store) adoptAll(ctx context.Context, parent Parent, child Range, ps []prepared, at *progress) error {
 	value, err := progressCodec.Encode(*at)
 	if err != nil {
 		return err
@@ -245,13 +282,13 @@ func (s *Store) adoptAll(ctx context.Context, child Range, ps []prepared, at *pr
 		}
 		ps[i].ID = ps[i].Doc.ID
 	}
-	_, _, err = s.commit(ctx, child, time.Time{}, ps, func(tx store.Tx) error { return tx.Put(progressKey, value) })
+	_, _, err = s.commit(ctx, child, time.Time{}, ps, func(tx store.Tx) error { return tx.Put(progressKey(parent.Place), value) })
 	return err
 }
 
 // FollowStep brings some of the parent's later changes into the child, and tells how many: below stepChanges, there were no more.
-func (s *Store) FollowStep(ctx context.Context, parent, child Range) (int, error) {
-	at, err := s.filled(ctx, child)
+func (s *Store) FollowStep(ctx context.Context, parent Parent, child Range) (int, error) {
+	at, err := s.filled(ctx, child, parent.Place)
 	if at == nil || err != nil {
 		return 0, err
 	}
@@ -264,11 +301,11 @@ func (s *Store) FollowStep(ctx context.Context, parent, child Range) (int, error
 	n := 0
 	err = s.st.View(ctx, Shard(parent.GUID), func(sn store.Snapshot) error {
 		ps, n = ps[:0], 0
-		gone, t1, err := changes(sn, &parent, 'T', at.Log, stepChanges)
+		gone, t1, err := changes(sn, &parent.Range, 'T', at.Log, stepChanges)
 		if err != nil {
 			return err
 		}
-		live, t2, err := changes(sn, &parent, 'L', at.Log, stepChanges)
+		live, t2, err := changes(sn, &parent.Range, 'L', at.Log, stepChanges)
 		if err != nil {
 			return err
 		}
@@ -287,7 +324,7 @@ func (s *Store) FollowStep(ctx context.Context, parent, child Range) (int, error
 					return err
 				}
 			}
-			p, err := adoption(c.epk, c.number, record)
+			p, err := parent.adoption(c.epk, c.number, record)
 			if err != nil {
 				return err
 			}
@@ -318,12 +355,12 @@ func (s *Store) FollowStep(ctx context.Context, parent, child Range) (int, error
 		if k == len(ps) {
 			break
 		}
-		if err := s.adoptAll(ctx, child, ps[:k], &before); err != nil {
+		if err := s.adoptAll(ctx, parent, child, ps[:k], &before); err != nil {
 			return 0, err
 		}
 		ps = ps[k:]
 	}
-	return n, s.adoptAll(ctx, child, ps, at)
+	return n, s.adoptAll(ctx, parent, child, ps, at)
 }
 
 // bounds are Min and Max as they stand in keys.
@@ -347,20 +384,26 @@ func (s *Store) Fence(ctx context.Context, parent Range) (fence store.LSN, err e
 	return fence, err
 }
 
-// Activate takes a child into use, which has everything up to the fence, and gives what its LSNs are ahead of its shard's.
-func (s *Store) Activate(ctx context.Context, child Range, fence store.LSN) (base int64, err error) {
-	at, err := s.filled(ctx, child)
-	if err != nil {
-		return 0, err
-	}
-	if at != nil && (!at.Copied || at.Log < uint64(fence)) {
-		return 0, fmt.Errorf("items: range %s has its parent's log up to %d, not up to the fence at %d", child.ID, at.Log, fence)
+// Activate takes a child into use, which has everything up to its parents' fences, and gives what its LSNs are ahead of its shard's.
+func (s *Store) Activate(ctx context.Context, child Range, fences []store.LSN) (base int64, err error) {
+	var fence store.LSN
+	for place, f := range fences {
+		fence = max(fence, f)
+		at, err := s.filled(ctx, child, place)
+		if err != nil {
+			return 0, err
+		}
+		if at != nil && (!at.Copied || at.Log < uint64(f)) {
+			return 0, fmt.Errorf("items: range %s has its parent's log up to %d, not up to the fence at %d", child.ID, at.Log, f)
+		}
 	}
 	err = s.amend(ctx, child, func(tx store.Tx, rec *rangeRecord) error {
 		if rec.status == filling {
 			rec.status, rec.base = active, int64(fence)-int64(tx.LSN())
-			if err := tx.Delete(progressKey); err != nil {
-				return err
+			for place := range fences {
+				if err := tx.Delete(progressKey(place)); err != nil {
+					return err
+				}
 			}
 		}
 		base = rec.base

@@ -16,9 +16,11 @@ type transaction struct {
 	expiry expiry
 	record rangeRecord
 	time   int64
-	seq    uint8
+	seq    uint16
 	wrote  bool
 	why    Removal // of the document that is being removed
+
+	partition uint64 // how much a logical partition may hold; 0: all
 
 	index     *index.Index // what the rows were prepared for
 	state     index.State
@@ -148,7 +150,9 @@ func (t *transaction) create(p *prepared) (Outcome, error) {
 		return Outcome{}, err
 	}
 	t.record.documents++
-	t.record.bytes += uint64(len(text))
+	if err := t.resize(p.epk, number, 0, len(text)); err != nil {
+		return Outcome{}, err
+	}
 	return Outcome{Item: t.item(p, number, text), Created: true, Properties: p.Doc.Properties}, nil
 }
 
@@ -185,7 +189,7 @@ func (t *transaction) replace(p *prepared, old *stored) (Outcome, error) {
 		return Outcome{}, err
 	}
 	oldSize := len(old.text)
-	oldLog := logKey(old.header.lsn, old.header.seq)
+	oldLog := logKey(old.header.lsn, old.header.seq, old.number)
 	if err := t.reindex(p, old.number, old, false); err != nil {
 		return Outcome{}, err
 	}
@@ -199,7 +203,9 @@ func (t *transaction) replace(p *prepared, old *stored) (Outcome, error) {
 	if err := t.image(p, old, text); err != nil {
 		return Outcome{}, err
 	}
-	t.record.bytes += uint64(len(text)) - uint64(oldSize)
+	if err := t.resize(p.epk, old.number, oldSize, len(text)); err != nil {
+		return Outcome{}, err
+	}
 	return Outcome{Item: t.item(p, old.number, text), OldSize: oldSize, Properties: doc.Properties}, nil
 }
 
@@ -225,7 +231,7 @@ func (t *transaction) remove(p *prepared, old *stored, why Removal) (Outcome, er
 		return Outcome{}, err
 	}
 	for _, key := range [][]byte{
-		idKey(p.epk, t.oldID(p, old)), docKey(p.epk, old.number), orderKey(old.number), logKey(old.header.lsn, old.header.seq),
+		idKey(p.epk, t.oldID(p, old)), docKey(p.epk, old.number), orderKey(old.number), logKey(old.header.lsn, old.header.seq, old.number),
 	} {
 		if err := t.tx.Delete(key); err != nil {
 			return Outcome{}, err
@@ -236,7 +242,9 @@ func (t *transaction) remove(p *prepared, old *stored, why Removal) (Outcome, er
 	}
 	t.wrote = true
 	t.record.documents--
-	t.record.bytes -= uint64(oldSize)
+	if err := t.resize(p.epk, old.number, oldSize, 0); err != nil {
+		return Outcome{}, err
+	}
 	return Outcome{Item: Item{Number: old.number, LSN: uint64(t.lsn)}, OldSize: oldSize}, nil
 }
 
@@ -278,7 +286,7 @@ func (t *transaction) put(p *prepared, number uint64, doc Document) ([]byte, err
 	if err := t.queue(p.epk, h, number); err != nil {
 		return nil, err
 	}
-	return b[h.size():], t.tx.Put(logKey(h.lsn, h.seq), logValue(number, p.epk))
+	return b[h.size():], t.tx.Put(logKey(h.lsn, h.seq, number), logValue(number, p.epk))
 }
 
 // appendText appends the text with the system properties before its closing brace.

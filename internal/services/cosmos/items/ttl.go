@@ -146,11 +146,8 @@ func (t *transaction) vacate(p *prepared, id string, old *stored) error {
 	return err
 }
 
-// expirySeq marks the places of removals that a write brings along; a transaction has at most maxWrites of others.
-const (
-	expirySeq = 0x80
-	maxWrites = 100
-)
+// expirySeq marks the places of removals that a write brings along: no transaction has so many writes.
+const expirySeq = 0x8000
 
 // checkTTL refuses a document whose ttl is none, even where it does not count.
 func (d Document) checkTTL() error {

@@ -22,13 +22,15 @@ type Range struct {
 	ID        string   // as clients know it
 	Number    uint16   // in its container
 	Min, Max  string   // its EPKs are in [Min, Max)
-	Parents   []string // ids of the ranges it came from by splits
+	Parents   []string // ids of the ranges it came from by splits and merges
 	Base      int64    // what its LSNs are ahead of its shard's
 	Container string   // guid of the container
 	RID       rid.ID   // of the container
 	Rules     Rules
 	// Policy is the indexing policy a new range begins with; nil: none.
 	Policy json.RawMessage
+	// Keys are the paths of the partition key, as the full-fidelity change feed names its values.
+	Keys []string
 	// Retention is how many seconds the full-fidelity change feed is kept; 0: there is none.
 	Retention int64
 }
@@ -48,7 +50,7 @@ const (
 	Read // in a transactional batch: the document as it is at that point
 
 	expire // by the worker: a document that has ended
-	adopt  // by a split: the document as the parent has it
+	adopt  // by a split or merge: the document as the parent has it
 )
 
 // Write is one operation on one document of one logical partition.
@@ -103,8 +105,8 @@ type State struct {
 // ErrNoRange: the range is not in use: its container was deleted, or is not ready yet.
 var ErrNoRange = errors.New("items: the partition key range is not in use")
 
-// ErrFenced: the range was split, and is not written any more. Its documents are in its children.
-var ErrFenced = errors.New("items: the partition key range was split")
+// ErrFenced: the range was split or merged, and is not written any more. Its documents are in its children.
+var ErrFenced = errors.New("items: the partition key range was split or merged")
 
 // Moved tells whether err says that the documents may be in other ranges by now.
 func Moved(err error) bool { return errors.Is(err, ErrNoRange) || errors.Is(err, ErrFenced) }
@@ -124,20 +126,25 @@ func (e *FailedWrite) Unwrap() error { return e.Err }
 // Store reads and writes ranges. Safe for concurrent use.
 type Store struct {
 	Tuning  index.Tuning // set before use
+	Limits  Limits       // so is this
 	st      store.Store
 	clock   clock.Clock
 	indexes *indexCache
+
+	feedScans int // of tests; 0: as usual
 }
 
 // New makes a Store that goes by the machine's clock.
 func New(st store.Store) *Store { return &Store{st: st, clock: clock.System{}, indexes: &indexCache{}} }
 
 // WithClock makes reads go by another clock: it decides which documents have ended.
-func (s *Store) WithClock(c clock.Clock) *Store { return &Store{s.Tuning, s.st, c, s.indexes} }
+func (s *Store) WithClock(c clock.Clock) *Store {
+	return &Store{s.Tuning, s.Limits, s.st, c, s.indexes, s.feedScans}
+}
 
 // Init takes a range into use. It may run again.
 func (s *Store) Init(ctx context.Context, r Range) error {
-	return s.init(ctx, r, rangeRecord{number: r.Number, container: r.Container}, nil)
+	return s.init(ctx, r, rangeRecord{number: r.Number, container: r.Container, weight: s.Limits.atFirst()}, nil)
 }
 
 // init writes the range's record, and with it what else is to be there from the start.
@@ -216,7 +223,7 @@ func (s *Store) commit(ctx context.Context, r Range, now time.Time, ps []prepare
 func (s *Store) commitIf(ctx context.Context, r Range, now time.Time, ps []prepared, check, also func(tx store.Tx) error) ([]Outcome, State, error) {
 	out := make([]Outcome, len(ps))
 	state := State{Range: r}
-	t := transaction{r: r, time: now.Unix(), expiry: expiry{now: now.Unix()}}
+	t := transaction{r: r, time: now.Unix(), expiry: expiry{now: now.Unix()}, partition: s.Limits.Partition}
 	fn := func(tx store.Tx) error {
 		if err := t.begin(tx, also != nil); err != nil {
 			return err
@@ -231,7 +238,7 @@ func (s *Store) commitIf(ctx context.Context, r Range, now time.Time, ps []prepa
 		}
 		for i := range ps {
 			var err error
-			t.seq = uint8(i)
+			t.seq = uint16(i)
 			if out[i], err = t.apply(&ps[i]); err != nil {
 				return &FailedWrite{i, err}
 			}

@@ -95,8 +95,8 @@ func unescape(s string) (string, bool) {
 	if i < 0 {
 		return s, true
 	}
-	b := make([]byte, 0, len(s))
-	b = append(b, s[:i]...)
+	var room [256]byte // of a signed header; a token is longer
+	b := append(room[:0], s[:i]...)
 	for ; i < len(s); i++ {
 		if s[i] != '%' {
 			b = append(b, s[i])
@@ -159,6 +159,7 @@ func appendLower(b []byte, s string) []byte {
 // Key is a decoded account key, safe for concurrent use. It prints as redacted.
 type Key struct {
 	hashes sync.Pool // of hash.Hash, each keyed: saves deriving the pads on every check
+	strict *base64.Encoding
 }
 
 // Generate makes a new key in its text form.
@@ -174,7 +175,7 @@ func NewKey(text string) (*Key, error) {
 	if err != nil || len(raw) != Size {
 		return nil, fmt.Errorf("masterkey: a key is %d bytes in base64", Size)
 	}
-	k := &Key{}
+	k := &Key{strict: base64.StdEncoding.Strict()}
 	k.hashes.New = func() any { return hmac.New(sha256.New, raw) }
 	return k, nil
 }
@@ -200,17 +201,18 @@ func (k *Key) sum(text []byte, out *[sha256.Size]byte) {
 	k.hashes.Put(h)
 }
 
-// Verify tells, in constant time, whether signature is that of text. A signature that is not base64 is just wrong.
-func (k *Key) Verify(signature string, text []byte) bool {
+// Verify tells, in constant time, whether signature is that of the signed text. A signature that is not base64 is just wrong.
+func (k *Key) Verify(signature string, signed []byte) bool {
+	var text [64]byte
 	var buf [48]byte
-	if base64.StdEncoding.DecodedLen(len(signature)) > len(buf) {
+	if len(signature) > len(text) {
 		return false
 	}
-	n, err := base64.StdEncoding.Strict().Decode(buf[:], []byte(signature))
+	n, err := k.strict.Decode(buf[:], text[:copy(text[:], signature)])
 	if err != nil || n != sha256.Size {
 		return false
 	}
 	var sum [sha256.Size]byte
-	k.sum(text, &sum)
+	k.sum(signed, &sum)
 	return hmac.Equal(sum[:], buf[:n])
 }

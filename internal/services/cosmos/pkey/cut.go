@@ -98,3 +98,49 @@ func orderedNumber(b []byte) float64 {
 	}
 	return math.Float64frombits(p ^ 1<<63)
 }
+
+// Width is how much of the hash space a range of two boundaries has, in a unit of its own.
+func (d Definition) Width(low, high string) float64 {
+	lo, errLow := d.position(low)
+	hi, errHigh := d.position(high)
+	if errLow != nil || errHigh != nil {
+		return 0
+	}
+	w, _ := new(big.Float).SetInt(hi.Sub(hi, lo)).Float64()
+	return w
+}
+
+// Between is an EPK above low, and not above high, near the middle of the two: a boundary that has one of two documents' keys on each side. ok is false
+// where they are in one logical partition.
+func (d Definition) Between(low, high string) (middle string, ok bool) {
+	if d.isV1() {
+		lo, errLow := d.position(low)
+		hi, errHigh := d.position(high)
+		if errLow != nil || errHigh != nil || lo.Cmp(hi) >= 0 {
+			return "", false
+		}
+		at := new(big.Int).Add(lo, hi)
+		return d.boundary(at.Add(at, big.NewInt(1)).Rsh(at, 1)), true
+	}
+	lo, errLow := hex.DecodeString(strings.ToLower(low))
+	hi, errHigh := hex.DecodeString(strings.ToLower(high))
+	if errLow != nil || errHigh != nil {
+		return "", false
+	}
+	// As fractions of as many bytes as it takes to tell them apart.
+	size := 0
+	for size < len(lo) && size < len(hi) && lo[size] == hi[size] {
+		size++
+	}
+	size = max(16, (size/16+1)*16)
+	pad := func(b []byte) *big.Int {
+		return new(big.Int).SetBytes(append(append(make([]byte, 0, size), b[:min(len(b), size)]...), make([]byte, max(size-len(b), 0))...))
+	}
+	first, last := pad(lo), pad(hi)
+	if first.Cmp(last) >= 0 {
+		return "", false
+	}
+	at := new(big.Int).Add(first, last)
+	at.Add(at, big.NewInt(1)).Rsh(at, 1)
+	return upperHex(at.FillBytes(make([]byte, size))), true
+}

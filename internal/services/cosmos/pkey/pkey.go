@@ -11,6 +11,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/bulkheadhq/bulkhead/internal/fault"
@@ -79,12 +80,13 @@ func (k Key) String() string {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = v.appendJSON(b)
+		b = v.AppendJSON(b)
 	}
 	return string(append(b, ']'))
 }
 
-func (v Value) appendJSON(b []byte) []byte {
+// AppendJSON appends the value as JSON; an undefined one is `{}`.
+func (v Value) AppendJSON(b []byte) []byte {
 	switch v.Type {
 	case Null:
 		return append(b, "null"...)
@@ -133,6 +135,10 @@ func (d Definition) Validate() error {
 	}
 	seen := map[string]bool{}
 	for _, p := range d.Paths {
+		if at := oddPath(p); at >= 0 {
+			return bad("The partition key component definition path '%s' could not be accepted, failed near position '%d'. "+
+				"Partition key paths must contain only valid characters and not contain a trailing slash or wildcard character.", p, at)
+		}
 		if _, err := SplitPath(p); err != nil {
 			return err
 		}
@@ -142,6 +148,24 @@ func (d Definition) Validate() error {
 		seen[p] = true
 	}
 	return nil
+}
+
+// oddPath is where a path has something that SplitPath would take but a new container's path can't have: outside of quotes those have letters,
+// digits and underscores, in segments that each begin with a slash. -1: nowhere.
+func oddPath(path string) int {
+	if path == "" || path[0] != '/' || path[len(path)-1] == '/' {
+		return 0
+	}
+	quoted := false
+	for i, r := range path {
+		switch {
+		case r == '"' && (i == 0 || path[i-1] != '\\'):
+			quoted = !quoted
+		case !quoted && r != '/' && r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r):
+			return i
+		}
+	}
+	return -1
 }
 
 // ParseHeader reads the value of x-ms-documentdb-partitionkey: a JSON array of at most three scalars, `{}` standing

@@ -187,10 +187,10 @@ func (a *summing) add(v Value) (grown, seen int) {
 
 func (a *summing) result() Value {
 	switch {
-	case a.spoiled:
+	case a.spoiled, a.average && a.n == 0:
 		return Undefined
 	case a.average:
-		return Number(a.sum / a.n) // of nothing: undefined
+		return Number(a.sum / a.n)
 	}
 	return Number(a.sum)
 }

@@ -26,6 +26,21 @@ func (f *frame) spend(steps int) bool {
 	return f.err == nil
 }
 
+// subNoJSON is the sub-status of a query that makes a row with NaN or an infinity in it.
+const subNoJSON = 4001
+
+// expressible tells whether v can be a row; a number that JSON has no text for ends the query, as in the service.
+func (f *frame) expressible(v Value) bool {
+	if !v.inexpressible() {
+		return true
+	}
+	if f.err == nil {
+		no := fault.New(fault.Invalid, "BadRequest", "The response content contains a numeric value that cannot be represented in JSON (e.g. Infinity and NaN).")
+		no.Substatus, f.err = subNoJSON, no
+	}
+	return false
+}
+
 // weight is the steps that a function may take to look at v.
 func weight(v Value) int {
 	switch {
@@ -114,12 +129,14 @@ func (c *composite) measure() *composite {
 		case e.comp != nil:
 			c.size += e.comp.size + 1
 			c.parts += e.comp.parts
+			c.odd = c.odd || e.comp.odd
 		case e.kind == KindString:
 			c.size += len(e.str) + 3
 		case e.kind >= KindArray:
 			c.parts++
 		default:
 			c.size += 8
+			c.odd = c.odd || e.inexpressible()
 		}
 	}
 	for _, n := range c.names {

@@ -211,6 +211,16 @@ type scope struct {
 	probe  *textual  // set while what uses the scope is compiled for the text of documents
 }
 
+// knows tells whether something in the query has the name.
+func (s *scope) knows(name string) bool {
+	for ; s != nil; s = s.parent {
+		if _, ok := s.names[name]; ok {
+			return true
+		}
+	}
+	return false
+}
+
 // grouping is what the select list of a grouped query may use of its rows.
 type grouping struct {
 	keys        map[string]int // canonical print of a GROUP BY expression to its slot

@@ -77,7 +77,9 @@ func (c *compiler) udf(e *Call, sc *scope) evalFn {
 		}
 		values := make([]Value, len(args))
 		for i, a := range args {
-			values[i] = a(f)
+			if values[i] = a(f); !f.expressible(values[i]) { // arguments go as JSON
+				return Undefined
+			}
 		}
 		if !f.spend(udfSteps) {
 			return Undefined

@@ -129,6 +129,9 @@ func (c *compiler) reference(e Expr, sc *scope) evalFn {
 		if slot, rest, ok := c.probed(sc, x.Name, steps); ok {
 			return slotPath(slot, rest)
 		}
+		if v, ok := namedNumber(x.Name); ok && !sc.knows(x.Name) {
+			return func(f *frame) Value { return f.walk(v, steps) }
+		}
 		return slotPath(c.name(x, e, sc), steps)
 	case *Index:
 		inner, key := c.expr(x.Base, sc), c.expr(x.Key, sc)
@@ -178,6 +181,19 @@ func (c *compiler) name(id *Ident, whole Expr, sc *scope) int {
 	return 0
 }
 
+// infinity names the number; NaN is the other one that has a name. Anything else of that name goes before.
+const infinity = "Infinity"
+
+func namedNumber(name string) (Value, bool) {
+	switch name {
+	case "NaN":
+		return Number(math.NaN()), true
+	case infinity:
+		return Number(math.Inf(1)), true
+	}
+	return Undefined, false
+}
+
 func (c *compiler) unary(e *Unary, sc *scope) evalFn {
 	x := c.expr(e.X, sc)
 	if e.Op == "NOT" {
@@ -223,7 +239,12 @@ func atMost(a, b Value) Value {
 	if !ok {
 		return Undefined
 	}
-	return Bool(n <= 0)
+	return Bool(n <= 0 && !unordered(a, b))
+}
+
+// unordered tells whether a number is no number, which is neither less nor more than any.
+func unordered(a, b Value) bool {
+	return a.kind == KindNumber && (math.IsNaN(a.num) || math.IsNaN(b.num))
 }
 
 // and is AND of two values.

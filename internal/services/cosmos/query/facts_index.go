@@ -120,3 +120,15 @@ func tied(a, b string, desc bool) int {
 	}
 	return c
 }
+
+// Wanted is about how many documents a page of so many rows looks at if each makes a row, one more to know whether there is a next page; 0: all there are.
+// inOrder tells that they come in the query's order.
+func (p *Program) Wanted(rows int, inOrder bool) int {
+	if !inOrder && !p.Streams() {
+		return 0
+	}
+	if b := p.main; b.limit != noLimit && b.limit < uint64(rows) {
+		return int(min(b.skip+b.limit, 1<<20))
+	}
+	return rows + 1
+}

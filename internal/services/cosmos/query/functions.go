@@ -141,7 +141,11 @@ func (fn *function) closure(args []evalFn) evalFn {
 func (c *compiler) constantOf(e Expr) (v Value, ok bool) {
 	switch e := e.(type) {
 	case *Literal:
-		return e.Value, true
+		v = e.Value
+		if v.kind == KindNumber {
+			v.str = "" // a double but for the Int functions, see digits
+		}
+		return v, true
 	case *Param:
 		return c.param(e.Span, e.Name), true
 	case *Unary:

@@ -33,7 +33,7 @@ func sign(f float64) float64 {
 	return 0
 }
 
-// mathFunctions give undefined on anything but numbers, and where the result is no number.
+// mathFunctions give undefined on anything but numbers. LOG(0) and SQRT(-1) are an infinity and not a number.
 var mathFunctions = []function{
 	{name: "ABS", min: 1, max: 1, one: num1(math.Abs)},
 	{name: "ACOS", min: 1, max: 1, one: num1(math.Acos)},

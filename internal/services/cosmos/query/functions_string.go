@@ -47,7 +47,7 @@ func textTest(test func(a, b string) bool) func(a, b, fold Value) Value {
 
 // whole reads a whole number, cut to what a position in a string can be.
 func whole(v Value) (n int, ok bool) {
-	if v.kind != KindNumber || v.num != math.Trunc(v.num) {
+	if v.kind != KindNumber || v.num != math.Trunc(v.num) { // NaN equals nothing
 		return 0, false
 	}
 	return int(max(-maxString, min(v.num, maxString))), true
@@ -175,7 +175,7 @@ func replace(s, old, with Value) Value {
 }
 
 func replicate(s, times Value) Value {
-	if s.kind != KindString || times.kind != KindNumber || times.num < 0 || math.Trunc(times.num)*float64(utf8.RuneCountInString(s.str)) > maxReplicated {
+	if s.kind != KindString || times.kind != KindNumber || !(times.num >= 0) || math.IsInf(times.num, 1) || math.Trunc(times.num)*float64(utf8.RuneCountInString(s.str)) > maxReplicated {
 		return Undefined
 	}
 	if s.str == "" {
@@ -232,6 +232,9 @@ func toString(v Value) Value {
 func numberText(v Value) string {
 	if n, ok := v.int64(); ok && (v.str != "" || v.node != nil) {
 		return strconv.FormatInt(n, 10)
+	}
+	if math.IsNaN(v.num) || math.IsInf(v.num, 0) {
+		return string(appendNumber(nil, v.num))
 	}
 	if abs := math.Abs(v.num); abs == 0 || abs >= 1e-4 && abs < 1e17 {
 		return strconv.FormatFloat(v.num, 'f', -1, 64)

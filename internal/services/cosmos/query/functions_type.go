@@ -15,7 +15,7 @@ var typeFunctions = []function{
 		return Bool(ok)
 	}},
 	{name: "IS_DEFINED", min: 1, max: 1, one: func(v Value) Value { return Bool(v.kind != KindUndefined) }},
-	{name: "IS_FINITE_NUMBER", min: 1, max: 1, one: func(v Value) Value { return Bool(v.kind == KindNumber && !math.IsInf(v.num, 0)) }},
+	{name: "IS_FINITE_NUMBER", min: 1, max: 1, one: func(v Value) Value { return Bool(v.kind == KindNumber && !math.IsInf(v.num, 0) && !math.IsNaN(v.num)) }},
 	{name: "IS_INTEGER", min: 1, max: 1, one: func(v Value) Value {
 		// 2^63 itself is let in: it is how a float64 reads the largest 64-bit integer.
 		return Bool(v.kind == KindNumber && v.num == math.Trunc(v.num) && v.num >= -1<<63 && v.num <= 1<<63)

@@ -20,14 +20,8 @@ func (c *compiler) metric(e *Call) func(env *Env) string {
 			return func(*Env) string { return m }
 		}
 	}
-	path, steps := "", e.Args[0]
-	for {
-		p, ok := steps.(*Property)
-		if !ok {
-			break
-		}
-		path, steps = "/"+p.Name+path, p.Base
-	}
+	segments, _ := vectorPath(e)
+	path := "/" + strings.Join(segments, "/")
 	return func(env *Env) string {
 		if m := env.Vectors[path]; m != "" {
 			return strings.ToLower(m)

@@ -95,6 +95,8 @@ func lex(text string, pos int) token {
 	return make(tokBad, end)
 }
 
+func isHex(c byte) bool { return isDigit(c) || 'a' <= c|0x20 && c|0x20 <= 'f' }
+
 func wordEnd(s string, i int) int {
 	for i < len(s) && (isLetter(s[i]) || isDigit(s[i])) {
 		i++
@@ -110,6 +112,11 @@ func digitsEnd(s string, i int) int {
 }
 
 func numberEnd(s string, i int) int {
+	if s[i] == '0' && i+2 < len(s) && s[i+1]|0x20 == 'x' && isHex(s[i+2]) {
+		for i += 2; i < len(s) && isHex(s[i]); i++ {
+		}
+		return i
+	}
 	i = digitsEnd(s, i)
 	if i < len(s) && s[i] == '.' {
 		i = digitsEnd(s, i+1)

@@ -105,15 +105,16 @@ func relation(op string, x, y evalFn) evalFn {
 		want = [3]bool{false, true, true}
 	}
 	return func(f *frame) Value {
-		n, ok := comparePrimitive(x(f), y(f))
+		a, b := x(f), y(f)
+		n, ok := comparePrimitive(a, b)
 		if !ok {
 			return Undefined
 		}
-		return Bool(want[n+1])
+		return Bool(want[n+1] && !unordered(a, b))
 	}
 }
 
-// arithmetic is the function of a numeric operator; a result that is no number becomes undefined by Number.
+// arithmetic is the function of a numeric operator, by IEEE 754: 1 / 0 is an infinity, 0 / 0 not a number.
 func arithmetic(op string) func(a, b float64) float64 {
 	switch op {
 	case "+":
@@ -142,8 +143,11 @@ func arithmetic(op string) func(a, b float64) float64 {
 	panic("query: unknown operator " + op)
 }
 
-// toInt32 is JavaScript's ToInt32: truncate, then keep the low 32 bits.
+// toInt32 is JavaScript's ToInt32: truncate, then keep the low 32 bits; of what is not finite there are none.
 func toInt32(f float64) int32 {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return 0
+	}
 	f = math.Mod(math.Trunc(f), 1<<32)
 	return int32(uint32(int64(f)))
 }

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"math"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -197,17 +198,38 @@ func (p *parser) steps(x Expr, start int) Expr {
 	}
 }
 
+// parseNumber reads a number of a query, hexadecimal after 0x. A 64-bit integer keeps its digits for the print and the Int functions; for all else it is a double.
+func parseNumber(text string) (Value, error) {
+	if digits, ok := strings.CutPrefix(strings.ToLower(strings.TrimPrefix(text, "-")), "0x"); ok {
+		n, err := strconv.ParseUint(digits, 16, 64)
+		switch {
+		case err != nil:
+			return Undefined, err
+		case text[0] == '-':
+			return Number(-float64(n)), nil
+		case n <= math.MaxInt64:
+			return Integer(int64(n)), nil
+		}
+		return Number(float64(n)), nil
+	}
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil && !exactFloat(n) {
+		return Integer(n), nil
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	return Number(f), err
+}
+
 func (p *parser) primary() Expr {
 	t := p.tok
 	here := func() at { return at{Span{t.span.Start, p.prev}} }
 	switch t.kind {
 	case tokNumber:
-		f, err := strconv.ParseFloat(t.text, 64)
+		v, err := parseNumber(t.text)
 		if err != nil {
 			p.fail(t.span, "SC1011", "Syntax error, invalid numeric value token '%s'.", t.text)
 		}
 		p.next()
-		return &Literal{at{t.span}, Number(f)}
+		return &Literal{at{t.span}, v}
 	case tokString:
 		p.next()
 		return &Literal{at{t.span}, String(unquote(t.text))}

@@ -61,7 +61,7 @@ func placeValue(text string) Value {
 		return Bool(rest == "true")
 	case 'd':
 		f, _ := strconv.ParseFloat(rest, 64)
-		return Stored(f)
+		return Number(f)
 	case 's':
 		return String(rest)
 	case 'a', 'o':

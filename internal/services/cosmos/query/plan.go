@@ -177,7 +177,7 @@ func (p *planner) order() {
 		direction := "Ascending"
 		if path, is := vectorPath(item.Expr); is {
 			p.info.NonStreamingOrderBy = true
-			item.Desc = item.Desc || !p.o.nearest(path)
+			item.Desc = item.Desc || !p.o.nearest(item.Expr, path)
 		}
 		if item.Desc {
 			direction = "Descending"
@@ -341,9 +341,36 @@ func vectorPath(e Expr) (path []string, is bool) {
 	return nil, true
 }
 
-// nearest tells whether the vectors at a path are ordered by a distance, the smallest first, rather than by a likeness.
-func (o PlanOptions) nearest(path []string) bool {
-	return strings.EqualFold(o.Env.Vectors["/"+strings.Join(path, "/")], "euclidean")
+// nearest tells whether the vectors at a path are ordered by a distance, the smallest first, rather than by a likeness: the options of the call say, else
+// the container's policy for the path.
+func (o PlanOptions) nearest(e Expr, path []string) bool {
+	metric := o.Env.Vectors["/"+strings.Join(path, "/")]
+	if call, ok := e.(*Call); ok && len(call.Args) > 3 {
+		if m := o.distanceFunction(call.Args[3]); m != "" {
+			metric = m
+		}
+	}
+	return strings.EqualFold(metric, "euclidean")
+}
+
+// distanceFunction reads the options of a VectorDistance.
+func (o PlanOptions) distanceFunction(options Expr) string {
+	switch x := options.(type) {
+	case *Param:
+		var v struct {
+			Function string `json:"distanceFunction"`
+		}
+		if json.Unmarshal(o.Params[x.Name], &v) == nil {
+			return v.Function
+		}
+	case *ObjectLit:
+		for i, name := range x.Names {
+			if l, ok := x.Values[i].(*Literal); ok && name == "distanceFunction" {
+				return l.Value.Str()
+			}
+		}
+	}
+	return ""
 }
 
 // documentPath writes c.a["b"] as c, a, b; nil for anything else.

@@ -110,7 +110,7 @@ func (p *planner) components(h *HybridPlan) (out []hybridScore, statistics []Exp
 		call, ok := e.(*Call)
 		switch path, vector := vectorPath(e); {
 		case vector:
-			out = append(out, hybridScore{e, !p.o.nearest(path)})
+			out = append(out, hybridScore{e, !p.o.nearest(e, path)})
 		case ok && !call.UDF && strings.EqualFold(call.Name, "FullTextScore") && len(call.Args) > 1:
 			score, statistic := p.hybridText(call, len(statistics))
 			statistics = append(statistics, statistic)

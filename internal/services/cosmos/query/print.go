@@ -207,6 +207,10 @@ func (b *printer) expr(e Expr) {
 		b.expr(e.Key)
 		b.put("]")
 	case *Unary:
+		if id, ok := e.X.(*Ident); ok && e.Op == "-" && id.Name == infinity {
+			b.put("-", infinity)
+			return
+		}
 		b.put("(", e.Op, " ")
 		b.expr(e.X)
 		b.put(")")

@@ -82,6 +82,7 @@ type sink struct {
 	row     int        // which of its rows that was
 	behind  *sortedRow // rows up to this one are out already
 	current *sortedRow // what is being put out
+	way     ordering   // of ORDER BY; see ordering
 }
 
 type group struct {
@@ -243,6 +244,9 @@ func (s *sink) keep(f *frame, v Value) bool {
 		row.keys[i] = key.forSorting()
 		size += 64 + len(row.keys[i].str)
 	}
+	if s.behind != nil && !once && s.board == nil && s.ordering(f.env).compare(&row, s.behind) <= 0 {
+		return f.err == nil // is out: it would take the room of one that is not, of those that the window lets be kept
+	}
 	if once {
 		if !f.spend(len(all) >> 2) {
 			return false
@@ -253,6 +257,9 @@ func (s *sink) keep(f *frame, v Value) bool {
 		}
 	}
 	if s.asText {
+		if !f.expressible(v) {
+			return false
+		}
 		if row.out = (Value{kind: KindObject, str: v.str}); v.kind == KindObject && v.str != "" {
 			row.out.str = strings.Clone(v.str)
 		} else {
@@ -278,8 +285,15 @@ func (s *sink) keep(f *frame, v Value) bool {
 	return s.take(f, size)
 }
 
+func (s *sink) ordering(env *Env) ordering {
+	if s.way.down == nil {
+		s.way = s.b.ordering(env)
+	}
+	return s.way
+}
+
 func (s *sink) sort(env *Env) {
-	o := s.b.ordering(env)
+	o := s.ordering(env)
 	slices.SortFunc(s.sorted, func(a, b sortedRow) int { return o.compare(&a, &b) })
 }
 
@@ -335,7 +349,7 @@ func (s *sink) finish(f *frame) {
 	if s.b.orderBy != nil {
 		s.sort(f.env)
 		s.seen = nil
-		o := s.b.ordering(f.env)
+		o := s.ordering(f.env)
 		for i := range s.sorted {
 			r := &s.sorted[i]
 			if s.b.distinct && !s.fresh(r.same) || s.behind != nil && o.compare(r, s.behind) <= 0 {

@@ -3,12 +3,13 @@ package query
 import (
 	"context"
 	"iter"
+	"unsafe"
 )
 
 // Doc is a document on its way into a query.
 type Doc struct {
 	Key  string // where it is; documents come in the order of their keys
-	JSON []byte // borrowed until the next one is asked for
+	JSON []byte // is not to change for as long as the rows made of it are used
 }
 
 // State is where a query stands between two pages. The zero State is the beginning. It is small and fit for a continuation token.
@@ -33,7 +34,7 @@ type Limits struct {
 
 // Page is a part of a query's result.
 type Page struct {
-	Rows    [][]byte // JSON texts
+	Rows    [][]byte // JSON texts, not to be changed: those of whole documents are the documents' own
 	Bytes   int      // their sum
 	Scanned int      // documents looked at
 	Next    *State   // nil: the result is complete
@@ -130,9 +131,17 @@ func (r *runner) fits(n int) bool {
 
 // add puts a row on the page, unless the page is full.
 func (r *runner) add(v Value) bool {
+	if !r.frame.expressible(v) {
+		return false
+	}
+	var row []byte
 	start := len(r.buf)
-	r.buf = v.AppendJSON(r.buf)
-	row := r.buf[start:len(r.buf):len(r.buf)]
+	if v.kind >= KindArray && v.str != "" {
+		row = unsafe.Slice(unsafe.StringData(v.str), len(v.str)) // of the document, or of a sorted row
+	} else {
+		r.buf = v.AppendJSON(r.buf)
+		row = r.buf[start:len(r.buf):len(r.buf)]
+	}
 	if !r.fits(len(row)) {
 		r.buf = r.buf[:start]
 		return false
@@ -341,6 +350,9 @@ func (e *Evaluator) Rows(doc []byte) (rows [][]byte, err error) {
 	e.frame.begin(v)
 	e.frame.err = nil
 	e.p.main.rows(&e.frame, func(v Value) bool {
+		if !e.frame.expressible(v) {
+			return false
+		}
 		rows = append(rows, v.AppendJSON(nil))
 		return true
 	})

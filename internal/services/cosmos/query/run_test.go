@@ -256,3 +256,21 @@ func BenchmarkRun(b *testing.B) {
 		})
 	}
 }
+
+// TestRun_SortedWindow: a window of an order over more documents than are kept while they are sorted is the same in pages as at once.
+func TestRun_SortedWindow(t *testing.T) {
+	t.Parallel()
+	var docs []Doc
+	for i := range 4000 {
+		docs = append(docs, Doc{Key: fmt.Sprintf("%016x", i), JSON: fmt.Appendf(nil, `{"id":"%d","n":%d}`, i, i*7919%1000)})
+	}
+	for _, sql := range []string{
+		`SELECT VALUE c.id FROM c ORDER BY c.n OFFSET 30 LIMIT 60`, `SELECT TOP 50 c.id FROM c ORDER BY c.n DESC`, `SELECT DISTINCT TOP 20 VALUE c.n FROM c ORDER BY c.n`,
+	} {
+		want, _ := pages(t, sql, docs, Limits{})
+		got, n := pages(t, sql, docs, Limits{Items: 7})
+		if fmt.Sprint(got) != fmt.Sprint(want) || n < 3 {
+			t.Errorf("%s: %d pages, %d rows %v; want %d rows %v", sql, n, len(got), got, len(want), want)
+		}
+	}
+}

@@ -42,8 +42,9 @@ type composite struct {
 	elems  []Value  // the elements, or the values of the members
 	names  []string // the names of the members
 	object bool
-	size   int // about the length of its JSON text, the parts of documents in it apart
-	parts  int // how many of those there are
+	size   int  // about the length of its JSON text, the parts of documents in it apart
+	parts  int  // how many of those there are
+	odd    bool // some number in it is inexpressible
 }
 
 // Undefined and Null are the constants of the language.
@@ -58,16 +59,8 @@ func Bool(b bool) Value { return Value{kind: KindBool, b: b} }
 // String makes a string.
 func String(s string) Value { return Value{kind: KindString, str: s} }
 
-// Number makes a number; what JSON cannot express (NaN, infinities) is Undefined.
-func Number(f float64) Value {
-	if math.IsNaN(f) || math.IsInf(f, 0) {
-		return Undefined
-	}
-	return Value{kind: KindNumber, num: f}
-}
-
-// Stored makes a number of a document, which is infinite where its text is beyond what a double holds (2e700).
-func Stored(f float64) Value { return Value{kind: KindNumber, num: f} }
+// Number makes a number. One that JSON cannot express (NaN, infinities) is a number like others for the query, but no row can hold it: see inexpressible.
+func Number(f float64) Value { return Value{kind: KindNumber, num: f} }
 
 // Integer makes a number that keeps all digits of n.
 func Integer(n int64) Value {
@@ -305,8 +298,28 @@ func (v Value) AppendJSON(b []byte) []byte {
 	return append(b, '}')
 }
 
+// inexpressible tells whether v is, or has in it, a number for which JSON has no text: the results of 1 / 0 and LOG(-1). A document's own numbers
+// have theirs, however large.
+func (v Value) inexpressible() bool {
+	switch {
+	case v.kind == KindNumber:
+		return v.node == nil && v.str == "" && (math.IsNaN(v.num) || math.IsInf(v.num, 0))
+	case v.comp != nil:
+		return v.comp.odd
+	}
+	return false
+}
+
 // appendNumber writes a number as JavaScript does: whole numbers without a fraction, exponents only for the very large and small.
 func appendNumber(b []byte, f float64) []byte {
+	switch {
+	case math.IsNaN(f):
+		return append(b, "NaN"...)
+	case math.IsInf(f, 1):
+		return append(b, "Infinity"...)
+	case math.IsInf(f, -1):
+		return append(b, "-Infinity"...)
+	}
 	abs := math.Abs(f)
 	if abs != 0 && (abs < 1e-6 || abs >= 1e21) {
 		return strconv.AppendFloat(b, f, 'e', -1, 64)

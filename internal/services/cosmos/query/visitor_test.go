@@ -51,13 +51,10 @@ func (c visitorCase) whole(piece string) string {
 	return "SELECT VALUE " + piece
 }
 
-// notTheLanguage are cases that client prints though no query can hold them, or numbers that it prints otherwise.
+// notTheLanguage are cases that client prints though no query can hold them.
 var notTheLanguage = map[string]string{
-	"ARRAY":                         "ARRAY takes a subquery, the case has ARRAY(42)",
-	"LIKE":                          "LIKE is an operator, the case calls it as a function",
-	"NegativeInfinity -∞":           "there is no such literal; -Infinity is the negation of a name",
-	"MinValue -9223372036854775808": "a number is a double, printed in as few digits as name it",
-	"MaxValue 9223372036854775807":  "likewise",
+	"ARRAY": "ARRAY takes a subquery, the case has ARRAY(42)",
+	"LIKE":  "LIKE is an operator, the case calls it as a function",
 }
 
 // TestParse_VisitorBaselines: what the .NET client prints of a syntax tree, on one line, over several and with its values hidden, parses; the

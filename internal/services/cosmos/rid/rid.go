@@ -1,14 +1,15 @@
 // Package rid makes and reads Cosmos DB resource ids, the `_rid` of every resource.
 //
 // A resource id is a path in bytes, and clients take it apart: 3 bytes for an offer, 4 for a database, 8 for a container (top
-// bit of the fifth byte set) or a user (clear), 16 for what lies in a container (its type in the high four bits of the last byte) or for
-// a permission of a user. In text it is base64 with `-` for `/`. The numbers are the caller's counters; a client
+// bit of the fifth byte set) or a user (clear), 16 for what lies in a container (its type in the high four bits of the last byte), for
+// a permission of a user, or for a client encryption key of a database (user 0; its number and the type 2, four bytes little-endian each). In text it is base64 with `-` for `/`. The numbers are the caller's counters; a client
 // takes 0 for "none", so they begin at 1.
 package rid
 
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"math"
 	"strings"
 
 	"github.com/bulkheadhq/bulkhead/internal/fault"
@@ -31,6 +32,7 @@ const (
 	Function
 	Trigger
 	Procedure
+	ClientEncryptionKey
 )
 
 // nibbles are the high four bits of the last byte of what lies in a container.
@@ -94,6 +96,17 @@ func NewPermission(u ID, n uint64) ID {
 	return id
 }
 
+// encryptionKeyType is what the last four bytes of a client encryption key's id say.
+const encryptionKeyType = 2
+
+// NewClientEncryptionKey is the id of client encryption key n of database db, n >= 1.
+func NewClientEncryptionKey(db ID, n uint32) ID {
+	id := ID{b: db.b, n: 16}
+	binary.LittleEndian.PutUint32(id.b[8:], n)
+	binary.LittleEndian.PutUint32(id.b[12:], encryptionKeyType)
+	return id
+}
+
 // Parse reads the text form. A malformed id is a 400 fault.
 func Parse(s string) (ID, error) {
 	bad := func() (ID, error) {
@@ -134,6 +147,10 @@ func (id ID) Kind() Kind {
 		return Container
 	case id.n == 8:
 		return User
+	case id.n == 16 && binary.BigEndian.Uint32(id.b[4:]) == 0:
+		if binary.LittleEndian.Uint32(id.b[12:]) == encryptionKeyType {
+			return ClientEncryptionKey
+		}
 	case id.n == 16 && !inContainer:
 		return Permission
 	case id.n == 16:
@@ -157,8 +174,11 @@ func (id ID) Number() uint64 {
 		return uint64(binary.BigEndian.Uint32(id.b[4:]) &^ (1 << 31))
 	case 16:
 		n := binary.LittleEndian.Uint64(id.b[8:])
-		if id.Kind() == Permission {
+		switch id.Kind() {
+		case Permission:
 			return n
+		case ClientEncryptionKey:
+			return n & math.MaxUint32
 		}
 		return n & MaxChild
 	}
@@ -171,6 +191,9 @@ func (id ID) Parent() ID {
 	case 8:
 		return id.cut(4)
 	case 16:
+		if id.Kind() == ClientEncryptionKey {
+			return id.cut(4)
+		}
 		return id.cut(8)
 	}
 	return ID{}
@@ -198,6 +221,7 @@ func (id ID) SelfLink() string {
 	segment := [...]string{
 		Offer: "offers", Database: "dbs", Container: "colls", User: "users", Permission: "permissions", Document: "docs",
 		Conflict: "conflicts", PartitionKeyRange: "pkranges", Function: "udfs", Trigger: "triggers", Procedure: "sprocs",
+		ClientEncryptionKey: "clientencryptionkeys",
 	}
 	k := id.Kind()
 	if k == Invalid {

@@ -29,6 +29,7 @@ func TestLayout(t *testing.T) {
 		{"function", NewChild(coll, Function, 2), "01020304850607080200000000000060", Function, 2, coll, "dbs/AQIDBA==/colls/AQIDBIUGBwg=/udfs/AQIDBIUGBwgCAAAAAAAAYA==/"},
 		{"trigger", NewChild(coll, Trigger, 2), "01020304850607080200000000000070", Trigger, 2, coll, "dbs/AQIDBA==/colls/AQIDBIUGBwg=/triggers/AQIDBIUGBwgCAAAAAAAAcA==/"},
 		{"procedure", NewChild(coll, Procedure, MaxChild), "0102030485060708ffffffffffffff8f", Procedure, MaxChild, coll, "dbs/AQIDBA==/colls/AQIDBIUGBwg=/sprocs/AQIDBIUGBwj---------jw==/"},
+		{"client encryption key", NewClientEncryptionKey(db, 3), "01020304000000000300000002000000", ClientEncryptionKey, 3, db, "dbs/AQIDBA==/clientencryptionkeys/AQIDBAAAAAADAAAAAgAAAA==/"},
 		{"permission", NewPermission(user, 3), "01020304050607080300000000000000", Permission, 3, user, "dbs/AQIDBA==/users/AQIDBAUGBwg=/permissions/AQIDBAUGBwgDAAAAAAAAAA==/"},
 	} {
 		if got := hex.EncodeToString(c.id.Bytes()); got != c.hex {

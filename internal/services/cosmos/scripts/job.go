@@ -54,7 +54,7 @@ type Result struct {
 // Host is a script's only way out. Call does one operation: its name and its texts; it answers a Reply as JSON. An error ends the run, which then answers
 // the same error. Called from one goroutine at a time.
 //
-//	create link document · upsert link document etag · replace link document etag · delete link etag · read link etag
+//	create link document "" index · upsert link document etag index · replace link document etag index · delete link etag · read link etag
 //	list link size continuation · query link query size continuation
 type Host interface {
 	Call(ctx context.Context, op string, args []string) ([]byte, error)

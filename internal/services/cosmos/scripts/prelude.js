@@ -123,15 +123,15 @@
 		},
 		createDocument: function createDocument(link, body) {
 			const t = tail("createDocument", 2, arguments);
-			return submit(["create", str(link), documentText(body, t.options)], t.callback, withBody);
+			return submit(["create", str(link), documentText(body, t.options), "", str(t.options.indexAction)], t.callback, withBody);
 		},
 		upsertDocument: function upsertDocument(link, body) {
 			const t = tail("upsertDocument", 2, arguments);
-			return submit(["upsert", str(link), documentText(body, t.options), str(t.options.etag)], t.callback, withBody);
+			return submit(["upsert", str(link), documentText(body, t.options), str(t.options.etag), str(t.options.indexAction)], t.callback, withBody);
 		},
 		replaceDocument: function replaceDocument(link, body) {
 			const t = tail("replaceDocument", 2, arguments);
-			return submit(["replace", str(link), documentText(body, { disableAutomaticIdGeneration: true }), str(t.options.etag)], t.callback, withBody);
+			return submit(["replace", str(link), documentText(body, { disableAutomaticIdGeneration: true }), str(t.options.etag), str(t.options.indexAction)], t.callback, withBody);
 		},
 		deleteDocument: function deleteDocument(link) {
 			const t = tail("deleteDocument", 1, arguments);

@@ -1,0 +1,280 @@
+package authlog
+
+import (
+	"bytes"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/bulkheadhq/bulkhead/agent/activity"
+	"github.com/bulkheadhq/bulkhead/agent/linuxaudit"
+)
+
+const maxRepeats = 10_000 // of "message repeated N times": what is beyond is nobody's honest count
+
+// Parser makes events of lines, one after the other, in memory of its own. Not for concurrent use.
+type Parser struct {
+	// Now is the time by which lines without a year are dated: they are of the last twelve months. Zone is that of the machine.
+	Now  func() time.Time
+	Zone *time.Location
+
+	event activity.Event
+}
+
+// Line is what a line of the log tells; ok is false if it is nothing. The answer is valid until the next call, and as long as the line is.
+func (p *Parser) Line(line []byte) (e *activity.Event, ok bool) {
+	at, rest, ok := p.when(bytes.TrimRight(line, "\r\n "))
+	if !ok {
+		return nil, false
+	}
+	host, rest, ok := bytes.Cut(rest, []byte{' '})
+	if !ok {
+		return nil, false
+	}
+	tag, message, ok := bytes.Cut(rest, []byte(": "))
+	if !ok {
+		return nil, false
+	}
+	program, pid := splitTag(tag)
+	p.event = activity.Event{
+		Node: host, Millis: at.UnixMilli(),
+		Process: activity.Process{PID: pid, AUID: linuxaudit.Unset, Session: linuxaudit.Unset, Comm: program},
+	}
+	message, count := repeated(bytes.TrimLeft(message, " "))
+	switch string(program) {
+	case "sshd", "sshd-session", "sshd-auth":
+		ok = p.sshd(message, count)
+	case "sudo":
+		ok = p.sudo(message)
+	case "useradd", "userdel", "groupadd", "groupdel", "usermod", "passwd", "chpasswd":
+		ok = p.account(string(program), message)
+	default:
+		return nil, false
+	}
+	return &p.event, ok
+}
+
+// when reads the time a line begins with.
+func (p *Parser) when(line []byte) (at time.Time, rest []byte, ok bool) {
+	if len(line) > 0 && line[0] >= '0' && line[0] <= '9' {
+		stamp, rest, _ := bytes.Cut(line, []byte{' '})
+		at, err := time.Parse(time.RFC3339Nano, string(stamp))
+		return at, rest, err == nil
+	}
+	const width = len("Dec 10 11:02:44")
+	if len(line) <= width || line[width] != ' ' {
+		return at, nil, false
+	}
+	zone, now := p.Zone, time.Now
+	if p.Now != nil {
+		now = p.Now
+	}
+	if zone == nil {
+		zone = time.UTC
+	}
+	year := now().In(zone).Year()
+	// The 29th of February is no day of most years: take the latest year that has it.
+	for y := year; y > year-9; y-- {
+		at, err := time.ParseInLocation("2006 Jan _2 15:04:05", strconv.Itoa(y)+" "+string(line[:width]), zone)
+		if err == nil && !at.After(now().Add(24*time.Hour)) {
+			return at, line[width+1:], true
+		}
+	}
+	return at, nil, false
+}
+
+// splitTag takes "sshd[25399]" apart.
+func splitTag(tag []byte) (program []byte, pid uint32) {
+	program, number, ok := bytes.Cut(tag, []byte{'['})
+	if ok {
+		if n, err := strconv.ParseUint(string(bytes.TrimSuffix(number, []byte{']'})), 10, 32); err == nil {
+			pid = uint32(n)
+		}
+	}
+	if i := bytes.LastIndexByte(program, '/'); i >= 0 {
+		program = program[i+1:]
+	}
+	return program, pid
+}
+
+// repeated takes the message out of "message repeated 5 times: [ ... ]".
+func repeated(message []byte) (inner []byte, count int) {
+	const open = "message repeated "
+	if !bytes.HasPrefix(message, []byte(open)) {
+		return message, 1
+	}
+	number, rest, ok := bytes.Cut(message[len(open):], []byte(" times: ["))
+	n, err := strconv.Atoi(string(number))
+	if !ok || err != nil || n < 1 {
+		return message, 1
+	}
+	return bytes.TrimSpace(bytes.TrimSuffix(rest, []byte{']'})), min(n, maxRepeats)
+}
+
+func (p *Parser) sshd(m []byte, count int) bool {
+	e := &p.event
+	e.SignIn.Count, e.SignIn.Terminal = count, []byte("ssh")
+	method, rest, ok := bytes.Cut(m, []byte(" for "))
+	switch {
+	case ok && bytes.HasPrefix(method, []byte("Failed ")):
+		e.Kind, e.SignIn.Method = activity.SignIn, method[len("Failed "):]
+		return p.who(rest)
+	case ok && bytes.HasPrefix(method, []byte("Accepted ")):
+		e.Kind, e.SignIn.Method, e.Success = activity.SignIn, method[len("Accepted "):], true
+		if i := bytes.LastIndex(rest, []byte(" ssh2: ")); i >= 0 { // the key's fingerprint; no part of it is chosen freely
+			rest = rest[:i+len(" ssh2")]
+		}
+		return p.who(rest)
+	case ok && string(method) == "error: maximum authentication attempts exceeded":
+		e.Kind = activity.Auth
+		return p.who(rest)
+	case bytes.HasPrefix(m, []byte("Invalid user ")):
+		e.Kind, e.SignIn.Unknown = activity.Auth, true
+		return p.who(m[len("Invalid user "):])
+	case bytes.HasPrefix(m, []byte("pam_unix(sshd:session): session ")):
+		return p.session(m[len("pam_unix(sshd:session): session "):])
+	case bytes.HasPrefix(m, []byte("pam_unix(sshd:auth): authentication failure;")), bytes.HasPrefix(m, []byte("PAM ")) && bytes.Contains(m, []byte("more authentication failure")):
+		e.Kind = activity.Auth
+		return p.pam(m)
+	}
+	return false
+}
+
+// who reads "[invalid user ]NAME from ADDRESS[ port N][ ssh2][ [preauth]]" from its right end.
+func (p *Parser) who(b []byte) bool {
+	b = bytes.TrimSuffix(b, []byte(" [preauth]"))
+	b = bytes.TrimSuffix(b, []byte(" ssh2"))
+	if i := bytes.LastIndex(b, []byte(" port ")); i >= 0 && number(b[i+len(" port "):]) {
+		b = b[:i]
+	}
+	i := bytes.LastIndex(b, []byte(" from "))
+	if i < 0 && bytes.HasPrefix(b, []byte("from ")) { // a name of nothing
+		i = 0
+		b = append([]byte{' '}, b...)
+	}
+	if i < 0 {
+		return false
+	}
+	a := &p.event.SignIn
+	addr, err := netip.ParseAddr(string(b[i+len(" from "):]))
+	if err != nil {
+		a.Host = b[i+len(" from "):]
+		if bytes.ContainsAny(a.Host, " ") {
+			return false
+		}
+	} else {
+		a.Addr = addr.Unmap().WithZone("")
+	}
+	a.Account = b[:i]
+	if rest, ok := bytes.CutPrefix(a.Account, []byte("invalid user ")); ok && !p.event.Success {
+		a.Account, a.Unknown = rest, true
+	} else if rest, ok := bytes.CutPrefix(a.Account, []byte("illegal user ")); ok && !p.event.Success { // sshd before 4
+		a.Account, a.Unknown = rest, true
+	}
+	return true
+}
+
+func number(b []byte) bool {
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return len(b) > 0
+}
+
+// session reads "opened for user NAME(uid=0) by (uid=0)" and "closed for user NAME".
+func (p *Parser) session(b []byte) bool {
+	e := &p.event
+	e.Kind, e.Success = activity.Session, true
+	name, ok := bytes.CutPrefix(b, []byte("closed for user "))
+	if !ok {
+		if name, ok = bytes.CutPrefix(b, []byte("opened for user ")); !ok {
+			return false
+		}
+		e.Began = true
+		if i := bytes.LastIndex(name, []byte(" by ")); i >= 0 {
+			name = name[:i]
+		}
+	}
+	if i := bytes.LastIndex(name, []byte("(uid=")); i > 0 {
+		name = name[:i]
+	}
+	e.SignIn.Account = name
+	return len(name) > 0
+}
+
+// pam reads "... rhost=1.2.3.4  user=root". The account stands last, and is absent if there is none such.
+func (p *Parser) pam(b []byte) bool {
+	a := &p.event.SignIn
+	_, b, ok := bytes.Cut(b, []byte(" rhost="))
+	if !ok {
+		return false
+	}
+	host, rest, _ := bytes.Cut(b, []byte{' '})
+	if addr, err := netip.ParseAddr(string(host)); err == nil {
+		a.Addr = addr.Unmap().WithZone("")
+	} else {
+		a.Host = host
+	}
+	name, known := bytes.CutPrefix(bytes.TrimLeft(rest, " "), []byte("user="))
+	if a.Unknown = !known; known {
+		a.Account = name
+	}
+	return true
+}
+
+// sudo reads "NAME : TTY=pts/0 ; PWD=/srv ; USER=root ; COMMAND=/usr/bin/id", from COMMAND back: that is what a user can choose, and it stands last.
+func (p *Parser) sudo(b []byte) bool {
+	name, rest, ok := bytes.Cut(b, []byte(" : "))
+	if !ok {
+		return false
+	}
+	e := &p.event
+	e.SignIn.Account = bytes.TrimSpace(name)
+	settings, command, ok := bytes.Cut(rest, []byte("COMMAND="))
+	if !ok {
+		return false
+	}
+	e.Kind = activity.Exec
+	e.Success = !bytes.Contains(settings, []byte("incorrect password attempt")) && !bytes.Contains(settings, []byte("NOT in sudoers")) && !bytes.Contains(settings, []byte("command not allowed"))
+	e.Command = activity.Command{Line: command, Args: bytes.Fields(command)}
+	for s := range bytes.SplitSeq(settings, []byte(" ; ")) {
+		if dir, ok := bytes.CutPrefix(s, []byte("PWD=")); ok {
+			e.Command.Dir = dir
+		}
+		if tty, ok := bytes.CutPrefix(s, []byte("TTY=")); ok {
+			e.Process.TTY = tty
+		}
+	}
+	return true
+}
+
+// account reads what the programs that change accounts say.
+func (p *Parser) account(program string, m []byte) bool {
+	e := &p.event
+	e.Kind, e.Success, e.Op = activity.Account, true, p.event.Process.Comm
+	for _, form := range [...]struct{ program, before, after string }{
+		{"useradd", "new user: name=", ","},
+		{"useradd", "new group: name=", ","},
+		{"groupadd", "new group: name=", ","},
+		{"userdel", "delete user '", "'"},
+		{"groupdel", "group '", "'"},
+		{"usermod", "add '", "'"},
+		{"usermod", "change user '", "'"},
+		{"passwd", "password changed for ", ""},
+		{"passwd", "pam_unix(passwd:chauthtok): password changed for ", ""},
+		{"chpasswd", "pam_unix(chpasswd:chauthtok): password changed for ", ""},
+	} {
+		rest, ok := bytes.CutPrefix(m, []byte(form.before))
+		if form.program != program || !ok {
+			continue
+		}
+		if form.after != "" {
+			rest, _, _ = bytes.Cut(rest, []byte(form.after))
+		}
+		e.Subject = rest
+		return len(rest) > 0
+	}
+	return false
+}

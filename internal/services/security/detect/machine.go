@@ -1,0 +1,248 @@
+package detect
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"github.com/bulkheadhq/bulkhead/agent/activity"
+	"github.com/bulkheadhq/bulkhead/agent/linuxaudit"
+)
+
+// Bounds of what is kept of a machine.
+const (
+	maxProcesses = 16384
+	maxSessions  = 512
+	maxFiles     = 4096
+	maxSources   = 4096
+	maxKept      = 4096 // bytes of a command line that are kept
+	maxAncestors = 64
+)
+
+// Process is a program that was started. Programs that ran before the machine was watched are known as far as their children told.
+type Process struct {
+	PID     uint32
+	Parent  *Process // nil if unknown
+	Millis  int64    // when it was started
+	Session *Session
+	Image   string // the running file; a script's interpreter
+	File    string // the file that was started; a script's own
+	Line    string // at most maxKept bytes
+	Dir     string
+	UID     uint32
+	TTY     bool // it has a terminal
+	depth   int
+}
+
+// Session is what belongs together: a sign-in, or a service and what it started.
+type Session struct {
+	ID      string // "session 7", or "service 812"
+	Login   bool   // a sign-in
+	AUID    uint32
+	Account string // if it was told
+	From    string // the address it came from, if it was told
+	First   int64
+	Last    int64
+
+	asked   questions
+	fetched int64 // when something was fetched last, 0 for never
+	sprayed map[string]*repetition
+	removed removal
+	read    bool
+}
+
+// fileNote is what became of a file.
+type fileNote struct {
+	fetched, made, ran, attack int64 // when it was last fetched, made executable, started, started as a tool of attack
+	by                         *Session
+	fetchedFrom                string
+}
+
+// Machine is one machine's state. Not for concurrent use.
+type Machine struct {
+	params    Params
+	intel     Intel
+	report    func(*Finding)
+	processes *simplelru.LRU[uint32, *Process]
+	sessions  *simplelru.LRU[string, *Session]
+	files     *simplelru.LRU[string, *fileNote]
+	access    access
+	fanOut    *simplelru.LRU[fanKey, *fan]
+	commands  []Command
+	analytics []analytic
+}
+
+// Intel is what is known of others' machines. All methods are called with lower-case text.
+type Intel interface {
+	// Domain reports whether a host name, or one it lies below, is known to be malicious.
+	Domain(name string) bool
+	// Addr reports whether an address is.
+	Addr(addr string) bool
+}
+
+type analytic struct {
+	name string
+	exec func(m *Machine, s *step)
+}
+
+// step is one started program, and what is known around it.
+type step struct {
+	m        *Machine
+	rule     string
+	event    *activity.Event
+	process  *Process
+	session  *Session
+	args     []string
+	commands []Command // what it really runs
+}
+
+// New makes the state of a machine of which nothing is known. Findings go to report, in the call that shows them.
+func New(p Params, intel Intel, report func(*Finding)) *Machine {
+	m := &Machine{params: p, intel: intel, report: report}
+	m.processes, _ = simplelru.NewLRU[uint32, *Process](maxProcesses, nil)
+	m.sessions, _ = simplelru.NewLRU[string, *Session](maxSessions, nil)
+	m.files, _ = simplelru.NewLRU[string, *fileNote](maxFiles, nil)
+	m.fanOut, _ = simplelru.NewLRU[fanKey, *fan](maxSources, nil)
+	m.access = newAccess()
+	m.analytics = []analytic{
+		{"service-account", onServiceShell},
+		{"download", onDownload},
+		{"enumeration", onEnumeration},
+		{"speed-test", onSpeedTest},
+		{"kit", onKit},
+		{"scan-prefix", onPrefix},
+		{"spray", onSpray},
+		{"denial-of-service", onDenial},
+		{"masquerade", onMasquerade},
+		{"mining", onMining},
+		{"reverse-shell", onReverseShell},
+		{"cleanup", onCleanup},
+		{"results", onResults},
+		{"run", onRun}, // last: what the others ask is what was before this start
+	}
+	return m
+}
+
+// Apply looks at one event.
+func (m *Machine) Apply(e *activity.Event) {
+	switch e.Kind {
+	case activity.Exec:
+		if e.Success && e.Process.PID != 0 && len(e.Command.Args) > 0 && e.Call != "" {
+			m.exec(e)
+		}
+	case activity.SignIn:
+		m.signIn(e)
+	case activity.Connect:
+		m.connect(e)
+	case activity.Delete:
+		m.deleted(e)
+	case activity.Session:
+		if e.Process.Session != linuxaudit.Unset && e.Began {
+			s := m.session(sessionID(e.Process.Session), e.Millis)
+			s.Login, s.AUID = true, e.Process.AUID
+			if len(e.SignIn.Account) > 0 {
+				s.Account = string(e.SignIn.Account)
+			}
+			if e.SignIn.Addr.IsValid() {
+				s.From = e.SignIn.Addr.String()
+			}
+		}
+	}
+}
+
+func sessionID(n uint32) string { return "session " + strconv.FormatUint(uint64(n), 10) }
+
+// session is the session of a name, made if it isn't there.
+func (m *Machine) session(id string, millis int64) *Session {
+	s, ok := m.sessions.Get(id)
+	if !ok {
+		s = &Session{ID: id, First: millis, AUID: linuxaudit.Unset}
+		m.sessions.Add(id, s)
+	}
+	s.Last = max(s.Last, millis)
+	return s
+}
+
+func (m *Machine) exec(e *activity.Event) {
+	p := m.start(e)
+	s := &step{m: m, event: e, process: p, session: p.Session}
+	s.args = make([]string, len(e.Command.Args))
+	for i, a := range e.Command.Args {
+		s.args[i] = string(a)
+	}
+	m.commands = unwrap(m.commands[:0], s.args, "", 0)
+	s.commands = m.commands
+	for i := range m.analytics {
+		s.rule = m.analytics[i].name
+		m.analytics[i].exec(m, s)
+	}
+}
+
+// start enters a started program into the tree.
+func (m *Machine) start(e *activity.Event) *Process {
+	was, known := m.processes.Get(e.Process.PID)
+	p := &Process{
+		PID: e.Process.PID, Millis: e.Millis, Image: string(e.Process.Image), File: string(e.Command.File), Dir: string(e.Command.Dir), UID: e.Process.UID,
+		TTY: len(e.Process.TTY) > 0, Line: string(e.Command.Line[:min(len(e.Command.Line), maxKept)]),
+	}
+	parent, found := m.processes.Get(e.Process.Parent)
+	switch {
+	case known && was.Parent != nil && was.Parent.PID == e.Process.Parent:
+		p.Parent = was.Parent // the same process runs another program now
+	case found:
+		p.Parent = parent
+	}
+	if p.Parent != nil {
+		if p.depth = p.Parent.depth + 1; p.depth > maxAncestors {
+			p.Parent, p.depth = nil, 0
+		}
+	}
+	p.Session = m.belongs(e, p)
+	m.processes.Add(p.PID, p)
+	return p
+}
+
+// belongs finds the session of a process: the sign-in that the kernel names, else that of its parent, else the service it is, or is below.
+func (m *Machine) belongs(e *activity.Event, p *Process) *Session {
+	if e.Process.Session != linuxaudit.Unset {
+		s := m.session(sessionID(e.Process.Session), e.Millis)
+		s.Login, s.AUID = true, e.Process.AUID
+		return s
+	}
+	if p.Parent != nil {
+		p.Parent.Session.Last = max(p.Parent.Session.Last, e.Millis)
+		return p.Parent.Session
+	}
+	root := e.Process.Parent
+	if root <= 2 { // it is a service itself: init, or the kernel, started it
+		root = e.Process.PID
+	}
+	return m.session("service "+strconv.FormatUint(uint64(root), 10), e.Millis)
+}
+
+// file is the note of a file, made if it isn't there.
+func (m *Machine) file(name string) *fileNote {
+	f, ok := m.files.Get(name)
+	if !ok {
+		f = &fileNote{}
+		m.files.Add(name, f)
+	}
+	return f
+}
+
+// recent reports whether something was at a time, and no longer before now than d.
+func recent(then, now int64, d time.Duration) bool { return then != 0 && now-then <= d.Milliseconds() }
+
+// find reports a finding about a started program. key tells repetitions apart, within the session and the rule.
+func (s *step) find(a *Alert, confidence float64, key, why string) *Finding {
+	f := &Finding{
+		Alert: a, Rule: s.rule, Key: s.rule + "|" + s.session.ID + "|" + key, Millis: s.event.Millis, Why: why, Process: s.process, Session: s.session,
+		Confidence: confidence, Commands: []Evidence{s.evidence()}, Account: s.session.Account,
+	}
+	return f
+}
+
+func (s *step) evidence() Evidence {
+	return Evidence{Millis: s.event.Millis, PID: s.process.PID, Line: s.process.Line}
+}
