@@ -139,11 +139,11 @@ func machineEvents(n int) [][FieldTargetFilename][]byte {
 	args := []string{
 		"-c", "rev-parse --show-toplevel", "--git-dir", "-o build/main.o", "src/main.c", "-I/usr/include/x86_64-linux-gnu", "-O2 -g -Wall", "./...", "-trimpath",
 		"-p internal/store", "install --no-audit", "run build", "-m pip install -r requirements.txt", "-e s/foo/bar/g", "-rn TODO .", "/etc/hosts", "-la /tmp",
-		"-rf node_modules/.cache", "-p /home/dev/project/out", "--status-fd 11", "--configure -a", "update", "-tt build@10.0.0.7", "-D -R", "xzf archive.tar.gz",
-		"+%Y-%m-%dT%H:%M:%S", "0.5", "is-active nginx", "-u", "-r", "'{print $1}'", "/home/dev/project/internal/services/index.test -test.run=TestAll",
+		"-rf node_modules/.cache", "-p /srv/build/project/out", "--status-fd 11", "--configure -a", "update", "-tt build@10.0.0.7", "-D -R", "xzf archive.tar.gz",
+		"+%Y-%m-%dT%H:%M:%S", "0.5", "is-active nginx", "-u", "-r", "'{print $1}'", "/srv/build/project/internal/services/index.test -test.run=TestAll",
 		"https://registry.example/packages/left-pad", "--cached --name-only", "/var/log/app/current.log", "-type f -name *.go",
 	}
-	parents := []string{"/bin/bash /home/dev/project/scripts/build.sh --all", "make -j4 test", "/usr/sbin/cron -f", "-bash", "npm run build", "sshd: dev@pts/0"}
+	parents := []string{"/bin/bash /srv/build/project/scripts/build.sh --all", "make -j4 test", "/usr/sbin/cron -f", "-bash", "npm run build", "sshd: dev@pts/0"}
 	var out [][FieldTargetFilename][]byte
 	for range n {
 		var v [FieldTargetFilename][]byte
@@ -155,7 +155,7 @@ func machineEvents(n int) [][FieldTargetFilename][]byte {
 		parent := rng.IntN(len(parents))
 		v[FieldImage], v[FieldCommandLine] = []byte(image), []byte(strings.Join(words, " "))
 		v[FieldParentImage], v[FieldParentCommandLine] = []byte(images[parent]), []byte(parents[parent])
-		v[FieldUser], v[FieldCurrentDirectory], v[FieldLogonID] = []byte("dev"), []byte("/home/dev/project"), []byte("1000")
+		v[FieldUser], v[FieldCurrentDirectory], v[FieldLogonID] = []byte("dev"), []byte("/srv/build/project"), []byte("1000")
 		v[FieldProcessID], v[FieldParentProcessID] = fmt.Append(nil, rng.IntN(1<<20)), fmt.Append(nil, rng.IntN(1<<20))
 		out = append(out, v)
 	}

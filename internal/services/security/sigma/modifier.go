@@ -25,8 +25,6 @@ type values struct {
 	neg   bool
 	cased bool
 	flags string // of a regular expression
-	cidr  bool
-	ref   bool
 	mode  refMode
 	at    *yaml.Node
 }

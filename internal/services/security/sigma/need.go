@@ -241,7 +241,7 @@ var commonWords = []struct {
 	{"/dev/", 3},
 	{"/dev/null", 3},
 	{"/proc/", 4},
-	{"/home/", 2},
+
 	{"local", 4},
 	{"python", 3},
 	{"python3", 3},
