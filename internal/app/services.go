@@ -4,6 +4,8 @@ import (
 	"context"
 	"maps"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/bulkheadhq/bulkhead/internal/arm"
 	"github.com/bulkheadhq/bulkhead/internal/audit"
@@ -50,7 +52,10 @@ func (p *Platform) wireServices(ctx context.Context) error {
 	ids = identity.New(identity.Deps{
 		Store: p.store, Clock: p.clock, Resources: p.arm, Directory: armDirectory{p.directory}, Tokens: p.directory,
 	})
-	networks := network.New(network.Deps{Store: p.store, Resources: p.arm, Access: p.arm})
+	var sites *web.Service // made after what it needs of networks
+	networks := network.New(network.Deps{Store: p.store, Resources: p.arm, Access: p.arm, Referring: func(ctx context.Context, networkID string) ([]string, error) {
+		return referring(ctx, p.arm, sites, networkID)
+	}})
 	vaults := keyvault.New(keyvault.Deps{
 		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Access: p.arm, Reader: p.arm, Names: p.names,
 		Verifier: valid, Audit: p.audit, Outbox: drainer{p}, Subnet: networks.Subnet,
@@ -64,7 +69,7 @@ func (p *Platform) wireServices(ctx context.Context) error {
 		Limits: items.Limits{Range: uint64(p.cfg.CosmosRange) << 20, Partition: uint64(p.cfg.CosmosPartition) << 20},
 	})
 	p.cosmos = accounts
-	sites := web.New(web.Deps{
+	sites = web.New(web.Deps{
 		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Resources: p.arm, Access: p.arm, Verifier: valid, Names: p.names, Hosts: p.hosts, SignedIn: p.arm.Authenticator(),
 		Tokens: p.directory, Identities: ids, IdentityURL: "http://" + p.addr.Identity,
 		FrontDoor: &http.Client{Transport: reach.InProcess{Handler: frontDoor{p}}}, ProcessEnv: p.processEnv,
@@ -87,6 +92,17 @@ func (p *Platform) wireServices(ctx context.Context) error {
 	p.figures()
 	p.mux, err = wire.NewMux(p.services, wire.Options{Hosts: p.hosts, Clock: p.clock, Log: p.log, Audit: p.audit, Event: p.metrics.Request})
 	return err
+}
+
+// referring lists the resources of other services than networks that have rules for a subnet of the network.
+func referring(ctx context.Context, control *arm.Pipeline, sites *web.Service, networkID string) ([]string, error) {
+	all, err := control.Mentioning(ctx, networkID)
+	if err != nil {
+		return nil, err
+	}
+	all = slices.DeleteFunc(all, func(id string) bool { return strings.Contains(strings.ToLower(id), "/providers/microsoft.network/") })
+	more, err := sites.SubnetUsers(ctx, networkID)
+	return append(all, more...), err
 }
 
 // frontDoor looks the mux up at each request: it is made after the services that call through it.

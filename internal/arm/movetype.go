@@ -1,6 +1,8 @@
 package arm
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -135,4 +137,36 @@ func renamed(t *Type, tenantID, cause string, old, fresh *Resource) ([]byte, err
 		return nil, nil
 	}
 	return json.Marshal(effectRow{Type: t.Name, ID: fresh.ID, TenantID: tenantID, Cause: cause, Old: old, New: fresh})
+}
+
+// Mentioning lists the ids of resources, in any subscription, whose stored state names a resource, or something below it. Those below it themselves are not among them.
+func (p *Pipeline) Mentioning(ctx context.Context, id string) ([]string, error) {
+	folded := strings.ToLower(id)
+	ends := [][]byte{[]byte(folded + `"`), []byte(folded + "/")}
+	var out []string
+	err := p.eachSubscription(ctx, func(shard string) error {
+		var rows [][]byte
+		err := p.deps.Store.View(ctx, shard, func(s store.Snapshot) error {
+			rows = nil
+			return s.Scan(store.Prefix([]byte(tagResource)), func(k, v []byte) bool {
+				low := bytes.ToLower(v)
+				if !rbac.Within(string(k[len(tagResource):]), folded) && (bytes.Contains(low, ends[0]) || bytes.Contains(low, ends[1])) {
+					rows = append(rows, bytes.Clone(v))
+				}
+				return true
+			})
+		})
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			r, err := resourceCodec.Decode(row)
+			if err != nil {
+				return err
+			}
+			out = append(out, r.ID)
+		}
+		return nil
+	})
+	return out, err
 }

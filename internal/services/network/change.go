@@ -44,7 +44,7 @@ func (w *change) use(u use) error {
 // commit checks and writes.
 func (w *change) commit(tx store.Tx) error {
 	for _, id := range w.needs {
-		there, err := arm.Stored(tx, id)
+		there, err := arm.InPlace(tx, id)
 		if err != nil {
 			return err
 		}

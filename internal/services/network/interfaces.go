@@ -36,7 +36,7 @@ type ipConfigProperties struct {
 
 func (s *Service) interfaceType() arm.Type {
 	return arm.Type{
-		Name: interfaceTypeName, Versions: versions(), Put: s.putInterface, Commit: commit,
+		Name: interfaceTypeName, Versions: versions(), Put: s.putInterface, Commit: commit, Move: s.moveInterface,
 		Render: func(_ context.Context, _ *arm.Call, r *arm.Resource) (json.RawMessage, error) {
 			return renderInterface(r)
 		},
@@ -161,7 +161,7 @@ func (s *Service) settleConfig(ctx context.Context, c *arm.Call, x *ipConfig, ol
 			had = &old.Configs[i]
 		}
 	}
-	sub, err := s.settleSubnet(ctx, c, p, had)
+	sub, err := s.settleSubnet(ctx, c, p, had, w)
 	if err != nil {
 		return err
 	}
@@ -200,7 +200,7 @@ func joinPrefixes(list netrule.Prefixes) string {
 }
 
 // settleSubnet finds the configuration's subnet. Who newly puts an interface into it must be allowed to.
-func (s *Service) settleSubnet(ctx context.Context, c *arm.Call, p *ipConfigProperties, had *ipConfig) (*netrule.Subnet, error) {
+func (s *Service) settleSubnet(ctx context.Context, c *arm.Call, p *ipConfigProperties, had *ipConfig, w *change) (*netrule.Subnet, error) {
 	if p.Subnet == nil {
 		return nil, bad("SubnetIsRequired", "An IP configuration of the network interface %s has no subnet.", c.New.Name)
 	}
@@ -230,6 +230,7 @@ func (s *Service) settleSubnet(ctx context.Context, c *arm.Call, p *ipConfigProp
 		return nil, missing
 	}
 	p.Subnet = &reference{ID: sub.ID, GUID: sub.GUID}
+	w.needs = append(w.needs, net.ID)
 	return sub, nil
 }
 

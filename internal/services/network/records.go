@@ -116,7 +116,9 @@ type use struct {
 
 var useCodec = store.Codec[use]{Kind: 'u', Version: 1}
 
-func usePrefix(of string) []byte { return []byte("s|network|use|" + of + "|") }
+const usesPrefix = "s|network|use|"
+
+func usePrefix(of string) []byte { return []byte(usesPrefix + of + "|") }
 
 func (u use) key() []byte { return append(usePrefix(u.Of), u.By...) }
 

@@ -23,7 +23,7 @@ type group struct {
 
 func (s *Service) groupType() arm.Type {
 	return arm.Type{
-		Name: groupTypeName, Versions: versions(), Rank: 2, Put: putGroup, Render: s.renderGroup,
+		Name: groupTypeName, Versions: versions(), Rank: 2, Put: putGroup, Render: s.renderGroup, Move: s.moveGroup,
 		CommitDelete: func(tx store.Tx, c *arm.Call) error {
 			return unused(tx, c.Old.GUID, func(user string) *fault.Error {
 				return bad("InUseNetworkSecurityGroupCannotBeDeleted", "Network security group %s cannot be deleted because it is in use by the following resources: %s. "+

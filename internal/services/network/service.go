@@ -1,16 +1,20 @@
 package network
 
 import (
+	"context"
+
 	"github.com/bulkheadhq/bulkhead/internal/arm"
 	"github.com/bulkheadhq/bulkhead/internal/netrule"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 )
 
-// Deps is what the service stands on. All fields are required.
+// Deps is what the service stands on. All fields but Referring are required.
 type Deps struct {
 	Store     store.Store
 	Resources arm.Reader
 	Access    arm.Access
+	// Referring names the resources of other services, in any subscription, that refer to a part of the network with that id; nil: none do.
+	Referring func(ctx context.Context, networkID string) ([]string, error)
 }
 
 // Service is Microsoft.Network. Safe for concurrent use.

@@ -18,7 +18,7 @@ const networkTypeName = "Microsoft.Network/virtualNetworks"
 
 func (s *Service) networkType() arm.Type {
 	return arm.Type{
-		Name: networkTypeName, Versions: versions(), Rank: 1, Put: s.putNetwork, Commit: commit, Render: s.renderNetwork,
+		Name: networkTypeName, Versions: versions(), Rank: 1, Put: s.putNetwork, Commit: commit, Render: s.renderNetwork, Move: s.moveNetwork,
 		Delete: func(_ context.Context, c *arm.Call) error {
 			n, err := decode[network](c.Old)
 			if err != nil {

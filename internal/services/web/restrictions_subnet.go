@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/bulkheadhq/bulkhead/internal/arm"
@@ -91,4 +92,40 @@ func rulesOf(list []restriction) []netrule.SubnetRule {
 		}
 	}
 	return out
+}
+
+// SubnetUsers lists the ids of sites, in any subscription, whose access restrictions name a subnet of the network with that id.
+func (s *Service) SubnetUsers(ctx context.Context, networkID string) ([]string, error) {
+	sites, _, err := s.allSites(ctx)
+	if err != nil {
+		return nil, err
+	}
+	prefix := strings.ToLower(networkID) + "/"
+	var out []string
+	for guid, id := range sites {
+		shard, err := shardOf(id)
+		if err != nil {
+			return nil, err
+		}
+		have, err := s.loadRows(ctx, shard, guid)
+		if err != nil {
+			return nil, err
+		}
+		cfg, err := decodeRow(configCodec, have, nounConfig)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range []string{restrictionsName(false), restrictionsName(true)} {
+			list, err := subnetsIn(cfg, name)
+			if err != nil {
+				return nil, err
+			}
+			if slices.ContainsFunc(rulesOf(list), func(r netrule.SubnetRule) bool { return strings.HasPrefix(strings.ToLower(r.ID), prefix) }) {
+				out = append(out, id)
+				break
+			}
+		}
+	}
+	slices.Sort(out)
+	return out, nil
 }
