@@ -52,8 +52,21 @@ func (people) Register(string) (path, secret string, release func()) {
 
 type lateOutbox struct{ *outbox.Drainer }
 
-// openControl is App Service behind the real control plane.
+// controlled is App Service behind the real control plane, with two subscriptions of one tenant.
+type controlled struct {
+	http.Handler
+	store *pebble.Engine
+	web   *Service
+	subs  [2]string
+}
+
+// openControl is a controlled App Service as wire exchanges need it.
 func openControl(t *testing.T) (http.Handler, []wire.Route, map[string]string) {
+	c := openControlled(t)
+	return c, c.web.Service().Routes, map[string]string{"sub": c.subs[0], "reader": readerID}
+}
+
+func openControlled(t *testing.T) *controlled {
 	t.Helper()
 	st, err := pebble.Open(t.TempDir(), pebble.Options{})
 	if err != nil {
@@ -86,12 +99,14 @@ func openControl(t *testing.T) (http.Handler, []wire.Route, map[string]string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sub, err := control.CreateSubscription(t.Context(), tenantID, "Sub", ownerID)
-	if err != nil {
-		t.Fatal(err)
+	c := &controlled{Handler: mux, store: st, web: sites}
+	for i := range c.subs {
+		if c.subs[i], err = control.CreateSubscription(t.Context(), tenantID, "Sub", ownerID); err != nil {
+			t.Fatal(err)
+		}
 	}
 	startHost(t, sites)
-	return mux, sites.Service().Routes, map[string]string{"sub": sub, "reader": readerID}
+	return c
 }
 
 func TestExchanges(t *testing.T) {

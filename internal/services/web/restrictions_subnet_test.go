@@ -94,6 +94,12 @@ func TestRestrictions_Subnet(t *testing.T) {
 		}
 	}
 	reach(true)
+	network, _, _ := strings.Cut(subnetID, "/subnets/")
+	for id, want := range map[string]int{network: 1, strings.ToUpper(network): 1, network[:len(network)-1]: 0, network + "2": 0} {
+		if users, err := p.web.SubnetUsers(t.Context(), id); err != nil || len(users) != want || want == 1 && !strings.HasSuffix(users[0], "/sites/web1") {
+			t.Errorf("the users of the subnets of %s are %v, %v", id, users, err)
+		}
+	}
 	guid = "another"
 	reach(false)
 	p.put("sites/web1/config/web", body(rule)) // what it has stays as it is
