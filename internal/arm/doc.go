@@ -29,6 +29,10 @@
 // Deleting a group writes an operation beside the group's mark, in one transaction, and then works in the background; the request waits two seconds for it
 // and else answers 202. What a crash left in progress the next start goes on with. GET .../operationresults/{id} and .../operationStatuses/{id} tell.
 //
+// Moving resources is another such operation, between groups of one subscription or of two, whose shards share no transaction. Groups that take part are marked
+// and refuse writes; while the source has its mark, what has arrived in the target is not shown, and from the commit that removes it on it is. performMove
+// lists the steps, docs/adr/0005-moves.md says why.
+//
 // # One exchange
 //
 //	DELETE /subscriptions/{id}/resourcegroups/rg1?api-version=2021-04-01
@@ -40,5 +44,5 @@
 //
 // # Left out
 //
-// Conditions on assignments, policies, deployments (later), moves between subscriptions. docs/divergences/arm.md has the list.
+// Conditions on assignments, policies, deployments (later). docs/divergences/arm.md has the list.
 package arm
