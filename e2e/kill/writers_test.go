@@ -132,7 +132,7 @@ func (x *number) check(t *testing.T, _ bool) {
 func newThings(kind string) *things { return &things{kind: kind, there: map[string]bool{}} }
 
 func (w *world) writers(t *testing.T) []writer {
-	return []writer{w.groups(), w.roles(), w.vaults(), w.sites(), w.applications(), w.secrets(), w.settings(), w.deploys(t), w.documents(t)}
+	return []writer{w.groups(), w.roles(), w.vaults(), w.sites(), w.applications(), w.secrets(), w.settings(), w.deploys(t), w.documents(t), w.moves(t)}
 }
 
 func (w *world) groups() writer {
