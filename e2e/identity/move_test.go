@@ -16,6 +16,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/resources/armresources"
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
 	"github.com/bulkheadhq/bulkhead/e2e/harness"
+	"github.com/google/uuid"
 )
 
 // TestMoveToAnotherSubscription: a site with its plan and its identities, the vault it reads and a Cosmos DB account go to another subscription. While they do, the
@@ -53,6 +54,15 @@ func TestMoveToAnotherSubscription(t *testing.T) {
 	items := harness.PutContainer(t, way.Cosmos(t, account, key, way.ClientOptions()))
 	_, err = items.CreateItem(ctx, azcosmos.NewPartitionKeyString("a"), []byte(`{"id":"1","pk":"a","n":42}`), nil)
 	fatal(t, "create an item", err)
+	// By a role of the account, too, which is kept beside it.
+	p.ARM(t, "PUT", from+"/providers/Microsoft.DocumentDB/databaseAccounts/"+account+"/sqlRoleAssignments/"+uuid.NewString()+"?api-version=2021-10-15", map[string]any{"properties": map[string]any{
+		"roleDefinitionId": from + "/providers/Microsoft.DocumentDB/databaseAccounts/" + account + "/sqlRoleDefinitions/00000000-0000-0000-0000-000000000001",
+		"scope":            from + "/providers/Microsoft.DocumentDB/databaseAccounts/" + account, "principalId": owner,
+	}})
+	byToken, err := azcosmos.NewClient(way.Account(account), cred, &azcosmos.ClientOptions{ClientOptions: way.ClientOptions()})
+	fatal(t, "client by token", err)
+	itemsByToken, err := byToken.NewContainer("d", "c")
+	fatal(t, "container by token", err)
 	sees := func(when string) {
 		t.Helper()
 		for by, id := range map[string]string{"": "", "client": identity.ClientID} {
@@ -105,6 +115,9 @@ func TestMoveToAnotherSubscription(t *testing.T) {
 			if _, err := items.ReadItem(ctx, azcosmos.NewPartitionKeyString("a"), "1", nil); err != nil {
 				t.Errorf("the item amid the move: %v", err)
 			}
+			if _, err := itemsByToken.ReadItem(ctx, azcosmos.NewPartitionKeyString("a"), "1", nil); err != nil {
+				t.Errorf("the item by token amid the move: %v", err)
+			}
 		}
 	})
 	moving, err := c.BeginMoveResources(ctx, group, info(ids...), nil)
@@ -129,6 +142,8 @@ func TestMoveToAnotherSubscription(t *testing.T) {
 		t.Errorf("the site's plan is %v, want %s", got, want)
 	}
 	sees("after")
+	_, err = itemsByToken.ReadItem(ctx, azcosmos.NewPartitionKeyString("a"), "1", nil)
+	fatal(t, "the item by token after the move", err)
 	if got := p.Key(t, into, account, "primaryMasterKey"); got != key {
 		t.Error("the account has another key")
 	}

@@ -85,8 +85,9 @@ func (m *mover) rehome(folded string) string {
 func (m *mover) load(ctx context.Context, w *movePlan) error {
 	var locks [][]byte
 	var missing string
+	roles := 0
 	err := m.p.deps.Store.View(ctx, m.fromShard, func(s store.Snapshot) error {
-		w.rows, locks, missing = nil, nil, ""
+		w.rows, locks, missing, roles = nil, nil, "", 0
 		for _, root := range m.op.Move.Roots {
 			key := resourceKey(root)
 			b, err := s.Get(key)
@@ -105,15 +106,21 @@ func (m *mover) load(ctx context.Context, w *movePlan) error {
 			if err != nil {
 				return err
 			}
-			err = s.Scan(store.Prefix([]byte(tagLock+root)), func(k, v []byte) bool {
-				at, _, _ := strings.Cut(string(k[len(tagLock):]), "|")
-				if rbac.Within(at, root) {
-					locks = append(locks, bytes.Clone(v))
+			for _, tag := range []string{tagLock, tagAssignment} {
+				err = s.Scan(store.Prefix([]byte(tag+root)), func(k, v []byte) bool {
+					at, _, _ := strings.Cut(string(k[len(tag):]), "|")
+					switch {
+					case !rbac.Within(at, root):
+					case tag == tagLock:
+						locks = append(locks, bytes.Clone(v))
+					default:
+						roles++
+					}
+					return true
+				})
+				if err != nil {
+					return err
 				}
-				return true
-			})
-			if err != nil {
-				return err
 			}
 		}
 		return nil
@@ -128,8 +135,8 @@ func (m *mover) load(ctx context.Context, w *movePlan) error {
 		}
 		return noResource(id)
 	}
-	if len(w.rows) > maxMoving {
-		return badMove("The move concerns more than %d resources; move fewer at a time.", maxMoving)
+	if len(w.rows) > maxMoving || len(locks)+roles > maxMoving {
+		return badMove("The move concerns more than %d resources, or more than as many locks and role assignments; move fewer at a time.", maxMoving)
 	}
 	for _, row := range locks {
 		l, err := lockCodec.Decode(row)

@@ -667,3 +667,70 @@ func TestMove_Races(t *testing.T) {
 		t.Errorf("only %d moves came through", moves)
 	}
 }
+
+// Moves into one group at once, also against each other: each is made or refused, whole, and none waits for another for ever.
+func TestMove_IntoOneGroup(t *testing.T) {
+	f, other, into := across(t)
+	f.ok("owner", "PUT", f.group("rg2"), `{"location":"westeurope"}`, 201)
+	places := []string{f.group("rg1"), f.group("rg2"), into}
+	at := make([]int, 9)
+	for i := range at {
+		at[i] = i % 3
+		f.ok("owner", "PUT", fmt.Sprintf("%s/providers/Test.Plain/plain/p%d", places[i%3], i), `{"location":"westeurope"}`, 201)
+	}
+	id := func(place, i int) string { return fmt.Sprintf("%s/providers/Test.Plain/plain/p%d", places[place], i) }
+	made := 0
+	for round := range 8 {
+		var wg sync.WaitGroup
+		codes := make([]int, 3)
+		for from := range 3 {
+			to := (from + 1 + round%2) % 3
+			var what []string
+			for i := range at {
+				if at[i] == from {
+					what = append(what, id(from, i))
+				}
+			}
+			if len(what) == 0 {
+				continue
+			}
+			wg.Go(func() {
+				w := f.answer("owner", "POST", places[from]+"/moveResources", moveBody(places[to], what...))
+				if codes[from] = w.Code; w.Code != 204 && w.Code != 409 && w.Code != 202 {
+					t.Errorf("from %s: %d %s", places[from], w.Code, w.Body)
+				}
+			})
+		}
+		wg.Wait()
+		f.settled(f.sub)
+		f.settled(other)
+		for i := range at {
+			from, found := at[i], 0
+			for place := range places {
+				if status, _ := f.do("owner", "GET", id(place, i), ""); status == 200 {
+					at[i] = place
+					found++
+				}
+			}
+			if found != 1 {
+				t.Fatalf("round %d: p%d is there %d times", round, i, found)
+			}
+			if moved := at[i] != from; codes[from] == 204 && !moved || codes[from] == 409 && moved {
+				t.Fatalf("round %d: p%d moved: %v, its move answered %d", round, i, moved, codes[from])
+			}
+		}
+		for _, code := range codes {
+			if code == 204 {
+				made++
+			}
+		}
+		for _, sub := range []string{f.sub, other} {
+			if marks := f.rows(subShard(sub), tagMove); len(marks) > 0 {
+				t.Fatalf("round %d: marks left: %v", round, marks)
+			}
+		}
+	}
+	if made == 0 {
+		t.Error("no move was made")
+	}
+}
