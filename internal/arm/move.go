@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/bulkheadhq/bulkhead/internal/fault"
@@ -127,7 +128,7 @@ func badMove(format string, args ...any) error {
 	return fault.New(fault.Invalid, "InvalidMoveResourceRequest", format, args...)
 }
 
-// beginMove marks the source's group, and the target's if it is in the same subscription: from here on they refuse writes. The operation is stored with the marks.
+// beginMove marks the source's group: from here on it refuses writes. The operation is stored with the mark.
 func (p *Pipeline) beginMove(ctx context.Context, c *Call, m *mover) error {
 	op, err := operationCodec.Encode(*m.op)
 	if err != nil {
@@ -143,16 +144,6 @@ func (p *Pipeline) beginMove(ctx context.Context, c *Call, m *mover) error {
 		}
 		if err := tx.Put(moveKey(m.from.Fold()), mark); err != nil {
 			return err
-		}
-		if !m.crosses() {
-			if other, err := tx.Get(moveKey(m.to.Fold())); err != nil {
-				return err
-			} else if other != nil {
-				return groupMoving(m.to.ResourceGroup)
-			}
-			if err := tx.Put(moveKey(m.to.Fold()), mark); err != nil {
-				return err
-			}
 		}
 		return tx.Put(operationKey(m.op.ID), op)
 	})
@@ -174,30 +165,32 @@ func (p *Pipeline) unseen(ctx context.Context, m *moveMark) (still bool, err err
 	return source.Operation == m.Operation, err
 }
 
-// seen leaves out of a list what is about to arrive and still seen where it comes from. The marks are of the same snapshot as the list.
-func (p *Pipeline) seen(ctx context.Context, list []*Resource, marks [][]byte) ([]*Resource, error) {
-	for _, row := range marks {
+// seen leaves out of a list of a shard what is about to arrive and still seen where it comes from. The marks are those of the same snapshot.
+func (p *Pipeline) seen(ctx context.Context, shard string, list []*Resource, rows [][]byte) ([]*Resource, error) {
+	var arriving []*moveMark
+	leaving := map[string]bool{} // operations
+	for _, row := range rows {
 		m, err := moveCodec.Decode(row)
 		if err != nil {
 			return nil, err
 		}
 		if len(m.Tops) == 0 {
-			continue
+			leaving[m.Operation] = true
+		} else {
+			arriving = append(arriving, &m)
 		}
-		still, err := p.unseen(ctx, &m)
-		if err != nil {
-			return nil, err
-		}
-		if !still {
-			continue
-		}
-		kept := list[:0]
-		for _, r := range list {
-			if !m.hides(strings.ToLower(r.ID)) {
-				kept = append(kept, r)
+	}
+	for _, m := range arriving {
+		still := leaving[m.Operation]
+		if m.Shard != shard {
+			var err error
+			if still, err = p.unseen(ctx, m); err != nil {
+				return nil, err
 			}
 		}
-		list = kept
+		if still {
+			list = slices.DeleteFunc(list, func(r *Resource) bool { return m.hides(strings.ToLower(r.ID)) })
+		}
 	}
 	return list, nil
 }

@@ -13,19 +13,15 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/store"
 )
 
-// performMove makes a move from wherever it is: each step is one transaction, which the marks of the two groups tell about. Within a subscription,
+// performMove makes a move from wherever it is: each step is one transaction, which the marks of the two groups tell about.
 //
-//	begun      both groups are marked (beginMove)
-//	moved      the rows have their new ids, the marks are gone
-//	effective  names, identities and data planes mean the new ids (the outbox)
-//
-// and across two, whose shards share no transaction,
-//
-//	begun      the source's group is marked
+//	begun      the source's group is marked (beginMove)
 //	arrived    the target has the rows, its group is marked, nobody sees them there yet; a target that refuses them ends the move, the source's mark goes
 //	effective  names, identities and data planes mean the new ids (the outbox of the target's shard); the old rows are there still
 //	left       the source's rows and mark are gone; in that moment they are seen in the target
 //	open       the target's mark is gone, the locks are there
+//
+// The two groups may be of one subscription, or of two, whose shards share no transaction.
 func (p *Pipeline) performMove(ctx context.Context, shard string, op operation) error {
 	m, err := p.mover(&op)
 	if err != nil {
@@ -35,7 +31,7 @@ func (p *Pipeline) performMove(ctx context.Context, shard string, op operation) 
 	if err != nil {
 		return unfinished(ctx, err)
 	}
-	if source != nil && (target == nil || !m.crosses()) {
+	if source != nil && target == nil {
 		if err := m.send(ctx); err != nil {
 			return err
 		}
@@ -43,12 +39,10 @@ func (p *Pipeline) performMove(ctx context.Context, shard string, op operation) 
 			return unfinished(ctx, err)
 		}
 	}
-	if source != nil || !m.crosses() {
+	if source != nil {
 		if err := m.effective(ctx); err != nil {
 			return unfinished(ctx, err)
 		}
-	}
-	if source != nil {
 		if err := m.leave(ctx, target); err != nil {
 			return unfinished(ctx, err)
 		}
@@ -104,17 +98,12 @@ func (m *mover) mark(ctx context.Context, shard string, group ID) (*moveMark, er
 	return &k, nil
 }
 
-// send moves the rows to where they belong: within a subscription that is all, else they arrive in the target. Refused, it undoes the move.
+// send lets the rows arrive in the target. Refused, it undoes the move.
 func (m *mover) send(ctx context.Context) error {
 	for n := 1; ; n++ {
 		w, err := m.plan(ctx)
 		if err == nil {
-			if m.crosses() {
-				err = m.arrive(ctx, w)
-			} else {
-				err = m.exchange(ctx, w)
-			}
-			if err == nil {
+			if err = m.arrive(ctx, w); err == nil {
 				return nil
 			}
 			if !surelyNot(err) {
@@ -135,7 +124,7 @@ func (m *mover) send(ctx context.Context) error {
 	}
 }
 
-// undo takes the marks off and writes down why nothing was moved.
+// undo takes the mark off and writes down why nothing was moved.
 func (m *mover) undo(ctx context.Context, why error) error {
 	m.p.end(m.op, 0, why)
 	row, err := operationCodec.Encode(*m.op)
@@ -143,7 +132,7 @@ func (m *mover) undo(ctx context.Context, why error) error {
 		return err
 	}
 	_, err = m.p.deps.Store.Update(ctx, m.fromShard, func(tx store.Tx) error {
-		if err := m.removeMarks(tx); err != nil {
+		if err := tx.Delete(moveKey(m.from.Fold())); err != nil {
 			return err
 		}
 		return tx.Put(operationKey(m.op.ID), row)
@@ -152,54 +141,6 @@ func (m *mover) undo(ctx context.Context, why error) error {
 		return unfinished(ctx, errors.Join(why, err))
 	}
 	return why
-}
-
-func (m *mover) removeMarks(tx store.Tx) error {
-	if err := tx.Delete(moveKey(m.from.Fold())); err != nil || m.crosses() {
-		return err
-	}
-	return tx.Delete(moveKey(m.to.Fold()))
-}
-
-// exchange makes the whole move within one subscription.
-func (m *mover) exchange(ctx context.Context, w *movePlan) error {
-	left, err := m.record(m.from, m.fromShard)
-	if err != nil {
-		return err
-	}
-	came, err := m.record(m.to, m.toShard)
-	if err != nil {
-		return err
-	}
-	locks, err := lockRows(w.locks)
-	if err != nil {
-		return err
-	}
-	_, err = m.p.deps.Store.Update(ctx, m.fromShard, func(tx store.Tx) error {
-		if err := m.admitted(tx, w); err != nil {
-			return err
-		}
-		if err := w.depart(tx, m.op.Move.Roots); err != nil {
-			return err
-		}
-		if err := w.put(tx); err != nil {
-			return err
-		}
-		if err := putRows(tx, locks); err != nil {
-			return err
-		}
-		if err := bumpVersion(tx); err != nil {
-			return err
-		}
-		if err := m.removeMarks(tx); err != nil {
-			return err
-		}
-		if err := left(tx); err != nil {
-			return err
-		}
-		return came(tx)
-	})
-	return err
 }
 
 // admitted makes sure that the target is as the plan found it.
@@ -214,8 +155,8 @@ func (m *mover) admitted(tx store.Tx, w *movePlan) error {
 	return w.free(tx)
 }
 
-// depart removes the rows, each as the plan found it, and what hangs on their ids.
-func (w *movePlan) depart(tx store.Tx, roots []string) error {
+// unchanged makes sure, in a move within one shard, that what it replaces is as the plan found it.
+func (w *movePlan) unchanged(tx store.Tx) error {
 	for i := range w.rows {
 		have, err := tx.Get(w.rows[i].oldKey)
 		if err != nil || !bytes.Equal(have, w.rows[i].old) {
@@ -228,12 +169,9 @@ func (w *movePlan) depart(tx store.Tx, roots []string) error {
 			if err != nil || !bytes.Equal(have, list[i].old) {
 				return staleOr(err)
 			}
-			if err := tx.Delete(list[i].key); err != nil {
-				return err
-			}
 		}
 	}
-	return removeRoots(tx, roots)
+	return nil
 }
 
 // removeRoots removes resources, what is below them and what hangs on them.
@@ -274,9 +212,6 @@ func (w *movePlan) put(tx store.Tx) error {
 
 func putRows(tx store.Tx, rows []serviceRow) error {
 	for i := range rows {
-		if rows[i].fresh == nil {
-			continue
-		}
 		if err := tx.Put(rows[i].key, rows[i].fresh); err != nil {
 			return err
 		}
@@ -296,11 +231,13 @@ func lockRows(locks []lock) ([]serviceRow, error) {
 	return out, nil
 }
 
-// arrive puts the rows into the target's shard, to be seen once they have left the source's.
+// arrive puts the rows at their new ids, to be seen once the old ones are gone.
 func (m *mover) arrive(ctx context.Context, w *movePlan) error {
 	mark := moveMark{Operation: m.op.ID, Shard: m.fromShard, Group: m.from.Fold(), Roots: m.op.Move.Roots, Tops: w.tops, Locks: w.locks}
-	for i := range w.service {
-		mark.Keys = append(mark.Keys, w.service[i].key)
+	if m.crosses() { // else the services' rows are where they were
+		for i := range w.service {
+			mark.Keys = append(mark.Keys, w.service[i].key)
+		}
 	}
 	row, err := moveCodec.Encode(mark)
 	if err != nil {
@@ -312,6 +249,11 @@ func (m *mover) arrive(ctx context.Context, w *movePlan) error {
 		}
 		if err := m.admitted(tx, w); err != nil {
 			return err
+		}
+		if !m.crosses() {
+			if err := w.unchanged(tx); err != nil {
+				return err
+			}
 		}
 		if err := w.put(tx); err != nil {
 			return err
@@ -341,7 +283,7 @@ func (m *mover) effective(ctx context.Context) error {
 	return nil
 }
 
-// leave removes from the source's shard what has arrived in the target's.
+// leave removes what has arrived in the target from where it was.
 func (m *mover) leave(ctx context.Context, target *moveMark) error {
 	record, err := m.record(m.from, m.fromShard)
 	if err != nil {
@@ -359,7 +301,7 @@ func (m *mover) leave(ctx context.Context, target *moveMark) error {
 				return err
 			}
 		}
-		if err := m.removeMarks(tx); err != nil {
+		if err := tx.Delete(moveKey(m.from.Fold())); err != nil {
 			return err
 		}
 		return record(tx)
@@ -412,17 +354,7 @@ func (m *mover) record(group ID, shard string) (func(tx store.Tx) error, error) 
 		return nil, err
 	}
 	return func(tx store.Tx) error {
-		key := binary.BigEndian.AppendUint64(bytes.Clone(w.eventKey), uint64(tx.LSN()))
-		for { // both groups may be of one subscription
-			if b, err := tx.Get(key); err != nil || b == nil {
-				if err != nil {
-					return err
-				}
-				break
-			}
-			key = append(key, 0)
-		}
-		if err := tx.Put(key, w.event); err != nil {
+		if err := tx.Put(binary.BigEndian.AppendUint64(bytes.Clone(w.eventKey), uint64(tx.LSN())), w.event); err != nil {
 			return err
 		}
 		return w.recordInTx(tx, w.record)

@@ -39,7 +39,7 @@ func (m *Move) Crosses() bool { return m.From != m.To }
 func (m *Move) NewID(id string) (moved string, ok bool) { return m.along(id) }
 
 // Row takes one of the service's rows along: old as it is stored at key now, fresh as it will be in the shard To, under the same key. What is sealed has to be sealed anew
-// for another shard.
+// for another shard. Both are never nil.
 func (m *Move) Row(key, old, fresh []byte) { m.rows = append(m.rows, serviceRow{key, old, fresh}) }
 
 // Follow changes a resource of the subscription that stays: the ids its properties name. Only for a move within the subscription; one that moves itself is not changed.
@@ -99,8 +99,8 @@ func (id ID) rehomed(to ID) ID {
 	return id
 }
 
-// moveMark says that a group takes part in a move: it refuses writes until the mark is gone. Of a group of another subscription than the source it also says what
-// arrives, which is not to be seen as long as the source has its own mark, and what is left to do.
+// moveMark says that a group takes part in a move: it refuses writes until the mark is gone. The target's also says what arrives, which is not to be seen as long as the
+// source has its own mark, and what is left to do.
 type moveMark struct {
 	Operation string   `json:"operation"` // GUID of the operation, in the source's shard
 	Shard     string   `json:"shard,omitempty"`

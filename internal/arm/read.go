@@ -158,7 +158,7 @@ func (p *Pipeline) stored(ctx context.Context, c *Call, keep func(*Resource) boo
 		err = failed
 	}
 	if err == nil && len(marks) > 0 {
-		found, err = p.seen(ctx, found, marks)
+		found, err = p.seen(ctx, c.run.shard, found, marks)
 	}
 	return found, next, err
 }

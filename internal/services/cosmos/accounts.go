@@ -94,12 +94,8 @@ type sharded interface {
 
 // find looks an account up; nil: there is none. shard, unless empty, is where all that was found is, but for the name.
 func (a *accounts) find(ctx context.Context, name string) (acct *gateway.Account, shard string, err error) {
-	e, err := a.deps.Names.Lookup(ctx, wire.HostCosmos, name)
-	if err != nil || !e.Served() {
-		return nil, "", err
-	}
-	r, tenantID, err := a.deps.Reader.Resource(ctx, e.ResourceID)
-	if err != nil || r == nil || r.GUID != e.GUID {
+	e, r, tenantID, err := arm.Named(ctx, a.deps.Reader, a.deps.Names, wire.HostCosmos, name)
+	if err != nil || r == nil {
 		return nil, "", err
 	}
 	sub, err := subscriptionOf(r.ID)
@@ -110,8 +106,14 @@ func (a *accounts) find(ctx context.Context, name string) (acct *gateway.Account
 		shard = subscriptionShard(sub)
 	}
 	sealed, err := a.keys.Get(ctx, subscriptionShard(sub), r.GUID)
-	if err != nil || sealed == nil {
+	if err != nil {
 		return nil, "", err
+	}
+	if sealed == nil { // its keys went with it to another subscription right now, or with it for good
+		if now, err := a.deps.Names.Lookup(ctx, wire.HostCosmos, name); err != nil || now == nil || now.ResourceID == e.ResourceID {
+			return nil, "", err
+		}
+		return a.find(ctx, name)
 	}
 	a.mu.RLock()
 	b := a.built[r.GUID]

@@ -50,18 +50,11 @@ func (s *Service) vaultFor(ctx context.Context, r *wire.Request) (*vault, error)
 
 // vaultNamed finds a live vault by its name.
 func (s *Service) vaultNamed(ctx context.Context, name string) (*vault, error) {
-	e, err := s.deps.Names.Lookup(ctx, wire.HostVault, name)
+	e, res, _, err := arm.Named(ctx, s.deps.Reader, s.deps.Names, wire.HostVault, name)
 	if err != nil {
 		return nil, fmt.Errorf("look up vault %s: %w", name, err)
 	}
-	if e == nil || e.Deleted || !e.Confirmed {
-		return nil, noVault(name)
-	}
-	res, _, err := s.deps.Reader.Resource(ctx, e.ResourceID)
-	if err != nil {
-		return nil, fmt.Errorf("read vault %s: %w", name, err)
-	}
-	if res == nil || res.GUID != e.GUID {
+	if res == nil {
 		return nil, noVault(name)
 	}
 	if v, ok := s.vaults.Load(e.GUID); ok && v.(*vault).etag == res.ETag {

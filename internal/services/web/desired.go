@@ -48,6 +48,9 @@ func (s *Service) load(ctx context.Context, resourceID string) (*desired, error)
 	if err != nil {
 		return nil, err
 	}
+	if have[nounSite] == nil { // moved to another subscription, or deleted, since the first look
+		return nil, nil
+	}
 	var p siteProperties
 	if err := json.Unmarshal(site.Properties, &p); err != nil {
 		return nil, err

@@ -96,11 +96,24 @@ func (h *host) changed(ctx context.Context, guid, resourceID string) error {
 	if i == nil {
 		return nil // run will find the site
 	}
-	d, err := h.service.load(ctx, resourceID)
+	// What is to be followed may have been moved since.
+	at, err := h.service.standing(ctx, guid, resourceID)
 	if err != nil {
 		return err
 	}
-	if d == nil || d.site.GUID != guid { // deleted meanwhile
+	d, err := h.service.load(ctx, at)
+	if err != nil {
+		return err
+	}
+	if d == nil || d.site.GUID != guid {
+		now, err := h.service.standing(ctx, guid, at)
+		if err != nil {
+			return err
+		}
+		if now != at {
+			return h.changed(ctx, guid, now)
+		}
+		// Deleted meanwhile.
 		h.remove(guid)
 		return nil
 	}

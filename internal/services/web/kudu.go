@@ -58,6 +58,13 @@ func (s *Service) admitToSCM(ctx context.Context, r *wire.Request) error {
 	if err != nil {
 		return err
 	}
+	if d == nil { // moved since the first look, or deleted
+		if at, err := s.standing(ctx, e.GUID, e.ResourceID); err != nil {
+			return err
+		} else if d, err = s.load(ctx, at); err != nil {
+			return err
+		}
+	}
 	if d == nil || d.site.GUID != e.GUID {
 		return fault.New(fault.NotFound, "SiteNotFound", "404 Web Site not found: there is no site named %q.", r.Host.Name)
 	}
