@@ -89,38 +89,19 @@ func (m *mover) load(ctx context.Context, w *movePlan) error {
 	err := m.p.deps.Store.View(ctx, m.fromShard, func(s store.Snapshot) error {
 		w.rows, locks, missing, roles = nil, nil, "", 0
 		for _, root := range m.op.Move.Roots {
-			key := resourceKey(root)
-			b, err := s.Get(key)
-			if err != nil {
+			before := len(w.rows)
+			if err := w.loadRows(s, root); err != nil {
 				return err
 			}
-			if b == nil {
+			if len(w.rows) == before {
 				missing = root
 				return nil
 			}
-			w.rows = append(w.rows, movingRow{oldKey: key, old: bytes.Clone(b)})
-			err = s.Scan(store.Prefix(append(bytes.Clone(key), '/')), func(k, v []byte) bool {
-				w.rows = append(w.rows, movingRow{oldKey: bytes.Clone(k), old: bytes.Clone(v)})
-				return len(w.rows) <= maxMoving
-			})
-			if err != nil {
+			if err := hangingOn(s, tagLock, root, func(v []byte) { locks = append(locks, bytes.Clone(v)) }); err != nil {
 				return err
 			}
-			for _, tag := range []string{tagLock, tagAssignment} {
-				err = s.Scan(store.Prefix([]byte(tag+root)), func(k, v []byte) bool {
-					at, _, _ := strings.Cut(string(k[len(tag):]), "|")
-					switch {
-					case !rbac.Within(at, root):
-					case tag == tagLock:
-						locks = append(locks, bytes.Clone(v))
-					default:
-						roles++
-					}
-					return true
-				})
-				if err != nil {
-					return err
-				}
+			if err := hangingOn(s, tagAssignment, root, func([]byte) { roles++ }); err != nil {
+				return err
 			}
 		}
 		return nil
@@ -138,7 +119,36 @@ func (m *mover) load(ctx context.Context, w *movePlan) error {
 	if len(w.rows) > maxMoving || len(locks)+roles > maxMoving {
 		return badMove("The move concerns more than %d resources, or more than as many locks and role assignments; move fewer at a time.", maxMoving)
 	}
-	for _, row := range locks {
+	return m.takeLocks(w, locks)
+}
+
+// loadRows reads a resource's row and those of what is below it; none if there is no such resource.
+func (w *movePlan) loadRows(s store.Snapshot, root string) error {
+	key := resourceKey(root)
+	b, err := s.Get(key)
+	if err != nil || b == nil {
+		return err
+	}
+	w.rows = append(w.rows, movingRow{oldKey: key, old: bytes.Clone(b)})
+	return s.Scan(store.Prefix(append(bytes.Clone(key), '/')), func(k, v []byte) bool {
+		w.rows = append(w.rows, movingRow{oldKey: bytes.Clone(k), old: bytes.Clone(v)})
+		return len(w.rows) <= maxMoving
+	})
+}
+
+// hangingOn calls fn with the rows of a kind (assignments, locks) at a folded scope and below it.
+func hangingOn(s store.Snapshot, tag, scope string, fn func(v []byte)) error {
+	return s.Scan(store.Prefix([]byte(tag+scope)), func(k, v []byte) bool {
+		if at, _, _ := strings.Cut(string(k[len(tag):]), "|"); rbac.Within(at, scope) {
+			fn(v)
+		}
+		return true
+	})
+}
+
+// takeLocks makes the locks as they will be.
+func (m *mover) takeLocks(w *movePlan, rows [][]byte) error {
+	for _, row := range rows {
 		l, err := lockCodec.Decode(row)
 		if err != nil {
 			return err

@@ -376,6 +376,18 @@ func TestManagedIdentity(t *testing.T) {
 		claims["idtyp"] != "app" || claims["ver"] != "1.0" || claims["oid"] != identity.ObjectID || claims["appid"] != identity.AppID {
 		t.Errorf("claims %v", claims)
 	}
+	// Its resource is moved: tokens from then on name the new id.
+	identity.ResourceID = "/subscriptions/s2/resourceGroups/H/providers/Microsoft.Web/sites/site"
+	if err := p.dir.EnsureServicePrincipal(t.Context(), identity); err != nil {
+		t.Fatal(err)
+	}
+	if token, err = p.dir.IssueManagedIdentity(t.Context(), contoso.ID, identity.ObjectID, "https://vault.azure.net"); err != nil {
+		t.Fatal(err)
+	}
+	claims = p.verifiedClaims(token.Raw, "https://"+publicLogin+"/common/discovery/keys")
+	if claims["xms_mirid"] != "/subscriptions/s2/resourcegroups/H/providers/Microsoft.Web/sites/site" || claims["oid"] != identity.ObjectID || claims["appid"] != identity.AppID {
+		t.Errorf("claims after the move: %v", claims)
+	}
 	if _, err := p.dir.IssueManagedIdentity(t.Context(), contoso.ID, identity.ObjectID, "api://nothing"); err == nil || !strings.Contains(err.Error(), "AADSTS500011") {
 		t.Errorf("unknown resource: %v", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"strings"
 	"sync"
 )
 
@@ -30,6 +31,17 @@ func (s *Service) Register(resourceID string) (path, secret string, release func
 		s.secrets.mu.Lock()
 		delete(s.secrets.owners, key)
 		s.secrets.mu.Unlock()
+	}
+}
+
+// Moved lets the secrets that stand for a resource stand for it under its new id: a process goes on until it is replaced by one that was told that id.
+func (s *Service) Moved(from, to string) {
+	s.secrets.mu.Lock()
+	defer s.secrets.mu.Unlock()
+	for key, owner := range s.secrets.owners {
+		if strings.EqualFold(owner, from) {
+			s.secrets.owners[key] = to
+		}
 	}
 }
 

@@ -192,3 +192,35 @@ func TestRefused_KeepsTroubles(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A process of a resource that is moved goes on getting tokens until it is replaced; one of another resource is not touched.
+func TestMoved(t *testing.T) {
+	t.Parallel()
+	p := newPlatform()
+	s := New(Deps{Resources: p, Tokens: p})
+	_, secret, release := s.Register(siteID)
+	_, other, releaseOther := s.Register(siteID + "2")
+	defer releaseOther()
+	to := strings.Replace(siteID, "/rg/", "/elsewhere/", 1)
+	p.site = &arm.Resource{ID: to, Name: "web1", Identity: p.site.Identity}
+	ask := func(secret string) int {
+		status, _ := get(t, s, "/msi/token?api-version=2019-08-01&resource="+vaultAu, "X-Identity-Header", secret)
+		return status
+	}
+	if got := ask(secret); got != 400 {
+		t.Errorf("under the old id: %d, want 400", got)
+	}
+	for range 2 {
+		s.Moved(strings.ToUpper(siteID), to)
+	}
+	if got := ask(secret); got != 200 {
+		t.Errorf("after the move: %d, want 200", got)
+	}
+	if got := ask(other); got != 400 {
+		t.Errorf("another resource: %d, want 400", got)
+	}
+	release()
+	if got := ask(secret); got != 401 {
+		t.Errorf("the process has ended: %d, want 401", got)
+	}
+}

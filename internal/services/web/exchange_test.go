@@ -50,6 +50,8 @@ func (people) Register(string) (path, secret string, release func()) {
 	return "/msi/token", "secret", func() {}
 }
 
+func (people) Moved(string, string) {}
+
 type lateOutbox struct{ *outbox.Drainer }
 
 // controlled is App Service behind the real control plane, with two subscriptions of one tenant.

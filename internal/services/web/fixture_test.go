@@ -131,6 +131,8 @@ func (p *platform) Lookup(_ context.Context, kind wire.HostKind, name string) (*
 	return nil, nil
 }
 
+func (p *platform) Moved(string, string) {}
+
 func (p *platform) Register(resourceID string) (string, string, func()) {
 	secret := "identity-" + ids.New()
 	p.mu.Lock()

@@ -30,6 +30,8 @@ type TokenIssuer interface {
 // Identities lends a process the secret with which it gets tokens as a resource; the identity endpoint implements it.
 type Identities interface {
 	Register(resourceID string) (path, secret string, release func())
+	// Moved lets what was lent to the processes of a resource go on under its new id.
+	Moved(from, to string)
 }
 
 // Names finds what stands behind a host name; *names.Registry is one.

@@ -248,7 +248,8 @@ func (s *Service) siteApplied(ctx context.Context, c *arm.Call) error {
 		}
 		return nil
 	}
-	if c.Old != nil && c.Old.ID != c.New.ID { // what the process of before was lent is for an id that soon is no more
+	if c.Old != nil && c.Old.ID != c.New.ID { // what the process of before was told soon is no more
+		s.deps.Identities.Moved(c.Old.ID, c.New.ID)
 		s.host.hold(c.New.GUID)
 	}
 	return s.host.changed(ctx, c.New.GUID, c.New.ID)
