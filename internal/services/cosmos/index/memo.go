@@ -14,6 +14,9 @@ type memo struct {
 	parts  map[string]*part // by bounds
 }
 
+// Alone is the same index for a planner that is to read all it goes by itself.
+func (x *Index) Alone() *Index { return &Index{State: x.State, Current: x.Current, Target: x.Target} }
+
 // Totals are a range's at an LSN at which its index had the generation of the Index that keeps them.
 type Totals struct {
 	LSN       store.LSN

@@ -190,7 +190,9 @@ func (f *Finder) Next(ctx context.Context, after string, rows, size int) (Page, 
 		return f.s.listInKeys(ctx, f.r, f.sel, after, rows, size)
 	}
 	f.Candidates += len(p.Rows)
-	runtime.Gosched() // let requests that are quick have their turn between two looks of a long query: Go would take the processor away after 10 ms only
+	if len(p.Rows) >= minChunk {
+		runtime.Gosched() // Go would take the processor away after 10 ms only: requests that are quick have their turn between two looks of a long query
+	}
 	return p, nil
 }
 

@@ -10,10 +10,6 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/store"
 )
 
-// unindexedRows is where the marks of documents without terms are. A plan made when there were none does not look for them: a session does, so that one that
-// comes meanwhile is told.
-var unindexedRows = append([]byte("s|"), make([]byte, 8)...)
-
 // Find is List for a query: it reads on after a row's key, but only what may be among the query's documents, by the index. found is false where the
 // index is of no help: then List has to be used. The index knows nothing of the session's own writes yet, so all documents written come besides. Pages of Find and List
 // can follow each other.
@@ -27,12 +23,21 @@ func (x *Session) Find(ctx context.Context, a *index.Analysis, after string, row
 		stale := false
 		err = x.view(ctx, func(t *transaction) error {
 			p, found = Page{State: x.State()}, false
-			totals, err := readTotals(x.buf.base, in)
-			if stale = totals == nil; stale || err != nil {
+			// While a policy changes, the state does with each step: a session that had read it would be stale all the time.
+			st, err := index.ReadState(x.buf.base)
+			if err != nil || st.Changing {
 				return err
 			}
-			f := finding{x: x, t: t, page: &p, at: at, bounds: index.Within(x.prefix[2:], x.prefix[2:])}
-			plan, err := in.Choose(x.buf.base, a, f.bounds, totals.Documents, true, x.s.Tuning)
+			if st, err = index.ReadState(x.buf); err != nil {
+				return err
+			}
+			if stale = st.Generation != in.Generation; stale {
+				return nil
+			}
+			// The planner, too, reads what is checked in the end: a document that comes into a range it has read makes the session stale.
+			f := finding{x: x, t: t, page: &p, at: at}
+			within := index.Within(x.prefix[2:], x.prefix[2:])
+			plan, err := in.Alone().Choose(x.buf, a, within, int(t.record.documents), true, x.s.Tuning)
 			if err != nil || plan.Kind != index.Filter {
 				return err
 			}
@@ -49,17 +54,13 @@ func (x *Session) Find(ctx context.Context, a *index.Analysis, after string, row
 
 // finding is one run of Find.
 type finding struct {
-	x      *Session
-	t      *transaction
-	page   *Page
-	at     []byte
-	bounds index.Bounds
+	x    *Session
+	t    *transaction
+	page *Page
+	at   []byte
 }
 
 func (f *finding) read(plan *index.Plan, after string, rows, size int) error {
-	if err := f.x.buf.Scan(store.Prefix(slices.Concat(unindexedRows, f.bounds.Low)), func(_, _ []byte) bool { return true }); err != nil {
-		return err
-	}
 	candidates, more, err := plan.Find(f.x.buf, after, rows)
 	if err != nil {
 		return err

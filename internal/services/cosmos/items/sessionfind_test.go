@@ -188,3 +188,46 @@ func TestSession_FindConflicts(t *testing.T) {
 		}
 	}
 }
+
+// TestSession_FindConflicts_Ways: what the planner has read is checked as well: a document that comes into a range, or is the first without a property, makes
+// a session stale that looked for such.
+func TestSession_FindConflicts_Ways(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	for _, tt := range []struct {
+		where, other string
+		found        int
+		stale        bool
+	}{
+		{"c.a > 10 AND c.a < 14", `,"a":12,"b":1`, 3, true},
+		{"c.a > 10 AND c.a < 14", `,"a":14,"b":1`, 3, false},
+		{`ENDSWITH(c.s, "5")`, `,"s":"x25"`, 4, true},
+		{"NOT IS_DEFINED(c.a) AND c.b != 7", `,"zz":1,"b":2`, 0, true},
+		{"c.a != 3 AND c.s IN ('x1', 'x2')", `,"s":"x2","a":5`, 8, true},
+	} {
+		s, _, rg := open(t)
+		if err := s.SetPolicy(ctx, rg.GUID, policies[0]); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 40 {
+			apply(t, s, rg, write(t, Create, fmt.Sprint("d", i), fmt.Sprintf(`,"a":%d,"s":"x%d","b":1`, i, i%10)))
+		}
+		x := begin(t, s, rg)
+		q := compile(t, "SELECT VALUE c.id FROM c WHERE "+tt.where)
+		rows := q.run(t, func(after string) Page {
+			p, ok, err := x.Find(ctx, q.analysis, after, 100, 1<<20)
+			if err != nil || !ok {
+				t.Fatalf("%s: %t, %v", tt.where, ok, err)
+			}
+			return p
+		})
+		if len(rows) != tt.found {
+			t.Fatalf("%s: %d rows, want %d", tt.where, len(rows), tt.found)
+		}
+		do(t, x, Create, "mine", `,"a":100,"s":"y","b":1`)
+		apply(t, s, rg, write(t, Create, "new", tt.other))
+		if _, err := x.Commit(ctx); errors.Is(err, ErrStale) != tt.stale || err != nil && !tt.stale {
+			t.Errorf("%s, %s: the commit says %v, want stale: %t", tt.where, tt.other, err, tt.stale)
+		}
+	}
+}
