@@ -54,7 +54,7 @@ func TestPlan_Heavy(t *testing.T) {
 	for i := range 40 {
 		apply(t, s, r, write(t, Create, fmt.Sprint(i), fmt.Sprintf(`,"s":"%s%d"`, strings.Repeat("a", 60), i)))
 	}
-	q := compiled(t, `SELECT VALUE c.id FROM c WHERE REGEXMATCH(c.s, "^(a+)+$")`)
+	q := compile(t, `SELECT VALUE c.id FROM c WHERE REGEXMATCH(c.s, "^(a+)+$")`)
 	f, err := s.NewFinder(r, Selection{}, q.analysis, false)
 	if err != nil {
 		t.Fatal(err)
