@@ -106,7 +106,7 @@ func (c *chooser) walk(t *tested, testers []*query.Tester, within []span, most i
 				out = append(out, suffix)
 			}
 			walked++
-			whole = len(out) <= most && walked <= maxWalked && testers[0].Steps <= maxSteps
+			whole = len(out) <= most && walked <= maxWalked && steps(testers) <= maxSteps
 			return whole
 		})
 		if c.err = errFirst(c.err, err); c.err != nil || !whole {
@@ -118,6 +118,14 @@ func (c *chooser) walk(t *tested, testers []*query.Tester, within []span, most i
 		out[i] = bytes.Clone(out[i])
 	}
 	return slices.CompactFunc(out, bytes.Equal), true
+}
+
+// steps is how much work testers have done.
+func steps(testers []*query.Tester) (n int) {
+	for _, t := range testers {
+		n += t.Steps
+	}
+	return n
 }
 
 // mayPass judges the value of a term. Of large numbers a term has not all digits.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/index"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/query"
@@ -41,6 +42,28 @@ func planned(t testing.TB) (*Store, Range) {
 		}
 	}
 	return s, r
+}
+
+// TestPlan_Heavy: a condition that takes long to judge is not judged for all terms in one look into the store.
+func TestPlan_Heavy(t *testing.T) {
+	t.Parallel()
+	s, _, r := open(t)
+	if err := s.SetPolicy(context.Background(), r.GUID, policies[0]); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 40 {
+		apply(t, s, r, write(t, Create, fmt.Sprint(i), fmt.Sprintf(`,"s":"%s%d"`, strings.Repeat("a", 60), i)))
+	}
+	q := compile(t, `SELECT VALUE c.id FROM c WHERE REGEXMATCH(c.s, "^(a+)+$")`)
+	f, err := s.NewFinder(r, Selection{}, q.analysis, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	plan, err := f.Plan(context.Background())
+	if took := time.Since(begin); err != nil || plan.Kind != index.Scan || took > 20*time.Second {
+		t.Errorf("kind %d after %s, %v; want a scan", plan.Kind, took, err)
+	}
 }
 
 // TestPlan: how conditions find their documents, how many they look at, and that these make the answer that all documents make.

@@ -14,13 +14,13 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/query"
 )
 
-// question is a query, compiled.
-type question struct {
+// compiled is a query that was compiled.
+type compiled struct {
 	program  *query.Program
 	analysis *index.Analysis
 }
 
-func compiled(t testing.TB, text string) question {
+func compile(t testing.TB, text string) compiled {
 	t.Helper()
 	q, err := query.Parse(text)
 	if err != nil {
@@ -30,11 +30,11 @@ func compiled(t testing.TB, text string) question {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return question{p, index.Analyze(q, p, nil)}
+	return compiled{p, index.Analyze(q, p, nil)}
 }
 
 // run answers the query over what next lists, page by page.
-func (a question) run(t testing.TB, next func(after string) Page) (rows []string) {
+func (a compiled) run(t testing.TB, next func(after string) Page) (rows []string) {
 	t.Helper()
 	docs := func(yield func(query.Doc, error) bool) {
 		for after := ""; ; {
@@ -103,7 +103,7 @@ func TestSession_Find(t *testing.T) {
 			}
 			_, _ = x.Do(ctx, w) // what is not there cannot be deleted
 			for _, q := range []string{queries[r.IntN(len(queries))], queries[r.IntN(len(queries))]} {
-				a, size := compiled(t, q), []int{1, 3, 1000}[r.IntN(3)]
+				a, size := compile(t, q), []int{1, 3, 1000}[r.IntN(3)]
 				want := a.run(t, func(after string) Page {
 					p, err := x.List(ctx, after, 1000, 1<<20)
 					if err != nil {
@@ -139,7 +139,7 @@ func TestSession_Find(t *testing.T) {
 	}
 	s, _, rg := open(t)
 	x := begin(t, s, rg)
-	if _, _, err := x.Find(ctx, compiled(t, queries[0]).analysis, "x", 1, 1); err == nil || !strings.Contains(err.Error(), "Continuation") {
+	if _, _, err := x.Find(ctx, compile(t, queries[0]).analysis, "x", 1, 1); err == nil || !strings.Contains(err.Error(), "Continuation") {
 		t.Errorf("a wrong place: %v", err)
 	}
 }
@@ -177,7 +177,7 @@ func TestSession_FindConflicts(t *testing.T) {
 			apply(t, s, rg, doc(Create, id, `,"a":2`))
 		}
 		x := begin(t, s, rg)
-		p, ok, err := x.Find(ctx, compiled(t, `SELECT * FROM c WHERE c.a = 1`).analysis, "", 100, 1<<20)
+		p, ok, err := x.Find(ctx, compile(t, `SELECT * FROM c WHERE c.a = 1`).analysis, "", 100, 1<<20)
 		if err != nil || !ok || len(p.Rows) != 1 {
 			t.Fatalf("%s: found %d documents, %v, %v", name, len(p.Rows), ok, err)
 		}
@@ -213,7 +213,7 @@ func TestSession_FindConflicts_Ways(t *testing.T) {
 			apply(t, s, rg, write(t, Create, fmt.Sprint("d", i), fmt.Sprintf(`,"a":%d,"s":"x%d","b":1`, i, i%10)))
 		}
 		x := begin(t, s, rg)
-		q := compiled(t, "SELECT VALUE c.id FROM c WHERE "+tt.where)
+		q := compile(t, "SELECT VALUE c.id FROM c WHERE "+tt.where)
 		rows := q.run(t, func(after string) Page {
 			p, ok, err := x.Find(ctx, q.analysis, after, 100, 1<<20)
 			if err != nil || !ok {
