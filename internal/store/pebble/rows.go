@@ -9,7 +9,7 @@ import (
 // Bounds of the rows kept.
 const (
 	rowStripes = 16
-	rowsSeen   = 1 << 13 // keys of which it is known that they were read lately
+	rowsSeen   = 1 << 16 // keys of which it is known that they were read lately
 	rowMost    = 16 << 10
 	rowCost    = 160 // bytes that a row takes besides its key and value
 )
