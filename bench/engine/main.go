@@ -2,6 +2,7 @@
 // PostgreSQL (JSONB with a GIN index) and SQLite (WAL, every commit synced). All in one run, interleaved, several rounds. It prints a Markdown table.
 //
 //	engine [-rounds 5] [-span 3s] [-items 100000] [-only NAME] [-dir FOLDER]
+//	engine -memory [-items 2000000] [-dir FOLDER]
 package main
 
 import (
@@ -21,6 +22,7 @@ type options struct {
 	rounds, items int
 	span          time.Duration
 	only, dir     string
+	memory        bool
 }
 
 // engine is a database under measurement. All methods but load and close are for use by several workers at a time; each worker has a number of its own.
@@ -37,6 +39,8 @@ type engine interface {
 }
 
 const (
+	defaultItems = 100_000
+
 	writersMost = 64
 	pageRows    = 100
 	mods        = 1000 // values of the field that counts go by
@@ -47,9 +51,10 @@ func main() {
 	var o options
 	flag.IntVar(&o.rounds, "rounds", 5, "rounds; the best of each figure counts")
 	flag.DurationVar(&o.span, "span", 3*time.Second, "length of one load in one round")
-	flag.IntVar(&o.items, "items", 100_000, "documents that are asked for; at least 2000")
+	flag.IntVar(&o.items, "items", defaultItems, "documents that are asked for; at least 2000")
 	flag.StringVar(&o.only, "only", "", "run only the loads whose name has this in it")
 	flag.StringVar(&o.dir, "dir", "", "where to make the temporary folder of all databases; it should be on a disk")
+	flag.BoolVar(&o.memory, "memory", false, "instead of all that, fill Bulkhead alone with -items small documents (2 million unless given) and print what memory it takes")
 	flag.Parse()
 	o.items = max(o.items, 2*mods) / mods * mods
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -60,6 +65,17 @@ func main() {
 }
 
 func run(ctx context.Context, o options) error {
+	if o.memory {
+		dir, err := os.MkdirTemp(o.dir, "bhbench")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		if o.items == defaultItems {
+			o.items = memoryItems
+		}
+		return runMemory(ctx, dir, o.items)
+	}
 	if !slices.ContainsFunc(loads(nil), func(l load) bool { return strings.Contains(l.name, o.only) }) {
 		return nil
 	}

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -31,6 +30,7 @@ const (
 	bufferFull = 4096  // records; a fuller buffer is flushed by the call that fills it
 	bufferMost = 65536 // records kept while the store has no room for them; later ones go to the log alone
 	perUpdate  = 2000  // records committed in one transaction
+	spareMost  = 512   // records of a shard whose room is kept for the next ones
 	retryAfter = time.Second
 	outboxKind = "audit"
 )
@@ -41,10 +41,12 @@ type Log struct {
 	clock clock.Clock
 	log   *slog.Logger
 
-	mu     sync.Mutex
-	buffer []Record
-	retry  time.Time // no flush before, as the last one failed
-	logged uint64
+	mu       sync.Mutex
+	buffer   [shards][]Record // by the shard they go to
+	buffered int
+	spare    [shards][]Record // room of the last flush, empty
+	retry    time.Time        // no flush before, as the last one failed
+	logged   uint64
 
 	flushing sync.Mutex // keeps flushes in turn, so that Flush returns only when everything before it is durable
 }
@@ -69,20 +71,22 @@ func (l *Log) Read(rec Record) {
 func (l *Log) keep(rec Record) (due bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.buffer) >= bufferMost {
+	if l.buffered >= bufferMost {
 		l.logged++
 		l.log.Error("audit record written here only: the store takes none and memory is full", "record", rec)
 		return false
 	}
-	l.buffer = append(l.buffer, rec)
-	return len(l.buffer) >= bufferFull && !l.clock.Now().Before(l.retry)
+	n := shardNumber(rec.CorrelationID)
+	l.buffer[n] = append(l.buffer[n], rec)
+	l.buffered++
+	return l.buffered >= bufferFull && !l.clock.Now().Before(l.retry)
 }
 
 // Buffered is how many records are not durable yet.
 func (l *Log) Buffered() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.buffer)
+	return l.buffered
 }
 
 // Logged is how many records are in the log only.
@@ -195,22 +199,18 @@ func (l *Log) Flush(ctx context.Context) error {
 	defer l.flushing.Unlock()
 	l.mu.Lock()
 	batch := l.buffer
-	l.buffer = nil
+	l.buffer, l.spare, l.buffered = l.spare, [shards][]Record{}, 0
 	l.mu.Unlock()
-	var by [shards][]Record
-	for _, rec := range batch {
-		n := shardNumber(rec.CorrelationID)
-		by[n] = append(by[n], rec)
-	}
 	// Shards share one fsync when they commit at the same time.
 	var wg sync.WaitGroup
 	var failed [shards]error
-	for n, recs := range by {
+	for n, recs := range batch {
 		if len(recs) > 0 {
-			wg.Go(func() { failed[n] = l.flushShard(ctx, shardName(n), recs) })
+			wg.Go(func() { failed[n] = l.flushShard(ctx, n, recs) })
 		}
 	}
 	wg.Wait()
+	l.reuse(batch, failed)
 	err := errors.Join(failed[:]...)
 	if err != nil {
 		l.mu.Lock()
@@ -220,6 +220,20 @@ func (l *Log) Flush(ctx context.Context) error {
 	return err
 }
 
+// reuse keeps the room of the records that were written.
+func (l *Log) reuse(batch [shards][]Record, failed [shards]error) {
+	for n := range batch {
+		if failed[n] != nil || cap(batch[n]) > spareMost {
+			batch[n] = nil // its records are in the buffer again, or it was an unusual amount
+		}
+		clear(batch[n])
+		batch[n] = batch[n][:0]
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.spare = batch
+}
+
 // waits tells whether a failed flush is too recent to try again.
 func (l *Log) waits() bool {
 	l.mu.Lock()
@@ -227,12 +241,13 @@ func (l *Log) waits() bool {
 	return l.clock.Now().Before(l.retry)
 }
 
-func (l *Log) flushShard(ctx context.Context, shard string, recs []Record) error {
+func (l *Log) flushShard(ctx context.Context, n int, recs []Record) error {
 	for len(recs) > 0 {
 		step := recs[:min(len(recs), perUpdate)]
-		if err := l.write(ctx, shard, step); err != nil {
+		if err := l.write(ctx, shardName(n), step); err != nil {
 			l.mu.Lock()
-			l.buffer = append(recs, l.buffer...)
+			l.buffer[n] = append(recs, l.buffer[n]...)
+			l.buffered += len(recs)
 			l.mu.Unlock()
 			return err
 		}
@@ -263,9 +278,11 @@ func (l *Log) write(ctx context.Context, shard string, recs []Record) error {
 }
 
 func shardNumber(correlationID string) int {
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(correlationID))
-	return int(h.Sum32() % shards)
+	h := uint32(2166136261) // FNV-1a
+	for i := range len(correlationID) {
+		h = (h ^ uint32(correlationID[i])) * 16777619
+	}
+	return int(h % shards)
 }
 
 func shardName(n int) string { return fmt.Sprintf("audit/%02x", n) }

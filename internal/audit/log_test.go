@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"hash/fnv"
 	"log/slog"
 	"strings"
 	"testing"
@@ -97,22 +98,16 @@ func TestRun_FlushesWithinTheBound(t *testing.T) {
 	go func() { done <- l.Run(ctx) }()
 	l.Read(rec(ids.New(), 0, "read"))
 	deadline := time.Now().Add(5 * time.Second)
-	for buffered(l) > 0 && time.Now().Before(deadline) {
+	for l.Buffered() > 0 && time.Now().Before(deadline) {
 		time.Sleep(5 * time.Millisecond)
 	}
-	if n := buffered(l); n != 0 {
+	if n := l.Buffered(); n != 0 {
 		t.Errorf("%d records still buffered", n)
 	}
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-}
-
-func buffered(l *Log) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.buffer)
 }
 
 func TestPrune_KeepsWholeDays(t *testing.T) {
@@ -195,11 +190,23 @@ func TestRead_FullBufferIsFlushed(t *testing.T) {
 	for i := range bufferFull {
 		l.Read(rec(corr, time.Duration(i), "read"))
 	}
-	if n := buffered(l); n != 0 {
+	if n := l.Buffered(); n != 0 {
 		t.Errorf("%d records still buffered", n)
 	}
 	got, err := l.Trace(context.Background(), corr)
 	if err != nil || len(got) != bufferFull {
 		t.Errorf("Trace has %d records, %v; want %d", len(got), err, bufferFull)
+	}
+}
+
+// TestShardNumber: where records of a story are must never change.
+func TestShardNumber(t *testing.T) {
+	t.Parallel()
+	for id, want := range map[string]int{"": 5, "a": 12, "11111111-2222-3333-4444-555555555555": 9} {
+		h := fnv.New32a()
+		h.Write([]byte(id))
+		if got := shardNumber(id); got != want || got != int(h.Sum32()%shards) {
+			t.Errorf("%q: shard %d; want %d, by the standard library's hash %d", id, got, want, h.Sum32()%shards)
+		}
 	}
 }

@@ -52,7 +52,8 @@ type Store interface {
 type Snapshot interface {
 	// LSN is that of the last transaction in this state.
 	LSN() LSN
-	// Get returns the value, nil if the key is absent (a stored empty value is non-nil). In a View the bytes stay valid after fn returned: they are a copy.
+	// Get returns the value, nil if the key is absent (a stored empty value is non-nil). In a View the bytes stay valid after
+	// fn returned. Others may be handed the same: they must not be changed.
 	Get(key []byte) ([]byte, error)
 	// GetMany looks up keys, which are in order, and calls fn for each with its place among them and its value (nil if it is absent), until fn returns
 	// false. Other than elsewhere the value is only lent: fn must not keep it. Many look-ups at once cost a fraction of as many Gets.

@@ -66,7 +66,7 @@ func BenchmarkRead(b *testing.B) {
 			}
 		}
 	})
-	bar.Allocs(60)
+	bar.Allocs(36)
 }
 
 // BenchmarkCreate is a durable create by 8 clients in one container, through the mux, without HTTP and TLS.
@@ -90,7 +90,7 @@ func BenchmarkCreate(b *testing.B) {
 			}
 		}
 	})
-	bar.Allocs(120)
+	bar.Allocs(88)
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "creates/s")
 }
 

@@ -34,5 +34,5 @@ func BenchmarkSecretGet(b *testing.B) {
 			b.Fatal(w.status)
 		}
 	}
-	bar.Allocs(85)
+	bar.Allocs(75)
 }

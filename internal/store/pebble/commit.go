@@ -129,6 +129,7 @@ func (l *leader) apply() *batch {
 	if err == nil {
 		l.sh.applying.Store(true)
 		err = l.e.db.ApplyNoSyncWait(b.Batch, pebble.Sync)
+		l.e.rows.applied(l.sh, b.next.id, l.o)
 		l.sh.state.Store(b.next)
 		l.sh.applying.Store(false)
 	}

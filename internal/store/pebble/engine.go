@@ -20,7 +20,7 @@ import (
 type Options struct {
 	Logger     *slog.Logger
 	FS         vfs.FS // nil: the disk
-	CacheBytes int64  // cache of blocks read; 0: 32 MiB
+	CacheBytes int64  // cache of blocks read; 0: 32 MiB. A quarter as much goes to rows that are read time and again
 	MaxGroup   int    // transactions committed as one; 0: 64
 	// MinFree is how many bytes the file system must have left for a write to be taken; below, Update answers
 	// store.ErrFull and reads go on. 0: 64 MiB.
@@ -52,6 +52,7 @@ type Engine struct {
 	cached   store.CacheCounters
 	observe  func(time.Duration, int)
 	overlays sync.Pool // of *overlay
+	rows     *rows
 
 	mu     sync.RWMutex // guards shards and each shard's refs
 	shards map[string]*shard
@@ -92,6 +93,7 @@ func Open(dir string, o Options) (*Engine, error) {
 	e := &Engine{
 		dir: dir, fs: o.FS, log: o.Logger, maxGroup: o.MaxGroup, space: space{fs: o.FS, dir: dir, min: o.MinFree},
 		observe: o.Committed, shards: map[string]*shard{}, closed: make(chan struct{}), failed: make(chan struct{}),
+		rows: newRows(int(o.CacheBytes / 4)),
 	}
 	// Pebble charges its memory tables to the cache. Without room for them, nothing would be left for blocks, and each point read would go to the file.
 	e.cache = pebble.NewCache(o.CacheBytes + memTables*memTable)

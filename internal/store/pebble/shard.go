@@ -31,7 +31,9 @@ type shard struct {
 	durable  atomic.Uint64
 	drops    atomic.Uint64 // how often the shard was dropped, as LSNs begin anew then
 
-	hot *hot // its leader's; nil before the first write
+	hot   *hot          // its leader's; nil before the first write
+	kept  atomic.Int64  // how many of its rows are kept for Views
+	epoch atomic.Uint64 // goes up when all of them are void
 
 	mu      sync.Mutex
 	queue   []*item

@@ -91,9 +91,26 @@ func (s *snapshot) Get(key []byte) ([]byte, error) {
 	}
 }
 
-// get returns a copy: what Pebble hands out may vanish.
+// get finds a kept row, or asks Pebble.
 func (s *snapshot) get(key []byte) ([]byte, error) {
-	v, closer, err := s.r.Get(appendKey(s.key[:0], s.id, key))
+	full := appendKey(s.key[:0], s.id, key)
+	if s.state == nil {
+		return s.look(full)
+	}
+	v, found, fresh := s.e.rows.get(s.sh, full)
+	if found {
+		return v, nil
+	}
+	v, err := s.look(full)
+	if fresh && v != nil && err == nil {
+		s.e.rows.keep(s.sh, s.state, full, v)
+	}
+	return v, err
+}
+
+// look returns a copy: what Pebble hands out may vanish.
+func (s *snapshot) look(full []byte) ([]byte, error) {
+	v, closer, err := s.r.Get(full)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil, nil
 	}

@@ -36,7 +36,7 @@ func BenchmarkCreate(b *testing.B) {
 			}
 		}
 	})
-	bar.Allocs(60)
+	bar.Allocs(44)
 }
 
 // BenchmarkGet is a point read of one document in 2,000, at random.
@@ -53,5 +53,5 @@ func BenchmarkGet(b *testing.B) {
 			}
 		}
 	})
-	bar.Allocs(20)
+	bar.Allocs(10)
 }

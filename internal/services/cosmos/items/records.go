@@ -22,7 +22,7 @@ func Shard(guid string) string { return "range/" + guid }
 var rangeKey = []byte("M|")
 
 // epkBytes is an EPK as it stands in keys.
-func epkBytes(epk string) ([]byte, error) { return appendEPK(make([]byte, 0, len(epk)/2), epk) }
+func epkBytes(epk string) ([]byte, error) { return appendEPK(make([]byte, 0, len(epk)), epk) }
 
 func appendEPK(b []byte, epk string) ([]byte, error) {
 	at := len(b)

@@ -129,7 +129,20 @@ func Parse(s string) (ID, error) {
 
 // String is the text form, as in `_rid`.
 func (id ID) String() string {
-	return strings.ReplaceAll(base64.StdEncoding.EncodeToString(id.b[:id.n]), "/", "-")
+	var room [24]byte
+	return string(id.Append(room[:0]))
+}
+
+// Append appends String.
+func (id ID) Append(b []byte) []byte {
+	at := len(b)
+	b = base64.StdEncoding.AppendEncode(b, id.b[:id.n])
+	for i := at; i < len(b); i++ {
+		if b[i] == '/' {
+			b[i] = '-'
+		}
+	}
+	return b
 }
 
 // Bytes is the binary form, 0, 3, 4, 8 or 16 bytes.
@@ -217,15 +230,23 @@ func (id ID) cut(n uint8) ID {
 }
 
 // SelfLink is the resource's `_self`, such as `dbs/AAAAAQ==/colls/AAAAAYAAAAE=/docs/AAAAAYAAAAEBAAAAAAAAAA==/`.
-func (id ID) SelfLink() string {
-	segment := [...]string{
+func (id ID) SelfLink() string { return string(id.AppendSelfLink(nil)) }
+
+// AppendSelfLink appends SelfLink.
+func (id ID) AppendSelfLink(b []byte) []byte {
+	k := id.Kind()
+	if k == Invalid {
+		return b
+	}
+	b = append(id.Parent().AppendSelfLink(b), k.segment()...)
+	return append(id.Append(append(b, '/')), '/')
+}
+
+// segment is what a kind is called in links.
+func (k Kind) segment() string {
+	return [...]string{
 		Offer: "offers", Database: "dbs", Container: "colls", User: "users", Permission: "permissions", Document: "docs",
 		Conflict: "conflicts", PartitionKeyRange: "pkranges", Function: "udfs", Trigger: "triggers", Procedure: "sprocs",
 		ClientEncryptionKey: "clientencryptionkeys",
-	}
-	k := id.Kind()
-	if k == Invalid {
-		return ""
-	}
-	return id.Parent().SelfLink() + segment[k] + "/" + id.String() + "/"
+	}[k]
 }
