@@ -107,7 +107,7 @@ func TestSplit(t *testing.T) {
 	}
 }
 
-func jsonOf(t *testing.T, text string) map[string]any {
+func jsonOf(t testing.TB, text string) map[string]any {
 	t.Helper()
 	return answer{body: text}.json(t)
 }
@@ -190,13 +190,7 @@ func TestSplit_Cut(t *testing.T) {
 				// Written while the split stands still, as long as the parent may be.
 				fenced := at == catalog.StepRest || at == catalog.StepActivate || at == catalog.StepPublish
 				if n >= nth && !fenced {
-					p.fill(150, 20)
-					for i := range 10 {
-						p.want(p.item("DELETE", fmt.Sprintf("/%03d", i), fmt.Sprintf(`["k%d"]`, i), ""), 204)
-						p.want(p.item("PUT", fmt.Sprintf("/%03d", 20+i), fmt.Sprintf(`["k%d"]`, 20+i), fmt.Sprintf(`{"id":"%03d","pk":"k%d","again":1}`, 20+i, 20+i)), 200)
-						p.want(p.item("PUT", fmt.Sprintf("/%03d", 40+i), fmt.Sprintf(`["k%d"]`, 40+i), fmt.Sprintf(`{"id":"x%03d","pk":"k%d"}`, 40+i, 40+i)), 200)
-						p.want(p.item("POST", "", fmt.Sprintf(`["k%d"]`, 40+i), fmt.Sprintf(`{"id":"%03d","pk":"k%d","second":true}`, 40+i, 40+i)), 201)
-					}
+					p.change()
 				}
 				before := p.allDocs()
 				p.s.catalog.Step = nil
@@ -229,11 +223,23 @@ func (p *platform) restart() {
 	p.check(p.drainer.DrainAll(ctx, "account/", "splits/"))
 }
 
-// TestSplit_Writers: writers and readers go on through splits; each write that was acknowledged is there afterwards, and no reader is turned away.
+// TestSplit_Writers: writers and readers go on through splits.
 func TestSplit_Writers(t *testing.T) {
 	t.Parallel()
 	p := withContainer(t)
 	p.fill(0, 100)
+	p.writeThrough(func() {
+		for range 3 {
+			rs := p.ranges()
+			p.split(rs[len(rs)-1].ID)
+		}
+	})
+}
+
+// writeThrough writes and reads while move goes on with the ranges: each write that was acknowledged is there afterwards, and no reader is turned away.
+func (p *platform) writeThrough(move func()) {
+	p.t.Helper()
+	t := p.t
 	const writers, each = 4, 120
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -268,10 +274,7 @@ func TestSplit_Writers(t *testing.T) {
 			}
 		})
 	}
-	for range 3 {
-		rs := p.ranges()
-		p.split(rs[len(rs)-1].ID)
-	}
+	move()
 	wg.Wait()
 	got := map[string]int{}
 	for id, text := range p.allDocs() {
@@ -329,5 +332,17 @@ func TestSplit_Deleted(t *testing.T) {
 	shards, err := p.store.Shards(context.Background(), "range/", "", 0)
 	if err != nil || len(shards) != 0 {
 		t.Errorf("left: %v %v", shards, err)
+	}
+}
+
+// change writes documents anew, deletes some, renames some and makes others of their old ids.
+func (p *platform) change() {
+	p.t.Helper()
+	p.fill(150, 20)
+	for i := range 10 {
+		p.want(p.item("DELETE", fmt.Sprintf("/%03d", i), fmt.Sprintf(`["k%d"]`, i), ""), 204)
+		p.want(p.item("PUT", fmt.Sprintf("/%03d", 20+i), fmt.Sprintf(`["k%d"]`, 20+i), fmt.Sprintf(`{"id":"%03d","pk":"k%d","again":1}`, 20+i, 20+i)), 200)
+		p.want(p.item("PUT", fmt.Sprintf("/%03d", 40+i), fmt.Sprintf(`["k%d"]`, 40+i), fmt.Sprintf(`{"id":"x%03d","pk":"k%d"}`, 40+i, 40+i)), 200)
+		p.want(p.item("POST", "", fmt.Sprintf(`["k%d"]`, 40+i), fmt.Sprintf(`{"id":"%03d","pk":"k%d","second":true}`, 40+i, 40+i)), 201)
 	}
 }
