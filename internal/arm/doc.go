@@ -31,7 +31,7 @@
 //
 // Moving resources is another such operation, between groups of one subscription or of two, whose shards share no transaction. Groups that take part are marked
 // and refuse writes; while the source has its mark, what has arrived in the target is not shown, and from the commit that removes it on it is. performMove
-// lists the steps, docs/adr/0005-moves.md says why.
+// lists the steps, docs/adr/0006-moves.md says why.
 //
 // # One exchange
 //

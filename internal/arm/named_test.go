@@ -39,7 +39,9 @@ func TestNamed(t *testing.T) {
 		moves, calls int
 		guid, want   string
 	}{
-		{0, 1, "g", "/a"}, {1, 2, "g", "/ax"}, {3, 4, "g", "/axxx"},
+		{0, 1, "g", "/a"},
+		{1, 2, "g", "/ax"},
+		{3, 4, "g", "/axxx"},
 		{0, 2, "another", ""}, // the name stands for what is no more
 	} {
 		h := &hopping{left: tt.moves, at: "/a", guid: tt.guid}

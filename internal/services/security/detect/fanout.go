@@ -16,11 +16,10 @@ type fanKey struct {
 
 // fan is where it connected to within a minute.
 type fan struct {
-	from  int64
-	seen  map[netip.Addr]bool
-	nets  map[netip.Prefix]bool
-	told  bool
-	image string
+	from int64
+	seen map[netip.Addr]bool
+	nets map[netip.Prefix]bool
+	told bool
 }
 
 // connect: one program connects to the same port of very many addresses within a minute. What it is called, and how it was started, doesn't matter.

@@ -49,7 +49,6 @@ type Session struct {
 	fetched int64 // when something was fetched last, 0 for never
 	sprayed map[string]*repetition
 	removed removal
-	read    bool
 }
 
 // fileNote is what became of a file.

@@ -11,7 +11,6 @@ import (
 // repetition is one program that was started again and again with nothing but the network changed.
 type repetition struct {
 	prefixes map[string]bool
-	told     bool
 	first    Evidence
 }
 

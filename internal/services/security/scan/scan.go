@@ -81,7 +81,6 @@ type Scanner struct {
 	machines map[string]*detect.Machine
 	results  map[string]*Result
 	report   Report
-	node     string // the machine that is being fed
 	audit    *linuxaudit.Reassembler
 	norm     activity.Normalizer
 	auth     authlog.Parser
