@@ -49,6 +49,7 @@ func TestMoveAcrossSubscriptions(t *testing.T) {
 	other := c.p.CreateSubscription(t, c.p.Run.TenantID, "az other", owner)
 	c.set("$SUB", c.p.Run.SubscriptionID, "$OTHER", other)
 	c.do(t, "account list --refresh")
+	c.do(t, "account set --subscription $SUB")
 	const web = "/subscriptions/$SUB/resourceGroups/az-mv1/providers/Microsoft.Web/"
 	const vault = "/subscriptions/$SUB/resourceGroups/az-mv1/providers/Microsoft.KeyVault/vaults/az-mvvault"
 	c.do(t, "group create -n az-mv1 -l westeurope")

@@ -55,6 +55,7 @@ func administrator(t *testing.T, pairs ...string) *cli {
 		"$SUB", env["AZURE_SUBSCRIPTION_ID"], "$TENANT", env["AZURE_TENANT_ID"], "$APP", env["AZURE_CLIENT_ID"], "$SECRET", env["AZURE_CLIENT_SECRET"],
 	}, pairs...)...)
 	c.do(t, "login --service-principal -u $APP -p $SECRET --tenant $TENANT")
+	c.do(t, "account set --subscription $SUB") // a test beside this one may have made another
 	return c
 }
 
