@@ -20,9 +20,7 @@ func (e *Event) decode(dec []byte) {
 		case r.typ == Proctitle:
 			e.Title, dec = only(body, "proctitle", dec)
 		case r.typ == Sockaddr:
-			var raw []byte
-			raw, dec = only(body, "saddr", dec)
-			e.HasPeer = e.Peer.decode(raw) || e.HasPeer
+			dec = e.peer(body, dec)
 		case r.typ.User() && !e.HasUser:
 			dec = e.User.decode(r.typ, body, dec)
 			e.HasUser = true
@@ -122,6 +120,21 @@ func (e *Event) path(body, dec []byte) []byte {
 		}
 	}
 	e.Paths = append(e.Paths, p)
+	return dec
+}
+
+// peer reads the record SOCKADDR, whose value is always hexadecimal.
+func (e *Event) peer(body, dec []byte) []byte {
+	f := FieldsOf(body)
+	for f.Next() {
+		if string(f.Key) != "saddr" {
+			continue
+		}
+		var raw []byte
+		if raw, dec = decodeHex(f.Value, dec); 2*len(raw) == len(f.Value) {
+			e.HasPeer = e.Peer.decode(raw) || e.HasPeer
+		}
+	}
 	return dec
 }
 

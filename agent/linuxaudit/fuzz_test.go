@@ -3,12 +3,14 @@ package linuxaudit
 import (
 	"bytes"
 	"testing"
+
+	"github.com/bulkheadhq/bulkhead/agent/replay"
 )
 
 // FuzzReassemble: whatever the lines are, nothing panics, every record of an event is one of the lines, and what is decoded is not longer than what came.
 func FuzzReassemble(f *testing.F) {
 	f.Add([]byte(grep))
-	f.Add([]byte(execText(1, kernelExec([]string{"a", string(bytes.Repeat([]byte("x y"), 100))}, 60))))
+	f.Add([]byte(execText(1, replay.ExecRecords([]string{"a", string(bytes.Repeat([]byte("x y"), 100))}, 60))))
 	f.Add([]byte("type=SOCKADDR msg=audit(10.000:1): saddr=020000097F000001\ntype=USER_LOGIN msg=audit(10.000:2): pid=1 msg='op=login acct=28 addr=::1, res=1)'\ntype=EOE msg=audit(10.000:1):"))
 	f.Add([]byte("type=EXECVE msg=audit(10.000:1): a262143=\"x\"\ntype=EXECVE msg=audit(10.000:1): a0_len=3 a0[1]=\"x\""))
 	f.Fuzz(func(t *testing.T, text []byte) {

@@ -101,7 +101,7 @@ func (m *Machine) attempts(e *activity.Event, src *source) {
 	}
 	m.report(&Finding{
 		Alert: alert, Rule: "sign-ins", Key: "sign-ins|" + alert.Type + "|" + e.SignIn.Addr.String(), Millis: e.Millis, Why: why, Confidence: 0.8,
-		Addrs: []netip.Addr{e.SignIn.Addr}, Session: nil,
+		Addrs: []netip.Addr{e.SignIn.Addr},
 	})
 }
 

@@ -18,6 +18,7 @@ var (
 	reconnaissance    = Alert{"VM_LinuxReconnaissance", "Local host reconnaissance detected", Medium, "Discovery", []string{"T1082"}, remedyTool}
 	speedTest         = Alert{"BH_BandwidthTest", "Bandwidth of the machine measured from a session", Low, "Discovery", []string{"T1016.001"}, remedyTool}
 	attackTool        = Alert{"VM_KnownLinuxAttackTool", "Possible attack tool detected", Medium, "Execution", []string{"T1222.002", "T1036.005"}, remedyTool}
+	networkGiven      = Alert{"BH_NetworkGiven", "Program was given a network of addresses", Low, "Discovery", []string{"T1046"}, remedyTool}
 	portScan          = Alert{"BH_OutgoingPortScan", "Outgoing scan of networks detected", Medium, "Discovery", []string{"T1046"}, remedyTool}
 	passwordSpray     = Alert{"BH_OutgoingPasswordSpray", "Outgoing password spray detected", High, "CredentialAccess", []string{"T1110.003"}, remedyTool}
 	denialOfService   = Alert{"VM_KnownLinuxDDoSToolkit", "Indicators associated with DDOS toolkit detected", Medium, "Impact", []string{"T1498"}, remedyTool}

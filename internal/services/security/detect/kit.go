@@ -18,9 +18,7 @@ func onKit(m *Machine, s *step) {
 		if len(files) == 0 || !addsExecution(c) {
 			continue
 		}
-		if len(files) > 1 || !strings.HasPrefix(files[0], "+") {
-			files = modeless(files)
-		}
+		files = files[1:] // without the mode
 		var odd []string
 		untrusted := 0
 		for _, f := range files {
@@ -59,9 +57,6 @@ func onKit(m *Machine, s *step) {
 		}
 	}
 }
-
-// modeless are chmod's operands without the mode.
-func modeless(operands []string) []string { return operands[1:] }
 
 // addsExecution reports whether a chmod makes files executable.
 func addsExecution(c *Command) bool {

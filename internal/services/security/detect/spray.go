@@ -19,8 +19,8 @@ const maxPrefixes = 4096
 // prefix reports whether a text is the first two numbers of IPv4 addresses, as scanners take them: "10.20", "10.20.", "10.20.0.0/16".
 func prefix(a string) (string, bool) {
 	a = strings.TrimSuffix(a, "/16")
-	for range 2 {
-		a = strings.TrimSuffix(a, ".0")
+	if strings.Count(a, ".") == 3 {
+		a = strings.TrimSuffix(a, ".0.0")
 	}
 	a = strings.TrimSuffix(a, ".")
 	x, y, ok := strings.Cut(a, ".")
@@ -78,7 +78,11 @@ func onPrefix(m *Machine, s *step) {
 		}
 		m.attacked(s)
 		n := len(r.prefixes)
-		f := s.find(&portScan, min(0.95, 0.55+0.15*float64(n-1)), program(c), fmt.Sprintf("%s was given %d networks of 65,536 addresses each", program(c), n))
+		alert, why := &portScan, fmt.Sprintf("%s was given %d networks of 65,536 addresses each", program(c), n)
+		if n == 1 { // it may be a version, or a number
+			alert, why = &networkGiven, fmt.Sprintf("%s was given %s, as scanners are given networks", program(c), found[0])
+		}
+		f := s.find(alert, min(0.95, 0.4+0.15*float64(n)), alert.Type+"|"+program(c), why)
 		f.Prefixes = sortedKeys(r.prefixes)
 		f.Files = []string{within(s.process.Dir, c.Path)}
 		m.report(f)

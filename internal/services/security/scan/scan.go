@@ -21,8 +21,7 @@ import (
 )
 
 const (
-	buffer     = 1 << 20
-	maxLine    = 1 << 20 // longer ones are no records: the kernel's have 8 KiB at most
+	buffer     = 1 << 20 // longer lines are no records: the kernel's have 8 KiB at most
 	checkEvery = 4096    // lines between two looks at the context
 	maxShown   = 20      // commands kept of one result
 	maxResults = 100_000
@@ -137,16 +136,12 @@ func (s *Scanner) Read(ctx context.Context, name string, in io.Reader, size int6
 		}
 		line, err := r.ReadSlice('\n')
 		s.report.Bytes += int64(len(line))
-		switch {
-		case errors.Is(err, bufio.ErrBufferFull):
+		if errors.Is(err, bufio.ErrBufferFull) {
 			s.report.Skipped++
 			for errors.Is(err, bufio.ErrBufferFull) {
 				line, err = r.ReadSlice('\n')
 				s.report.Bytes += int64(len(line))
 			}
-			line = nil
-		case len(line) > maxLine:
-			s.report.Skipped++
 			line = nil
 		}
 		if len(line) > 0 {
