@@ -161,26 +161,10 @@ func same(got, want string, err error) error {
 // firstPage makes the first page.
 func firstPage(ctx context.Context, f *items.Finder, p *query.Program, plan *index.Plan, rows int) (query.Page, error) {
 	docs := func(yield func(query.Doc, error) bool) {
-		key, chunk := "", f.Chunk(p.Wanted(rows, plan.Kind == index.Order))
-		for {
-			found, err := f.Next(ctx, key, chunk, 1<<20)
-			if err != nil {
-				yield(query.Doc{}, err)
+		for r, err := range items.Rows(ctx, f.Next, "", f.Chunk(p.Wanted(rows, plan.Kind == index.Order)), 1<<20) {
+			if !yield(query.Doc{Key: r.Key, JSON: r.Text}, err) || err != nil {
 				return
 			}
-			for _, r := range found.Rows {
-				key = r.Key
-				if !yield(query.Doc{Key: r.Key, JSON: r.Text}, nil) {
-					return
-				}
-			}
-			if !found.More {
-				return
-			}
-			if found.Last != "" {
-				key = found.Last
-			}
-			chunk = min(4*chunk, items.MaxChunk)
 		}
 	}
 	run := query.Run

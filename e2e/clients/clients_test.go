@@ -119,22 +119,8 @@ type client struct {
 	env     []string
 }
 
-// installed makes sure of what scripts/clients puts into .test.
-func installed(t *testing.T, name string) string {
-	t.Helper()
-	root, err := harness.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(root, ".test", name)
-	if _, err := os.Stat(file); err != nil {
-		t.Fatalf("run scripts/clients first (or set %s=1): %v", skipVariable, err)
-	}
-	return file
-}
-
 func python(t *testing.T, script string) client {
-	return client{name: script, command: []string{installed(t, "venv/bin/python"), "../python/" + script}, env: []string{"PYTHONUTF8=1"}}
+	return client{name: script, command: []string{harness.Installed(t, "venv/bin/python"), "../python/" + script}, env: []string{"PYTHONUTF8=1"}}
 }
 
 func node(t *testing.T, script string) client {
@@ -142,7 +128,7 @@ func node(t *testing.T, script string) client {
 	if err != nil {
 		t.Fatalf("run scripts/clients first (or set %s=1): %v", skipVariable, err)
 	}
-	return client{name: script, command: []string{bin, "../node/" + script}, env: []string{"NODE_MODULES=" + installed(t, "node")}}
+	return client{name: script, command: []string{bin, "../node/" + script}, env: []string{"NODE_MODULES=" + harness.Installed(t, "node")}}
 }
 
 // readout is what the programs print.

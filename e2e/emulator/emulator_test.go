@@ -39,18 +39,6 @@ func place(t *testing.T) *harness.Namespace {
 	return nil
 }
 
-func installed(t *testing.T, name string) string {
-	t.Helper()
-	if os.Getenv("BULKHEAD_SKIP_CLIENTS") == "1" {
-		t.Skip("BULKHEAD_SKIP_CLIENTS=1: the Python and Node clients are not run")
-	}
-	file := filepath.Join(root(t), ".test", name)
-	if _, err := os.Stat(file); err != nil {
-		t.Fatalf("run scripts/clients first (or set BULKHEAD_SKIP_CLIENTS=1): %v", err)
-	}
-	return file
-}
-
 func root(t *testing.T) string {
 	t.Helper()
 	dir, err := harness.Root()
@@ -70,10 +58,10 @@ func TestQuickStarts(t *testing.T) {
 		trust   string // the variable that names the authority
 	}{
 		{"Python", func(t *testing.T) []string {
-			return []string{installed(t, "venv/bin/python"), filepath.Join(root(t), "e2e", "python", "emulator.py")}
+			return []string{harness.Installed(t, "venv/bin/python"), filepath.Join(root(t), "e2e", "python", "emulator.py")}
 		}, "REQUESTS_CA_BUNDLE"},
 		{"Node", func(t *testing.T) []string {
-			installed(t, "node")
+			harness.Installed(t, "node")
 			return []string{"node", filepath.Join(root(t), "e2e", "node", "emulator.mjs")}
 		}, "NODE_EXTRA_CA_CERTS"},
 		{"Go", func(t *testing.T) []string {

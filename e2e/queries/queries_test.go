@@ -244,7 +244,7 @@ func account(t *testing.T, p *harness.Platform) place {
 
 func TestQueries_Python(t *testing.T) {
 	p := shared.Platform(t)
-	python := filepath.Join(folder(t, "venv"), "bin", "python")
+	python := filepath.Join(harness.Installed(t, "venv"), "bin", "python")
 	at, work := account(t, p), work(t, "python")
 	env := append(at.env, "WORK="+work, "PYTHONUTF8=1")
 	out := p.Exec(t, "", env, python, script(t, "python/queries.py"))
@@ -254,7 +254,7 @@ func TestQueries_Python(t *testing.T) {
 // @azure/cosmos knows no proxy: it is isolated.
 func TestQueries_Node(t *testing.T) {
 	p := shared.Platform(t)
-	modules := folder(t, "node")
+	modules := harness.Installed(t, "node")
 	at, work := account(t, p), work(t, "node")
 	c := p.Command("exec", "--isolate", "--", "node", script(t, "node/queries.mjs"))
 	c.Env = append(c.Env, append(at.env, "WORK="+work, "NODE_MODULES="+modules)...)
@@ -268,19 +268,6 @@ func TestQueries_Node(t *testing.T) {
 		t.Fatal(errors.Join(err, errors.New(stderr.String())))
 	}
 	check(t, out, at.ask(t, p.SuffixWay(t), work), false)
-}
-
-// folder is one of those that scripts/clients makes.
-func folder(t *testing.T, name string) string {
-	t.Helper()
-	if os.Getenv("BULKHEAD_SKIP_CLIENTS") == "1" {
-		t.Skip("BULKHEAD_SKIP_CLIENTS=1: the Python and Node clients are not run")
-	}
-	dir := filepath.Join(root(t), ".test", name)
-	if _, err := os.Stat(dir); err != nil {
-		t.Fatalf("run scripts/clients first (or set BULKHEAD_SKIP_CLIENTS=1): %v", err)
-	}
-	return dir
 }
 
 func script(t *testing.T, name string) string { return filepath.Join(root(t), "e2e", name) }

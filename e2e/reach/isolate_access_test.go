@@ -13,7 +13,7 @@ import (
 // Resource tokens, permission feeds and data-plane roles of @azure/cosmos.
 func TestIsolate_NodeCosmosAccess(t *testing.T) {
 	eachUser(t, func(t *testing.T, p *harness.Platform, user int) {
-		modules := folder(t, "node")
+		modules := harness.Installed(t, "node")
 		usable(t, user, "node", "--check", filepath.Join(modules, "node_modules", "@azure", "cosmos", "dist", "commonjs", "index.js"))
 		group := p.PutGroup(t)
 		account := p.PutAccount(t, group)

@@ -15,7 +15,7 @@ import (
 func nodeCosmos(t *testing.T, program, prints string) {
 	t.Helper()
 	eachUser(t, func(t *testing.T, p *harness.Platform, user int) {
-		modules := folder(t, "node")
+		modules := harness.Installed(t, "node")
 		usable(t, user, "node", "--check", filepath.Join(modules, "node_modules", "@azure", "cosmos", "dist", "commonjs", "index.js"))
 		group := p.PutGroup(t)
 		account := p.PutAccount(t, group)

@@ -80,23 +80,6 @@ func usable(t *testing.T, user int, program ...string) {
 	}
 }
 
-// folder is one of those that scripts/clients makes.
-func folder(t *testing.T, name string) string {
-	t.Helper()
-	if os.Getenv("BULKHEAD_SKIP_CLIENTS") == "1" {
-		t.Skip("BULKHEAD_SKIP_CLIENTS=1: the Python and Node clients are not run")
-	}
-	root, err := harness.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(root, ".test", name)
-	if _, err := os.Stat(dir); err != nil {
-		t.Fatalf("run scripts/clients first (or set BULKHEAD_SKIP_CLIENTS=1): %v", err)
-	}
-	return dir
-}
-
 func script(t *testing.T, name string) string {
 	t.Helper()
 	root, err := harness.Root()
@@ -137,7 +120,7 @@ func TestIsolate_GoAndPython(t *testing.T) {
 			}
 		})
 		t.Run("python", func(t *testing.T) {
-			python := filepath.Join(folder(t, "venv"), "bin", "python")
+			python := filepath.Join(harness.Installed(t, "venv"), "bin", "python")
 			usable(t, user, python, "--version")
 			out, err := isolated(p, app.AppID, []string{
 				"AUTHORITY=", "TENANT_ID=" + app.TenantID, "CLIENT_ID=" + app.AppID, "CREDENTIAL=secret", "CLIENT_SECRET=" + app.Secret.SecretText,
@@ -159,7 +142,7 @@ func TestIsolate_Az(t *testing.T) {
 	allowed(t, p)
 	az := os.Getenv("BULKHEAD_AZ")
 	if az == "" {
-		az = filepath.Join(folder(t, "az"), "bin", "az")
+		az = filepath.Join(harness.Installed(t, "az"), "bin", "az")
 	}
 	const script = `"$AZ" login --service-principal -u "$AZURE_CLIENT_ID" -p "$AZURE_CLIENT_SECRET" --tenant "$AZURE_TENANT_ID" -o none
 "$AZ" group create -n isolated-az -l westeurope -o none

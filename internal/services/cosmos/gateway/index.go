@@ -158,25 +158,15 @@ func (x *indexedQuery) documentsOf(ctx context.Context, s section, mode, key, su
 			}
 		}
 	}
-	for {
-		page, err := next(ctx, key, rows, chunkBytes)
+	for r, err := range items.Rows(ctx, next, key, rows, chunkBytes) {
 		if err != nil {
 			return false, err
 		}
-		for _, r := range page.Rows {
-			key = r.Key
-			if !yield(query.Doc{Key: key + suffix, JSON: r.Text}, nil) {
-				return false, nil
-			}
+		if !yield(query.Doc{Key: r.Key + suffix, JSON: r.Text}, nil) {
+			return false, nil
 		}
-		if !page.More {
-			return true, nil
-		}
-		if page.Last != "" {
-			key = page.Last
-		}
-		rows = min(4*rows, items.MaxChunk)
 	}
+	return true, nil
 }
 
 // byOrder tells whether a scan goes on in the order of creation: as it began, though its bounds may have been those of a range that has been merged or split

@@ -303,29 +303,17 @@ func (x *scriptHost) query(ctx context.Context, link, text, size, token string) 
 func (x *scriptHost) documents(ctx context.Context, a *index.Analysis, after string) iter.Seq2[query.Doc, error] {
 	return func(yield func(query.Doc, error) bool) {
 		helps := true
-		for after := after; ; {
-			var page items.Page
-			var err error
+		next := func(ctx context.Context, after string, rows, size int) (page items.Page, err error) {
 			if helps {
-				page, helps, err = x.session.Find(ctx, a, after, chunkRows, chunkBytes)
+				page, helps, err = x.session.Find(ctx, a, after, rows, size)
 			}
 			if err == nil && !helps {
-				page, err = x.session.List(ctx, after, chunkRows, chunkBytes)
+				page, err = x.session.List(ctx, after, rows, size)
 			}
-			if err != nil {
-				yield(query.Doc{}, err)
-				return
-			}
-			for _, r := range page.Rows {
-				if !yield(query.Doc{Key: r.Key, JSON: r.Text}, nil) {
-					return
-				}
-				after = r.Key
-			}
-			if page.Last != "" {
-				after = page.Last
-			}
-			if !page.More {
+			return page, err
+		}
+		for r, err := range items.Rows(ctx, next, after, chunkRows, chunkBytes) {
+			if !yield(query.Doc{Key: r.Key, JSON: r.Text}, err) || err != nil {
 				return
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/hex"
+	"iter"
 	"runtime"
 	"time"
 
@@ -194,6 +195,33 @@ func (f *Finder) Next(ctx context.Context, after string, rows, size int) (Page, 
 		runtime.Gosched() // Go would take the processor away after 10 ms only: requests that are quick have their turn between two looks of a long query
 	}
 	return p, nil
+}
+
+// Rows reads on after a row's key with a Finder's Next, or with what is like it, to the end: rows documents at first, more and more of them later, about size bytes at
+// most at a time. An error ends it.
+func Rows(ctx context.Context, next func(ctx context.Context, after string, rows, size int) (Page, error), after string, rows, size int) iter.Seq2[Row, error] {
+	return func(yield func(Row, error) bool) {
+		for {
+			page, err := next(ctx, after, rows, size)
+			if err != nil {
+				yield(Row{}, err)
+				return
+			}
+			for _, r := range page.Rows {
+				after = r.Key
+				if !yield(r, nil) {
+					return
+				}
+			}
+			if !page.More {
+				return
+			}
+			if page.Last != "" {
+				after = page.Last
+			}
+			rows = min(4*rows, MaxChunk)
+		}
+	}
 }
 
 // listInKeys is List in the order of effective partition keys, whatever the selection.
