@@ -174,24 +174,7 @@ func TestMerge_Cut(t *testing.T) {
 				if n >= nth && !fenced {
 					p.change()
 				}
-				before := p.allDocs()
-				p.s.catalog.Step = nil
-				p.restart()
-				if got := len(p.ranges()); got != 1 {
-					t.Fatalf("%d ranges", got)
-				}
-				if d := cmp.Diff(before, p.allDocs()); d != "" {
-					t.Error(d)
-				}
-				for id, text := range before {
-					pk := jsonOf(t, text)["pk"].(string)
-					p.want(p.item("GET", "/"+id, `["`+pk+`"]`, ""), 200)
-				}
-				p.fill(500, 10)
-				shards, err := p.store.Shards(t.Context(), "range/", "", 0)
-				if err != nil || len(shards) != 1 {
-					t.Errorf("shards of ranges: %v %v", shards, err)
-				}
+				p.goesOn(1)
 			})
 		}
 	}
