@@ -102,6 +102,19 @@ func TestUp_TellsTheManagerAndChangesItsLogLevel(t *testing.T) {
 		t.Errorf("after a refused level it is %s", got)
 	}
 
+	profile := filepath.Join(dir, "cpu.pprof")
+	if _, errs, code := bulkhead(t, "profile", "--data", data, "--for", "50ms", profile); code != 0 {
+		t.Errorf("profile: %s", errs)
+	}
+	if b, err := os.ReadFile(profile); err != nil || !bytes.HasPrefix(b, []byte{0x1f, 0x8b}) {
+		t.Errorf("the profile begins with %x, %v; want a gzip header", b[:min(2, len(b))], err)
+	}
+	for _, refused := range [][]string{{"--kind", "secrets"}, {"--for", "-1s"}, {"--for", "1h"}} {
+		if _, errs, code := bulkhead(t, append([]string{"profile", "--data", data, profile}, refused...)...); code != exitFailed || !strings.Contains(errs, "InvalidProfile") {
+			t.Errorf("profile %v = %d %s", refused, code, errs)
+		}
+	}
+
 	out, errs, code := bulkhead(t, "doctor", "--data", data)
 	if code != 0 || !strings.Contains(out, "the platform runs as process") {
 		t.Errorf("doctor = %d %s %s", code, out, errs)

@@ -30,6 +30,7 @@ func (p *Platform) adminService() wire.Service {
 			return err
 		}),
 		p.stream("/export", "Export", func(w io.Writer, r *wire.Request) error { return p.ExportKeys(r.HTTP.Context(), w) }),
+		p.stream("/profile", "Profile", p.profile),
 		route("GET", "/log-level", "GetLogLevel", p.getLogLevel),
 		route("PUT", "/log-level", "PutLogLevel", p.putLogLevel),
 	}}
