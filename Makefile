@@ -40,6 +40,10 @@ parity: ## docs/parity.md anew, from the last run of the real clients
 bench: ## the figures of docs/performance.md, side by side with peers
 	scripts/bench
 
+.PHONY: profile
+profile: build ## cmd/bulkhead/default.pgo anew, by which the compiler knows the hot paths
+	cd bench && $(GO) run . -bin ../$(BIN) -rounds 1 -profile ../cmd/bulkhead/default.pgo
+
 .PHONY: soak
 soak: ## the long loops: 1,000 kills, hours of load
 	scripts/soak

@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/bulkheadhq/bulkhead v0.0.0
 	github.com/cockroachdb/pebble/v2 v2.1.7
+	github.com/google/pprof v0.0.0-20261105003125-4bf881d7fb0b
 	github.com/jackc/pgx/v5 v5.11.0
 	modernc.org/sqlite v1.61.0
 )

@@ -21,6 +21,7 @@ type options struct {
 	rounds int
 	span   time.Duration // of one load in one round
 	only   string        // part of a load's name; "": all
+	pgo    string        // file for the platform's processor profile; "": none
 }
 
 func main() {
@@ -31,6 +32,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 5, "rounds; the best of each figure counts")
 	flag.DurationVar(&o.span, "span", 3*time.Second, "length of one load in one round")
 	flag.StringVar(&o.only, "only", "", "run only the loads whose name has this in it, without the starts")
+	flag.StringVar(&o.pgo, "profile", "", "write the platform's processor profile during the first round to this file")
 	flag.Parse()
 	if o.brief {
 		o.rounds, o.span = 2, 700*time.Millisecond
@@ -94,6 +96,14 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	defer peer.stop()
+	if o.pgo != "" {
+		watched := make(chan error, 1)
+		go func() { watched <- p.profile(ctx, o.pgo, loads*o.span) }()
+		if err := w.round(ctx, p, peer, o, &r); err != nil {
+			return err
+		}
+		return <-watched
+	}
 	for range o.rounds {
 		if err := w.round(ctx, p, peer, o, &r); err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/google/pprof/profile"
 )
 
 // platform is a running bulkhead.
@@ -102,4 +105,32 @@ func cpuOf(cmd *exec.Cmd) time.Duration {
 	user, _ := strconv.Atoi(f[11])
 	system, _ := strconv.Atoi(f[12])
 	return time.Duration(user+system) * 10 * time.Millisecond
+}
+
+// profile watches the platform's processor for a span and keeps what the compiler needs of it: names and lines of functions, not where their files were.
+func (p *platform) profile(ctx context.Context, file string, span time.Duration) error {
+	raw := filepath.Join(p.dir, "cpu.pprof")
+	out, err := exec.CommandContext(ctx, p.bin, "profile", "--data", p.dir, "--for", span.String(), raw).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("profile: %w: %s", err, out)
+	}
+	b, err := os.ReadFile(raw)
+	if err != nil {
+		return err
+	}
+	prof, err := profile.ParseData(b)
+	if err != nil {
+		return fmt.Errorf("read the profile: %w", err)
+	}
+	for _, f := range prof.Function {
+		f.Filename = ""
+	}
+	for _, m := range prof.Mapping {
+		m.File, m.BuildID = "", ""
+	}
+	w, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	return errors.Join(prof.Compact().Write(w), w.Close())
 }

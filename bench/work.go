@@ -163,6 +163,9 @@ func (w *work) do(p *platform, method, host, path string, header map[string]stri
 	return nil
 }
 
+// loads is about how many loads a round has: what a profile of a whole round is timed by.
+const loads = 7
+
 // round runs each load once.
 func (w *work) round(ctx context.Context, p *platform, peer *signer, o options, r *report) error {
 	rate := func(name string, a aims, addr, root, host string, n, want int, next func(int) []byte) error {
