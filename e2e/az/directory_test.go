@@ -22,7 +22,7 @@ func newDirectory(t *testing.T) directory { return directory{administrator(t), t
 // run runs az and returns what it printed.
 func (c directory) run(args ...string) []byte {
 	c.t.Helper()
-	out, err := c.az(append(args, "--output", "json")...)
+	out, err := c.line.Run(append(args, "--output", "json")...)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func (c directory) text(query string, args ...string) string {
 // refused runs az, which must fail and say so.
 func (c directory) refused(says string, args ...string) {
 	c.t.Helper()
-	out, err := c.az(args...)
+	out, err := c.line.Run(args...)
 	if err == nil || !strings.Contains(err.Error(), says) {
 		c.t.Errorf("az %s: got %s, %v, want a refusal that says %q", strings.Join(args, " "), out, err, says)
 	}

@@ -22,7 +22,7 @@ const skipVariable = "BULKHEAD_SKIP_CLIENTS"
 type cli struct {
 	p      *harness.Platform
 	binary string
-	config string
+	line   *harness.AZ
 	vars   *strings.Replacer // $NAME in commands
 }
 
@@ -36,13 +36,11 @@ func newCLI(t *testing.T) *cli {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &cli{p: shared.Platform(t), binary: os.Getenv("BULKHEAD_AZ"), config: t.TempDir(), vars: strings.NewReplacer()}
+	c := &cli{p: shared.Platform(t), binary: os.Getenv("BULKHEAD_AZ"), vars: strings.NewReplacer()}
 	if c.binary == "" {
 		c.binary = filepath.Join(root, ".test", "az", "bin", "az")
 	}
-	if _, err := os.Stat(c.binary); err != nil {
-		t.Fatalf("az is not installed (scripts/clients does that): %v", err)
-	}
+	c.line = c.p.NewAZ(t, c.binary)
 	return c
 }
 
@@ -77,13 +75,7 @@ func (c *cli) args(command string) []string {
 	return out
 }
 
-func (c *cli) run(command string) ([]byte, error) { return c.az(c.args(command)...) }
-
-// az runs az with these arguments. HOME is its own, too: some commands write files there.
-func (c *cli) az(args ...string) ([]byte, error) {
-	return c.p.ExecError("", []string{"AZURE_CORE_COLLECT_TELEMETRY=0", "PYTHONWARNINGS=ignore"},
-		append([]string{"env", "AZURE_CONFIG_DIR=" + c.config, "HOME=" + c.config, c.binary}, args...)...)
-}
+func (c *cli) run(command string) ([]byte, error) { return c.line.Run(c.args(command)...) }
 
 // do runs a command that must succeed and returns what it printed.
 func (c *cli) do(t *testing.T, command string) []byte {
