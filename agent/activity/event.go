@@ -65,6 +65,7 @@ type Event struct {
 	Op      []byte // of Account, Service, Audit: what was done, as the program says it
 	Subject []byte // the account, group or service it was done to
 	Began   bool   // of Session and Service: started, not ended
+	Lost    uint64 // of Audit whose Op is "lost": so many records never came; Subject is where (package source)
 
 	Source *linuxaudit.Event // what it was made of, or nil
 }
