@@ -19,7 +19,7 @@ type coder struct {
 }
 
 // smallest is what an event takes at least, so that a count is believed only as far as its events could follow.
-const smallest = 34
+const smallest = 35
 
 func (c *coder) fail(format string, args ...any) {
 	if c.err == nil {
@@ -198,6 +198,7 @@ func (c *coder) event(e *activity.Event) {
 	c.access(&e.SignIn)
 	c.bytes(&e.Op)
 	c.bytes(&e.Subject)
+	c.number(&e.Lost)
 	e.Source = nil
 }
 
