@@ -41,7 +41,7 @@ func Scope(machine string) string {
 
 // Of makes the alert of a finding. Name, Generated and Processed are the caller's to fill; Status is Active.
 func Of(s Source, f *detect.Finding) *Alert {
-	at := time.UnixMilli(f.Millis).UTC()
+	at := At(f.Millis)
 	a := &Alert{
 		Subscription: s.Subscription, Machine: s.Machine, Host: s.Host, Key: Scope(s.Machine) + "|" + f.Alert.Type + "|" + f.Key,
 		Type: f.Alert.Type, DisplayName: f.Alert.Name, Severity: Severity(f.Alert.Severity.String()), Intent: f.Alert.Intent,
@@ -49,11 +49,17 @@ func Of(s Source, f *detect.Finding) *Alert {
 		Status: Active, First: at, Last: at, Count: 1, Confidence: f.Confidence, Reasons: []Reason{{f.Rule, f.Why}},
 	}
 	for _, e := range f.Commands {
-		a.evidence(Evidence{Time: time.UnixMilli(e.Millis).UTC(), PID: e.PID, Line: cut(e.Line)})
+		a.evidence(Evidence{Time: At(e.Millis), PID: e.PID, Line: cut(e.Line)})
 	}
 	g := graph{a: a, scope: Scope(s.Machine)}
 	g.finding(s, f)
 	return a
+}
+
+// At is the time of an event. Times that a machine made up are moved into the years that JSON and .NET can tell.
+func At(millis int64) time.Time {
+	const first, last = -62135596800000, 253402300799999 // the years 1 to 9999
+	return time.UnixMilli(min(max(millis, first), last)).UTC()
 }
 
 func cut(line string) string {
@@ -158,7 +164,7 @@ func (g *graph) session(host string, s *detect.Session) string {
 	if s == nil {
 		return ""
 	}
-	id := g.node(Entity{ID: g.own("session", s.ID), Kind: Session, Name: s.ID, Time: time.UnixMilli(s.First).UTC()})
+	id := g.node(Entity{ID: g.own("session", s.ID), Kind: Session, Name: s.ID, Time: At(s.First)})
 	g.edge(id, host, EdgeOn)
 	if s.Account != "" {
 		g.edge(id, g.account(host, s.Account), EdgeAs)
@@ -176,7 +182,7 @@ func (g *graph) process(p *detect.Process, host string) string {
 		name := first(p.File, p.Image, fmt.Sprintf("pid %d", p.PID))
 		id := g.node(Entity{
 			ID: g.own("process", fmt.Sprintf("%d@%d", p.PID, p.Millis)), Kind: Process, Name: name, PID: p.PID, Line: cut(p.Line), Image: p.Image, Dir: p.Dir, UID: p.UID,
-			Time: time.UnixMilli(p.Millis).UTC(),
+			Time: At(p.Millis),
 		})
 		if bottom == "" {
 			bottom = id

@@ -185,12 +185,6 @@ const (
 
 // NewName is the name of an alert first observed at a time (UTC; clamped to the years .NET knows), with a GUID that the caller chose.
 func NewName(first time.Time, guid string) string {
-	n := int64(maxTicks)
-	if !first.Before(time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)) {
-		n = maxTicks - min(maxTicks, unixTicks+first.Unix()*1e7+int64(first.Nanosecond())/100)
-		if first.Year() > 9999 {
-			n = 0
-		}
-	}
-	return fmt.Sprintf("%0*d_%s", nameDigits, n, guid)
+	first = At(first.UnixMilli()).Add(time.Duration(first.Nanosecond() % 1e6))
+	return fmt.Sprintf("%0*d_%s", nameDigits, max(0, maxTicks-(unixTicks+first.Unix()*1e7+int64(first.Nanosecond())/100)), guid)
 }
