@@ -108,8 +108,10 @@ func (p *Pipeline) Register(types ...Type) error {
 			return fmt.Errorf("resource type %s is registered twice", t.Name)
 		case len(t.Versions) == 0:
 			return fmt.Errorf("resource type %s has no api-version", t.Name)
-		case t.Put == nil:
+		case t.Put == nil && (t.Get == nil || t.List == nil):
 			return fmt.Errorf("resource type %s has no Put", t.Name)
+		case t.Scope == InEither && !t.virtual():
+			return fmt.Errorf("resource type %s is at two paths, and has a row of its own", t.Name)
 		case t.Scope == InTenant:
 			return fmt.Errorf("resource type %s: types at tenant scope are not implemented", t.Name)
 		}

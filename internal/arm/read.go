@@ -74,6 +74,7 @@ func (p *Pipeline) list(ctx context.Context, c *Call) (any, error) {
 	var err error
 	if c.Type.List != nil {
 		found, err = c.Type.List(ctx, c)
+		next = c.Next
 	} else {
 		var f resourceFilter
 		if f, err = parseResourceFilter(c.Query("$filter")); err != nil {

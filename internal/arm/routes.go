@@ -69,15 +69,17 @@ func (p *Pipeline) typeRoutes(t *Type) []wire.Route {
 		e.p, e.typ = p, t
 		out = append(out, e.route(pattern))
 	}
-	instance, collections := t.patterns()
-	add(instance, endpoint{method: http.MethodGet, operation: t.action("read")})
-	add(instance, endpoint{method: http.MethodHead, operation: t.action("read")})
-	if t.Put != nil {
-		add(instance, endpoint{method: http.MethodPut, operation: t.action("write")})
-		if t.Patch != nil || !t.virtual() {
-			add(instance, endpoint{method: http.MethodPatch, operation: t.action("write")})
+	instances, collections := t.patterns()
+	for _, instance := range instances {
+		add(instance, endpoint{method: http.MethodGet, operation: t.action("read")})
+		add(instance, endpoint{method: http.MethodHead, operation: t.action("read")})
+		if t.Put != nil {
+			add(instance, endpoint{method: http.MethodPut, operation: t.action("write")})
+			if t.Patch != nil || !t.virtual() {
+				add(instance, endpoint{method: http.MethodPatch, operation: t.action("write")})
+			}
+			add(instance, endpoint{method: http.MethodDelete, operation: t.action("delete")})
 		}
-		add(instance, endpoint{method: http.MethodDelete, operation: t.action("delete")})
 	}
 	for _, c := range collections {
 		add(c, endpoint{kind: onCollection, method: http.MethodGet, operation: t.action("read")})
@@ -98,15 +100,17 @@ func (p *Pipeline) typeRoutes(t *Type) []wire.Route {
 			add(prefix+"/providers/"+ns+"/"+a.Verb, e)
 			continue
 		}
-		add(instance+"/"+a.Verb, e)
+		for _, instance := range instances {
+			add(instance+"/"+a.Verb, e)
+		}
 	}
 	return out
 }
 
-// patterns gives the path of an instance and those of the collections it is listed in.
-func (t *Type) patterns() (instance string, collections []string) {
+// patterns gives the paths of an instance and those of the collections it is listed in.
+func (t *Type) patterns() (instances, collections []string) {
 	if t.Name == typeGroup {
-		return groupPath, []string{subPath + "/resourceGroups"}
+		return []string{groupPath}, []string{subPath + "/resourceGroups"}
 	}
 	ns, types := t.split()
 	var tail strings.Builder
@@ -121,18 +125,21 @@ func (t *Type) patterns() (instance string, collections []string) {
 	switch t.Scope {
 	case AtAnyScope:
 		c := "/{" + paramScope + "*}" + tail.String()
-		return c + last, []string{c}
+		return []string{c + last}, []string{c}
 	case InSubscription:
 		c := subPath + tail.String()
-		return c + last, []string{c}
+		return []string{c + last}, []string{c}
+	case InEither:
+		sub, group := subPath+tail.String(), groupPath+tail.String()
+		return []string{sub + last, group + last}, []string{sub, group}
 	case InTenant:
-		return tail.String() + last, []string{tail.String()}
+		return []string{tail.String() + last}, []string{tail.String()}
 	}
 	collections = []string{groupPath + tail.String()}
 	if len(types) == 1 {
 		collections = append(collections, subPath+tail.String())
 	}
-	return groupPath + tail.String() + last, collections
+	return []string{groupPath + tail.String() + last}, collections
 }
 
 func (e endpoint) route(pattern string) wire.Route {

@@ -56,10 +56,11 @@ const (
 	InSubscription
 	InTenant
 	AtAnyScope // an extension: role assignments, locks
+	InEither   // in a subscription and in a group by two paths, as security alerts; for types that are a view of something else
 )
 
 // Type is a resource type as data. ARM derives routes, provider listings, RBAC action names, api-version errors, swagger and tests from it. The
-// functions are the service's; all but Put may be nil. The pipeline has done every check before it calls one (wire order: token, tenant and
+// functions are the service's; all but Put may be nil, and Put too where Get and List are set: such a type is only read, and changed by its actions. The pipeline has done every check before it calls one (wire order: token, tenant and
 // subscription, role, deny, existence of group, parent and resource, lock, body).
 type Type struct {
 	Name      string   // "Microsoft.KeyVault/vaults", "Microsoft.Web/sites/config"
@@ -93,7 +94,7 @@ type Type struct {
 	Render func(ctx context.Context, c *Call, r *Resource) (json.RawMessage, error)
 	// Get replaces the stored-resource read for types that are a view of something else (config/appsettings). nil: load by id.
 	Get func(ctx context.Context, c *Call) (*Resource, error)
-	// List likewise for collections below a parent. nil: list by prefix.
+	// List likewise for collections below a parent. nil: list by prefix. Where there is more than fits into an answer it sets c.Next.
 	List    func(ctx context.Context, c *Call) ([]*Resource, error)
 	Actions []Action
 
@@ -135,6 +136,8 @@ type Call struct {
 	Auth Decision
 	// Prepared is the service's own: what Put (or Delete, or an action) worked out for the Commit and Render of the same call, such as sealed rows.
 	Prepared any
+	// Next is set by a List that isn't at its end: the key to go on at, which the next call's SkipToken gives.
+	Next []byte
 
 	run *run // the pipeline's own
 }

@@ -1,0 +1,190 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/bulkheadhq/bulkhead/internal/fault"
+	"github.com/bulkheadhq/bulkhead/internal/services/security/alerts"
+	"github.com/bulkheadhq/bulkhead/internal/store"
+)
+
+// books lets the changes of a subscription's alerts take turns within this process, so that they rarely have to start over.
+type books struct {
+	mu sync.Mutex
+	by map[string]*turn
+}
+
+type turn struct {
+	busy chan struct{}
+	refs int
+}
+
+func newBooks() books { return books{by: map[string]*turn{}} }
+
+func (b *books) enter(ctx context.Context, subscription string) (leave func(), err error) {
+	b.mu.Lock()
+	t := b.by[subscription]
+	if t == nil {
+		t = &turn{busy: make(chan struct{}, 1)}
+		b.by[subscription] = t
+	}
+	t.refs++
+	b.mu.Unlock()
+	done := func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if t.refs--; t.refs == 0 {
+			delete(b.by, subscription)
+		}
+	}
+	select {
+	case t.busy <- struct{}{}:
+		return func() { <-t.busy; done() }, nil
+	case <-ctx.Done():
+		done()
+		return nil, ctx.Err()
+	}
+}
+
+// page is a change of a subscription's alerts being worked out: what is to be written.
+type page struct {
+	rows  []row
+	names []string // of changed alerts
+}
+
+type row struct{ key, value []byte } // a nil value removes
+
+func (p *page) put(key, value []byte) { p.rows = append(p.rows, row{key, value}) }
+
+func (p *page) alert(a *alerts.Alert) error {
+	b, err := alerts.Record.Encode(*a)
+	if err != nil {
+		return err
+	}
+	p.put(alerts.RecordKey(a.Name), b)
+	p.names = append(p.names, a.Name)
+	return nil
+}
+
+var errStale = errors.New("the alerts were changed meanwhile")
+
+const attempts = 16
+
+// change reads, works out and writes: read takes what is needed from a snapshot, plan decodes it and says what to write, and that is written if nothing has
+// changed since; else all starts over.
+func (e *Engine) change(ctx context.Context, subscription string, read func(s store.Snapshot) error, plan func(p *page) error) error {
+	leave, err := e.books.enter(ctx, subscription)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	shard := alerts.Shard(subscription)
+	for range attempts {
+		var lsn store.LSN
+		err := e.deps.Store.View(ctx, shard, func(s store.Snapshot) error {
+			lsn = s.LSN()
+			return read(s)
+		})
+		if err != nil {
+			return err
+		}
+		p := page{}
+		if err := plan(&p); err != nil {
+			return err
+		}
+		if len(p.rows) == 0 {
+			return nil
+		}
+		_, err = e.deps.Store.Update(ctx, shard, func(tx store.Tx) error {
+			if tx.LSN() != lsn+1 {
+				return errStale
+			}
+			return p.write(tx)
+		})
+		if err == nil && e.deps.Changed != nil && len(p.names) > 0 {
+			e.deps.Changed(subscription, p.names)
+		}
+		if !errors.Is(err, errStale) {
+			return err
+		}
+	}
+	return fault.New(fault.Unavailable, "AlertsBusy", "The alerts of the subscription are being changed by many at once. Try again.")
+}
+
+func (p *page) write(tx store.Tx) error {
+	for _, r := range p.rows {
+		var err error
+		if r.value == nil {
+			err = tx.Delete(r.key)
+		} else {
+			err = tx.Put(r.key, r.value)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Get is the alert of a name, nil if there is none.
+func (e *Engine) Get(ctx context.Context, subscription, name string) (*alerts.Alert, error) {
+	if len(name) > 200 {
+		return nil, nil
+	}
+	var row []byte
+	err := e.deps.Store.View(ctx, alerts.Shard(subscription), func(s store.Snapshot) error {
+		b, err := s.Get(alerts.RecordKey(name))
+		row = bytes.Clone(b)
+		return err
+	})
+	if err != nil || row == nil {
+		return nil, err
+	}
+	a, err := alerts.Record.Decode(row)
+	return &a, err
+}
+
+const listAtOnce = 200 // records read in one View
+
+// List gives alerts that keep accepts (nil: all), newest first, beginning at the name from ("" = the newest), at most limit (0: all). next is the name to go on
+// at, "" at the end.
+func (e *Engine) List(ctx context.Context, subscription, from string, limit int, keep func(*alerts.Alert) bool) (found []*alerts.Alert, next string, err error) {
+	for start := alerts.RecordKey(from); start != nil; {
+		var rows [][]byte
+		err := e.deps.Store.View(ctx, alerts.Shard(subscription), func(s store.Snapshot) error {
+			rows = nil
+			r := alerts.Records()
+			r.Start = start
+			return s.Scan(r, func(_, v []byte) bool {
+				rows = append(rows, bytes.Clone(v))
+				return len(rows) < listAtOnce
+			})
+		})
+		if err != nil {
+			return nil, "", err
+		}
+		start = nil
+		for _, b := range rows {
+			a, err := alerts.Record.Decode(b)
+			if err != nil {
+				return nil, "", fmt.Errorf("alerts of %s: %w", subscription, err)
+			}
+			start = append(alerts.RecordKey(a.Name), 0)
+			if keep != nil && !keep(&a) {
+				continue
+			}
+			if limit > 0 && len(found) == limit {
+				return found, a.Name, nil
+			}
+			found = append(found, &a)
+		}
+		if len(rows) < listAtOnce {
+			start = nil
+		}
+	}
+	return found, "", nil
+}

@@ -1,0 +1,208 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+
+	"github.com/bulkheadhq/bulkhead/agent/activity"
+	"github.com/bulkheadhq/bulkhead/internal/arm"
+	"github.com/bulkheadhq/bulkhead/internal/clock"
+	"github.com/bulkheadhq/bulkhead/internal/fault"
+	"github.com/bulkheadhq/bulkhead/internal/services/security/detect"
+	"github.com/bulkheadhq/bulkhead/internal/store"
+)
+
+// Bounds of one batch, and of what is kept of a machine for replay.
+const (
+	MaxPacked    = 3 << 20 // bytes
+	MaxEvents    = 1 << 16
+	MaxLogEvents = 500_000
+	MaxLogBytes  = 48 << 20
+)
+
+// Outbox moves on what a transaction left.
+type Outbox interface {
+	DrainThrough(ctx context.Context, shard string, lsn store.LSN) error
+}
+
+// Deps is what the engine stands on. All fields but Machines, Correlate and Changed are required.
+type Deps struct {
+	Store     store.Store
+	Clock     clock.Clock
+	Log       *slog.Logger
+	Outbox    Outbox
+	Resources arm.Reader // finds the machine of an ARM id
+	// Decode reads a batch as it is kept, for replay.
+	Decode func(packed []byte) ([]activity.Event, error)
+	// Params are the detector's thresholds, Intel is what is known of others' machines.
+	Params detect.Params
+	Intel  detect.Intel
+	// Machines is how many detectors may be in memory; 0 is 256.
+	Machines int
+	// Correlate finds incidents; nil: none are made.
+	Correlate Correlate
+	// Changed is called with the names of alerts that are new or have changed, after they are committed; it must be quick. nil: nobody asks.
+	Changed func(subscription string, names []string)
+}
+
+// Engine is safe for concurrent use.
+type Engine struct {
+	deps  Deps
+	books books
+
+	mu       sync.Mutex
+	machines map[string]*machine // by GUID
+	turn     uint64              // counts uses, to tell who was idle longest
+}
+
+// New makes an engine.
+func New(d Deps) *Engine {
+	if d.Machines == 0 {
+		d.Machines = 256
+	}
+	return &Engine{deps: d, machines: map[string]*machine{}, books: newBooks()}
+}
+
+// Batch is what a machine reports at once.
+type Batch struct {
+	Seq    uint64 // counts from 1, without gaps
+	Events []activity.Event
+	Packed []byte // the same, as Deps.Decode reads it; kept for replay
+	// Lost is how many records the machine knows were lost before or among these, and Loss says which.
+	Lost uint64
+	Loss string
+}
+
+// Ingest is Take for a batch of which nothing is known to be lost.
+func (e *Engine) Ingest(ctx context.Context, machineID string, seq uint64, events []activity.Event, packed []byte) (acked uint64, err error) {
+	return e.Take(ctx, machineID, Batch{Seq: seq, Events: events, Packed: packed})
+}
+
+// Take applies a batch of the machine with an ARM id, and returns the number up to which all is kept durably. The machine sends again what isn't. A machine that
+// doesn't exist is a fault NotFound; a number of 0 or a batch over the bounds is Invalid.
+func (e *Engine) Take(ctx context.Context, machineID string, b Batch) (acked uint64, err error) {
+	switch {
+	case b.Seq == 0:
+		return 0, fault.New(fault.Invalid, "InvalidSequence", "Batches are numbered from 1.")
+	case len(b.Packed) > MaxPacked, len(b.Events) > MaxEvents:
+		return 0, fault.New(fault.TooLarge, "BatchTooLarge", "A batch has at most %d events and %d bytes; this has %d and %d.", MaxEvents, MaxPacked, len(b.Events), len(b.Packed))
+	}
+	src, err := e.source(ctx, machineID)
+	if err != nil {
+		return 0, err
+	}
+	m, err := e.enter(ctx, src.guid)
+	if err != nil {
+		return 0, err
+	}
+	defer e.leave(m)
+	if err := m.load(ctx, e); err != nil {
+		return 0, err
+	}
+	if b.Seq <= m.state.Last {
+		return m.state.Last, nil
+	}
+	lsn, err := m.take(ctx, e, src, &b)
+	if err != nil {
+		m.forget() // what is in memory is ahead of what is stored
+		if errors.Is(err, errElsewhere) {
+			return 0, fault.New(fault.Unavailable, "MachineBusy", "Another batch of this machine is being taken. Send it again.").WithCause(err)
+		}
+		return 0, err
+	}
+	if lsn != 0 {
+		// The batch is kept whatever becomes of its effects: they are tried again.
+		if err := e.deps.Outbox.DrainThrough(context.WithoutCancel(ctx), m.shard, lsn); err != nil {
+			e.deps.Log.Error("alerts not stored yet", "machine", machineID, "error", err)
+		}
+	}
+	return m.state.Last, nil
+}
+
+// Acked is the number of the last batch that was taken of a machine, 0 for none: where an agent that lost its own count goes on.
+func (e *Engine) Acked(ctx context.Context, machineID string) (uint64, error) {
+	src, err := e.source(ctx, machineID)
+	if err != nil {
+		return 0, err
+	}
+	var s state
+	err = e.deps.Store.View(ctx, machineShard(src.guid), func(snap store.Snapshot) error {
+		b, err := snap.Get(stateKey())
+		if err != nil || b == nil {
+			return err
+		}
+		s, err = stateCodec.Decode(b)
+		return err
+	})
+	return s.Last, err
+}
+
+// source is the machine a batch comes from.
+type source struct {
+	guid, id, subscription, host string
+}
+
+func (e *Engine) source(ctx context.Context, machineID string) (source, error) {
+	r, _, err := e.deps.Resources.Resource(ctx, machineID)
+	if err != nil {
+		return source{}, err
+	}
+	if r == nil {
+		return source{}, fault.New(fault.NotFound, "ResourceNotFound", "The machine '%.300s' was not found.", machineID)
+	}
+	id, err := arm.ParseID(r.ID)
+	if err != nil {
+		return source{}, err
+	}
+	return source{guid: r.GUID, id: r.ID, subscription: strings.ToLower(id.Subscription), host: r.Name}, nil
+}
+
+// enter waits for a machine's turn: its batches are taken one after the other.
+func (e *Engine) enter(ctx context.Context, guid string) (*machine, error) {
+	e.mu.Lock()
+	m := e.machines[guid]
+	if m == nil {
+		e.makeRoom()
+		m = newMachine(guid)
+		e.machines[guid] = m
+	}
+	m.users++
+	e.turn++
+	m.used = e.turn
+	e.mu.Unlock()
+	select {
+	case m.busy <- struct{}{}:
+		return m, nil
+	case <-ctx.Done():
+		e.mu.Lock()
+		m.users--
+		e.mu.Unlock()
+		return nil, ctx.Err()
+	}
+}
+
+func (e *Engine) leave(m *machine) {
+	<-m.busy
+	e.mu.Lock()
+	m.users--
+	e.mu.Unlock()
+}
+
+// makeRoom lets the machine go that was idle longest, if there are too many. The caller holds mu.
+func (e *Engine) makeRoom() {
+	if len(e.machines) < e.deps.Machines {
+		return
+	}
+	var oldest *machine
+	for _, m := range e.machines {
+		if m.users == 0 && (oldest == nil || m.used < oldest.used) {
+			oldest = m
+		}
+	}
+	if oldest != nil {
+		delete(e.machines, oldest.guid)
+	}
+}
