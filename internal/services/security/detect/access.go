@@ -110,8 +110,8 @@ func (m *Machine) attempts(e *activity.Event, src *source) {
 func (m *Machine) signedIn(e *activity.Event, name string, src *source, acc *account) {
 	a := &e.SignIn
 	if e.Process.Session != 0 && e.Process.Session != 1<<32-1 {
-		s := m.session(sessionID(e.Process.Session), e.Millis)
-		s.Login, s.Account, s.From = true, name, a.Addr.String()
+		s := m.login(e.Process.Session, e.Millis)
+		s.Account, s.From = name, a.Addr.String()
 	}
 	find := func(alert *Alert, confidence float64, why string) {
 		m.report(&Finding{

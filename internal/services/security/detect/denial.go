@@ -10,6 +10,9 @@ import (
 // onDenial: a program that is not the system's is given an address, a port and how long or how much: the grammar of scripts that flood. SSH clients, benchmarks and the like
 // are the system's, and have options rather than numbers.
 func onDenial(m *Machine, s *step) {
+	if !s.clues.network {
+		return
+	}
 	for i := range s.commands {
 		c := &s.commands[i]
 		interpreted := wrapperOf(c.Name) == wrapsPerl || wrapperOf(c.Name) == wrapsPython

@@ -33,6 +33,9 @@ func fetcherOf(name string) fetcher {
 func (c *Command) urls() []string {
 	var out []string
 	for _, a := range c.Args {
+		if !strings.Contains(a, "://") {
+			continue
+		}
 		low := lower(a)
 		for _, scheme := range [...]string{"http://", "https://", "ftp://", "ftps://", "sftp://", "tftp://"} {
 			for from := 0; ; {

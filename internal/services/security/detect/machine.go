@@ -2,6 +2,7 @@ package detect
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
@@ -18,6 +19,7 @@ const (
 	maxSources   = 4096
 	maxKept      = 4096 // bytes of a command line that are kept
 	maxAncestors = 64
+	maxNames     = 4096
 )
 
 // Process is a program that was started. Programs that ran before the machine was watched are known as far as their children told.
@@ -45,6 +47,7 @@ type Session struct {
 	First   int64
 	Last    int64
 
+	number  uint32 // of a sign-in, by the kernel
 	asked   questions
 	fetched int64 // when something was fetched last, 0 for never
 	sprayed map[string]*repetition
@@ -68,8 +71,11 @@ type Machine struct {
 	files     *simplelru.LRU[string, *fileNote]
 	access    access
 	fanOut    *simplelru.LRU[fanKey, *fan]
+	args      []string
 	commands  []Command
 	analytics []analytic
+	names     map[string]string // of files and folders, so that each is kept once
+	latest    *Session          // that was asked for last, and so is the last to be forgotten
 }
 
 // Intel is what is known of others' machines. All methods are called with lower-case text.
@@ -94,11 +100,12 @@ type step struct {
 	session  *Session
 	args     []string
 	commands []Command // what it really runs
+	clues    clues     // of the commands' arguments
 }
 
 // New makes the state of a machine of which nothing is known. Findings go to report, in the call that shows them.
 func New(p Params, intel Intel, report func(*Finding)) *Machine {
-	m := &Machine{params: p, intel: intel, report: report}
+	m := &Machine{params: p, intel: intel, report: report, names: map[string]string{}}
 	m.processes, _ = simplelru.NewLRU[uint32, *Process](maxProcesses, nil)
 	m.sessions, _ = simplelru.NewLRU[string, *Session](maxSessions, nil)
 	m.files, _ = simplelru.NewLRU[string, *fileNote](maxFiles, nil)
@@ -138,8 +145,8 @@ func (m *Machine) Apply(e *activity.Event) {
 		m.deleted(e)
 	case activity.Session:
 		if e.Process.Session != linuxaudit.Unset && e.Began {
-			s := m.session(sessionID(e.Process.Session), e.Millis)
-			s.Login, s.AUID = true, e.Process.AUID
+			s := m.login(e.Process.Session, e.Millis)
+			s.AUID = e.Process.AUID
 			if len(e.SignIn.Account) > 0 {
 				s.Account = string(e.SignIn.Account)
 			}
@@ -160,30 +167,76 @@ func (m *Machine) session(id string, millis int64) *Session {
 		m.sessions.Add(id, s)
 	}
 	s.Last = max(s.Last, millis)
+	m.latest = s
+	return s
+}
+
+// login is the session that the kernel gave a number.
+func (m *Machine) login(number uint32, millis int64) *Session {
+	if s := m.latest; s != nil && s.Login && s.number == number {
+		s.Last = max(s.Last, millis)
+		return s
+	}
+	s := m.session(sessionID(number), millis)
+	s.Login, s.number = true, number
 	return s
 }
 
 func (m *Machine) exec(e *activity.Event) {
-	p := m.start(e)
-	s := &step{m: m, event: e, process: p, session: p.Session}
-	s.args = make([]string, len(e.Command.Args))
-	for i, a := range e.Command.Args {
-		s.args[i] = string(a)
-	}
+	line, args := m.text(&e.Command)
+	p := m.start(e, line)
+	s := &step{m: m, event: e, process: p, session: p.Session, args: args}
 	m.commands = unwrap(m.commands[:0], s.args, "", 0)
 	s.commands = m.commands
+	for i := range s.commands {
+		for _, a := range s.commands[i].Args {
+			s.clues.add(a)
+		}
+	}
 	for i := range m.analytics {
 		s.rule = m.analytics[i].name
 		m.analytics[i].exec(m, s)
 	}
 }
 
+// text is a command line and its arguments, which are parts of it wherever they can be. The arguments' slice is used again for the next event.
+func (m *Machine) text(c *activity.Command) (line string, args []string) {
+	line, args = string(c.Line), m.args[:0]
+	at := 0
+	for _, a := range c.Args {
+		if end := at + len(a); end <= len(line) && line[at:end] == string(a) {
+			args = append(args, line[at:end])
+			at = end + 1
+			continue
+		}
+		args = append(args, string(a)) // the line is not the arguments with a blank between
+	}
+	m.args = args
+	return line, args
+}
+
+// name is a file's or folder's name as a string.
+func (m *Machine) name(b []byte) string {
+	if s, ok := m.names[string(b)]; ok {
+		return s
+	}
+	if len(m.names) >= maxNames {
+		clear(m.names)
+	}
+	s := string(b)
+	m.names[s] = s
+	return s
+}
+
 // start enters a started program into the tree.
-func (m *Machine) start(e *activity.Event) *Process {
+func (m *Machine) start(e *activity.Event, line string) *Process {
 	was, known := m.processes.Get(e.Process.PID)
 	p := &Process{
-		PID: e.Process.PID, Millis: e.Millis, Image: string(e.Process.Image), File: string(e.Command.File), Dir: string(e.Command.Dir), UID: e.Process.UID,
-		TTY: len(e.Process.TTY) > 0, Line: string(e.Command.Line[:min(len(e.Command.Line), maxKept)]),
+		PID: e.Process.PID, Millis: e.Millis, Image: m.name(e.Process.Image), File: m.name(e.Command.File), Dir: m.name(e.Command.Dir), UID: e.Process.UID,
+		TTY: len(e.Process.TTY) > 0, Line: line,
+	}
+	if len(line) > maxKept {
+		p.Line = strings.Clone(line[:maxKept])
 	}
 	parent, found := m.processes.Get(e.Process.Parent)
 	switch {
@@ -205,8 +258,8 @@ func (m *Machine) start(e *activity.Event) *Process {
 // belongs finds the session of a process: the sign-in that the kernel names, else that of its parent, else the service it is, or is below.
 func (m *Machine) belongs(e *activity.Event, p *Process) *Session {
 	if e.Process.Session != linuxaudit.Unset {
-		s := m.session(sessionID(e.Process.Session), e.Millis)
-		s.Login, s.AUID = true, e.Process.AUID
+		s := m.login(e.Process.Session, e.Millis)
+		s.AUID = e.Process.AUID
 		return s
 	}
 	if p.Parent != nil {

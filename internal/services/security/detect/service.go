@@ -61,12 +61,19 @@ func serviceProgram(names ...string) bool {
 	return false
 }
 
+// miningMarks are in what miners are told.
+var miningMarks = marks("stratum+tcp://", "stratum+ssl://", "stratum1+", "stratum2+", "--donate-level", "--nicehash", "--randomx", "--cpu-priority", "--coin=", "--algo=cryptonight", "cryptonight", "minexmr", "nanopool", "supportxmr", "xmrpool", "moneroocean", "nicehash.com", "minergate")
+
 // onMining: what every miner is told, whatever it is called: a pool's address, a wallet, how much to give its author.
 func onMining(m *Machine, s *step) {
+	if !s.clues.any(miningMarks) {
+		return
+	}
 	for i := range s.commands {
 		for _, a := range s.commands[i].Args {
 			low := lower(a)
-			for _, mark := range [...]string{"stratum+tcp://", "stratum+ssl://", "stratum1+", "stratum2+", "--donate-level", "--nicehash", "--randomx", "--cpu-priority", "--coin=", "--algo=cryptonight", "cryptonight", "minexmr", "nanopool", "supportxmr", "xmrpool", "moneroocean", "nicehash.com", "minergate"} {
+			for j := range miningMarks {
+				mark := miningMarks[j].text
 				if !strings.Contains(low, mark) {
 					continue
 				}
@@ -88,6 +95,9 @@ func onMining(m *Machine, s *step) {
 func onReverseShell(m *Machine, s *step) {
 	for i := range s.commands {
 		c := &s.commands[i]
+		if wrapperOf(c.Name) == wrapsNothing && c.Name != "socat" && c.Name != "telnet" && c.Name != "openssl" && !strings.HasPrefix(c.Name, "n") {
+			continue
+		}
 		text := strings.Join(c.Args, " ")
 		why := ""
 		switch {

