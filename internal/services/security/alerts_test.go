@@ -90,8 +90,12 @@ func TestStates(t *testing.T) {
 	list := "/subscriptions/" + p.sub + "/providers/Microsoft.Security/alerts"
 	id := p.list("owner", list+version)[0]["id"].(string)
 	for _, c := range []struct{ verb, version, want string }{
-		{"dismiss", version, "Dismissed"}, {"activate", version, "Active"}, {"inProgress", version, "InProgress"}, {"Dismiss", oldVersion, "Dismissed"},
-		{"Reactivate", oldVersion, "Active"}, {"resolve", version, "Resolved"},
+		{"dismiss", version, "Dismissed"},
+		{"activate", version, "Active"},
+		{"inProgress", version, "InProgress"},
+		{"Dismiss", oldVersion, "Dismissed"},
+		{"Reactivate", oldVersion, "Active"},
+		{"resolve", version, "Resolved"},
 	} {
 		p.ok("owner", "POST", id+"/"+c.verb+c.version, "", 204)
 		if got := properties(p.ok("owner", "GET", id+version, "", 200))["status"]; got != c.want {

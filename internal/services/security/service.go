@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 
-	"github.com/bulkheadhq/bulkhead/agent/activity"
 	"github.com/bulkheadhq/bulkhead/internal/arm"
 	"github.com/bulkheadhq/bulkhead/internal/clock"
 	"github.com/bulkheadhq/bulkhead/internal/outbox"
@@ -24,8 +23,6 @@ type Deps struct {
 	Resources arm.Reader
 	Outbox    engine.Outbox
 	Intel     detect.Intel
-	// Decode reads a machine's batch of events as it is kept.
-	Decode func(packed []byte) ([]activity.Event, error)
 }
 
 // Service is Microsoft.Security's alerts. Safe for concurrent use.
@@ -37,7 +34,7 @@ type Service struct {
 // New makes the service.
 func New(d Deps) *Service {
 	return &Service{deps: d, engine: engine.New(engine.Deps{
-		Store: d.Store, Clock: d.Clock, Log: d.Log, Outbox: d.Outbox, Resources: d.Resources, Decode: d.Decode, Params: detect.DefaultParams(), Intel: d.Intel,
+		Store: d.Store, Clock: d.Clock, Log: d.Log, Outbox: d.Outbox, Resources: d.Resources, Params: detect.DefaultParams(), Intel: d.Intel,
 	})}
 }
 

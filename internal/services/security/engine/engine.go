@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/bulkheadhq/bulkhead/agent/activity"
+	"github.com/bulkheadhq/bulkhead/agent/batch"
 	"github.com/bulkheadhq/bulkhead/internal/arm"
 	"github.com/bulkheadhq/bulkhead/internal/clock"
 	"github.com/bulkheadhq/bulkhead/internal/fault"
@@ -15,10 +16,8 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/store"
 )
 
-// Bounds of one batch, and of what is kept of a machine for replay.
+// Bounds of what is kept of a machine for replay.
 const (
-	MaxPacked    = 3 << 20 // bytes
-	MaxEvents    = 1 << 16
 	MaxLogEvents = 500_000
 	MaxLogBytes  = 48 << 20
 )
@@ -35,8 +34,6 @@ type Deps struct {
 	Log       *slog.Logger
 	Outbox    Outbox
 	Resources arm.Reader // finds the machine of an ARM id
-	// Decode reads a batch as it is kept, for replay.
-	Decode func(packed []byte) ([]activity.Event, error)
 	// Params are the detector's thresholds, Intel is what is known of others' machines.
 	Params detect.Params
 	Intel  detect.Intel
@@ -66,29 +63,16 @@ func New(d Deps) *Engine {
 	return &Engine{deps: d, machines: map[string]*machine{}, books: newBooks()}
 }
 
-// Batch is what a machine reports at once.
-type Batch struct {
-	Seq    uint64 // counts from 1, without gaps
-	Events []activity.Event
-	Packed []byte // the same, as Deps.Decode reads it; kept for replay
-	// Lost is how many records the machine knows were lost before or among these, and Loss says which.
-	Lost uint64
-	Loss string
-}
-
-// Ingest is Take for a batch of which nothing is known to be lost.
-func (e *Engine) Ingest(ctx context.Context, machineID string, seq uint64, events []activity.Event, packed []byte) (acked uint64, err error) {
-	return e.Take(ctx, machineID, Batch{Seq: seq, Events: events, Packed: packed})
-}
-
-// Take applies a batch of the machine with an ARM id, and returns the number up to which all is kept durably. The machine sends again what isn't. A machine that
-// doesn't exist is a fault NotFound; a number of 0 or a batch over the bounds is Invalid.
-func (e *Engine) Take(ctx context.Context, machineID string, b Batch) (acked uint64, err error) {
-	switch {
-	case b.Seq == 0:
+// Ingest applies a batch of the machine with an ARM id, and returns the number up to which all is kept durably; the machine sends again what isn't. seq counts from 1,
+// without gaps. packed is what counts: it is kept, and read again after a restart; the events that the caller made of it are not looked at. A machine that doesn't
+// exist is a fault NotFound; a number of 0 or bytes that are no batch are Invalid.
+func (e *Engine) Ingest(ctx context.Context, machineID string, seq uint64, _ []activity.Event, packed []byte) (acked uint64, err error) {
+	if seq == 0 {
 		return 0, fault.New(fault.Invalid, "InvalidSequence", "Batches are numbered from 1.")
-	case len(b.Packed) > MaxPacked, len(b.Events) > MaxEvents:
-		return 0, fault.New(fault.TooLarge, "BatchTooLarge", "A batch has at most %d events and %d bytes; this has %d and %d.", MaxEvents, MaxPacked, len(b.Events), len(b.Packed))
+	}
+	b, err := batch.Decode(packed)
+	if err != nil {
+		return 0, fault.New(fault.Invalid, "InvalidBatch", "The batch can't be read: %s.", err).WithCause(err)
 	}
 	src, err := e.source(ctx, machineID)
 	if err != nil {
@@ -102,10 +86,10 @@ func (e *Engine) Take(ctx context.Context, machineID string, b Batch) (acked uin
 	if err := m.load(ctx, e); err != nil {
 		return 0, err
 	}
-	if b.Seq <= m.state.Last {
+	if seq <= m.state.Last {
 		return m.state.Last, nil
 	}
-	lsn, err := m.take(ctx, e, src, &b)
+	lsn, err := m.take(ctx, e, src, seq, b, packed)
 	if err != nil {
 		m.forget() // what is in memory is ahead of what is stored
 		if errors.Is(err, errElsewhere) {
