@@ -12,6 +12,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/arm"
 	"github.com/bulkheadhq/bulkhead/internal/clock"
 	"github.com/bulkheadhq/bulkhead/internal/fault"
+	"github.com/bulkheadhq/bulkhead/internal/services/security/alerts"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/detect"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 )
@@ -27,7 +28,7 @@ type Outbox interface {
 	DrainThrough(ctx context.Context, shard string, lsn store.LSN) error
 }
 
-// Deps is what the engine stands on. All fields but Machines, Correlate and Changed are required.
+// Deps is what the engine stands on. All fields but Machines, Correlate and Notify are required.
 type Deps struct {
 	Store     store.Store
 	Clock     clock.Clock
@@ -41,8 +42,9 @@ type Deps struct {
 	Machines int
 	// Correlate finds incidents; nil: none are made.
 	Correlate Correlate
-	// Changed is called with the names of alerts that are new or have changed, after they are committed; it must be quick. nil: nobody asks.
-	Changed func(subscription string, names []string)
+	// Notify prepares the telling of an alert or incident that is new and not dismissed: tell is called in the transaction that stores it, by the rules of such functions,
+	// and may leave outbox rows, which are drained after it. nil: nobody is told.
+	Notify func(a *alerts.Alert) (tell func(tx store.Tx) error, err error)
 }
 
 // Engine is safe for concurrent use.
@@ -122,6 +124,17 @@ func (e *Engine) Acked(ctx context.Context, machineID string) (uint64, error) {
 		return err
 	})
 	return s.Last, err
+}
+
+// Forget removes what is kept of a machine that was deleted; its alerts stay. guid is that of the resource.
+func (e *Engine) Forget(ctx context.Context, guid string) error {
+	m, err := e.enter(ctx, guid)
+	if err != nil {
+		return err
+	}
+	defer e.leave(m)
+	m.forget()
+	return e.deps.Store.Drop(ctx, m.shard)
 }
 
 // source is the machine a batch comes from.
