@@ -203,8 +203,8 @@ func (u *run) keys(c *Call) (group, parent, own []byte) {
 	}
 	if len(id.Types) > 1 || id.Extension {
 		p := id.Parent()
-		// A view of something else has no row: its Get is asked by the type itself. Tenant scope has none either.
-		if p.Namespace != "" && !u.p.virtualType(p) || p.Namespace == "" && p.Subscription != "" {
+		// A view of something else has no row: its Get is asked by the type itself. Tenant scope has none either, nor what no type is there for (a region).
+		if p.Namespace != "" && !u.p.virtualType(p) && (id.Extension || u.p.byName[strings.ToLower(p.Type())] != nil) || p.Namespace == "" && p.Subscription != "" {
 			parent = resourceKey(p.Fold())
 		}
 	}
