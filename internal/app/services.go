@@ -75,7 +75,8 @@ func (p *Platform) wireServices(ctx context.Context) error {
 		FrontDoor: &http.Client{Transport: reach.InProcess{Handler: frontDoor{p}}}, ProcessEnv: p.processEnv,
 		Data: p.cfg.Data, PackageRoots: p.cfg.PackageRoots, Room: p.store.Room, Subnet: networks.Subnet,
 	})
-	for _, types := range [][]arm.Type{ids.Types(), networks.Types(), vaults.Types(), accounts.Types(), sites.Types()} {
+	pose := p.posture(accounts)
+	for _, types := range [][]arm.Type{ids.Types(), networks.Types(), vaults.Types(), accounts.Types(), sites.Types(), pose.Types()} {
 		if err := p.arm.Register(types...); err != nil {
 			return err
 		}
@@ -84,9 +85,10 @@ func (p *Platform) wireServices(ctx context.Context) error {
 	maps.Copy(handlers, p.audit.OutboxHandlers())
 	maps.Copy(handlers, vaults.OutboxHandlers())
 	maps.Copy(handlers, accounts.OutboxHandlers())
+	maps.Copy(handlers, pose.OutboxHandlers())
 	p.outbox = outbox.NewDrainer(p.store, p.log, handlers).WithClock(p.clock)
 	p.services = []wire.Service{
-		p.directory.Service(), p.arm.Service(), p.audit.Service(), ids.Service(), vaults.Service(), accounts.Service(), sites.Service(),
+		p.directory.Service(), p.arm.Service(), p.audit.Service(), ids.Service(), vaults.Service(), accounts.Service(), sites.Service(), pose.Service(),
 		reach.Metadata(), p.adminService(), p.keyService(), p.healthService(),
 	}
 	p.figures()

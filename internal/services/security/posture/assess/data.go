@@ -181,8 +181,8 @@ func judgeKeyAge(s *State, r *arm.Resource) *Verdict {
 	if p.NoKeys {
 		return notApplicable("LocalAuthDisabled", "The account's keys open nothing.")
 	}
-	keys, ok := s.Keys[strings.ToLower(r.ID)]
-	if !ok {
+	keys := s.Keys[strings.ToLower(r.ID)]
+	if len(keys) == 0 {
 		return nil
 	}
 	days := int(s.Limits.keyAge().Hours() / 24)
