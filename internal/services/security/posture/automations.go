@@ -82,8 +82,8 @@ func (s *Service) putAutomation(c *arm.Call) error {
 	var private sealed
 	for i, uri := range uris {
 		if uri == "" { // what was read can't be sent back: it is the one that is there, if the action is
-			j := slices.Index(have.Actions, a.Actions[i])
-			if j < 0 || a.Actions[i].Logic == "" {
+			j := have.same(a.Actions[i], i)
+			if j < 0 {
 				return bad("The action %d of the automation has no uri.", i)
 			}
 			b, err := s.deps.Sealer.Open(shard, uriKey(c.New.GUID, j), kept.URIs[j])
@@ -100,6 +100,17 @@ func (s *Service) putAutomation(c *arm.Call) error {
 	}
 	c.New.Properties, c.New.Private = raw(a), raw(private)
 	return nil
+}
+
+// same finds the action that one sent at a place is meant to be: the equal one there, else the one that names the same app; -1 if there is none.
+func (a *automation) same(act action, place int) int {
+	if place < len(a.Actions) && a.Actions[place] == act {
+		return place
+	}
+	if act.Logic == "" {
+		return -1
+	}
+	return slices.Index(a.Actions, act)
 }
 
 // validateAutomation tells what PUT would say, without an error.
