@@ -78,7 +78,8 @@ func (p *Platform) wireServices(ctx context.Context) error {
 		Data: p.cfg.Data, PackageRoots: p.cfg.PackageRoots, Room: p.store.Room, Subnet: networks.Subnet,
 	})
 	defender := security.New(security.Deps{Store: p.store, Clock: p.clock, Log: p.log, Resources: p.arm, Outbox: drainer{p}, Intel: detect.ShippedIndicators()})
-	for _, types := range [][]arm.Type{ids.Types(), networks.Types(), vaults.Types(), accounts.Types(), sites.Types(), defender.Types()} {
+	pose := p.posture(accounts)
+	for _, types := range [][]arm.Type{ids.Types(), networks.Types(), vaults.Types(), accounts.Types(), sites.Types(), defender.Types(), pose.Types()} {
 		if err := p.arm.Register(types...); err != nil {
 			return err
 		}
@@ -88,10 +89,11 @@ func (p *Platform) wireServices(ctx context.Context) error {
 	maps.Copy(handlers, vaults.OutboxHandlers())
 	maps.Copy(handlers, accounts.OutboxHandlers())
 	maps.Copy(handlers, defender.OutboxHandlers())
+	maps.Copy(handlers, pose.OutboxHandlers())
 	p.outbox = outbox.NewDrainer(p.store, p.log, handlers).WithClock(p.clock)
 	p.services = []wire.Service{
 		p.directory.Service(), p.arm.Service(), p.audit.Service(), ids.Service(), vaults.Service(), accounts.Service(), sites.Service(),
-		defender.Service(),
+		defender.Service(), pose.Service(),
 		reach.Metadata(), p.adminService(), p.keyService(), p.healthService(),
 	}
 	p.figures()

@@ -235,7 +235,7 @@ func (u *run) exists(c *Call) error {
 		return fault.New(fault.NotFound, "ParentResourceNotFound",
 			"Failed to perform '%s' on resource(s) of type '%s', because the parent resource '%s' could not be found.", verbOf(u.e.operation), c.Type.name(), c.ID.Parent())
 	}
-	needs := u.e.kind == onAction || u.e.kind == onInstance && u.e.method != http.MethodPut && u.e.method != http.MethodDelete
+	needs := u.e.kind == onAction && (u.e.act == nil || !u.e.act.Absent) || u.e.kind == onInstance && u.e.method != http.MethodPut && u.e.method != http.MethodDelete
 	if needs && c.Old == nil {
 		if c.Type.Name == typeGroup {
 			return noGroup(c.ID.ResourceGroup)

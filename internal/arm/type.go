@@ -119,6 +119,7 @@ type Action struct {
 	Method     string // "" = POST
 	Operation  string // RBAC action; "" = "{type}/{verb}/action"
 	Collection bool   // {scope}/providers/{namespace}/{verb}, such as checkNameAvailability
+	Absent     bool   // the instance need not exist: what the body would make it is only looked at
 	Writes     bool   // changes the resource; runs through Commit, gets an activity-log record either way. If the handler set c.New, Commit stores it, too.
 	Handler    func(ctx context.Context, c *Call) (any, error)
 }
