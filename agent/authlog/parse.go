@@ -47,7 +47,7 @@ func (p *Parser) Any(line []byte) (e *activity.Event, told bool) {
 	program, pid := splitTag(tag)
 	message, count := repeated(bytes.TrimLeft(message, " "))
 	plain := activity.Event{
-		Node: host, Millis: at.UnixMilli(), Message: message,
+		Node: host, Millis: at.UnixMilli(), Message: rest,
 		Process: activity.Process{PID: pid, AUID: linuxaudit.Unset, Session: linuxaudit.Unset, Comm: program},
 	}
 	p.event = plain

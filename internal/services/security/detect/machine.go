@@ -195,6 +195,11 @@ func (m *Machine) exec(e *activity.Event) {
 	line, args := m.text(&e.Command)
 	p := m.start(e, line)
 	s := &step{m: m, event: e, process: p, session: p.Session, args: args}
+	if args[0] == "" { // whoever starts a program chooses what it is told to be called
+		if args[0] = p.File; p.File == "" {
+			args[0] = "?"
+		}
+	}
 	m.commands = unwrap(m.commands[:0], s.args, "", 0)
 	s.commands = m.commands
 	for i := range s.commands {

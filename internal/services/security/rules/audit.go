@@ -51,7 +51,7 @@ func (x *Matcher) records() {
 	}
 }
 
-// message is a record as it was written, but with its command line decoded.
+// message is a record as it was written, but with its command line decoded, and the same once more as it was typed: rules are written for either.
 func (x *Matcher) message(r linuxaudit.Record) []byte {
 	if r.Type != linuxaudit.Execve && r.Type != linuxaudit.Proctitle {
 		return r.Body
@@ -64,7 +64,7 @@ func (x *Matcher) message(r linuxaudit.Record) []byte {
 		x.line = append(strconv.AppendInt(append(x.line, " a"...), int64(i), 10), '=')
 		x.line = append(append(append(x.line, '"'), a...), '"')
 	}
-	return x.line
+	return append(append(x.line, ' '), x.event.Command.Line...)
 }
 
 func (x *Matcher) call(c *linuxaudit.Call, name string) {
