@@ -21,8 +21,11 @@ func (x *Matcher) records() {
 	paths := 0
 	for i := range src.Len() {
 		r := src.Record(i)
-		item := paths
+		var item *linuxaudit.PathItem
 		if r.Type == linuxaudit.Path {
+			if paths < len(src.Paths) {
+				item = &src.Paths[paths]
+			}
 			paths++
 		}
 		if !want[r.Type] || r.Type == linuxaudit.Execve && arguments {
@@ -35,8 +38,8 @@ func (x *Matcher) records() {
 		case r.Type == linuxaudit.Execve:
 			arguments = true // one record, however many it took
 			x.arguments(src.Exec.Args)
-		case r.Type == linuxaudit.Path && item < len(src.Paths):
-			x.path(&src.Paths[item])
+		case item != nil:
+			x.path(item)
 		case r.Type == linuxaudit.Cwd:
 			x.put(auditd, sigma.FieldCWD, src.Cwd)
 		default:
@@ -45,27 +48,46 @@ func (x *Matcher) records() {
 		x.names(r.Enriched)
 		x.put(auditd, sigma.FieldHostname, x.event.Node)
 		if x.rules.uses[auditd][sigma.FieldMessage] {
-			x.put(auditd, sigma.FieldMessage, x.message(r))
+			x.put(auditd, sigma.FieldMessage, x.message(r, item))
 		}
 		x.ask(auditd)
 	}
 }
 
-// message is a record as it was written, but with its command line decoded, and the same once more as it was typed: rules are written for either.
-func (x *Matcher) message(r linuxaudit.Record) []byte {
-	if r.Type != linuxaudit.Execve && r.Type != linuxaudit.Proctitle {
+// message is what a record says in words, decoded: of a call who made it, of a command line also how it was typed, since rules are written for either. Other records are as they were written.
+func (x *Matcher) message(r linuxaudit.Record, path *linuxaudit.PathItem) []byte {
+	src := x.event.Source
+	b := x.line[:0]
+	switch {
+	case r.Type == linuxaudit.Syscall:
+		b = quote(append(b, "type=SYSCALL comm="...), src.Call.Comm)
+		b = quote(append(b, " exe="...), src.Call.Exe)
+		b = quote(append(b, " key="...), src.Call.Key)
+	case r.Type == linuxaudit.Path && path != nil:
+		b = quote(append(b, "type=PATH name="...), path.Name)
+		b = append(append(b, " nametype="...), path.NameType...)
+	case r.Type == linuxaudit.Cwd:
+		b = quote(append(b, "type=CWD cwd="...), src.Cwd)
+	case r.Type == linuxaudit.Proctitle:
+		if src.HasExec {
+			return nil // the command line has it all
+		}
+		b = append(append(b, "type=PROCTITLE proctitle="...), src.Title...)
+	case r.Type == linuxaudit.Execve:
+		b = append(b, "type=EXECVE"...)
+		for i, a := range src.Exec.Args {
+			b = append(strconv.AppendInt(append(b, " a"...), int64(i), 10), '=')
+			b = quote(b, a)
+		}
+		b = append(append(b, ' '), x.event.Command.Line...)
+	default:
 		return r.Body
 	}
-	x.line = append(append(x.line[:0], "type="...), r.Type.String()...)
-	if r.Type == linuxaudit.Proctitle {
-		return append(append(x.line, " proctitle="...), x.event.Source.Title...)
-	}
-	for i, a := range x.event.Source.Exec.Args {
-		x.line = append(strconv.AppendInt(append(x.line, " a"...), int64(i), 10), '=')
-		x.line = append(append(append(x.line, '"'), a...), '"')
-	}
-	return append(append(x.line, ' '), x.event.Command.Line...)
+	x.line = b
+	return b
 }
+
+func quote(b, text []byte) []byte { return append(append(append(b, '"'), text...), '"') }
 
 func (x *Matcher) call(c *linuxaudit.Call, name string) {
 	uses := x.rules.uses[auditd]

@@ -72,7 +72,7 @@ func vary(text string, n int) string {
 // BenchmarkEvents is what an event of a benign machine costs once it is put together: analytics and rules. The rules are SigmaHQ's, where they are, and variations of them.
 func BenchmarkEvents(b *testing.B) {
 	log := &replay.Log{Now: time.Date(2018, 11, 20, 1, 0, 0, 0, time.UTC), Host: "build1"}
-	replay.Benign(log, 4000, 1)
+	replay.Benign(log, 40_000, 1)
 	for _, n := range []int{0, 250, 2000} {
 		b.Run(fmt.Sprintf("rules=%d", n), func(b *testing.B) {
 			set := &Set{}
@@ -101,6 +101,7 @@ func BenchmarkEvents(b *testing.B) {
 				r.Line(raw[i])
 			}
 			events, spent = 0, 0
+			b.ResetTimer()
 			bar := benchbar.Start(b)
 			for i := range b.N {
 				r.Line(raw[i%len(raw)])

@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"hash/maphash"
+	"math/bits"
 	"net/netip"
 	"path"
 	"slices"
@@ -17,6 +19,8 @@ import (
 const (
 	maxHidden = 16 // commands hidden in base64 that are asked about of one event
 	maxFiles  = 32 // files of one event
+
+	remembered = 4096 // values that no rule matches
 )
 
 // Matcher asks a set's rules about events, in memory of its own. The zero value doesn't work. Not for concurrent use.
@@ -27,6 +31,9 @@ type Matcher struct {
 	buf     []byte
 	line    []byte
 	seen    []int32 // rules told of the event that is looked at
+	seed    maphash.Seed
+	quiet   [remembered]uint64 // hashes of values that no rule matches; machines say the same again and again
+	quietOf *Set
 
 	// of the call of Apply
 	rules   *Set
@@ -44,7 +51,7 @@ type State struct {
 
 // NewMatcher makes a Matcher for any sets.
 func NewMatcher() *Matcher {
-	return &Matcher{values: make([][]byte, len(sigma.LinuxSchema().Fields))}
+	return &Matcher{values: make([][]byte, len(sigma.LinuxSchema().Fields)), seed: maphash.MakeSeed()}
 }
 
 // Apply asks a set's rules about an event of a machine, which has been told of it before. A rule is told once of an event.
@@ -53,6 +60,9 @@ func (x *Matcher) Apply(set *Set, state *State, m *detect.Machine, e *activity.E
 		return
 	}
 	x.rules, x.state, x.machine, x.event, x.report = set, state, m, e, report
+	if x.quietOf != set {
+		x.quiet, x.quietOf = [remembered]uint64{}, set
+	}
 	x.seen, x.buf = x.seen[:0], x.buf[:0]
 	switch {
 	case len(e.Message) > 0:
@@ -96,13 +106,31 @@ func (x *Matcher) text(s string) []byte {
 
 // ask asks the rules for a source about the values that were put, and takes these back.
 func (x *Matcher) ask(source int) {
-	for _, n := range x.rules.sigma.Match(&x.scratch, source, x.values) {
+	hash := x.hash(source)
+	if x.quiet[hash%remembered] == hash {
+		x.clear()
+		return
+	}
+	found := x.rules.sigma.Match(&x.scratch, source, x.values)
+	if len(found) == 0 {
+		x.quiet[hash%remembered] = hash
+	}
+	for _, n := range found {
 		if !slices.Contains(x.seen, n) {
 			x.seen = append(x.seen, n)
 			x.matched(n)
 		}
 	}
 	x.clear()
+}
+
+// hash tells values apart from others. Its seed is chosen by chance, so that nobody can make values that look like harmless ones.
+func (x *Matcher) hash(source int) uint64 {
+	hash := uint64(source) + 1
+	for _, f := range x.set {
+		hash = (bits.RotateLeft64(hash, 23) ^ maphash.Bytes(x.seed, x.values[f]) ^ uint64(f)) * 0x9e3779b97f4a7c15
+	}
+	return hash | 1
 }
 
 func (x *Matcher) clear() {
