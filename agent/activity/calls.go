@@ -93,6 +93,11 @@ var calls = [...]call{
 	{171, 121, 162, "setdomainname", Other},
 	{167, 87, 224, "swapon", Other},
 	{169, 88, 142, "reboot", Other},
+	{133, 14, 0, "mknod", Write},
+	{259, 297, 33, "mknodat", Write},
+	{99, 116, 179, "sysinfo", Other},
+	{103, 103, 116, "syslog", Other},
+	{135, 136, 92, "personality", Other},
 }
 
 // callOf is a call's name and kind; "" and Other if it is none of those above.

@@ -23,6 +23,15 @@ type Parser struct {
 
 // Line is what a line of the log tells; ok is false if it is nothing. The answer is valid until the next call, and as long as the line is.
 func (p *Parser) Line(line []byte) (e *activity.Event, ok bool) {
+	if e, ok = p.Any(line); !ok {
+		return nil, false
+	}
+	return e, true
+}
+
+// Any is what a line of any program's log is: told is false, and the event of the kind Other with no more than its Message, if nothing is known of what it tells. e is nil if it
+// is no line of a log. The answer is valid until the next call, and as long as the line is.
+func (p *Parser) Any(line []byte) (e *activity.Event, told bool) {
 	at, rest, ok := p.when(bytes.TrimRight(line, "\r\n "))
 	if !ok {
 		return nil, false
@@ -32,26 +41,28 @@ func (p *Parser) Line(line []byte) (e *activity.Event, ok bool) {
 		return nil, false
 	}
 	tag, message, ok := bytes.Cut(rest, []byte(": "))
-	if !ok {
+	if !ok || bytes.IndexByte(tag, ' ') >= 0 {
 		return nil, false
 	}
 	program, pid := splitTag(tag)
-	p.event = activity.Event{
-		Node: host, Millis: at.UnixMilli(),
+	message, count := repeated(bytes.TrimLeft(message, " "))
+	plain := activity.Event{
+		Node: host, Millis: at.UnixMilli(), Message: rest,
 		Process: activity.Process{PID: pid, AUID: linuxaudit.Unset, Session: linuxaudit.Unset, Comm: program},
 	}
-	message, count := repeated(bytes.TrimLeft(message, " "))
+	p.event = plain
 	switch string(program) {
 	case "sshd", "sshd-session", "sshd-auth":
-		ok = p.sshd(message, count)
+		told = p.sshd(message, count)
 	case "sudo":
-		ok = p.sudo(message)
+		told = p.sudo(message)
 	case "useradd", "userdel", "groupadd", "groupdel", "usermod", "passwd", "chpasswd":
-		ok = p.account(string(program), message)
-	default:
-		return nil, false
+		told = p.account(string(program), message)
 	}
-	return &p.event, ok
+	if !told {
+		p.event = plain
+	}
+	return &p.event, told
 }
 
 // when reads the time a line begins with.

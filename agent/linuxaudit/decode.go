@@ -99,7 +99,7 @@ func (c *Call) decode(body, dec []byte) []byte {
 func (e *Event) path(body, dec []byte) []byte {
 	var p PathItem
 	f := FieldsOf(body)
-	for f.Next() {
+	for p.NameType == nil && f.Next() { // what follows are the file's capabilities
 		switch number(f.Key) {
 		case keyItem:
 			p.Item = int(signed(f.Value))

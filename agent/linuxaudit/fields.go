@@ -77,10 +77,11 @@ func (f *Fields) value(b []byte) []byte {
 	for i < len(b) && b[i] != ' ' {
 		i++
 	}
-	f.Value, f.Quote = b[:i], Bare
-	for n := len(f.Value); n > 0 && (f.Value[n-1] == ',' || f.Value[n-1] == ')' && f.Value[0] != '('); n-- { // older messages: "(addr=::1, res=success)"
-		f.Value = f.Value[:n-1]
+	v := b[:i]
+	for n := len(v); n > 0 && (v[n-1] == ',' || v[n-1] == ')' && v[0] != '('); n-- { // older messages: "(addr=::1, res=success)"
+		v = v[:n-1]
 	}
+	f.Value, f.Quote = v, Bare
 	return b[i:]
 }
 

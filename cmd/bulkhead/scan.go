@@ -4,19 +4,22 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/netip"
 	"os"
 	"strings"
 	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/services/security/detect"
+	"github.com/bulkheadhq/bulkhead/internal/services/security/rules"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/scan"
 	"github.com/spf13/cobra"
 )
 
 func newScan() *cobra.Command {
 	var asJSON bool
-	var indicators []string
+	var indicators, folders []string
+	var bare bool
 	var least string
 	cmd := &cobra.Command{
 		Use:   "scan FILE...",
@@ -27,6 +30,8 @@ func newScan() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line for each result")
 	cmd.Flags().StringArrayVar(&indicators, "indicators", nil, "a file of domains, addresses and networks known to be malicious, one a line")
+	cmd.Flags().StringArrayVar(&folders, "rules", nil, "a folder of Sigma rules to ask beside the analytics; what can't be used is named and left out")
+	cmd.Flags().BoolVar(&bare, "no-shipped-rules", false, "leave out the few Sigma rules that are part of bulkhead")
 	cmd.Flags().StringVar(&least, "severity", "informational", "the least severity to show: informational, low, medium or high")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		severity, ok := map[string]detect.Severity{"informational": detect.Informational, "low": detect.Low, "medium": detect.Medium, "high": detect.High}[strings.ToLower(least)]
@@ -40,8 +45,12 @@ func newScan() *cobra.Command {
 					return err
 				}
 			}
+			set, err := readRules(cmd.ErrOrStderr(), folders, bare)
+			if err != nil {
+				return err
+			}
 			begun := time.Now()
-			s := scan.New(scan.Options{Params: detect.DefaultParams(), Intel: intel, Zone: time.Local, Progress: progress(cmd.ErrOrStderr())})
+			s := scan.New(scan.Options{Params: detect.DefaultParams(), Intel: intel, Rules: set, Zone: time.Local, Progress: progress(cmd.ErrOrStderr())})
 			for _, name := range files {
 				if err := s.File(cmd.Context(), name); err != nil {
 					return err
@@ -51,6 +60,27 @@ func newScan() *cobra.Command {
 		})(cmd, args)
 	}
 	return cmd
+}
+
+// readRules reads folders of rules and names what can't be used. A folder that isn't there is an error.
+func readRules(out io.Writer, folders []string, bare bool) (*rules.Set, error) {
+	var all []fs.FS
+	if !bare {
+		all = append(all, rules.Shipped())
+	}
+	for _, dir := range folders {
+		if info, err := os.Stat(dir); err != nil {
+			return nil, err
+		} else if !info.IsDir() {
+			return nil, fmt.Errorf("--rules %s is no folder", dir)
+		}
+		all = append(all, os.DirFS(dir))
+	}
+	set, problems := rules.Compile(all...)
+	for _, p := range problems {
+		fmt.Fprintf(out, "rule left out: %s\n", plain(p.Error()))
+	}
+	return set, nil
 }
 
 func addIndicators(x *detect.Indicators, name string) error {

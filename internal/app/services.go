@@ -21,6 +21,8 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/services/identity"
 	"github.com/bulkheadhq/bulkhead/internal/services/keyvault"
 	"github.com/bulkheadhq/bulkhead/internal/services/network"
+	"github.com/bulkheadhq/bulkhead/internal/services/security"
+	"github.com/bulkheadhq/bulkhead/internal/services/security/detect"
 	"github.com/bulkheadhq/bulkhead/internal/services/web"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
@@ -75,7 +77,9 @@ func (p *Platform) wireServices(ctx context.Context) error {
 		FrontDoor: &http.Client{Transport: reach.InProcess{Handler: frontDoor{p}}}, ProcessEnv: p.processEnv,
 		Data: p.cfg.Data, PackageRoots: p.cfg.PackageRoots, Room: p.store.Room, Subnet: networks.Subnet,
 	})
-	for _, types := range [][]arm.Type{ids.Types(), networks.Types(), vaults.Types(), accounts.Types(), sites.Types()} {
+	defender := security.New(security.Deps{Store: p.store, Clock: p.clock, Log: p.log, Resources: p.arm, Outbox: drainer{p}, Intel: detect.ShippedIndicators()})
+	pose := p.posture(accounts)
+	for _, types := range [][]arm.Type{ids.Types(), networks.Types(), vaults.Types(), accounts.Types(), sites.Types(), defender.Types(), pose.Types()} {
 		if err := p.arm.Register(types...); err != nil {
 			return err
 		}
@@ -84,9 +88,12 @@ func (p *Platform) wireServices(ctx context.Context) error {
 	maps.Copy(handlers, p.audit.OutboxHandlers())
 	maps.Copy(handlers, vaults.OutboxHandlers())
 	maps.Copy(handlers, accounts.OutboxHandlers())
+	maps.Copy(handlers, defender.OutboxHandlers())
+	maps.Copy(handlers, pose.OutboxHandlers())
 	p.outbox = outbox.NewDrainer(p.store, p.log, handlers).WithClock(p.clock)
 	p.services = []wire.Service{
 		p.directory.Service(), p.arm.Service(), p.audit.Service(), ids.Service(), vaults.Service(), accounts.Service(), sites.Service(),
+		defender.Service(), pose.Service(),
 		reach.Metadata(), p.adminService(), p.keyService(), p.healthService(),
 	}
 	p.figures()

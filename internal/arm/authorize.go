@@ -203,8 +203,8 @@ func (u *run) keys(c *Call) (group, parent, own []byte) {
 	}
 	if len(id.Types) > 1 || id.Extension {
 		p := id.Parent()
-		// A view of something else has no row: its Get is asked by the type itself. Tenant scope has none either.
-		if p.Namespace != "" && !u.p.virtualType(p) || p.Namespace == "" && p.Subscription != "" {
+		// A view of something else has no row: its Get is asked by the type itself. Tenant scope has none either, nor what no type is there for (a region).
+		if p.Namespace != "" && !u.p.virtualType(p) && (id.Extension || u.p.byName[strings.ToLower(p.Type())] != nil) || p.Namespace == "" && p.Subscription != "" {
 			parent = resourceKey(p.Fold())
 		}
 	}
@@ -235,7 +235,7 @@ func (u *run) exists(c *Call) error {
 		return fault.New(fault.NotFound, "ParentResourceNotFound",
 			"Failed to perform '%s' on resource(s) of type '%s', because the parent resource '%s' could not be found.", verbOf(u.e.operation), c.Type.name(), c.ID.Parent())
 	}
-	needs := u.e.kind == onAction || u.e.kind == onInstance && u.e.method != http.MethodPut && u.e.method != http.MethodDelete
+	needs := u.e.kind == onAction && (u.e.act == nil || !u.e.act.Absent) || u.e.kind == onInstance && u.e.method != http.MethodPut && u.e.method != http.MethodDelete
 	if needs && c.Old == nil {
 		if c.Type.Name == typeGroup {
 			return noGroup(c.ID.ResourceGroup)

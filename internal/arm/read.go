@@ -80,7 +80,9 @@ func (p *Pipeline) list(ctx context.Context, c *Call) (any, error) {
 		if f, err = parseResourceFilter(c.Query("$filter")); err != nil {
 			return nil, err
 		}
-		found, next, err = p.stored(ctx, c, func(r *Resource) bool { return strings.EqualFold(r.Type, c.Type.name()) && f.keeps(r) })
+		found, next, err = p.stored(ctx, c, func(r *Resource) bool {
+			return strings.EqualFold(r.Type, c.Type.name()) && f.keeps(r) && (c.Type.Keep == nil || c.Type.Keep(c, r))
+		})
 	}
 	if err != nil {
 		return nil, err

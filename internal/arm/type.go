@@ -95,7 +95,9 @@ type Type struct {
 	// Get replaces the stored-resource read for types that are a view of something else (config/appsettings). nil: load by id.
 	Get func(ctx context.Context, c *Call) (*Resource, error)
 	// List likewise for collections below a parent. nil: list by prefix. Where there is more than fits into an answer it sets c.Next.
-	List    func(ctx context.Context, c *Call) ([]*Resource, error)
+	List func(ctx context.Context, c *Call) ([]*Resource, error)
+	// Keep says which of the stored resources a list shows, by what its query asks for; nil: all.
+	Keep    func(c *Call, r *Resource) bool
 	Actions []Action
 
 	onUpdate int                  // status of a PUT of what is there; 0 = 200 (role definitions: 201, their clients take no other)
@@ -117,6 +119,7 @@ type Action struct {
 	Method     string // "" = POST
 	Operation  string // RBAC action; "" = "{type}/{verb}/action"
 	Collection bool   // {scope}/providers/{namespace}/{verb}, such as checkNameAvailability
+	Absent     bool   // the instance need not exist: what the body would make it is only looked at
 	Writes     bool   // changes the resource; runs through Commit, gets an activity-log record either way. If the handler set c.New, Commit stores it, too.
 	Handler    func(ctx context.Context, c *Call) (any, error)
 }

@@ -35,7 +35,11 @@ type Tokens struct {
 	rotation sync.Mutex
 	ownHost  atomic.Pointer[func(hostport string) bool]
 	verified *lru.Cache[[sha256.Size]byte, *verified]
+	issued   func(ctx context.Context, p *Principal)
 }
+
+// OnIssue sets what is told of each principal that a token was issued to, in the call that issues it: it must be quick. Before the first use.
+func (t *Tokens) OnIssue(fn func(ctx context.Context, p *Principal)) { t.issued = fn }
 
 // NewTokens loads the signing keys and makes the first one where the store has none. tenantExists answers whether a tenant lives here; it is asked
 // at each verification and has to be cheap.
@@ -105,7 +109,7 @@ func StandardIssuer(version, tenantID string) string {
 }
 
 // Issue implements Issuer. The caller has decided that the principal may have the token.
-func (t *Tokens) Issue(_ context.Context, c Claims) (Token, error) {
+func (t *Tokens) Issue(ctx context.Context, c Claims) (Token, error) {
 	if c.Principal.TenantID == "" || c.Principal.ObjectID == "" || c.Audience == "" {
 		return Token{}, fmt.Errorf("issue token: tenant, object id and audience are required")
 	}
@@ -134,6 +138,9 @@ func (t *Tokens) Issue(_ context.Context, c Claims) (Token, error) {
 	raw, err := key.sign(header, payload)
 	if err != nil {
 		return Token{}, err
+	}
+	if t.issued != nil {
+		t.issued(ctx, &c.Principal)
 	}
 	return Token{Raw: raw, Expires: until, NotBefore: from}, nil
 }

@@ -3,6 +3,7 @@ package cosmos
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -81,6 +82,9 @@ func (r *sealedKeys) put(tx store.Tx) error {
 	return tx.Put(r.key, r.value)
 }
 
+// errNoKeys is of an account that is gone, or not yet all there.
+var errNoKeys = errors.New("it has no keys")
+
 // loadKeys reads an account's keys and the row they came from.
 func (s *Service) loadKeys(ctx context.Context, shard, guid string) (*accountKeys, []byte, error) {
 	var raw []byte
@@ -93,7 +97,7 @@ func (s *Service) loadKeys(ctx context.Context, shard, guid string) (*accountKey
 		return nil, nil, err
 	}
 	if raw == nil {
-		return nil, nil, fmt.Errorf("account %s has no keys", guid)
+		return nil, nil, fmt.Errorf("account %s: %w", guid, errNoKeys)
 	}
 	k, err := openKeys(s.deps.Sealer, shard, guid, raw)
 	return k, raw, err

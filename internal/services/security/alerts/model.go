@@ -188,3 +188,6 @@ func NewName(first time.Time, guid string) string {
 	first = At(first.UnixMilli()).Add(time.Duration(first.Nanosecond() % 1e6))
 	return fmt.Sprintf("%0*d_%s", nameDigits, max(0, maxTicks-(unixTicks+first.Unix()*1e7+int64(first.Nanosecond())/100)), guid)
 }
+
+// Region is the location that all of a subscription's security data is said to be in.
+const Region = "westeurope"

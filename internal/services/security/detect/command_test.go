@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bulkheadhq/bulkhead/agent/activity"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -92,4 +94,20 @@ func FuzzUnwrap(f *testing.F) {
 			_ = addsExecution(&cs[i])
 		}
 	})
+}
+
+// TestApply_Nameless: a program may be started without a name, or with an empty one, and is looked at all the same.
+func TestApply_Nameless(t *testing.T) {
+	t.Parallel()
+	for _, file := range []string{"", "/tmp/x"} {
+		var found []*Finding
+		m := New(DefaultParams(), nil, func(f *Finding) { found = append(found, f) })
+		m.Apply(&activity.Event{
+			Kind: activity.Exec, Success: true, Call: "execve", Millis: 1, Process: activity.Process{PID: 7, Parent: 6, Image: []byte(file)},
+			Command: activity.Command{Args: [][]byte{nil, []byte("stratum+tcp://pool.example:3333")}, Line: []byte(" stratum+tcp://pool.example:3333"), File: []byte(file)},
+		})
+		if len(found) != 1 || found[0].Alert != &mining {
+			t.Errorf("%q: %+v", file, found)
+		}
+	}
 }

@@ -171,6 +171,15 @@ func (m *Machine) session(id string, millis int64) *Session {
 	return s
 }
 
+// Process is the program that runs, or ran last, under a number; nil if it isn't known.
+func (m *Machine) Process(pid uint32) *Process {
+	p, _ := m.processes.Peek(pid)
+	return p
+}
+
+// Commands are what the program really ran that was started last, once wrappers are taken off. They are valid until the next Apply.
+func (m *Machine) Commands() []Command { return m.commands }
+
 // login is the session that the kernel gave a number.
 func (m *Machine) login(number uint32, millis int64) *Session {
 	if s := m.latest; s != nil && s.Login && s.number == number {
@@ -186,6 +195,11 @@ func (m *Machine) exec(e *activity.Event) {
 	line, args := m.text(&e.Command)
 	p := m.start(e, line)
 	s := &step{m: m, event: e, process: p, session: p.Session, args: args}
+	if args[0] == "" { // whoever starts a program chooses what it is told to be called
+		if args[0] = p.File; p.File == "" {
+			args[0] = "?"
+		}
+	}
 	m.commands = unwrap(m.commands[:0], s.args, "", 0)
 	s.commands = m.commands
 	for i := range s.commands {

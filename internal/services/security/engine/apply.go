@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/outbox"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/alerts"
@@ -95,7 +94,8 @@ func (x *shelf) read(s store.Snapshot, entered []alerts.Alert) error {
 }
 
 // enter adds alerts to those they repeat, or as new ones.
-func (x *shelf) enter(p *page, entered []alerts.Alert, now time.Time) error {
+func (x *shelf) enter(e *Engine, p *page, entered []alerts.Alert) error {
+	now := e.deps.Clock.Now()
 	rules := make([]Rule, len(x.rules))
 	for i, b := range x.rules {
 		var err error
@@ -120,7 +120,7 @@ func (x *shelf) enter(p *page, entered []alerts.Alert, now time.Time) error {
 			}
 		}
 		suppress(&fresh, rules, now)
-		if err := p.alert(&fresh); err != nil {
+		if err := e.fresh(p, &fresh); err != nil {
 			return err
 		}
 		p.put(latestKey(fresh.Key), encodeName(fresh.Name))
@@ -154,7 +154,7 @@ func (e *Engine) applyEffect(ctx context.Context, f *effect) error {
 			return err
 		}
 		p.put(appliedKey(f.GUID), row)
-		return x.enter(p, f.Alerts, e.deps.Clock.Now())
+		return x.enter(e, p, f.Alerts)
 	})
 	if err != nil {
 		return fmt.Errorf("alerts of batch %d: %w", f.Seq, err)
@@ -199,7 +199,7 @@ func (e *Engine) simulate(ctx context.Context, sim *Simulation) error {
 			return nil
 		}
 		p.put(key, []byte{'T', 1})
-		return x.enter(p, sim.Alerts, e.deps.Clock.Now())
+		return x.enter(e, p, sim.Alerts)
 	})
 }
 

@@ -52,8 +52,8 @@ func (b *books) enter(ctx context.Context, subscription string) (leave func(), e
 
 // page is a change of a subscription's alerts being worked out: what is to be written.
 type page struct {
-	rows  []row
-	names []string // of changed alerts
+	rows []row
+	tell []func(tx store.Tx) error
 }
 
 type row struct{ key, value []byte } // a nil value removes
@@ -66,7 +66,21 @@ func (p *page) alert(a *alerts.Alert) error {
 		return err
 	}
 	p.put(alerts.RecordKey(a.Name), b)
-	p.names = append(p.names, a.Name)
+	return nil
+}
+
+// fresh enters a new alert or incident, and tells of it whom it concerns.
+func (e *Engine) fresh(p *page, a *alerts.Alert) error {
+	if err := p.alert(a); err != nil || e.deps.Notify == nil || !a.Status.Open() {
+		return err
+	}
+	tell, err := e.deps.Notify(a)
+	if err != nil {
+		return fmt.Errorf("tell of alert %s: %w", a.Name, err)
+	}
+	if tell != nil {
+		p.tell = append(p.tell, tell)
+	}
 	return nil
 }
 
@@ -99,14 +113,17 @@ func (e *Engine) change(ctx context.Context, subscription string, read func(s st
 		if len(p.rows) == 0 {
 			return nil
 		}
-		_, err = e.deps.Store.Update(ctx, shard, func(tx store.Tx) error {
+		at, err := e.deps.Store.Update(ctx, shard, func(tx store.Tx) error {
 			if tx.LSN() != lsn+1 {
 				return errStale
 			}
 			return p.write(tx)
 		})
-		if err == nil && e.deps.Changed != nil && len(p.names) > 0 {
-			e.deps.Changed(subscription, p.names)
+		if err == nil && len(p.tell) > 0 {
+			// Who is told, and when, is not the alert's affair: it is stored, and what failed is tried again.
+			if err := e.deps.Outbox.DrainThrough(context.WithoutCancel(ctx), shard, at); err != nil {
+				e.deps.Log.Error("alerts not told yet", "subscription", subscription, "error", err)
+			}
 		}
 		if !errors.Is(err, errStale) {
 			return err
@@ -124,6 +141,11 @@ func (p *page) write(tx store.Tx) error {
 			err = tx.Put(r.key, r.value)
 		}
 		if err != nil {
+			return err
+		}
+	}
+	for _, tell := range p.tell {
+		if err := tell(tx); err != nil {
 			return err
 		}
 	}

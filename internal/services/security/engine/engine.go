@@ -8,17 +8,17 @@ import (
 	"sync"
 
 	"github.com/bulkheadhq/bulkhead/agent/activity"
+	"github.com/bulkheadhq/bulkhead/agent/batch"
 	"github.com/bulkheadhq/bulkhead/internal/arm"
 	"github.com/bulkheadhq/bulkhead/internal/clock"
 	"github.com/bulkheadhq/bulkhead/internal/fault"
+	"github.com/bulkheadhq/bulkhead/internal/services/security/alerts"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/detect"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 )
 
-// Bounds of one batch, and of what is kept of a machine for replay.
+// Bounds of what is kept of a machine for replay.
 const (
-	MaxPacked    = 3 << 20 // bytes
-	MaxEvents    = 1 << 16
 	MaxLogEvents = 500_000
 	MaxLogBytes  = 48 << 20
 )
@@ -28,15 +28,13 @@ type Outbox interface {
 	DrainThrough(ctx context.Context, shard string, lsn store.LSN) error
 }
 
-// Deps is what the engine stands on. All fields but Machines, Correlate and Changed are required.
+// Deps is what the engine stands on. All fields but Machines, Correlate and Notify are required.
 type Deps struct {
 	Store     store.Store
 	Clock     clock.Clock
 	Log       *slog.Logger
 	Outbox    Outbox
 	Resources arm.Reader // finds the machine of an ARM id
-	// Decode reads a batch as it is kept, for replay.
-	Decode func(packed []byte) ([]activity.Event, error)
 	// Params are the detector's thresholds, Intel is what is known of others' machines.
 	Params detect.Params
 	Intel  detect.Intel
@@ -44,8 +42,9 @@ type Deps struct {
 	Machines int
 	// Correlate finds incidents; nil: none are made.
 	Correlate Correlate
-	// Changed is called with the names of alerts that are new or have changed, after they are committed; it must be quick. nil: nobody asks.
-	Changed func(subscription string, names []string)
+	// Notify prepares the telling of an alert or incident that is new and not dismissed: tell is called in the transaction that stores it, by the rules of such functions,
+	// and may leave outbox rows, which are drained after it. nil: nobody is told.
+	Notify func(a *alerts.Alert) (tell func(tx store.Tx) error, err error)
 }
 
 // Engine is safe for concurrent use.
@@ -66,29 +65,16 @@ func New(d Deps) *Engine {
 	return &Engine{deps: d, machines: map[string]*machine{}, books: newBooks()}
 }
 
-// Batch is what a machine reports at once.
-type Batch struct {
-	Seq    uint64 // counts from 1, without gaps
-	Events []activity.Event
-	Packed []byte // the same, as Deps.Decode reads it; kept for replay
-	// Lost is how many records the machine knows were lost before or among these, and Loss says which.
-	Lost uint64
-	Loss string
-}
-
-// Ingest is Take for a batch of which nothing is known to be lost.
-func (e *Engine) Ingest(ctx context.Context, machineID string, seq uint64, events []activity.Event, packed []byte) (acked uint64, err error) {
-	return e.Take(ctx, machineID, Batch{Seq: seq, Events: events, Packed: packed})
-}
-
-// Take applies a batch of the machine with an ARM id, and returns the number up to which all is kept durably. The machine sends again what isn't. A machine that
-// doesn't exist is a fault NotFound; a number of 0 or a batch over the bounds is Invalid.
-func (e *Engine) Take(ctx context.Context, machineID string, b Batch) (acked uint64, err error) {
-	switch {
-	case b.Seq == 0:
+// Ingest applies a batch of the machine with an ARM id, and returns the number up to which all is kept durably; the machine sends again what isn't. seq counts from 1,
+// without gaps. packed is what counts: it is kept, and read again after a restart; the events that the caller made of it are not looked at. A machine that doesn't
+// exist is a fault NotFound; a number of 0 or bytes that are no batch are Invalid.
+func (e *Engine) Ingest(ctx context.Context, machineID string, seq uint64, _ []activity.Event, packed []byte) (acked uint64, err error) {
+	if seq == 0 {
 		return 0, fault.New(fault.Invalid, "InvalidSequence", "Batches are numbered from 1.")
-	case len(b.Packed) > MaxPacked, len(b.Events) > MaxEvents:
-		return 0, fault.New(fault.TooLarge, "BatchTooLarge", "A batch has at most %d events and %d bytes; this has %d and %d.", MaxEvents, MaxPacked, len(b.Events), len(b.Packed))
+	}
+	b, err := batch.Decode(packed)
+	if err != nil {
+		return 0, fault.New(fault.Invalid, "InvalidBatch", "The batch can't be read: %s.", err).WithCause(err)
 	}
 	src, err := e.source(ctx, machineID)
 	if err != nil {
@@ -102,10 +88,10 @@ func (e *Engine) Take(ctx context.Context, machineID string, b Batch) (acked uin
 	if err := m.load(ctx, e); err != nil {
 		return 0, err
 	}
-	if b.Seq <= m.state.Last {
+	if seq <= m.state.Last {
 		return m.state.Last, nil
 	}
-	lsn, err := m.take(ctx, e, src, &b)
+	lsn, err := m.take(ctx, e, src, seq, b, packed)
 	if err != nil {
 		m.forget() // what is in memory is ahead of what is stored
 		if errors.Is(err, errElsewhere) {
@@ -138,6 +124,17 @@ func (e *Engine) Acked(ctx context.Context, machineID string) (uint64, error) {
 		return err
 	})
 	return s.Last, err
+}
+
+// Forget removes what is kept of a machine that was deleted; its alerts stay. guid is that of the resource.
+func (e *Engine) Forget(ctx context.Context, guid string) error {
+	m, err := e.enter(ctx, guid)
+	if err != nil {
+		return err
+	}
+	defer e.leave(m)
+	m.forget()
+	return e.deps.Store.Drop(ctx, m.shard)
 }
 
 // source is the machine a batch comes from.

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/bulkheadhq/bulkhead/agent/activity"
+	"github.com/bulkheadhq/bulkhead/agent/batch"
 	"github.com/bulkheadhq/bulkhead/agent/linuxaudit"
 	"github.com/bulkheadhq/bulkhead/agent/replay"
 	"github.com/bulkheadhq/bulkhead/internal/arm"
@@ -73,9 +73,6 @@ func open(t testing.TB, st store.Store, box *held) *rig {
 	box.r = r
 	r.engine = New(Deps{
 		Store: st, Clock: r.clock, Log: slog.New(slog.DiscardHandler), Outbox: box, Resources: resources{}, Params: detect.DefaultParams(), Intel: detect.ShippedIndicators(),
-		Decode: func(packed []byte) (events []activity.Event, err error) {
-			return events, json.Unmarshal(packed, &events)
-		},
 	})
 	r.box = outbox.NewDrainer(st, nil, r.engine.OutboxHandlers())
 	return r
@@ -92,32 +89,21 @@ func newStore(t testing.TB) store.Store {
 }
 
 // intrusion is the seed's, as batches of so many events.
-func intrusion(t testing.TB, size int) (batches [][]activity.Event) {
+func intrusion(t testing.TB, size int) (batches [][]byte) {
 	t.Helper()
 	log := &replay.Log{Now: time.Date(2018, 11, 20, 1, 0, 0, 0, time.UTC), Host: "cassandra1"}
 	replay.Intrusion(log, replay.Disguise{})
 	var n activity.Normalizer
-	var batch []activity.Event
+	var events []activity.Event
 	flush := func() {
-		b, err := json.Marshal(batch)
+		batches, events = append(batches, pack(t, events)), nil
+	}
+	r := linuxaudit.NewReassembler(func(e *linuxaudit.Event) {
+		one, err := batch.Decode(pack(t, []activity.Event{*n.Audit(e)})) // what the source lent is copied
 		if err != nil {
 			t.Fatal(err)
 		}
-		var own []activity.Event // what the source lent is copied
-		if err := json.Unmarshal(b, &own); err != nil {
-			t.Fatal(err)
-		}
-		batches, batch = append(batches, own), nil
-	}
-	r := linuxaudit.NewReassembler(func(e *linuxaudit.Event) {
-		event := *n.Audit(e)
-		event.Source = nil
-		b, _ := json.Marshal(event)
-		var own activity.Event
-		if err := json.Unmarshal(b, &own); err != nil {
-			t.Fatal(err)
-		}
-		if batch = append(batch, own); len(batch) == size {
+		if events = append(events, one.Events[0]); len(events) == size {
 			flush()
 		}
 	})
@@ -131,16 +117,16 @@ func intrusion(t testing.TB, size int) (batches [][]activity.Event) {
 
 func pack(t testing.TB, events []activity.Event) []byte {
 	t.Helper()
-	b, err := json.Marshal(events)
+	b, err := batch.Encode(&batch.Batch{Events: events})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return b
 }
 
-func (r *rig) take(seq int, events []activity.Event) {
+func (r *rig) take(seq int, packed []byte) {
 	r.t.Helper()
-	acked, err := r.engine.Ingest(r.t.Context(), machineID, uint64(seq), events, pack(r.t, events))
+	acked, err := r.engine.Ingest(r.t.Context(), machineID, uint64(seq), nil, packed)
 	if err != nil || acked < uint64(seq) {
 		r.t.Fatalf("batch %d: acknowledged up to %d, %v", seq, acked, err)
 	}
@@ -270,7 +256,7 @@ func TestCut(t *testing.T) {
 			broken := open(t, &cutting{Store: st, left: cut, made: made}, nil)
 			next := 1
 			for ; next <= len(batches); next++ {
-				if _, err := broken.engine.Ingest(t.Context(), machineID, uint64(next), batches[next-1], pack(t, batches[next-1])); err != nil {
+				if _, err := broken.engine.Ingest(t.Context(), machineID, uint64(next), nil, batches[next-1]); err != nil {
 					break
 				}
 			}
@@ -295,7 +281,7 @@ func TestFailedCommit(t *testing.T) {
 	st := &cutting{Store: newStore(t), left: 0}
 	r := open(t, st, nil)
 	events := intrusion(t, 1000)[0]
-	if _, err := r.engine.Ingest(t.Context(), machineID, 1, events, pack(t, events)); !errors.Is(err, errCut) {
+	if _, err := r.engine.Ingest(t.Context(), machineID, 1, nil, events); !errors.Is(err, errCut) {
 		t.Fatalf("a batch that can't be stored: %v, want %v", err, errCut)
 	}
 	st.left = 1 << 30
@@ -311,28 +297,30 @@ func TestFailedCommit(t *testing.T) {
 func TestLoss(t *testing.T) {
 	t.Parallel()
 	r := open(t, newStore(t), nil)
-	r.take(1, nil)
+	r.take(1, pack(t, nil))
 	if n := len(r.alerts()); n != 0 {
 		t.Fatalf("%d alerts of nothing", n)
 	}
-	r.take(4, nil)
-	b := Batch{Seq: 5, Packed: []byte("[]"), Lost: 12, Loss: "kernel backlog"}
-	for range 2 { // the second is a repetition that has no effect
-		if _, err := r.engine.Take(t.Context(), machineID, b); err != nil {
-			t.Fatal(err)
-		}
-	}
-	b.Seq, b.Lost = 6, 3
-	if _, err := r.engine.Take(t.Context(), machineID, b); err != nil {
+	r.take(4, pack(t, nil))
+	b := batch.Batch{Counters: batch.Counters{Lost: 12, Cut: 3}}
+	packed, err := batch.Encode(&b)
+	if err != nil {
 		t.Fatal(err)
 	}
+	r.take(5, packed)
+	r.take(5, packed) // has no effect
+	b.Counters = batch.Counters{Missing: 3, Dropped: [batch.Priorities]uint64{1, 0, 0, 4}}
+	if packed, err = batch.Encode(&b); err != nil {
+		t.Fatal(err)
+	}
+	r.take(6, packed)
 	var got []string
 	for _, a := range r.alerts() {
 		got = append(got, fmt.Sprintf("%s %d %s: %s", a.DisplayName, a.Count, a.Severity, a.Why))
 	}
 	want := []string{
 		"Audit records were lost 1 Medium: batches 2 to 3 of the machine never came",
-		"Audit records were lost 2 Medium: 3 records were lost on the machine: kernel backlog",
+		"Audit records were lost 2 Medium: 3 records never came, 5 events were given up because the agent's queue was full",
 	}
 	if diff := cmp.Diff(want, got, unordered); diff != "" {
 		t.Error(diff)
@@ -345,16 +333,16 @@ func TestRefusals(t *testing.T) {
 	r := open(t, newStore(t), nil)
 	for _, c := range []struct {
 		machine string
-		batch   Batch
+		seq     uint64
+		packed  []byte
 		want    fault.Kind
 	}{
-		{machineID, Batch{}, fault.Invalid},
-		{machineID + "x", Batch{Seq: 1}, fault.NotFound},
-		{machineID, Batch{Seq: 1, Packed: make([]byte, MaxPacked+1)}, fault.TooLarge},
-		{machineID, Batch{Seq: 1, Events: make([]activity.Event, MaxEvents+1)}, fault.TooLarge},
+		{machineID, 0, pack(t, nil), fault.Invalid},
+		{machineID, 1, []byte("BHB"), fault.Invalid},
+		{machineID + "x", 1, pack(t, nil), fault.NotFound},
 	} {
-		if _, err := r.engine.Take(t.Context(), c.machine, c.batch); !fault.Is(err, c.want) {
-			t.Errorf("%s, batch %d: %v, want kind %d", c.machine, c.batch.Seq, err, c.want)
+		if _, err := r.engine.Ingest(t.Context(), c.machine, c.seq, nil, c.packed); !fault.Is(err, c.want) {
+			t.Errorf("%s, batch %d: %v, want kind %d", c.machine, c.seq, err, c.want)
 		}
 	}
 }

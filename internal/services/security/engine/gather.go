@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 
+	"github.com/bulkheadhq/bulkhead/agent/batch"
 	"github.com/bulkheadhq/bulkhead/internal/ids"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/alerts"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/detect"
@@ -73,7 +76,7 @@ var (
 )
 
 // losses adds what is missing: numbers between the last batch and this one, and what the machine says.
-func (g *gathering) losses(b *Batch, last uint64) {
+func (g *gathering) losses(seq, last uint64, b *batch.Batch) {
 	at := g.last
 	for i := range b.Events {
 		at = max(at, b.Events[i].Millis)
@@ -81,28 +84,48 @@ func (g *gathering) losses(b *Batch, last uint64) {
 	if at == 0 {
 		at = g.e.deps.Clock.Now().UnixMilli()
 	}
-	self := func(kind *detect.Alert, key, why string, count int) {
+	self := func(kind *detect.Alert, key, why string, count uint64) {
 		f := detect.Finding{Alert: kind, Rule: "collection", Key: key, Millis: at, Why: why, Confidence: 1}
 		a := alerts.Of(alerts.Source{Machine: g.src.id, Subscription: g.src.subscription, Host: g.src.host}, &f)
-		a.Extended = map[string]string{key: fmt.Sprint(count)}
+		a.Extended = map[string]string{key: strconv.FormatUint(count, 10)}
 		if g.by == nil {
 			g.by = map[string]*alerts.Alert{}
 		}
 		g.by[a.Key] = a
 	}
-	if gap := b.Seq - last - 1; gap > 0 {
-		self(&recordsLost, "batchesMissing", fmt.Sprintf("batches %d to %d of the machine never came", last+1, b.Seq-1), int(min(gap, 1<<31)))
+	if gap := seq - last - 1; gap > 0 {
+		self(&recordsLost, "batchesMissing", fmt.Sprintf("batches %d to %d of the machine never came", last+1, seq-1), gap)
 	}
-	if b.Lost > 0 || b.Loss != "" {
-		why := fmt.Sprintf("%d records were lost on the machine", b.Lost)
-		if b.Loss != "" {
-			why += ": " + b.Loss
-		}
-		self(&recordsLost, "recordsLost", why, int(min(b.Lost, 1<<31)))
+	if n, why := lost(&b.Counters); n > 0 {
+		self(&recordsLost, "recordsLost", why, n)
 	}
 	if g.dropped > 0 {
-		self(&alertsDropped, "alertsDropped", fmt.Sprintf("one batch gave %d alerts more than the %d that are kept", g.dropped, maxAlerts), g.dropped)
+		self(&alertsDropped, "alertsDropped", fmt.Sprintf("one batch gave %d alerts more than the %d that are kept", g.dropped, maxAlerts), uint64(g.dropped))
 	}
+}
+
+// lost sums up what an agent says is missing, in words. Events that were cut but came are not missing.
+func lost(c *batch.Counters) (n uint64, why string) {
+	var dropped uint64
+	for _, d := range c.Dropped {
+		dropped += d
+	}
+	var parts []string
+	for _, p := range [...]struct {
+		n    uint64
+		what string
+	}{
+		{c.Lost, "records were lost by the kernel or came too fast"},
+		{c.Missing, "records never came"},
+		{c.Malformed, "lines were no records"},
+		{dropped, "events were given up because the agent's queue was full"},
+	} {
+		if p.n > 0 {
+			n += p.n
+			parts = append(parts, strconv.FormatUint(p.n, 10)+" "+p.what)
+		}
+	}
+	return n, strings.Join(parts, ", ")
 }
 
 // rows are the outbox rows: every alert with the name it gets if it is new, chosen here, so that a row that runs again makes no other.

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 
 	"github.com/bulkheadhq/bulkhead/agent/activity"
+	"github.com/bulkheadhq/bulkhead/agent/batch"
 	"github.com/bulkheadhq/bulkhead/internal/outbox"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/detect"
 	"github.com/bulkheadhq/bulkhead/internal/store"
@@ -97,9 +98,9 @@ func (m *machine) load(ctx context.Context, e *Engine) error {
 func (m *machine) replay(e *Engine, seq uint64, record []byte) {
 	k, packed, err := decodeBatch(seq, record)
 	if err == nil {
-		var events []activity.Event
-		if events, err = e.deps.Decode(packed); err == nil {
-			m.apply(e, events)
+		var b *batch.Batch
+		if b, err = batch.Decode(packed); err == nil {
+			m.apply(e, b.Events)
 		}
 	}
 	if err != nil {
@@ -130,20 +131,20 @@ func (m *machine) apply(e *Engine, events []activity.Event) {
 }
 
 // take applies a new batch and commits it with all it gave. lsn is 0 if it left no outbox row.
-func (m *machine) take(ctx context.Context, e *Engine, src source, b *Batch) (lsn store.LSN, err error) {
+func (m *machine) take(ctx context.Context, e *Engine, src source, seq uint64, b *batch.Batch, packed []byte) (lsn store.LSN, err error) {
 	g := gathering{e: e, src: src}
 	m.report = g.add
 	m.apply(e, b.Events)
 	m.report = func(*detect.Finding) {}
-	k := kept{seq: b.Seq, events: len(b.Events), taken: e.deps.Clock.Now().UnixMilli()}
-	g.losses(b, m.state.Last)
-	rows, err := g.rows(b.Seq)
+	k := kept{seq: seq, events: len(b.Events), taken: e.deps.Clock.Now().UnixMilli()}
+	g.losses(seq, m.state.Last, b)
+	rows, err := g.rows(seq)
 	if err != nil {
 		return 0, err
 	}
-	record := encodeBatch(k, b.Packed)
+	record := encodeBatch(k, packed)
 	k.bytes = len(record)
-	next := state{Last: b.Seq, Machine: src.id}
+	next := state{Last: seq, Machine: src.id}
 	stateRow, err := stateCodec.Encode(next)
 	if err != nil {
 		return 0, err
@@ -160,7 +161,7 @@ func (m *machine) take(ctx context.Context, e *Engine, src source, b *Batch) (ls
 				return err
 			}
 		}
-		if err := tx.Put(batchKey(b.Seq), record); err != nil {
+		if err := tx.Put(batchKey(seq), record); err != nil {
 			return err
 		}
 		if err := tx.Put(stateKey(), stateRow); err != nil {

