@@ -54,7 +54,9 @@ func (a alert) Link() string { return "/security/alert?id=" + url.QueryEscape(a.
 func (a alert) Count() string { return cmp.Or(a.Properties.Extended["count"], "1") }
 
 // Open reports whether it asks for attention.
-func (a alert) Open() bool { return a.Properties.Status == "Active" || a.Properties.Status == "InProgress" }
+func (a alert) Open() bool {
+	return a.Properties.Status == "Active" || a.Properties.Status == "InProgress"
+}
 
 // Subscription is the alert's subscription id.
 func (a alert) Subscription() string {
