@@ -48,4 +48,4 @@ seen.noRule = await status(rules.get(rule));
 await center.alerts.beginSimulateAndWait(place, { properties: { kind: "Bundles", bundles: ["DNS"] } }, { updateIntervalInMs: 100 });
 seen.sample = (await list(center.alerts.list())).some((a) => a.alertType === "AzureDNS_ThreatIntelSuspectDomain" && a.extendedProperties.simulated === "true");
 
-console.log(JSON.stringify(seen));
+console.log(JSON.stringify({ value: JSON.stringify(seen) }));
