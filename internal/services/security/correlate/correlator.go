@@ -40,6 +40,7 @@ type Correlator struct {
 	sets  map[*set]struct{}
 	own   map[string][]netip.Addr // of machines, by their scope
 	swept time.Time
+	pairs int // compared so far
 
 	// of the call that is under way
 	dirty   map[*set]struct{}
@@ -205,7 +206,7 @@ func (c *Correlator) list(n *node) {
 		}
 		at, _ := slices.BinarySearchFunc(e.members, n, byTime)
 		e.members = slices.Insert(e.members, at, n)
-		if f.free > 0 {
+		if f.context != 0 {
 			e.counts(f.context, 1)
 		}
 	}
@@ -220,7 +221,7 @@ func (c *Correlator) unlist(n *node) {
 		if at, ok := slices.BinarySearchFunc(e.members, n, byTime); ok {
 			e.members = slices.Delete(e.members, at, at+1)
 		}
-		if f.free > 0 {
+		if f.context != 0 {
 			e.counts(f.context, -1)
 		}
 		if len(e.members) == 0 {
@@ -248,7 +249,7 @@ func (c *Correlator) near(n *node) (linked []*node) {
 	for i := range n.features {
 		f := &n.features[i]
 		e := c.keys[f.key]
-		if rare(f.weight, f.free, e.count()) == 0 {
+		if rare(max(f.weight, f.across), f.free, e.count()) == 0 {
 			continue
 		}
 		at, _ := slices.BinarySearchFunc(e.members, n, byTime)

@@ -26,9 +26,10 @@ func keyOf(kind, what string) (k key) {
 type feature struct {
 	key     key
 	group   group
-	weight  int    // permille, where it is rare
+	weight  int    // permille, where it is rare, for alerts on one machine
+	across  int    // for alerts on two
 	free    int    // so many contexts, and it is still rare; 0: however many
-	context uint64 // the one this alert is in
+	context uint64 // the one this alert is in; 0: none that counts
 	role    role
 }
 
@@ -80,12 +81,20 @@ func featuresOf(a *alerts.Alert, own []netip.Addr) []feature {
 	return slices.CompactFunc(f.out, func(a, b feature) bool { return a.key == b.key && a.role == b.role })
 }
 
-func (f *features) add(g group, weight, free int, what, context string) {
-	if len(f.out) < maxFeatures {
-		sum := sha256.Sum256([]byte(context))
-		f.out = append(f.out, feature{key: keyOf(g.kind(), what), group: g, weight: weight, free: free, context: binary.BigEndian.Uint64(sum[:])})
+func (f *features) add(g group, weight, across, free int, what, context string) {
+	if len(f.out) >= maxFeatures {
+		return
 	}
+	x := feature{key: keyOf(g.kind(), what), group: g, weight: weight, across: across, free: free}
+	if context != "" && free > 0 {
+		sum := sha256.Sum256([]byte(context))
+		x.context = max(1, binary.BigEndian.Uint64(sum[:]))
+	}
+	f.out = append(f.out, x)
 }
+
+// here is a thing of one machine.
+func (f *features) here(what string) string { return f.scope + "|" + what }
 
 // accounts are the names of those who acted, and sets the occasion.
 func (f *features) accounts() (names []string) {
@@ -116,12 +125,14 @@ func (f *features) sources(accounts []string) {
 			continue
 		}
 		f.source[at.String()] = true
-		who := strings.Join(accounts, ",")
-		net := network(at).String()
-		f.add(source, sourceHere, 3, f.scope+"|"+at.String(), who)
-		f.add(source, sourceAnywhere, 3, at.String(), f.scope+"|"+who)
-		f.add(segment, segmentHere, 3, f.scope+"|"+net, who)
-		f.add(segment, segmentAnywhere, 3, net, f.scope+"|"+who)
+		who, across := strings.Join(accounts, ","), 1
+		if who == "" { // somebody knocks, as at many other doors: that counts for this door
+			across = 0
+		} else {
+			who = f.here(who)
+		}
+		f.add(source, sourceHere, across*sourceAcross, 4, at.String(), who)
+		f.add(segment, segmentHere, across*segmentAcross, 4, network(at).String(), who)
 		f.lateral(at.String(), lateralLink, attacked)
 	}
 	if f.ctx == "" {
@@ -135,7 +146,7 @@ func (f *features) sources(accounts []string) {
 
 func (f *features) lateral(addr string, weight int, r role) {
 	if len(f.out) < maxFeatures {
-		f.out = append(f.out, feature{key: keyOf(lateral.kind(), addr), group: lateral, weight: weight, role: r})
+		f.out = append(f.out, feature{key: keyOf(lateral.kind(), addr), group: lateral, weight: weight, across: weight, role: r})
 	}
 }
 
@@ -164,9 +175,9 @@ func (f *features) account(name string) {
 	case detect.ServiceAccount(name):
 		weight = accountService
 	}
-	f.add(account, weight, 2, f.scope+"|"+name, strings.Join(from, ","))
+	f.add(account, weight, 0, 2, f.here(name), strings.Join(from, ","))
 	if weight != accountCommon {
-		f.add(account, accountAnywhere, 3, name, f.scope)
+		f.add(account, 0, accountAcross, 3, name, f.scope)
 	}
 }
 
@@ -209,7 +220,7 @@ func (f *features) ancestry() {
 			chain = chain[:max(0, len(chain)-1)] // the service itself, and all it ever does
 		}
 		for _, p := range chain {
-			f.add(ancestry, always, 0, p, "")
+			f.add(ancestry, always, 0, 0, p, "")
 		}
 	}
 	for _, e := range f.a.Entities {
@@ -227,14 +238,14 @@ func (f *features) session(id string, chain []string) bool {
 	}
 	what := id + "@" + e.Time.UTC().Format("2006-01-02T15:04:05.000")
 	if strings.HasPrefix(e.Name, "session ") {
-		f.add(ancestry, always, 0, what, "")
+		f.add(ancestry, always, 0, 0, what, "")
 		return true
 	}
 	below := "" // what the service started: other clients, other jobs
 	if len(chain) > 1 {
 		below = chain[len(chain)-2]
 	}
-	f.add(ancestry, sessionOfService, 4, what, below)
+	f.add(ancestry, sessionOfService, 0, 4, what, below)
 	return false
 }
 
@@ -247,11 +258,11 @@ func (f *features) outbound(own []netip.Addr) {
 		}
 		attacks = attacks || f.a.Severity.Rank() >= alerts.Medium.Rank()
 		if n := f.byID[e.To]; n != nil {
-			f.add(target, targetLink, 3, n.Name, f.scope+"|"+f.ctx)
+			f.add(target, targetLink, targetLink, 3, n.Name, f.here(f.ctx))
 		}
 	}
 	if attacks {
-		f.add(outward, outwardLink, 0, f.scope, "")
+		f.add(outward, outwardLink, 0, 0, f.scope, "")
 	}
 	weight := lateralWeak
 	if attacks {
@@ -272,25 +283,22 @@ func outwardType(kind string) bool {
 // indicators: what was reached. The same path to a thing known as malicious counts for more.
 func (f *features) indicators() {
 	bad := f.a.Type == "VM_SuspectDownload" || f.a.Type == "VM_DigitalCurrencyMining" || strings.HasPrefix(f.a.Type, "VM_ThreatIntel")
-	both := func(what string, here, anywhere int) {
-		f.add(indicator, here, 4, f.scope+"|"+what, f.ctx)
-		f.add(indicator, anywhere, 3, what, f.scope)
-	}
+	reached := func(what string, across int) { f.add(indicator, indicatorHere, across, 4, what, f.here(f.ctx)) }
 	for _, e := range f.a.Entities {
 		switch e.Kind {
 		case alerts.DNS:
 			switch name := strings.ToLower(e.Name); {
 			case bad:
-				both(name, indicatorHere, indicatorBad)
+				reached(name, indicatorBad)
 			case !commonHost(name):
-				both(name, indicatorHere, indicatorAnywhere)
+				reached(name, indicatorAcross)
 			}
 		case alerts.URL:
-			both(e.Name, indicatorHere, urlAnywhere)
+			reached(e.Name, urlAcross)
 		case alerts.IP:
 			at, err := netip.ParseAddr(e.Name)
 			if err == nil && !f.source[at.Unmap().String()] && !at.IsLoopback() && !at.IsPrivate() && !at.IsUnspecified() {
-				both(at.Unmap().String(), indicatorHere, indicatorAnywhere)
+				reached(at.Unmap().String(), indicatorAcross)
 			}
 		}
 	}
@@ -330,10 +338,10 @@ func (f *features) files() {
 		if !usersOwn(name) {
 			continue
 		}
-		f.add(file, always, 4, f.scope+"|"+name, f.ctx)
+		f.add(file, always, 0, 4, f.here(name), f.ctx)
 		b := path.Base(name)
 		if w := toolWeight(b); w > 0 {
-			f.add(kit, w, 4, b, f.scope+"|"+f.ctx)
+			f.add(kit, w, w, 4, b, f.here(f.ctx))
 		}
 	}
 }

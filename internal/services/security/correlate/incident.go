@@ -170,7 +170,7 @@ func (c *Correlator) reasons(s *set) []alerts.Reason {
 				continue
 			}
 			held[f.key]++
-			if held[f.key] == 2 && rare(f.weight, f.free, c.keys[f.key].count()) > 0 && (f.role == either || c.lateral(s, f.key)) {
+			if held[f.key] == 2 && rare(max(f.weight, f.across), f.free, c.keys[f.key].count()) > 0 && (f.role == either || c.lateral(s, f.key)) {
 				pairs[f.group]++
 			}
 		}

@@ -42,6 +42,7 @@ func (c *Correlator) join(s, t *set) {
 	}
 	s.members = append(s.members, t.members...)
 	s.touched = later(s.touched, t.touched)
+	s.lost = s.lost || t.lost
 	c.inherit(s, t)
 	delete(c.sets, t)
 	delete(c.dirty, t)
@@ -110,7 +111,7 @@ func (c *Correlator) again() {
 		if s.name != "" {
 			heir := slices.MinFunc(s.members, byTime).set
 			c.inherit(heir, &set{name: s.name, born: s.born})
-			heir.lost = heir.lost || slices.ContainsFunc(s.members, func(n *node) bool { return n.set != heir })
+			heir.lost = heir.lost || s.lost || slices.ContainsFunc(s.members, func(n *node) bool { return n.set != heir })
 		}
 	}
 	for _, n := range all {
@@ -188,7 +189,7 @@ func (c *Correlator) newName(first *node, ended []string) string {
 
 // sweep forgets the sets that nothing was added to for long, once an hour.
 func (c *Correlator) sweep(now time.Time) {
-	if len(c.nodes) > c.p.MaxAlerts {
+	if len(c.nodes) >= c.p.MaxAlerts {
 		all := make([]*set, 0, len(c.sets))
 		for s := range c.sets {
 			all = append(all, s)

@@ -10,24 +10,24 @@ const (
 	linkAt = 1000
 	always = 1000 // enough alone
 
-	sessionOfService  = 900
-	sourceHere        = 900
-	sourceAnywhere    = 850
-	segmentHere       = 500
-	segmentAnywhere   = 250
-	accountService    = 900
-	accountPlain      = 400
-	accountCommon     = 200
-	accountAnywhere   = 150
-	indicatorHere     = 900
-	indicatorBad      = 600
-	indicatorAnywhere = 500
-	urlAnywhere       = 700
-	toolName          = 250
-	targetLink        = 150
-	outwardLink       = 900
-	lateralLink       = 1000
-	lateralWeak       = 600
+	sessionOfService = 900
+	sourceHere       = 900
+	sourceAcross     = 850
+	segmentHere      = 500
+	segmentAcross    = 250
+	accountService   = 900
+	accountPlain     = 400
+	accountCommon    = 200
+	accountAcross    = 150
+	indicatorHere    = 900
+	indicatorBad     = 600
+	indicatorAcross  = 500
+	urlAcross        = 700
+	toolName         = 250
+	targetLink       = 150
+	outwardLink      = 900
+	lateralLink      = 1000
+	lateralWeak      = 600
 
 	sameMachine = 100 // added to others, never alone
 	minutesNear = 200 // within ten minutes
@@ -98,6 +98,7 @@ func gap(a, b *node) time.Duration {
 
 // linked judges two alerts.
 func (c *Correlator) linked(a, b *node) bool {
+	c.pairs++
 	apart := gap(a, b)
 	if apart > c.p.Window {
 		return false
@@ -137,6 +138,18 @@ func fade(w int, apart, window time.Duration) int {
 	return w - int(int64(w)*int64(apart-whole)/int64(window-whole)/2)
 }
 
+// weight is what one thing that two alerts have says.
+func (c *Correlator) weight(a, b *node, x, y *feature) int {
+	w := min(x.across, y.across)
+	if a.machine == b.machine {
+		w = max(x.weight, y.weight)
+	}
+	if x.role != either { // the attacker's side tells how much
+		w = min(x.weight, y.weight)
+	}
+	return rare(w, max(x.free, y.free), c.keys[x.key].count())
+}
+
 // shared is what two alerts have in common, by group.
 func (c *Correlator) shared(a, b *node) (weights [groups]int) {
 	i, j := 0, 0
@@ -158,16 +171,13 @@ func (c *Correlator) shared(a, b *node) (weights [groups]int) {
 		for jEnd < len(b.features) && b.features[jEnd].key == x.key {
 			jEnd++
 		}
-		for _, x := range a.features[i:iEnd] {
-			for _, y := range b.features[j:jEnd] {
+		for ; i < iEnd; i++ {
+			for j := j; j < jEnd; j++ {
+				x, y := &a.features[i], &b.features[j]
 				if x.role != either && x.role == y.role {
 					continue
 				}
-				w := max(x.weight, y.weight)
-				if x.role != either { // the attacker's side tells how much
-					w = min(x.weight, y.weight)
-				}
-				w = rare(w, max(x.free, y.free), c.keys[x.key].count())
+				w := c.weight(a, b, x, y)
 				if limit := kinds[x.group].limit; limit > 0 {
 					weights[x.group] = min(limit, weights[x.group]+w)
 				} else {
@@ -175,7 +185,7 @@ func (c *Correlator) shared(a, b *node) (weights [groups]int) {
 				}
 			}
 		}
-		i, j = iEnd, jEnd
+		j = jEnd
 	}
 	return weights
 }
