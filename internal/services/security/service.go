@@ -7,6 +7,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/arm"
 	"github.com/bulkheadhq/bulkhead/internal/clock"
 	"github.com/bulkheadhq/bulkhead/internal/outbox"
+	"github.com/bulkheadhq/bulkhead/internal/services/security/correlate"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/detect"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/engine"
 	"github.com/bulkheadhq/bulkhead/internal/store"
@@ -33,8 +34,10 @@ type Service struct {
 
 // New makes the service.
 func New(d Deps) *Service {
+	incidents := correlate.DefaultParams()
 	return &Service{deps: d, engine: engine.New(engine.Deps{
 		Store: d.Store, Clock: d.Clock, Log: d.Log, Outbox: d.Outbox, Resources: d.Resources, Params: detect.DefaultParams(), Intel: d.Intel,
+		Correlate: &incidents,
 	})}
 }
 

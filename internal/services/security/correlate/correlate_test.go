@@ -2,7 +2,6 @@ package correlate
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -55,9 +54,12 @@ func TestBridge(t *testing.T) {
 	t.Parallel()
 	one := intruded("cassandra1", replay.Disguise{})
 	two := intruded("web7", replay.Disguise{Rename: true, Other: true, By: other})
+	for _, a := range one { // its address is known
+		a.Entities = append(a.Entities, alerts.Entity{ID: "ip:10.0.0.4", Kind: alerts.IP, Name: "10.0.0.4"})
+		a.Edges = append(a.Edges, alerts.Edge{From: a.Entities[0].ID, To: "ip:10.0.0.4", Kind: alerts.EdgeHas})
+	}
 	kept := map[string]*alerts.Alert{}
 	x := New(DefaultParams())
-	x.SetAddresses(machineID("cassandra1"), []netip.Addr{netip.MustParseAddr("10.0.0.4")})
 	add := func(now time.Time, all ...*alerts.Alert) *Changes {
 		for _, a := range all {
 			kept[a.Name] = a
@@ -240,6 +242,26 @@ func TestCost(t *testing.T) {
 	x.Add(began.Add(1000*time.Hour), made{machine: "z"}.alert(9999))
 	if x.Len() != 1 || len(x.sets) != 1 || len(x.keys) > maxFeatures {
 		t.Errorf("after six weeks %d alerts, %d sets and %d things are held", x.Len(), len(x.sets), len(x.keys))
+	}
+}
+
+// TestForgotten: an alert that comes back after what was held of its incident was forgotten goes on in that incident.
+func TestForgotten(t *testing.T) {
+	t.Parallel()
+	all := intruded("m", replay.Disguise{})
+	x := New(DefaultParams())
+	kept := map[string]*alerts.Alert{}
+	add := func(now time.Time, all ...*alerts.Alert) {
+		for _, a := range all {
+			kept[a.Name] = a
+		}
+		Apply(x.Add(now, all...), func(name string) *alerts.Alert { return kept[name] }, func(a *alerts.Alert) { kept[a.Name] = a })
+	}
+	add(began, all...)
+	in := all[0].Incident
+	add(began.Add(100*time.Hour), all[3])
+	if x.Len() != 1 || all[3].Incident != in || len(kept[in].Members) != len(all) || !kept[in].First.Equal(all[0].First) {
+		t.Errorf("%d held; the alert is in %q, which has %d members; want %q with %d", x.Len(), all[3].Incident, len(kept[all[3].Incident].Members), in, len(all))
 	}
 }
 

@@ -2,7 +2,6 @@ package correlate
 
 import (
 	"cmp"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -38,7 +37,6 @@ type Correlator struct {
 	nodes map[string]*node
 	keys  map[key]*entry
 	sets  map[*set]struct{}
-	own   map[string][]netip.Addr // of machines, by their scope
 	swept time.Time
 	pairs int // compared so far
 
@@ -64,7 +62,7 @@ func (e *entry) count() int { return len(e.contexts) }
 // New makes a Correlator that holds nothing.
 func New(p Params) *Correlator {
 	return &Correlator{
-		p: p, nodes: map[string]*node{}, keys: map[key]*entry{}, sets: map[*set]struct{}{}, own: map[string][]netip.Addr{},
+		p: p, nodes: map[string]*node{}, keys: map[key]*entry{}, sets: map[*set]struct{}{},
 		dirty: map[*set]struct{}{}, changed: map[*set]struct{}{}, merged: map[string]string{},
 	}
 }
@@ -83,14 +81,6 @@ type Merged struct{ From, Into string }
 // Membership tells in which incident an alert is; "" is none.
 type Membership struct{ Alert, Incident string }
 
-// maxOwn is how many addresses are kept of one machine.
-const maxOwn = 16
-
-// SetAddresses tells which addresses a machine has, so that attacks which come from there are known as its own. It concerns alerts added afterwards.
-func (c *Correlator) SetAddresses(machine string, own []netip.Addr) {
-	c.own[alerts.Scope(machine)] = slices.Clone(own[:min(len(own), maxOwn)])
-}
-
 // Len is how many alerts are held.
 func (c *Correlator) Len() int { return len(c.nodes) }
 
@@ -104,15 +94,23 @@ func Correlates(a *alerts.Alert) bool {
 func (c *Correlator) Add(now time.Time, add ...*alerts.Alert) *Changes {
 	c.sweep(now)
 	for _, a := range add {
-		if Correlates(a) {
-			c.add(now, a)
+		if !Correlates(a) {
+			continue
+		}
+		_, held := c.nodes[a.Name]
+		c.add(now, a)
+		if n := c.nodes[a.Name]; !held && n != nil && a.Incident != "" { // of an incident that was forgotten meanwhile: it goes on
+			n.incident = a.Incident
+			if !c.named(a.Incident) {
+				c.inherit(n.set, &set{name: a.Incident, born: now})
+			}
 		}
 	}
 	return c.changes(now)
 }
 
 func (c *Correlator) add(now time.Time, a *alerts.Alert) {
-	n := newNode(a, c.own[alerts.Scope(a.Machine)])
+	n := newNode(a)
 	was := c.nodes[n.name]
 	if was == nil {
 		n.set = &set{members: []*node{n}}

@@ -55,18 +55,26 @@ type features struct {
 	out    []feature
 	byID   map[string]*alerts.Entity
 	source map[string]bool // addresses it came from
+	own    map[string]bool // addresses of the machine
 }
 
-// featuresOf are the things of an alert, by key. own are the addresses of its machine.
-func featuresOf(a *alerts.Alert, own []netip.Addr) []feature {
-	f := &features{a: a, scope: alerts.Scope(a.Machine), byID: make(map[string]*alerts.Entity, len(a.Entities)), source: map[string]bool{}}
+// featuresOf are the things of an alert, by key.
+func featuresOf(a *alerts.Alert) []feature {
+	f := &features{a: a, scope: alerts.Scope(a.Machine), byID: make(map[string]*alerts.Entity, len(a.Entities)), source: map[string]bool{}, own: map[string]bool{}}
 	for i := range a.Entities {
 		f.byID[a.Entities[i].ID] = &a.Entities[i]
+	}
+	for _, e := range a.Edges {
+		if ip := f.byID[e.To]; e.Kind == alerts.EdgeHas && ip != nil && ip.Kind == alerts.IP {
+			if at, err := netip.ParseAddr(ip.Name); err == nil && !at.IsLoopback() && !at.IsUnspecified() && !at.IsLinkLocalUnicast() {
+				f.own[at.Unmap().String()] = true
+			}
+		}
 	}
 	accounts := f.accounts()
 	f.sources(accounts)
 	f.ancestry()
-	f.outbound(own)
+	f.outbound()
 	for _, account := range accounts {
 		f.account(account)
 	}
@@ -250,7 +258,7 @@ func (f *features) session(id string, chain []string) bool {
 }
 
 // outbound: this machine attacks others.
-func (f *features) outbound(own []netip.Addr) {
+func (f *features) outbound() {
 	attacks := outwardType(f.a.Type)
 	for _, e := range f.a.Edges {
 		if e.Kind != alerts.EdgeAttacked {
@@ -269,8 +277,8 @@ func (f *features) outbound(own []netip.Addr) {
 		weight = lateralLink
 	}
 	if f.a.Severity.Rank() >= alerts.Medium.Rank() {
-		for _, at := range own {
-			f.lateral(at.Unmap().String(), weight, attacker)
+		for at := range f.own {
+			f.lateral(at, weight, attacker)
 		}
 	}
 }
@@ -297,7 +305,7 @@ func (f *features) indicators() {
 			reached(e.Name, urlAcross)
 		case alerts.IP:
 			at, err := netip.ParseAddr(e.Name)
-			if err == nil && !f.source[at.Unmap().String()] && !at.IsLoopback() && !at.IsPrivate() && !at.IsUnspecified() {
+			if err == nil && !f.source[at.Unmap().String()] && !f.own[at.Unmap().String()] && !at.IsLoopback() && !at.IsPrivate() && !at.IsUnspecified() {
 				reached(at.Unmap().String(), indicatorAcross)
 			}
 		}

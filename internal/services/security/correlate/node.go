@@ -1,7 +1,6 @@
 package correlate
 
 import (
-	"net/netip"
 	"path"
 	"slices"
 	"strings"
@@ -33,11 +32,11 @@ const (
 	maxText  = 1024 // bytes of a text kept of one alert
 )
 
-func newNode(a *alerts.Alert, own []netip.Addr) *node {
+func newNode(a *alerts.Alert) *node {
 	n := &node{
 		name: a.Name, subscription: a.Subscription, machine: a.Machine, host: hostName(a), kind: a.Type, title: a.DisplayName, why: cut(a.Why), intent: a.Intent, severity: a.Severity,
 		confidence: min(1, max(0, a.Confidence)), count: a.Count, first: a.First, last: later(a.First, a.Last), techniques: slices.Clone(a.Techniques), remedy: slices.Clone(a.Remedy),
-		features: featuresOf(a, own),
+		features: featuresOf(a),
 	}
 	kept := map[string]bool{}
 	for _, e := range a.Entities {

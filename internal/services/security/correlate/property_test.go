@@ -33,7 +33,7 @@ func reference(all []*alerts.Alert) (out []string) {
 	x := New(DefaultParams())
 	var nodes []*node
 	for _, a := range all {
-		n := newNode(a, x.own[alerts.Scope(a.Machine)])
+		n := newNode(a)
 		nodes = append(nodes, n)
 		x.list(n)
 	}

@@ -187,6 +187,16 @@ func (c *Correlator) newName(first *node, ended []string) string {
 	}
 }
 
+// named reports whether a set has a name.
+func (c *Correlator) named(name string) bool {
+	for s := range c.sets {
+		if s.name == name {
+			return true
+		}
+	}
+	return false
+}
+
 // sweep forgets the sets that nothing was added to for long, once an hour.
 func (c *Correlator) sweep(now time.Time) {
 	if len(c.nodes) >= c.p.MaxAlerts {
