@@ -31,7 +31,7 @@ func (m made) alert(n int) *alerts.Alert {
 	f := &detect.Finding{Alert: &kind, Rule: "r", Key: fmt.Sprint(n), Millis: at.UnixMilli(), Why: "it was seen", Confidence: 0.7, Files: m.files, Domains: m.domains, Prefixes: m.prefixes, Account: m.account}
 	if m.session != "" {
 		f.Session = &detect.Session{ID: m.session, Login: true, Account: m.account, From: m.from, First: began.UnixMilli()}
-		f.Process = &detect.Process{PID: max(m.pid, 100+uint32(n)), Millis: at.UnixMilli(), File: "/bin/sh", Dir: "/home/u", Session: f.Session, Parent: m.parent}
+		f.Process = &detect.Process{PID: max(m.pid, 100+uint32(n)), Millis: at.UnixMilli(), File: "/bin/sh", Dir: "/srv/u", Session: f.Session, Parent: m.parent}
 	} else if m.from != "" {
 		f.Addrs = append(f.Addrs, netip.MustParseAddr(m.from))
 	}
