@@ -138,7 +138,7 @@ func TestQuery(t *testing.T) {
 		{"Properties/State ne 'active'", 0, 0},
 		{"reportedSeverity eq 'High'", 1, 3},
 		{"alertName eq 'VM_SuspectDownload' and state eq Active", 1, 3},
-		{"isIncident eq true", 0, 0},
+		{"isIncident eq true", 1, 1},
 		{"compromisedEntity eq 'db''1'", 0, 0},
 		{"compromisedEntity eq 'db1'", all, all},
 	} {

@@ -9,6 +9,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/clock"
 	"github.com/bulkheadhq/bulkhead/internal/outbox"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/alerts"
+	"github.com/bulkheadhq/bulkhead/internal/services/security/correlate"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/detect"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/engine"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/posture"
@@ -36,9 +37,11 @@ type Service struct {
 
 // New makes the service.
 func New(d Deps) *Service {
+	incidents := correlate.DefaultParams()
 	return &Service{deps: d, engine: engine.New(engine.Deps{
 		Store: d.Store, Clock: d.Clock, Log: d.Log, Outbox: d.Outbox, Resources: d.Resources, Params: detect.DefaultParams(), Intel: d.Intel,
 		Notify: notify,
+		Correlate: &incidents,
 	})}
 }
 

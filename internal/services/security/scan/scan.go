@@ -17,6 +17,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/agent/activity"
 	"github.com/bulkheadhq/bulkhead/agent/authlog"
 	"github.com/bulkheadhq/bulkhead/agent/linuxaudit"
+	"github.com/bulkheadhq/bulkhead/internal/services/security/alerts"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/detect"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/rules"
 )
@@ -62,19 +63,22 @@ type Result struct {
 	Domains     []string          `json:"domains,omitempty"`
 	URLs        []string          `json:"urls,omitempty"`
 	Remedy      []string          `json:"remediationSteps"`
+	Incident    string            `json:"incident,omitempty"` // the name of the one it is part of
 
 	severity detect.Severity
+	alert    *alerts.Alert // the same, as correlation sees it
 }
 
 // Report is what was found, and in what.
 type Report struct {
-	Results []*Result
-	Bytes   int64
-	Audit   linuxaudit.Stats
-	SignIns int // lines of a sign-in log that told something
-	Logged  int // other lines of logs, which rules alone are asked about
-	Skipped int // lines that are neither
-	Dropped int // findings beyond maxResults
+	Results   []*Result
+	Incidents []*Incident
+	Bytes     int64
+	Audit     linuxaudit.Stats
+	SignIns   int // lines of a sign-in log that told something
+	Logged    int // other lines of logs, which rules alone are asked about
+	Skipped   int // lines that are neither
+	Dropped   int // findings beyond maxResults
 }
 
 // Scanner takes logs.
@@ -84,6 +88,7 @@ type Scanner struct {
 	last     *machine // whose event came last
 	rules    *rules.Matcher
 	results  map[string]*Result
+	kept     int // results that are correlated
 	report   Report
 	audit    *linuxaudit.Reassembler
 	norm     activity.Normalizer
@@ -227,7 +232,7 @@ func (s *Scanner) machine(node []byte) *machine {
 
 // found adds a finding to the result it repeats, or begins one.
 func (s *Scanner) found(machine string, f *detect.Finding) {
-	key := machine + "|" + f.Key
+	key := machine + "|" + f.Alert.Type + "|" + f.Key
 	at := time.UnixMilli(f.Millis).UTC()
 	r, ok := s.results[key]
 	if !ok {
@@ -244,6 +249,7 @@ func (s *Scanner) found(machine string, f *detect.Finding) {
 		}
 		s.results[key] = r
 	}
+	s.keep(r, machine, f)
 	r.Count++
 	r.First, r.Last = earlier(r.First, at), later(r.Last, at)
 	if f.Confidence >= r.Confidence {
@@ -303,10 +309,16 @@ func (s *Scanner) Report() Report {
 		}
 		return strings.Compare(a.Rule+a.Session+a.Description, b.Rule+b.Session+b.Description)
 	})
+	r.Incidents = incidents(r.Results)
 	return r
 }
 
 // AtLeast are the results of a severity or a worse one.
 func AtLeast(results []*Result, least detect.Severity) []*Result {
 	return slices.DeleteFunc(slices.Clone(results), func(r *Result) bool { return r.severity < least })
+}
+
+// IncidentsAtLeast are the incidents of a severity or a worse one.
+func IncidentsAtLeast(all []*Incident, least detect.Severity) []*Incident {
+	return slices.DeleteFunc(slices.Clone(all), func(x *Incident) bool { return x.severity < least })
 }
