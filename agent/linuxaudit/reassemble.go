@@ -175,6 +175,10 @@ func (r *Reassembler) Expire(millis int64) {
 	}
 }
 
+// Settle gives up serials that did not come, though later ones did. A live source calls it when nothing came for some seconds: else a gap is judged only when a thousand
+// later serials have come.
+func (r *Reassembler) Settle() { r.gaps.flush() }
+
 // Flush takes everything for complete, at a source's end.
 func (r *Reassembler) Flush() {
 	for len(r.open) > 0 {
