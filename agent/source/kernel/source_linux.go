@@ -126,10 +126,10 @@ const firstRecord = linuxaudit.Login
 
 // deliver hands on what is in the buffer.
 func (r *run) deliver() error {
-	messages, dropped := r.in.take()
+	messages, dropped, spans := r.in.take()
 	r.dropped = dropped
 	rest := messages
-	for len(rest) > 0 {
+	for len(rest) > 0 || len(spans) > 0 {
 		r.quiet = 0
 		err := r.turn(func() {
 			for from := len(rest); len(rest) > 0 && from-len(rest) < turnBytes; {
@@ -137,6 +137,12 @@ func (r *run) deliver() error {
 				var payload []byte
 				t, payload, rest = next(rest)
 				r.reassembler.Message(t, payload)
+			}
+			if len(rest) == 0 {
+				for _, s := range spans {
+					r.reassembler.Skip(s.from, s.to)
+				}
+				spans = nil
 			}
 		})
 		if err != nil {
