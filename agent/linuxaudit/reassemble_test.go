@@ -379,7 +379,9 @@ func TestBounds(t *testing.T) {
 
 // TestSkip: serials told to have come aren't missing, and those around them that didn't come are.
 func TestSkip(t *testing.T) {
-	line := func(serial int) []byte { return fmt.Appendf(nil, "type=USER_LOGIN msg=audit(10.000:%d): pid=1", serial) }
+	line := func(serial int) []byte {
+		return fmt.Appendf(nil, "type=USER_LOGIN msg=audit(10.000:%d): pid=1", serial)
+	}
 	for name, c := range map[string]struct {
 		from, to, next uint64
 		missing        uint64
