@@ -32,7 +32,8 @@ type access struct {
 	sources   *simplelru.LRU[netip.Addr, *source]
 	accounts  *simplelru.LRU[string, *account]
 	networks  *simplelru.LRU[netip.Prefix, *failing] // the /24 or /64 around a source
-	beyond    *countMin                              // failures of sources that are no longer among them
+	beyond    [2]*countMin                           // failures of sources that are no longer among them, in the younger and the older half of a day; nil before there are any
+	since     int64                                  // when the younger half began
 	ledger    ledger
 	countries Countries
 }
@@ -104,7 +105,7 @@ func (m *Machine) signIn(e *activity.Event) {
 	}
 	name := string(a.Account[:min(len(a.Account), maxName)])
 	n := m.access.ledger.add(e, max(a.Count, 1))
-	src := m.source(a.Addr)
+	src := m.source(a.Addr, e.Millis)
 	acc := m.account(name)
 	if e.Success {
 		m.begins(e, name)
@@ -149,26 +150,33 @@ func (m *Machine) begins(e *activity.Event, name string) {
 }
 
 // source is what is known of an address. One that had to be forgotten comes back with the failures it had.
-func (m *Machine) source(addr netip.Addr) *source {
+func (m *Machine) source(addr netip.Addr, millis int64) *source {
 	x := &m.access
 	src, ok := x.sources.Get(addr)
 	if ok {
 		return src
 	}
+	if millis-x.since >= half {
+		x.beyond[0], x.beyond[1], x.since = nil, x.beyond[0], millis
+	}
 	if x.sources.Len() == maxSources {
 		if was, old, ok := x.sources.GetOldest(); ok && old.ever > 0 {
-			if x.beyond == nil {
-				x.beyond = &countMin{}
+			if x.beyond[0] == nil {
+				x.beyond[0] = &countMin{}
 			}
 			b := was.As16()
-			x.beyond.raise(hashOf(b[:]), old.ever)
+			x.beyond[0].raise(hashOf(b[:]), old.ever)
 		}
 	}
 	src = &source{accounts: map[string]int{}}
-	if x.beyond != nil {
-		b := addr.As16()
-		src.ever = x.beyond.count(hashOf(b[:]))
-		src.mixed = src.ever > 0
+	b := addr.As16()
+	for _, c := range x.beyond {
+		if c != nil {
+			src.ever = max(src.ever, c.count(hashOf(b[:])))
+		}
+	}
+	if src.ever > 0 {
+		src.mixed, src.last = true, millis-half // some time in the day: more isn't known
 	}
 	x.sources.Add(addr, src)
 	return src
