@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/services/security/detect"
+	"github.com/bulkheadhq/bulkhead/internal/services/security/geoip"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/rules"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/scan"
 	"github.com/spf13/cobra"
@@ -20,7 +21,7 @@ func newScan() *cobra.Command {
 	var asJSON bool
 	var indicators, folders []string
 	var bare bool
-	var least string
+	var least, countries string
 	cmd := &cobra.Command{
 		Use:   "scan FILE...",
 		Short: "Look through a Linux machine's audit.log and auth.log for what an intruder does",
@@ -30,6 +31,7 @@ func newScan() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line for each result, then for each incident")
 	cmd.Flags().StringArrayVar(&indicators, "indicators", nil, "a file of domains, addresses and networks known to be malicious, one a line")
+	cmd.Flags().StringVar(&countries, "countries", "", "a file of lines NETWORK,COUNTRY, or a database in MaxMind's format, to tell where sign-ins come from")
 	cmd.Flags().StringArrayVar(&folders, "rules", nil, "a folder of Sigma rules to ask beside the analytics; what can't be used is named and left out")
 	cmd.Flags().BoolVar(&bare, "no-shipped-rules", false, "leave out the few Sigma rules that are part of bulkhead")
 	cmd.Flags().StringVar(&least, "severity", "informational", "the least severity to show: informational, low, medium or high")
@@ -49,8 +51,16 @@ func newScan() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			o := scan.Options{Params: detect.DefaultParams(), Intel: intel, Rules: set, Zone: time.Local, Progress: progress(cmd.ErrOrStderr())}
+			if countries != "" {
+				table, err := geoip.Open(countries)
+				if err != nil {
+					return err
+				}
+				o.Countries = table
+			}
 			begun := time.Now()
-			s := scan.New(scan.Options{Params: detect.DefaultParams(), Intel: intel, Rules: set, Zone: time.Local, Progress: progress(cmd.ErrOrStderr())})
+			s := scan.New(o)
 			for _, name := range files {
 				if err := s.File(cmd.Context(), name); err != nil {
 					return err

@@ -40,7 +40,7 @@ func New(d Deps) *Service {
 	incidents := correlate.DefaultParams()
 	return &Service{deps: d, engine: engine.New(engine.Deps{
 		Store: d.Store, Clock: d.Clock, Log: d.Log, Outbox: d.Outbox, Resources: d.Resources, Params: detect.DefaultParams(), Intel: d.Intel,
-		Notify: notify,
+		Notify:    notify,
 		Correlate: &incidents,
 	})}
 }

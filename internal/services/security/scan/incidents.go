@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -46,8 +47,9 @@ type Member struct {
 const maxCorrelated = 20_000
 
 // keep adds a finding to the alert that correlation sees of a result.
-func (s *Scanner) keep(r *Result, machine string, f *detect.Finding) {
-	a := alerts.Of(alerts.Source{Machine: machine, Host: machine}, f)
+func (s *Scanner) keep(r *Result, m *machine, f *detect.Finding) {
+	number := strconv.Itoa(m.number) // a machine may get its name later, its number stays
+	a := alerts.Of(alerts.Source{Machine: number, Host: m.name}, f)
 	if r.alert != nil {
 		r.alert.Merge(a)
 		return
@@ -56,7 +58,7 @@ func (s *Scanner) keep(r *Result, machine string, f *detect.Finding) {
 		return
 	}
 	s.kept++
-	sum := sha256.Sum256([]byte(a.Key + "|" + a.First.String()))
+	sum := sha256.Sum256([]byte(number + "|" + a.Key + "|" + a.First.String()))
 	a.Name = alerts.NewName(a.First, hex.EncodeToString(sum[:16]))
 	r.alert = a
 }
@@ -76,7 +78,7 @@ func incidents(results []*Result) (out []*Incident) {
 	}
 	for _, a := range correlate.New(correlate.DefaultParams()).Add(last, all...).Incidents {
 		in := &Incident{
-			ID: a.Name, IsIncident: true, Machine: a.Machine, Type: a.Type, Name: a.DisplayName, Severity: string(a.Severity), Intent: a.Intent, Techniques: a.Techniques, First: a.First,
+			ID: a.Name, IsIncident: true, Machine: by[a.Members[0]].Machine, Type: a.Type, Name: a.DisplayName, Severity: string(a.Severity), Intent: a.Intent, Techniques: a.Techniques, First: a.First,
 			Last: a.Last, Confidence: a.Confidence, Reasons: a.Reasons, Description: a.Why, Remedy: a.Remedy, severity: detect.Severity(a.Severity.Rank()),
 		}
 		for _, name := range a.Members {

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -33,9 +34,11 @@ const (
 type Options struct {
 	Params detect.Params
 	Intel  detect.Intel
-	Rules  *rules.Set     // asked beside the analytics, or nil
-	Zone   *time.Location // of syslog's lines that have none
-	Now    func() time.Time
+	Rules  *rules.Set // asked beside the analytics, or nil
+	// Countries tells where sign-ins come from, or nil.
+	Countries detect.Countries
+	Zone      *time.Location // of syslog's lines that have none
+	Now       func() time.Time
 	// Progress is called now and then with how many bytes have been read of how many; total is 0 if unknown. It may be nil.
 	Progress func(name string, read, total int64)
 }
@@ -67,6 +70,7 @@ type Result struct {
 
 	severity detect.Severity
 	alert    *alerts.Alert // the same, as correlation sees it
+	machine  *machine
 }
 
 // Report is what was found, and in what.
@@ -86,6 +90,7 @@ type Scanner struct {
 	o        Options
 	machines map[string]*machine
 	last     *machine // whose event came last
+	lastNode string
 	rules    *rules.Matcher
 	results  map[string]*Result
 	kept     int // results that are correlated
@@ -98,6 +103,7 @@ type Scanner struct {
 // machine is what is known of one machine.
 type machine struct {
 	name   string
+	number int
 	state  *detect.Machine
 	rules  rules.State
 	report func(*detect.Finding)
@@ -211,28 +217,41 @@ func (s *Scanner) line(line []byte) {
 
 func (s *Scanner) apply(e *activity.Event) {
 	m := s.last
-	if m == nil || m.name != string(e.Node) {
+	if m == nil || s.lastNode != string(e.Node) {
 		m = s.machine(e.Node)
+		s.last, s.lastNode = m, string(e.Node)
 	}
 	m.state.Apply(e)
 	s.rules.Apply(s.o.Rules, &m.rules, m.state, e, m.report)
 }
 
+// machine is the one that a log names. audit.log names none, as a rule, and sshd's log does: if there is but one machine, both are of it.
 func (s *Scanner) machine(node []byte) *machine {
 	m, ok := s.machines[string(node)]
+	if !ok && len(s.machines) == 1 {
+		for name, only := range s.machines {
+			if name == "" || len(node) == 0 {
+				only.name = name + string(node)
+				s.machines[string(node)] = only
+				return only
+			}
+		}
+	}
 	if !ok {
-		m = &machine{name: string(node)}
-		m.report = func(f *detect.Finding) { s.found(m.name, f) }
+		m = &machine{name: string(node), number: len(s.machines)}
+		m.report = func(f *detect.Finding) { s.found(m, f) }
 		m.state = detect.New(s.o.Params, s.o.Intel, m.report)
+		if s.o.Countries != nil {
+			m.state.Locate(s.o.Countries)
+		}
 		s.machines[m.name] = m
 	}
-	s.last = m
 	return m
 }
 
 // found adds a finding to the result it repeats, or begins one.
-func (s *Scanner) found(machine string, f *detect.Finding) {
-	key := machine + "|" + f.Alert.Type + "|" + f.Key
+func (s *Scanner) found(m *machine, f *detect.Finding) {
+	key := strconv.Itoa(m.number) + "|" + f.Alert.Type + "|" + f.Key
 	at := time.UnixMilli(f.Millis).UTC()
 	r, ok := s.results[key]
 	if !ok {
@@ -241,7 +260,7 @@ func (s *Scanner) found(machine string, f *detect.Finding) {
 			return
 		}
 		r = &Result{
-			Machine: machine, Type: f.Alert.Type, Name: f.Alert.Name, Severity: f.Alert.Severity.String(), Intent: f.Alert.Intent, Techniques: f.Alert.Techniques, Rule: f.Rule,
+			machine: m, Type: f.Alert.Type, Name: f.Alert.Name, Severity: f.Alert.Severity.String(), Intent: f.Alert.Intent, Techniques: f.Alert.Techniques, Rule: f.Rule,
 			Account: f.Account, First: at, Last: at, Remedy: f.Alert.Remedy, severity: f.Alert.Severity,
 		}
 		if f.Session != nil {
@@ -249,7 +268,7 @@ func (s *Scanner) found(machine string, f *detect.Finding) {
 		}
 		s.results[key] = r
 	}
-	s.keep(r, machine, f)
+	s.keep(r, m, f)
 	r.Count++
 	r.First, r.Last = earlier(r.First, at), later(r.Last, at)
 	if f.Confidence >= r.Confidence {
@@ -301,6 +320,7 @@ func (s *Scanner) Report() Report {
 	r := s.report
 	r.Audit = s.audit.Stats()
 	for _, x := range s.results {
+		x.Machine = x.machine.name
 		r.Results = append(r.Results, x)
 	}
 	slices.SortFunc(r.Results, func(a, b *Result) int {
