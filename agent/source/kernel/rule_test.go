@@ -2,7 +2,6 @@ package kernel
 
 import (
 	"encoding/binary"
-	"math/rand/v2"
 	"runtime"
 	"strings"
 	"testing"
@@ -182,32 +181,6 @@ func TestStatus(t *testing.T) {
 	want.Features, want.BacklogWait = 0, 0
 	if got := decodeStatus(old); got != want {
 		t.Errorf("of an old kernel: got %+v, want %+v", got, want)
-	}
-}
-
-// TestBuffer: messages come out as they went in, and what doesn't fit is counted.
-func TestBuffer(t *testing.T) {
-	b := newBuffer(1000)
-	rnd := rand.New(rand.NewPCG(1, 2))
-	in, out, dropped := 0, 0, uint64(0)
-	for range 50 {
-		for range rnd.IntN(30) {
-			b.put(1300, []byte(strings.Repeat("x", rnd.IntN(100))))
-			in++
-		}
-		m, d, _ := b.take()
-		dropped = d
-		for rest := m; len(rest) > 0; out++ {
-			typ, payload, more := next(rest)
-			if typ != 1300 || strings.Trim(string(payload), "x") != "" {
-				t.Fatalf("got %d %q", typ, payload)
-			}
-			rest = more
-		}
-		b.give(m)
-	}
-	if dropped == 0 || uint64(in) != uint64(out)+dropped {
-		t.Errorf("%d went in, %d came out, %d were dropped", in, out, dropped)
 	}
 }
 

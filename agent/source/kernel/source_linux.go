@@ -13,6 +13,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/agent/activity"
 	"github.com/bulkheadhq/bulkhead/agent/linuxaudit"
 	"github.com/bulkheadhq/bulkhead/agent/source"
+	"github.com/bulkheadhq/bulkhead/agent/source/backlog"
 )
 
 const (
@@ -31,7 +32,7 @@ func (s *Source) Run(ctx context.Context, _ []byte, out *source.Out) (err error)
 		return err
 	}
 	defer g.f.Close()
-	r := &run{s: s, out: out, in: newBuffer(s.o.Buffer), holds: holdsForDaemon()}
+	r := &run{s: s, out: out, in: backlog.New(s.o.Buffer), holds: holdsForDaemon()}
 	r.reassembler = linuxaudit.NewReassembler(func(e *linuxaudit.Event) { r.emit(r.normalizer.Audit(e)) })
 	restore := func() error { return nil }
 	if !s.o.ListenOnly {
@@ -73,7 +74,7 @@ func (s *Source) Run(ctx context.Context, _ []byte, out *source.Out) (err error)
 		case err := <-failed:
 			failed = nil
 			return err
-		case <-r.in.bell:
+		case <-r.in.Bell():
 			err = r.deliver()
 		case <-t.C:
 			err = r.tick()
@@ -88,7 +89,8 @@ func (s *Source) Run(ctx context.Context, _ []byte, out *source.Out) (err error)
 type run struct {
 	s           *Source
 	out         *source.Out
-	in          *buffer
+	in          *backlog.Buffer
+	missed      spans
 	ask         *conn
 	reassembler *linuxaudit.Reassembler
 	normalizer  activity.Normalizer
@@ -116,7 +118,9 @@ func (r *run) listen(g *group) error {
 		case err != nil:
 			return fmt.Errorf("listen to the audit system: %w", err)
 		case t >= firstRecord:
-			r.in.put(t, payload)
+			if !r.in.Put(uint16(t), payload) {
+				r.missed.add(t, payload)
+			}
 		}
 	}
 }
@@ -126,30 +130,29 @@ const firstRecord = linuxaudit.Login
 
 // deliver hands on what is in the buffer.
 func (r *run) deliver() error {
-	messages, dropped, spans := r.in.take()
+	messages, dropped := r.in.Take()
+	missed := r.missed.take()
 	r.dropped = dropped
-	rest := messages
-	for len(rest) > 0 || len(spans) > 0 {
+	for messages.Len() > 0 || len(missed) > 0 {
 		r.quiet = 0
 		err := r.turn(func() {
-			for from := len(rest); len(rest) > 0 && from-len(rest) < turnBytes; {
-				var t linuxaudit.Type
-				var payload []byte
-				t, payload, rest = next(rest)
-				r.reassembler.Message(t, payload)
+			for from := messages.Len(); messages.Len() > 0 && from-messages.Len() < turnBytes; {
+				t, payload := messages.Next()
+				r.reassembler.Message(linuxaudit.Type(t), payload)
 			}
-			if len(rest) == 0 {
-				for _, s := range spans {
-					r.reassembler.Skip(s.from, s.to)
-				}
-				spans = nil
+			if messages.Len() > 0 {
+				return
 			}
+			for _, s := range missed {
+				r.reassembler.Skip(s.from, s.to)
+			}
+			missed = nil
 		})
 		if err != nil {
 			return err
 		}
 	}
-	r.in.give(messages)
+	r.in.Give(messages)
 	return nil
 }
 
@@ -214,7 +217,7 @@ func (r *run) lookAtLost() {
 func (r *run) drain(ticks <-chan time.Time) error {
 	for n := 0; n < drainTicks && r.quiet < 2; {
 		select {
-		case <-r.in.bell:
+		case <-r.in.Bell():
 			if err := r.deliver(); err != nil {
 				return err
 			}

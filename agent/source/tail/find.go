@@ -119,7 +119,7 @@ func (o *older) beginsAs(log string) bool {
 	}
 	defer f.Close()
 	h, err := headOf(f, o.head.Bytes)
-	return err == nil && (h == o.head || h.Bytes >= leastHead && o.is(h))
+	return err == nil && h == o.head
 }
 
 // segment is a file that is to be read from a place on.
