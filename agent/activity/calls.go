@@ -100,20 +100,34 @@ var calls = [...]call{
 	{135, 136, 92, "personality", Other},
 }
 
+// Number is a system call's number on an architecture, as audit records and rules write that; ok is false if it is none of those that are known here, or the architecture has none.
+func Number(arch uint32, name string) (n uint32, ok bool) {
+	for i := range calls {
+		if c := &calls[i]; c.name == name {
+			n = c.number(arch)
+			return n, n != 0
+		}
+	}
+	return 0, false
+}
+
+func (c *call) number(arch uint32) uint32 {
+	switch arch {
+	case archX8664:
+		return c.x8664
+	case archI386:
+		return c.i386
+	case archARM64:
+		return c.arm64
+	}
+	return 0
+}
+
 // callOf is a call's name and kind; "" and Other if it is none of those above.
 func callOf(arch, number uint32) (string, Kind) {
 	for i := range calls {
 		c := &calls[i]
-		var n uint32
-		switch arch {
-		case archX8664:
-			n = c.x8664
-		case archI386:
-			n = c.i386
-		case archARM64:
-			n = c.arm64
-		}
-		if n == number && n != 0 {
+		if n := c.number(arch); n == number && n != 0 {
 			return c.name, c.kind
 		}
 	}

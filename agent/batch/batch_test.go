@@ -53,7 +53,7 @@ func random(r *rand.Rand) *Batch {
 	b := &Batch{}
 	for range r.IntN(20) {
 		e := activity.Event{
-			Kind: activity.Kind(r.UintN(256)), Node: text(), Millis: int64(r.Uint64()), Success: flag(), Call: string(text()), Mode: u(), Op: text(), Subject: text(), Began: flag(), Lost: r.Uint64N(3),
+			Kind: activity.Kind(r.UintN(256)), Node: text(), Millis: int64(r.Uint64()), Success: flag(), Call: string(text()), Mode: u(), Op: text(), Subject: text(), Began: flag(), Lost: r.Uint64N(3), Message: text(),
 			Process: activity.Process{PID: u(), Parent: u(), AUID: u(), UID: u(), EUID: u(), GID: u(), Session: u(), TTY: text(), Comm: text(), Image: text()},
 			Command: activity.Command{Line: text(), Dir: text(), File: text(), Missing: int(r.Int32()) - 1<<30},
 			Remote:  activity.Remote{Addr: netip.AddrPortFrom(addr(), uint16(r.Uint32())), Path: text()},

@@ -199,6 +199,7 @@ func (c *coder) event(e *activity.Event) {
 	c.bytes(&e.Op)
 	c.bytes(&e.Subject)
 	c.number(&e.Lost)
+	c.bytes(&e.Message)
 	e.Source = nil
 }
 

@@ -2,6 +2,7 @@ package linuxaudit
 
 import (
 	"bytes"
+	"fmt"
 )
 
 const (
@@ -173,6 +174,45 @@ func (r *Reassembler) Expire(millis int64) {
 			i++
 		}
 	}
+}
+
+// Settle gives up serials that did not come, though later ones did. A live source calls it when nothing came for some seconds: else a gap is judged only when a thousand
+// later serials have come.
+func (r *Reassembler) Settle() { r.gaps.flush() }
+
+// Skip tells of serials that came but were not given to it, so that they aren't counted as missing.
+func (r *Reassembler) Skip(from, to uint64) {
+	if from+horizon < to { // as far as it matters to what is judged
+		r.gaps.add(key{serial: from, node: r.gaps.node})
+		r.gaps.flush()
+		r.gaps.started = false
+		from = to
+	}
+	for s := from; s <= to; s++ {
+		r.gaps.add(key{serial: s, node: r.gaps.node})
+	}
+}
+
+// Open appends, as lines of text, the records of events whose end hasn't come, in the order the events began. Given to a new Reassembler they make it go on where this one is.
+func (r *Reassembler) Open(dst []byte) []byte {
+	for _, p := range r.open {
+		e := &p.event
+		for i, rec := range e.records {
+			if len(e.Node) > 0 {
+				dst = append(dst, "node="...)
+				dst = append(dst, e.buf[:len(e.Node)]...)
+				dst = append(dst, ' ')
+			}
+			dst = fmt.Appendf(dst, "type=%s msg=audit(%d.%03d:%d): ", rec.typ, e.Millis/1000, e.Millis%1000, e.Serial)
+			dst = append(dst, e.Record(i).Body...)
+			if rec.to > rec.mid {
+				dst = append(dst, separator)
+				dst = append(dst, e.buf[rec.mid:rec.to]...)
+			}
+			dst = append(dst, '\n')
+		}
+	}
+	return dst
 }
 
 // Flush takes everything for complete, at a source's end.

@@ -376,3 +376,29 @@ func TestBounds(t *testing.T) {
 		}
 	}
 }
+
+// TestSkip: serials told to have come aren't missing, and those around them that didn't come are.
+func TestSkip(t *testing.T) {
+	line := func(serial int) []byte {
+		return fmt.Appendf(nil, "type=USER_LOGIN msg=audit(10.000:%d): pid=1", serial)
+	}
+	for name, c := range map[string]struct {
+		from, to, next uint64
+		missing        uint64
+	}{
+		"next to each other": {11, 20, 21, 0},
+		"some before":        {14, 20, 21, 3},
+		"some behind":        {11, 20, 26, 5},
+		"very many":          {11, 100_000, 100_001, 0},
+		"one":                {11, 11, 13, 1},
+	} {
+		r := NewReassembler(func(*Event) {})
+		r.Line(line(10))
+		r.Skip(c.from, c.to)
+		r.Line(line(int(c.next)))
+		r.Settle()
+		if got := r.Stats().Missing; got != c.missing {
+			t.Errorf("%s: %d missing, want %d", name, got, c.missing)
+		}
+	}
+}

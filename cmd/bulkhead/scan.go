@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/services/security/detect"
+	"github.com/bulkheadhq/bulkhead/internal/services/security/geoip"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/rules"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/scan"
 	"github.com/spf13/cobra"
@@ -20,7 +21,7 @@ func newScan() *cobra.Command {
 	var asJSON bool
 	var indicators, folders []string
 	var bare bool
-	var least string
+	var least, countries string
 	cmd := &cobra.Command{
 		Use:   "scan FILE...",
 		Short: "Look through a Linux machine's audit.log and auth.log for what an intruder does",
@@ -28,8 +29,9 @@ func newScan() *cobra.Command {
 			"Nothing is stored, and nothing but the files is looked at. Give audit.log and auth.log in the order of time, the oldest first.",
 		Args: cobra.MinimumNArgs(1),
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line for each result")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line for each result, then for each incident")
 	cmd.Flags().StringArrayVar(&indicators, "indicators", nil, "a file of domains, addresses and networks known to be malicious, one a line")
+	cmd.Flags().StringVar(&countries, "countries", "", "a file of lines NETWORK,COUNTRY, or a database in MaxMind's format, to tell where sign-ins come from")
 	cmd.Flags().StringArrayVar(&folders, "rules", nil, "a folder of Sigma rules to ask beside the analytics; what can't be used is named and left out")
 	cmd.Flags().BoolVar(&bare, "no-shipped-rules", false, "leave out the few Sigma rules that are part of bulkhead")
 	cmd.Flags().StringVar(&least, "severity", "informational", "the least severity to show: informational, low, medium or high")
@@ -49,8 +51,16 @@ func newScan() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			o := scan.Options{Params: detect.DefaultParams(), Intel: intel, Rules: set, Zone: time.Local, Progress: progress(cmd.ErrOrStderr())}
+			if countries != "" {
+				table, err := geoip.Open(countries)
+				if err != nil {
+					return err
+				}
+				o.Countries = table
+			}
 			begun := time.Now()
-			s := scan.New(scan.Options{Params: detect.DefaultParams(), Intel: intel, Rules: set, Zone: time.Local, Progress: progress(cmd.ErrOrStderr())})
+			s := scan.New(o)
 			for _, name := range files {
 				if err := s.File(cmd.Context(), name); err != nil {
 					return err
@@ -132,8 +142,18 @@ func showScan(out, errOut io.Writer, r scan.Report, least detect.Severity, asJSO
 		}
 		showResult(out, x)
 	}
-	fmt.Fprintf(errOut, "%d results in %d events of %d records and %d lines of sign-ins, %.1f MB in %s (%d records malformed, %d serials missing, %d other lines)\n",
-		len(shown), r.Audit.Events, r.Audit.Lines, r.SignIns, float64(r.Bytes)/1e6, took.Round(time.Millisecond), r.Audit.Malformed, r.Audit.Missing, r.Skipped)
+	told := scan.IncidentsAtLeast(r.Incidents, least)
+	for _, x := range told {
+		if asJSON {
+			if err := json.NewEncoder(out).Encode(x); err != nil {
+				return err
+			}
+			continue
+		}
+		showIncident(out, x)
+	}
+	fmt.Fprintf(errOut, "%d results and %d incidents in %d events of %d records and %d lines of sign-ins, %.1f MB in %s (%d records malformed, %d serials missing, %d other lines)\n",
+		len(shown), len(told), r.Audit.Events, r.Audit.Lines, r.SignIns, float64(r.Bytes)/1e6, took.Round(time.Millisecond), r.Audit.Malformed, r.Audit.Missing, r.Skipped)
 	if r.Dropped > 0 {
 		fmt.Fprintf(errOut, "%d more findings were not kept\n", r.Dropped)
 	}
@@ -162,6 +182,28 @@ func showResult(out io.Writer, x *scan.Result) {
 			break
 		}
 		fmt.Fprintf(out, "    [%d] %s\n", c.PID, plain(c.Line))
+	}
+	fmt.Fprintln(out)
+}
+
+// showIncident tells an incident: how it went, then its results by time.
+func showIncident(out io.Writer, x *scan.Incident) {
+	fmt.Fprintf(out, "INCIDENT      %s, %s, score %.2f\n", x.Severity, plain(x.Name), x.Confidence)
+	for line := range strings.Lines(x.Description) {
+		for part := range strings.SplitSeq(strings.TrimSuffix(line, "\n"), "; ") {
+			fmt.Fprintf(out, "  %s\n", plain(part))
+		}
+	}
+	for _, a := range x.Alerts {
+		fmt.Fprintf(out, "    %s  %-13s %s", a.Time.Format(time.RFC3339), a.Severity, a.Name)
+		if a.Machine != x.Machine {
+			fmt.Fprintf(out, " (%s)", plain(a.Machine))
+		}
+		fmt.Fprintln(out)
+	}
+	fmt.Fprintln(out, "  what to do:")
+	for _, step := range x.Remedy {
+		fmt.Fprintf(out, "    - %s\n", plain(step))
 	}
 	fmt.Fprintln(out)
 }

@@ -122,7 +122,7 @@ func (p *Platform) open(ctx context.Context) error {
 	if err := p.ensureInstalled(ctx); err != nil {
 		return fmt.Errorf("first start: %w", err)
 	}
-	err = p.outbox.DrainAll(ctx, "sub/", "tenant/", "vault/", "account/", "machine/", "posture/")
+	err = p.outbox.DrainAll(ctx, "sub/", "tenant/", "vault/", "account/", "machine/", "security/", "posture/")
 	if store.IsFull(err) {
 		// Reads are served all the same; what is left is tried again while the platform runs.
 		p.log.Error("started on a full disk: effects of earlier writes wait for room", "error", err)

@@ -2,6 +2,7 @@ package security
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -137,7 +138,7 @@ func TestQuery(t *testing.T) {
 		{"Properties/State ne 'active'", 0, 0},
 		{"reportedSeverity eq 'High'", 1, 3},
 		{"alertName eq 'VM_SuspectDownload' and state eq Active", 1, 3},
-		{"isIncident eq true", 0, 0},
+		{"isIncident eq true", 1, 1},
 		{"compromisedEntity eq 'db''1'", 0, 0},
 		{"compromisedEntity eq 'db1'", all, all},
 	} {
@@ -308,4 +309,16 @@ func TestSimulate(t *testing.T) {
 	}
 	p.ok("owner", "POST", strings.Replace(path, "westeurope", "eastus", 1), `{"properties":{"kind":"Bundles","bundles":["DNS"]}}`, 404)
 	p.ok("other", "POST", path, `{"properties":{"kind":"Bundles","bundles":["DNS"]}}`, 403)
+}
+
+// TestNotify: automations hear of a new alert once, and of its repetitions no more.
+func TestNotify(t *testing.T) {
+	t.Parallel()
+	p := newPlane(t)
+	for seq := range uint64(3) {
+		p.ingest(p.machine("rg1", "db1"), seq+1, fetch)
+	}
+	if want := []string{"VM_SuspectDownload db1"}; !slices.Equal(p.told, want) {
+		t.Errorf("told of %v, want %v", p.told, want)
+	}
 }

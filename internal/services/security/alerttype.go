@@ -16,6 +16,7 @@ import (
 const (
 	alertTypeName = namespace + "/locations/alerts"
 	allTypeName   = namespace + "/alerts"
+	shownTypeName = namespace + "/Locations/alerts"
 	// secondShape is the first api-version whose alerts have today's shape.
 	secondShape = "2020-01-01"
 	pageSize    = 100
@@ -127,7 +128,7 @@ func (s *Service) resource(c *arm.Call, a *alerts.Alert, q *query) (*arm.Resourc
 	if properties, err = q.chosen(properties); err != nil {
 		return nil, err
 	}
-	return &arm.Resource{ID: alertID(a), Name: a.Name, Type: namespace + "/Locations/alerts", Properties: properties}, nil
+	return &arm.Resource{ID: alertID(a), Name: a.Name, Type: shownTypeName, Properties: properties}, nil
 }
 
 func alertID(a *alerts.Alert) string {

@@ -23,6 +23,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/names"
 	"github.com/bulkheadhq/bulkhead/internal/outbox"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/detect"
+	"github.com/bulkheadhq/bulkhead/internal/services/security/posture"
 	"github.com/bulkheadhq/bulkhead/internal/store/pebble"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
@@ -65,6 +66,7 @@ type plane struct {
 	mux     http.Handler
 	routes  []wire.Route
 	sub     string
+	told    []string // names of alerts that automations were told of
 }
 
 func newPlane(t *testing.T) *plane {
@@ -93,6 +95,21 @@ func newPlane(t *testing.T) *plane {
 	handlers := p.control.OutboxHandlers()
 	maps.Copy(handlers, trail.OutboxHandlers())
 	maps.Copy(handlers, p.s.OutboxHandlers())
+	handlers["security.event"] = func(_ context.Context, _ string, payload []byte) error {
+		var e posture.Event
+		if err := json.Unmarshal(payload, &e); err != nil {
+			return err
+		}
+		var body struct {
+			ID, Name   string
+			Properties struct{ AlertType, CompromisedEntity string }
+		}
+		if err := json.Unmarshal(e.Body, &body); err != nil || body.Name != e.ID || body.Properties.AlertType == "" || !strings.HasSuffix(body.ID, "/alerts/"+body.Name) {
+			t.Errorf("automations are told %s, %v", e.Body, err)
+		}
+		p.told = append(p.told, body.Properties.AlertType+" "+body.Properties.CompromisedEntity)
+		return nil
+	}
 	box.Drainer = outbox.NewDrainer(st, log, handlers)
 	service := p.control.Service()
 	for _, r := range service.Routes {

@@ -21,6 +21,7 @@ const (
 	MaxEdges     = 400
 	maxAncestors = 12
 	maxReasons   = 8
+	maxAddresses = 8 // of the machine itself
 )
 
 // Window is how long after its last observation an alert takes repetitions; later ones make a new alert.
@@ -31,6 +32,7 @@ type Source struct {
 	Machine      string // ARM id
 	Subscription string
 	Host         string // what it calls itself
+	Addresses    []netip.Addr
 }
 
 // Scope is the short number that entity ids of a machine carry.
@@ -106,6 +108,9 @@ func (g *graph) finding(s Source, f *detect.Finding) {
 		name = path.Base(s.Machine)
 	}
 	host := g.node(Entity{ID: "host:" + g.scope, Kind: Host, Name: name, Resource: s.Machine})
+	for _, addr := range s.Addresses[:min(len(s.Addresses), maxAddresses)] {
+		g.edge(host, g.node(Entity{ID: "ip:" + addr.String(), Kind: IP, Name: addr.String()}), EdgeHas)
+	}
 	session, account := g.session(host, f.Session), ""
 	if f.Account != "" {
 		account = g.account(host, f.Account)

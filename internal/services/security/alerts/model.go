@@ -167,6 +167,7 @@ const (
 	EdgeReached    EdgeKind = "reached"     // process -> ip or dns it connected to or named
 	EdgeAttacked   EdgeKind = "attacked"    // process -> network
 	EdgeAttackedBy EdgeKind = "attacked-by" // host -> ip that tried to get in
+	EdgeHas        EdgeKind = "has"         // host -> ip of its own
 )
 
 // Edge is an arrow of the graph.

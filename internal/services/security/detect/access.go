@@ -7,40 +7,75 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 
 	"github.com/bulkheadhq/bulkhead/agent/activity"
+	"github.com/bulkheadhq/bulkhead/agent/linuxaudit"
 )
+
+// Bounds of what is kept of attempts to sign in. Sources and accounts beyond maxSources are counted by countMin.
+const (
+	maxKnown   = 256 // addresses and networks that are kept of one account
+	maxName    = 128 // bytes of an account's name
+	maxWindow  = 32  // accounts that are kept of one source's window; of more, only that there are more
+	dayMillis  = 24 * hour
+	keyMoments = 5000 // milliseconds between the proof by a key and the sign-in that it led to
+)
+
+// Countries tells the country of an address, as "RO"; "" where it isn't known.
+type Countries interface {
+	Country(netip.Addr) string
+}
+
+// Locate makes a machine tell sign-ins from countries that an account wasn't in before. It is called before the first Apply.
+func (m *Machine) Locate(c Countries) { m.access.countries = c }
 
 // access is what is known of attempts to sign in.
 type access struct {
-	sources  *simplelru.LRU[netip.Addr, *source]
-	accounts *simplelru.LRU[string, *account]
+	sources   *simplelru.LRU[netip.Addr, *source]
+	accounts  *simplelru.LRU[string, *account]
+	networks  *simplelru.LRU[netip.Prefix, *failing] // the /24 or /64 around a source
+	beyond    [2]*countMin                           // failures of sources that are no longer among them, in the younger and the older half of a day; nil before there are any
+	since     int64                                  // when the younger half began
+	ledger    ledger
+	countries Countries
 }
 
 // source is one address that tried.
 type source struct {
 	from     int64 // when the window began
 	failures int
-	accounts map[string]int
-	told     map[*Alert]bool
-	ever     int // failures since the last success
-	last     int64
+	accounts map[string]int // failures in the window; at most maxWindow
+	more     int            // failures on others, and on names that weren't told
+	tell     [3]int         // the number of failures at which it is told next, by what for
+	failing
+	day day // of accounts
 }
 
-// account is one that was tried, or signed in.
-type account struct {
-	prefixes map[netip.Prefix]bool // networks it signed in from
-	from     map[netip.Addr]bool   // addresses it signed in from
-	failures int                   // since the last success, from anywhere
-	sources  map[netip.Addr]bool
-	last     int64
+// failing counts failures since the last success.
+type failing struct {
+	ever   int
+	only   string // the account all were on, "" if there were several
+	last   int64
+	mixed  bool
+	guilty int64 // when it was last told for guessing
+}
+
+func (f *failing) fail(name string, millis int64, n int) {
+	if millis-f.last > dayMillis {
+		f.ever, f.mixed, f.only = 0, false, ""
+	}
+	if f.ever == 0 {
+		f.only = name
+	}
+	f.mixed = f.mixed || f.only != name
+	f.ever += n
+	f.last = max(f.last, millis)
 }
 
 func newAccess() (a access) {
 	a.sources, _ = simplelru.NewLRU[netip.Addr, *source](maxSources, nil)
 	a.accounts, _ = simplelru.NewLRU[string, *account](maxSources, nil)
+	a.networks, _ = simplelru.NewLRU[netip.Prefix, *failing](maxSources, nil)
 	return a
 }
-
-const maxTold = 1024 // names or addresses that are kept of one source or account
 
 // network is the part of an address that somebody keeps who changes addresses: a /16, or a /48.
 func network(a netip.Addr) netip.Prefix {
@@ -52,91 +87,169 @@ func network(a netip.Addr) netip.Prefix {
 	return p
 }
 
+// near is the part of an address that one customer of a provider has as a rule: a /24, or a /64.
+func near(a netip.Addr) netip.Prefix {
+	bits := 24
+	if a.Is6() {
+		bits = 64
+	}
+	p, _ := a.Prefix(bits)
+	return p
+}
+
+// signIn takes an attempt to sign in from elsewhere. What both the kernel's records and sshd's log tell of counts once.
 func (m *Machine) signIn(e *activity.Event) {
 	a := &e.SignIn
-	name := string(a.Account)
 	if !a.Addr.IsValid() && len(a.Host) == 0 {
 		return // at the machine itself
 	}
-	src, ok := m.access.sources.Get(a.Addr)
-	if !ok {
-		src = &source{accounts: map[string]int{}, told: map[*Alert]bool{}}
-		m.access.sources.Add(a.Addr, src)
-	}
-	acc, ok := m.access.accounts.Get(name)
-	if !ok {
-		acc = &account{prefixes: map[netip.Prefix]bool{}, from: map[netip.Addr]bool{}, sources: map[netip.Addr]bool{}}
-		m.access.accounts.Add(name, acc)
-	}
+	name := string(a.Account[:min(len(a.Account), maxName)])
+	n := m.access.ledger.add(e, max(a.Count, 1))
+	src := m.source(a.Addr, e.Millis)
+	acc := m.account(name)
 	if e.Success {
-		m.signedIn(e, name, src, acc)
+		m.begins(e, name)
+		if n > 0 {
+			m.signedIn(e, name, src, acc)
+		}
 		return
 	}
-	n := max(a.Count, 1)
-	if src.from == 0 || e.Millis-src.from > m.params.FailureWindow.Milliseconds() {
-		src.from, src.failures = e.Millis, 0
+	if n == 0 && !(a.Unknown && channel(e) == ofLog) { // that has the name, which the record had not
+		return
+	}
+	if age := e.Millis - src.from; max(age, -age) > m.params.FailureWindow.Milliseconds() {
+		src.from, src.failures, src.more, src.tell[tellGuess], src.tell[tellSpray] = e.Millis, 0, 0, 0, 0
 		clear(src.accounts)
 	}
 	src.failures += n
-	src.ever += n
-	src.last, acc.last = e.Millis, e.Millis
-	acc.failures += n
-	if len(src.accounts) < maxTold {
+	if placeholder(name) {
+		src.more += n
+	} else if _, ok := src.accounts[name]; ok || len(src.accounts) < maxWindow {
 		src.accounts[name] += n
+		src.day.add(e.Millis, n, hashOf([]byte(name)))
+	} else {
+		src.more += n
+		src.day.add(e.Millis, n, hashOf([]byte(name)))
 	}
-	if len(acc.sources) < maxTold {
-		acc.sources[a.Addr] = true
+	if n > 0 {
+		src.fail(name, e.Millis, n)
+		m.near(a.Addr).fail(name, e.Millis, n)
 	}
 	m.attempts(e, src)
+	if n > 0 && !placeholder(name) {
+		m.slowly(e, name, n, src, acc)
+	}
 }
 
-// attempts judges the failures of a source: many on few accounts are brute force, few on many accounts a spray.
-func (m *Machine) attempts(e *activity.Event, src *source) {
-	if src.failures < m.params.Failures {
-		return
-	}
-	alert, why := &bruteForce, fmt.Sprintf("%d failures on %d accounts within %s", src.failures, len(src.accounts), m.params.FailureWindow)
-	if len(src.accounts) >= m.params.SprayAccounts && src.failures < 3*len(src.accounts) {
-		alert = &incomingSpray
-	}
-	m.report(&Finding{
-		Alert: alert, Rule: "sign-ins", Key: "sign-ins|" + alert.Type + "|" + e.SignIn.Addr.String(), Millis: e.Millis, Why: why, Confidence: 0.8,
-		Addrs: []netip.Addr{e.SignIn.Addr},
-	})
-}
-
-// signedIn judges a success: after failures it is a guessed password; of a service's account it is a password that came with the service; from a network not seen before it
-// is worth a note.
-func (m *Machine) signedIn(e *activity.Event, name string, src *source, acc *account) {
-	a := &e.SignIn
-	if e.Process.Session != 0 && e.Process.Session != 1<<32-1 {
+// begins notes who a session is of.
+func (m *Machine) begins(e *activity.Event, name string) {
+	if e.Process.Session != 0 && e.Process.Session != linuxaudit.Unset {
 		s := m.login(e.Process.Session, e.Millis)
-		s.Account, s.From = name, a.Addr.String()
+		s.Account, s.From = name, e.SignIn.Addr.String()
 	}
-	find := func(alert *Alert, confidence float64, why string) {
+}
+
+// source is what is known of an address. One that had to be forgotten comes back with the failures it had.
+func (m *Machine) source(addr netip.Addr, millis int64) *source {
+	x := &m.access
+	src, ok := x.sources.Get(addr)
+	if ok {
+		return src
+	}
+	if millis-x.since >= half {
+		x.beyond[0], x.beyond[1], x.since = nil, x.beyond[0], millis
+	}
+	if x.sources.Len() == maxSources {
+		if was, old, ok := x.sources.GetOldest(); ok && old.ever > 0 {
+			if x.beyond[0] == nil {
+				x.beyond[0] = &countMin{}
+			}
+			b := was.As16()
+			x.beyond[0].raise(hashOf(b[:]), old.ever)
+		}
+	}
+	src = &source{accounts: map[string]int{}}
+	b := addr.As16()
+	for _, c := range x.beyond {
+		if c != nil {
+			src.ever = max(src.ever, c.count(hashOf(b[:])))
+		}
+	}
+	if src.ever > 0 {
+		src.mixed, src.last = true, millis-half // some time in the day: more isn't known
+	}
+	x.sources.Add(addr, src)
+	return src
+}
+
+func (m *Machine) near(addr netip.Addr) *failing {
+	p := near(addr)
+	f, ok := m.access.networks.Get(p)
+	if !ok {
+		f = &failing{}
+		m.access.networks.Add(p, f)
+	}
+	return f
+}
+
+// What a source is told for, by its place in source.tell.
+const (
+	tellGuess = iota
+	tellSpray
+	tellSlowSpray
+)
+
+// due reports whether a number is to be told: the first that is enough, and each that is twice the last. So a flood of attempts isn't a flood of findings.
+func due(next *int, n, least int) bool {
+	if *next == 0 {
+		*next = least
+	}
+	if n < *next {
+		return false
+	}
+	for *next <= n {
+		*next *= 2
+	}
+	return true
+}
+
+// attempts judges the failures of a source: many on few accounts are brute force, few on many accounts a spray. A spray that takes its time is seen by the accounts of a day.
+func (m *Machine) attempts(e *activity.Event, src *source) {
+	tell := func(alert *Alert, confidence float64, why string) {
+		src.guilty = e.Millis
+		m.near(e.SignIn.Addr).guilty = e.Millis
 		m.report(&Finding{
-			Alert: alert, Rule: "sign-ins", Key: "sign-ins|" + alert.Type + "|" + name + "|" + a.Addr.String(), Millis: e.Millis, Why: why, Confidence: confidence,
-			Addrs: []netip.Addr{a.Addr}, Account: name,
+			Alert: alert, Rule: "sign-ins", Key: "sign-ins|" + alert.Type + "|" + e.SignIn.Addr.String(), Millis: e.Millis, Why: why + m.whence(e.SignIn.Addr), Confidence: confidence,
+			Addrs: []netip.Addr{e.SignIn.Addr},
 		})
 	}
-	if serviceName(name) {
-		find(&serviceAccount, 0.8, fmt.Sprintf("%s, an account of a service, signed in from %s by %s", name, a.Addr, a.Method))
-	}
-	day := int64(24 * 3600 * 1000)
-	if guessed := src.ever >= m.params.FailuresBefore && e.Millis-src.last < day; guessed || acc.failures >= 4*m.params.FailuresBefore && e.Millis-acc.last < day && !acc.prefixes[network(a.Addr)] {
-		find(&bruteForceSuccess, 0.85, fmt.Sprintf("%d failures from there and %d on the account came before", src.ever, acc.failures))
-	}
-	if !acc.from[a.Addr] && len(acc.from) < maxTold {
-		if len(acc.from) > 0 && serviceName(name) && acc.prefixes[network(a.Addr)] {
-			find(&newSource, 0.3, fmt.Sprintf("%s had signed in from another address of %s", name, network(a.Addr)))
+	accounts := len(src.accounts)
+	if src.failures >= m.params.Failures {
+		others := ""
+		if src.more > 0 {
+			others = " or more"
 		}
-		acc.from[a.Addr] = true
-	}
-	if p := network(a.Addr); !acc.prefixes[p] && len(acc.prefixes) < maxTold {
-		if len(acc.prefixes) > 0 {
-			find(&newSource, 0.2, fmt.Sprintf("%s had signed in from %d other networks", name, len(acc.prefixes)))
+		why := fmt.Sprintf("%d failures on %d%s accounts within %s", src.failures, accounts, others, m.params.FailureWindow)
+		spray := accounts >= m.params.SprayAccounts && src.failures < 3*accounts || accounts == maxWindow && src.failures < 3*(accounts+src.more)
+		switch {
+		case spray && due(&src.tell[tellSpray], src.failures, m.params.Failures):
+			tell(&incomingSpray, 0.8, why)
+		case !spray && due(&src.tell[tellGuess], src.failures, m.params.Failures):
+			tell(&bruteForce, 0.8, why)
 		}
-		acc.prefixes[p] = true
+		return
 	}
-	src.ever, acc.failures = 0, 0
+	if attempts, names := src.day.count(); names >= m.params.SlowAccounts && attempts < 3*names && due(&src.tell[tellSlowSpray], names, m.params.SlowAccounts) {
+		tell(&incomingSpray, 0.7, fmt.Sprintf("%d failures on %d accounts within a day, never many at once", attempts, names))
+	}
+}
+
+// whence is the country of an address, as the end of a sentence.
+func (m *Machine) whence(a netip.Addr) string {
+	if m.access.countries != nil {
+		if c := m.access.countries.Country(a); c != "" {
+			return ", from " + c
+		}
+	}
+	return ""
 }

@@ -30,6 +30,9 @@ var (
 	bruteForce        = Alert{"BH_SshBruteForceFailed", "Failed SSH brute force attack", Medium, "Probing", []string{"T1110.001"}, remedyAccess}
 	bruteForceSuccess = Alert{"BH_SshBruteForceSuccess", "Successful SSH brute force attack", High, "Exploitation", []string{"T1110.001", "T1078"}, remedyAccess}
 	incomingSpray     = Alert{"BH_SshPasswordSpray", "Password spray against SSH accounts", Medium, "Probing", []string{"T1110.003"}, remedyAccess}
+	distributedGuess  = Alert{"BH_SshDistributedGuessing", "Passwords of an account guessed from many networks", Medium, "Probing", []string{"T1110.001"}, remedyAccess}
+	slowGuess         = Alert{"BH_SshSlowGuessing", "Passwords of an account guessed slowly", Low, "Probing", []string{"T1110.001"}, remedyAccess}
+	newCountry        = Alert{"BH_NewCountry", "Account signed in from a country not seen before", Low, "InitialAccess", []string{"T1078"}, remedyAccess}
 	mining            = Alert{"VM_DigitalCurrencyMining", "Digital currency mining related behavior detected", High, "Impact", []string{"T1496"}, remedyTool}
 	reverseShell      = Alert{"VM_ReverseShell", "Potential reverse shell detected", Medium, "Exfiltration", []string{"T1059.004"}, remedyTool}
 )

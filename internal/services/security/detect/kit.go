@@ -19,15 +19,16 @@ func onKit(m *Machine, s *step) {
 			continue
 		}
 		files = files[1:] // without the mode
-		var odd []string
+		var odd, full []string
 		untrusted := 0
 		for _, f := range files {
-			full := within(s.process.Dir, f)
-			if trusted(full) {
+			file := within(s.process.Dir, f)
+			full = append(full, file)
+			if trusted(file) {
 				continue
 			}
 			untrusted++
-			note := m.file(full)
+			note := m.file(file)
 			note.made, note.by = s.event.Millis, s.session
 			if why := oddExecutable(f); why != "" {
 				odd = append(odd, f+" ("+why+")")
@@ -48,11 +49,11 @@ func onKit(m *Machine, s *step) {
 			why += ", among them " + strings.Join(odd[:min(len(odd), 6)], ", ")
 		}
 		f := s.find(&attackTool, confidence, s.process.Dir, why)
-		f.Files = append(f.Files, files...)
+		f.Files = full
 		m.report(f)
 		if recent(s.session.fetched, s.event.Millis, m.params.FetchToRun) {
 			f := s.find(&fileDownload, confidence, s.process.Dir, "files were fetched, and many made executable right after")
-			f.Files = append(f.Files, files...)
+			f.Files = full
 			m.report(f)
 		}
 	}

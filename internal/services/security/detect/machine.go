@@ -139,6 +139,8 @@ func (m *Machine) Apply(e *activity.Event) {
 		}
 	case activity.SignIn:
 		m.signIn(e)
+	case activity.Auth:
+		m.proved(e)
 	case activity.Connect:
 		m.connect(e)
 	case activity.Delete:

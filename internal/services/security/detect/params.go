@@ -32,6 +32,11 @@ type Params struct {
 	FailureWindow  time.Duration
 	SprayAccounts  int
 	FailuresBefore int
+
+	// Slow ones, within a day: accounts that one source tried, failures on one account, networks that one account was tried from.
+	SlowAccounts  int
+	SlowFailures  int
+	GuessNetworks int
 }
 
 // DefaultParams are the thresholds of facts/security.md 5 and 7.
@@ -43,5 +48,6 @@ func DefaultParams() Params {
 		CleanupFiles: 5, CleanupWindow: 10 * time.Minute,
 		ScanAddresses: 256,
 		Failures:      10, FailureWindow: 5 * time.Minute, SprayAccounts: 10, FailuresBefore: 5,
+		SlowAccounts: 20, SlowFailures: 40, GuessNetworks: 20,
 	}
 }

@@ -113,6 +113,7 @@ func (x *shelf) enter(e *Engine, p *page, entered []alerts.Alert) error {
 			if have.Repeats(fresh.First) {
 				have.Merge(&fresh)
 				have.Processed = now
+				p.entered = append(p.entered, &have)
 				if err := p.alert(&have); err != nil {
 					return err
 				}
@@ -120,6 +121,7 @@ func (x *shelf) enter(e *Engine, p *page, entered []alerts.Alert) error {
 			}
 		}
 		suppress(&fresh, rules, now)
+		p.entered = append(p.entered, &fresh)
 		if err := e.fresh(p, &fresh); err != nil {
 			return err
 		}
@@ -159,7 +161,7 @@ func (e *Engine) applyEffect(ctx context.Context, f *effect) error {
 	if err != nil {
 		return fmt.Errorf("alerts of batch %d: %w", f.Seq, err)
 	}
-	return e.correlate(ctx, f.Subscription)
+	return nil
 }
 
 // setStatus makes what people decided so. An alert that is no more needs nothing.

@@ -54,6 +54,9 @@ func (b *books) enter(ctx context.Context, subscription string) (leave func(), e
 type page struct {
 	rows []row
 	tell []func(tx store.Tx) error
+
+	entered []*alerts.Alert // new and repeated ones, which may make incidents
+	joiner  *joiner         // that knows of them
 }
 
 type row struct{ key, value []byte } // a nil value removes
@@ -113,12 +116,22 @@ func (e *Engine) change(ctx context.Context, subscription string, read func(s st
 		if len(p.rows) == 0 {
 			return nil
 		}
+		if len(p.entered) > 0 && e.deps.Correlate != nil {
+			if err := e.join(ctx, subscription, lsn, &p); errors.Is(err, errStale) {
+				continue
+			} else if err != nil {
+				return err
+			}
+		}
 		at, err := e.deps.Store.Update(ctx, shard, func(tx store.Tx) error {
 			if tx.LSN() != lsn+1 {
 				return errStale
 			}
 			return p.write(tx)
 		})
+		if err == nil && p.joiner != nil {
+			e.joiners.put(subscription, p.joiner)
+		}
 		if err == nil && len(p.tell) > 0 {
 			// Who is told, and when, is not the alert's affair: it is stored, and what failed is tried again.
 			if err := e.deps.Outbox.DrainThrough(context.WithoutCancel(ctx), shard, at); err != nil {

@@ -14,6 +14,7 @@
 //	security/<subscription>  A|<name>     an alert (package alerts)
 //	                         K|<hash>     the name of the latest alert of a Key
 //	                         M|<guid>     number of the last applied row of a machine
+//	                         C|           how often incidents were looked for
 //	                         R|<name>     a suppression rule
 //	                         T|<guid>     a simulation that was done
 //
@@ -24,6 +25,11 @@
 // two seconds of one core; a machine that starts fewer programs than that in 48 hours forgets nothing by a restart.
 //
 // At most Deps.Machines detectors are in memory; the one that was idle longest goes and comes back by replay.
+//
+// # Incidents
+//
+// What alerts do to incidents (package correlate) is written in the transaction that enters them. A subscription's Correlator stays in memory as long as this process alone enters
+// alerts, which the number at C| tells; else it is made again of the newest 2,000 alerts.
 //
 // # Suppression
 //

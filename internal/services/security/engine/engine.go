@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"sync"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/clock"
 	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/alerts"
+	"github.com/bulkheadhq/bulkhead/internal/services/security/correlate"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/detect"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 )
@@ -40,8 +42,8 @@ type Deps struct {
 	Intel  detect.Intel
 	// Machines is how many detectors may be in memory; 0 is 256.
 	Machines int
-	// Correlate finds incidents; nil: none are made.
-	Correlate Correlate
+	// Correlate are the thresholds of incidents; nil: none are made.
+	Correlate *correlate.Params
 	// Notify prepares the telling of an alert or incident that is new and not dismissed: tell is called in the transaction that stores it, by the rules of such functions,
 	// and may leave outbox rows, which are drained after it. nil: nobody is told.
 	Notify func(a *alerts.Alert) (tell func(tx store.Tx) error, err error)
@@ -49,8 +51,9 @@ type Deps struct {
 
 // Engine is safe for concurrent use.
 type Engine struct {
-	deps  Deps
-	books books
+	deps    Deps
+	books   books
+	joiners *joiners
 
 	mu       sync.Mutex
 	machines map[string]*machine // by GUID
@@ -62,7 +65,7 @@ func New(d Deps) *Engine {
 	if d.Machines == 0 {
 		d.Machines = 256
 	}
-	return &Engine{deps: d, machines: map[string]*machine{}, books: newBooks()}
+	return &Engine{deps: d, machines: map[string]*machine{}, books: newBooks(), joiners: newJoiners()}
 }
 
 // Ingest applies a batch of the machine with an ARM id, and returns the number up to which all is kept durably; the machine sends again what isn't. seq counts from 1,
@@ -140,6 +143,7 @@ func (e *Engine) Forget(ctx context.Context, guid string) error {
 // source is the machine a batch comes from.
 type source struct {
 	guid, id, subscription, host string
+	addresses                    []netip.Addr
 }
 
 func (e *Engine) source(ctx context.Context, machineID string) (source, error) {
@@ -154,7 +158,7 @@ func (e *Engine) source(ctx context.Context, machineID string) (source, error) {
 	if err != nil {
 		return source{}, err
 	}
-	return source{guid: r.GUID, id: r.ID, subscription: strings.ToLower(id.Subscription), host: r.Name}, nil
+	return source{guid: r.GUID, id: r.ID, subscription: strings.ToLower(id.Subscription), host: r.Name, addresses: addressesOf(r.Properties)}, nil
 }
 
 // enter waits for a machine's turn: its batches are taken one after the other.

@@ -33,7 +33,7 @@ type gathering struct {
 // add is the detector's report.
 func (g *gathering) add(f *detect.Finding) {
 	g.last = max(g.last, f.Millis)
-	a := alerts.Of(alerts.Source{Machine: g.src.id, Subscription: g.src.subscription, Host: g.src.host}, f)
+	a := alerts.Of(alerts.Source{Machine: g.src.id, Subscription: g.src.subscription, Host: g.src.host, Addresses: g.src.addresses}, f)
 	if have := g.by[a.Key]; have != nil {
 		have.Merge(a)
 		return
@@ -86,7 +86,7 @@ func (g *gathering) losses(seq, last uint64, b *batch.Batch) {
 	}
 	self := func(kind *detect.Alert, key, why string, count uint64) {
 		f := detect.Finding{Alert: kind, Rule: "collection", Key: key, Millis: at, Why: why, Confidence: 1}
-		a := alerts.Of(alerts.Source{Machine: g.src.id, Subscription: g.src.subscription, Host: g.src.host}, &f)
+		a := alerts.Of(alerts.Source{Machine: g.src.id, Subscription: g.src.subscription, Host: g.src.host, Addresses: g.src.addresses}, &f)
 		a.Extended = map[string]string{key: strconv.FormatUint(count, 10)}
 		if g.by == nil {
 			g.by = map[string]*alerts.Alert{}

@@ -11,12 +11,14 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/bulkheadhq/bulkhead/agent/activity"
 	"github.com/bulkheadhq/bulkhead/agent/authlog"
 	"github.com/bulkheadhq/bulkhead/agent/linuxaudit"
+	"github.com/bulkheadhq/bulkhead/internal/services/security/alerts"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/detect"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/rules"
 )
@@ -32,9 +34,11 @@ const (
 type Options struct {
 	Params detect.Params
 	Intel  detect.Intel
-	Rules  *rules.Set     // asked beside the analytics, or nil
-	Zone   *time.Location // of syslog's lines that have none
-	Now    func() time.Time
+	Rules  *rules.Set // asked beside the analytics, or nil
+	// Countries tells where sign-ins come from, or nil.
+	Countries detect.Countries
+	Zone      *time.Location // of syslog's lines that have none
+	Now       func() time.Time
 	// Progress is called now and then with how many bytes have been read of how many; total is 0 if unknown. It may be nil.
 	Progress func(name string, read, total int64)
 }
@@ -62,19 +66,23 @@ type Result struct {
 	Domains     []string          `json:"domains,omitempty"`
 	URLs        []string          `json:"urls,omitempty"`
 	Remedy      []string          `json:"remediationSteps"`
+	Incident    string            `json:"incident,omitempty"` // the name of the one it is part of
 
 	severity detect.Severity
+	alert    *alerts.Alert // the same, as correlation sees it
+	machine  *machine
 }
 
 // Report is what was found, and in what.
 type Report struct {
-	Results []*Result
-	Bytes   int64
-	Audit   linuxaudit.Stats
-	SignIns int // lines of a sign-in log that told something
-	Logged  int // other lines of logs, which rules alone are asked about
-	Skipped int // lines that are neither
-	Dropped int // findings beyond maxResults
+	Results   []*Result
+	Incidents []*Incident
+	Bytes     int64
+	Audit     linuxaudit.Stats
+	SignIns   int // lines of a sign-in log that told something
+	Logged    int // other lines of logs, which rules alone are asked about
+	Skipped   int // lines that are neither
+	Dropped   int // findings beyond maxResults
 }
 
 // Scanner takes logs.
@@ -82,8 +90,10 @@ type Scanner struct {
 	o        Options
 	machines map[string]*machine
 	last     *machine // whose event came last
+	lastNode string
 	rules    *rules.Matcher
 	results  map[string]*Result
+	kept     int // results that are correlated
 	report   Report
 	audit    *linuxaudit.Reassembler
 	norm     activity.Normalizer
@@ -93,6 +103,7 @@ type Scanner struct {
 // machine is what is known of one machine.
 type machine struct {
 	name   string
+	number int
 	state  *detect.Machine
 	rules  rules.State
 	report func(*detect.Finding)
@@ -206,28 +217,41 @@ func (s *Scanner) line(line []byte) {
 
 func (s *Scanner) apply(e *activity.Event) {
 	m := s.last
-	if m == nil || m.name != string(e.Node) {
+	if m == nil || s.lastNode != string(e.Node) {
 		m = s.machine(e.Node)
+		s.last, s.lastNode = m, string(e.Node)
 	}
 	m.state.Apply(e)
 	s.rules.Apply(s.o.Rules, &m.rules, m.state, e, m.report)
 }
 
+// machine is the one that a log names. audit.log names none, as a rule, and sshd's log does: if there is but one machine, both are of it.
 func (s *Scanner) machine(node []byte) *machine {
 	m, ok := s.machines[string(node)]
+	if !ok && len(s.machines) == 1 {
+		for name, only := range s.machines {
+			if name == "" || len(node) == 0 {
+				only.name = name + string(node)
+				s.machines[string(node)] = only
+				return only
+			}
+		}
+	}
 	if !ok {
-		m = &machine{name: string(node)}
-		m.report = func(f *detect.Finding) { s.found(m.name, f) }
+		m = &machine{name: string(node), number: len(s.machines)}
+		m.report = func(f *detect.Finding) { s.found(m, f) }
 		m.state = detect.New(s.o.Params, s.o.Intel, m.report)
+		if s.o.Countries != nil {
+			m.state.Locate(s.o.Countries)
+		}
 		s.machines[m.name] = m
 	}
-	s.last = m
 	return m
 }
 
 // found adds a finding to the result it repeats, or begins one.
-func (s *Scanner) found(machine string, f *detect.Finding) {
-	key := machine + "|" + f.Key
+func (s *Scanner) found(m *machine, f *detect.Finding) {
+	key := strconv.Itoa(m.number) + "|" + f.Alert.Type + "|" + f.Key
 	at := time.UnixMilli(f.Millis).UTC()
 	r, ok := s.results[key]
 	if !ok {
@@ -236,7 +260,7 @@ func (s *Scanner) found(machine string, f *detect.Finding) {
 			return
 		}
 		r = &Result{
-			Machine: machine, Type: f.Alert.Type, Name: f.Alert.Name, Severity: f.Alert.Severity.String(), Intent: f.Alert.Intent, Techniques: f.Alert.Techniques, Rule: f.Rule,
+			machine: m, Type: f.Alert.Type, Name: f.Alert.Name, Severity: f.Alert.Severity.String(), Intent: f.Alert.Intent, Techniques: f.Alert.Techniques, Rule: f.Rule,
 			Account: f.Account, First: at, Last: at, Remedy: f.Alert.Remedy, severity: f.Alert.Severity,
 		}
 		if f.Session != nil {
@@ -244,6 +268,7 @@ func (s *Scanner) found(machine string, f *detect.Finding) {
 		}
 		s.results[key] = r
 	}
+	s.keep(r, m, f)
 	r.Count++
 	r.First, r.Last = earlier(r.First, at), later(r.Last, at)
 	if f.Confidence >= r.Confidence {
@@ -295,6 +320,7 @@ func (s *Scanner) Report() Report {
 	r := s.report
 	r.Audit = s.audit.Stats()
 	for _, x := range s.results {
+		x.Machine = x.machine.name
 		r.Results = append(r.Results, x)
 	}
 	slices.SortFunc(r.Results, func(a, b *Result) int {
@@ -303,10 +329,16 @@ func (s *Scanner) Report() Report {
 		}
 		return strings.Compare(a.Rule+a.Session+a.Description, b.Rule+b.Session+b.Description)
 	})
+	r.Incidents = incidents(r.Results)
 	return r
 }
 
 // AtLeast are the results of a severity or a worse one.
 func AtLeast(results []*Result, least detect.Severity) []*Result {
 	return slices.DeleteFunc(slices.Clone(results), func(r *Result) bool { return r.severity < least })
+}
+
+// IncidentsAtLeast are the incidents of a severity or a worse one.
+func IncidentsAtLeast(all []*Incident, least detect.Severity) []*Incident {
+	return slices.DeleteFunc(slices.Clone(all), func(x *Incident) bool { return x.severity < least })
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -219,5 +220,31 @@ detection:
 	plain := scanned(t, options(), intrusion().Audit())
 	if len(r.Results) != len(plain.Results)+len(seen) {
 		t.Errorf("%d results with rules, %d of them of rules; %d without", len(r.Results), len(seen), len(plain.Results))
+	}
+}
+
+// TestRead_BothLogs: audit.log, which names no machine, and auth.log, which does, are of one; what both tell of is told once. A second machine's log is another's.
+func TestRead_BothLogs(t *testing.T) {
+	t.Parallel()
+	log := intrusion()
+	for name, logs := range map[string][]string{"audit.log first": {log.Audit(), log.Auth()}, "auth.log first": {log.Auth(), log.Audit()}} {
+		r := scanned(t, options(), logs...)
+		signIns := 0
+		for _, x := range r.Results {
+			if x.Machine != "c1" {
+				t.Errorf("%s: %q is told of the machine %q", name, x.Name, x.Machine)
+			}
+			if x.Type == "BH_ServiceAccountInteractive" && x.Rule == "sign-ins" {
+				signIns += x.Count
+			}
+		}
+		if signIns != 2 {
+			t.Errorf("%s: %d sign-ins of the service's account, want 2", name, signIns)
+		}
+	}
+	other := "Nov 20 02:00:01 c2 sshd[9]: Accepted password for nobody from 198.51.100.7 port 9 ssh2\n"
+	r := scanned(t, options(), log.Audit(), log.Auth(), other)
+	if x := r.Results[len(r.Results)-1]; !slices.ContainsFunc(r.Results, func(x *Result) bool { return x.Machine == "c2" && x.Account == "nobody" }) {
+		t.Errorf("the other machine's: %+v", x)
 	}
 }
