@@ -13,8 +13,20 @@ type node struct {
 	Type     string    `json:"type"`
 	Label    string    `json:"label"`
 	Severity string    `json:"severity"`
-	From     time.Time `json:"from"`
-	To       time.Time `json:"to"`
+	From     time.Time `json:"startTimeUtc"`
+	To       time.Time `json:"endTimeUtc"`
+	More     int       `json:"more"` // neighbours that are not in the answer
+	Details  *struct {
+		PID         uint32 `json:"processId"`
+		CommandLine string `json:"commandLine"`
+		Image       string `json:"imageFile"`
+		Dir         string `json:"currentDirectory"`
+		ResourceID  string `json:"azureId"`
+		AlertType   string `json:"alertType"`
+		Intent      string `json:"intent"`
+		Status      string `json:"status"`
+		Description string `json:"description"`
+	} `json:"details"`
 }
 
 // edge is an arrow of an investigation.
@@ -22,7 +34,7 @@ type edge struct {
 	From string    `json:"from"`
 	To   string    `json:"to"`
 	Type string    `json:"type"`
-	Time time.Time `json:"time"`
+	Time time.Time `json:"timeUtc"`
 }
 
 // drawing is a layered graph: a column for each kind of thing, from the incident on the left to files and networks on the right.
@@ -73,7 +85,7 @@ const (
 
 // columnsOf says in which column a kind of node is drawn. Processes may take several: see layers.
 var columnsOf = map[string]int{
-	"incident": 0, "alert": 1, "machine": 2, "host": 2, "account": 2, "ip": 2, "host-logon-session": 3, "session": 3, "process": 4,
+	"incident": 0, "alert": 1, "machine": 2, "account": 2, "session": 3, "process": 4,
 }
 
 const (

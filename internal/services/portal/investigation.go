@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -45,7 +46,7 @@ func (s *Service) investigation(ctx context.Context, r *wire.Request, who *sessi
 	if err != nil {
 		return s.refused(who, "alerts", err)
 	}
-	q := url.Values{"api-version": {alertsVersion}, "depth": {"10"}}
+	q := url.Values{"api-version": {alertsVersion}, "depth": {"8"}}
 	if from != "" {
 		q.Set("from", from)
 	}
@@ -56,14 +57,17 @@ func (s *Service) investigation(ctx context.Context, r *wire.Request, who *sessi
 	if err := s.call(ctx, r, who, http.MethodGet, id+"/investigation?"+q.Encode(), nil, &got); err != nil {
 		return s.refused(who, "alerts", err)
 	}
-	g := newGraph(got.Properties.Nodes, got.Properties.Edges)
+	g := newGraph(got.Nodes, got.Edges)
 	focus := r.Query("focus")
 	if g.nodes[focus] == nil {
-		focus = got.Properties.Focus
+		focus = got.Focus
 	}
 	open := r.HTTP.URL.Query()["open"]
 	open = open[:min(len(open), maxOpen)]
-	way := g.path(got.root(), focus)
+	way := got.Path
+	if focus != got.Focus && len(way) > 0 {
+		way = g.path(way[0], focus)
+	}
 	view := address{id: id, focus: focus, open: open, scope: asked}
 	d := g.draw(focus, open, way)
 	for i := range d.Nodes {
@@ -82,7 +86,8 @@ func (s *Service) investigation(ctx context.Context, r *wire.Request, who *sessi
 		ID      string
 		Scope   scope
 		Back    string
-	}{Drawing: d, Focus: g.nodes[focus], ID: id, Scope: asked, Back: alert{ID: id}.Link()}
+		Cut     bool
+	}{Cut: got.Truncated, Drawing: d, Focus: g.nodes[focus], ID: id, Scope: asked, Back: alert{ID: id}.Link()}
 	for _, n := range way {
 		data.Way = append(data.Way, box{node: *g.nodes[n], FocusOn: view.on(n)})
 	}
@@ -96,22 +101,11 @@ func (s *Service) investigation(ctx context.Context, r *wire.Request, who *sessi
 
 // investigationAnswer is the service's.
 type investigationAnswer struct {
-	Properties struct {
-		Focus string `json:"focus"`
-		Path  []string
-		Nodes []node `json:"nodes"`
-		Edges []edge `json:"edges"`
-	} `json:"properties"`
-}
-
-// root is where the investigation path begins: the incident, or else the alert that was asked for.
-func (a *investigationAnswer) root() string {
-	for _, n := range a.Properties.Nodes {
-		if n.Type == "incident" {
-			return n.ID
-		}
-	}
-	return a.Properties.Focus
+	Focus     string   `json:"focus"`
+	Path      []string `json:"path"` // from the incident, if there is one, to the focus
+	Nodes     []node   `json:"nodes"`
+	Edges     []edge   `json:"edges"`
+	Truncated bool     `json:"truncated"`
 }
 
 // address is that of an investigation's page.
@@ -153,6 +147,19 @@ func facts(n *node) []fact {
 	out := []fact{{"Kind", n.Type}, {"Name", n.Label}}
 	if n.Severity != "" {
 		out = append(out, fact{"Severity", n.Severity})
+	}
+	if d := n.Details; d != nil {
+		for _, f := range []fact{
+			{"Command line", d.CommandLine}, {"Running file", d.Image}, {"Started in", d.Dir}, {"Resource", d.ResourceID}, {"Type", d.AlertType}, {"Phase", d.Intent}, {"Status", d.Status},
+			{"What was seen", d.Description},
+		} {
+			if f.Value != "" {
+				out = append(out, f)
+			}
+		}
+		if d.PID != 0 {
+			out = append(out, fact{"Process", strconv.FormatUint(uint64(d.PID), 10)})
+		}
 	}
 	if !n.From.IsZero() {
 		out = append(out, fact{"From", clockTime(n.From)})
