@@ -67,7 +67,7 @@ func Priority(e *activity.Event) int {
 	switch e.Kind {
 	case activity.SignIn, activity.Session, activity.Account, activity.Audit, activity.Module, activity.Abnormal, activity.Service, activity.Trace:
 		return 0
-	case activity.Exec, activity.Auth, activity.Memfile:
+	case activity.Exec, activity.Auth, activity.Memfile, activity.Running:
 		return 1
 	case activity.Other, activity.Times, activity.Kill, activity.SetUser:
 		return 3
