@@ -139,7 +139,7 @@ func (m *Machine) Apply(e *activity.Event) {
 		}
 	case activity.Running: // known, not judged: it tells whose children others are
 		if _, known := m.processes.Get(e.Process.PID); !known && e.Process.PID != 0 {
-			m.start(e)
+			m.start(e, string(e.Command.Line))
 		}
 	case activity.SignIn:
 		m.signIn(e)
