@@ -17,10 +17,12 @@ import (
 	"time"
 
 	"github.com/bulkheadhq/bulkhead/agent/activity"
+	"github.com/bulkheadhq/bulkhead/agent/batch"
 	"github.com/bulkheadhq/bulkhead/internal/arm"
 	"github.com/bulkheadhq/bulkhead/internal/audit"
 	"github.com/bulkheadhq/bulkhead/internal/authn"
 	"github.com/bulkheadhq/bulkhead/internal/clock"
+	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/names"
 	"github.com/bulkheadhq/bulkhead/internal/outbox"
 	"github.com/bulkheadhq/bulkhead/internal/store/pebble"
@@ -76,9 +78,11 @@ type taken struct {
 	events map[string][]activity.Event
 	gate   chan struct{} // if not nil: one receive lets one batch in
 	err    error
+
+	forgotten []string
 }
 
-func (k *taken) Ingest(_ context.Context, id string, seq uint64, events []activity.Event, _ []byte) (uint64, error) {
+func (k *taken) Ingest(_ context.Context, id string, seq uint64, _ []activity.Event, packed []byte) (uint64, error) {
 	if k.gate != nil {
 		<-k.gate
 	}
@@ -87,11 +91,22 @@ func (k *taken) Ingest(_ context.Context, id string, seq uint64, events []activi
 	if k.err != nil {
 		return 0, k.err
 	}
+	b, err := batch.Decode(packed)
+	if err != nil {
+		return 0, fault.New(fault.Invalid, "InvalidBatch", "The batch can't be read: %s.", err)
+	}
 	if seq > k.last[id] {
 		k.last[id] = seq
-		k.events[id] = append(k.events[id], events...)
+		k.events[id] = append(k.events[id], b.Events...)
 	}
 	return k.last[id], nil
+}
+
+func (k *taken) Forget(_ context.Context, guid string) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.forgotten = append(k.forgotten, guid)
+	return nil
 }
 
 func (k *taken) Acked(_ context.Context, id string) (uint64, error) {

@@ -2,6 +2,8 @@ package machines
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/arm"
@@ -89,6 +91,7 @@ func (s *Service) connection(r *arm.Resource, st *state) (status string, since t
 
 // Reported is what a machine said last, for those who judge how safe it is.
 type Reported struct {
+	Machine   string // its ARM id
 	At        time.Time
 	Connected bool
 	OSName    string
@@ -96,16 +99,28 @@ type Reported struct {
 	Queue     Queue
 }
 
-// Reported returns a machine's last word by its ARM id; nil if there is no such machine, or it never said anything.
-func (s *Service) Reported(ctx context.Context, id string) (*Reported, error) {
-	r, _, err := s.deps.Resources.Resource(ctx, id)
-	if err != nil || r == nil || !isMachine(r.ID) {
+// Reported returns the last word of each machine of a subscription that ever said one.
+func (s *Service) Reported(ctx context.Context, subscription string) ([]Reported, error) {
+	all, err := s.loadAll(ctx)
+	if err != nil {
 		return nil, err
 	}
-	st, err := s.load(ctx, r.GUID)
-	if err != nil || st == nil {
-		return nil, err
+	var out []Reported
+	for guid, st := range all {
+		id, err := arm.ParseID(st.Machine)
+		if err != nil || !strings.EqualFold(id.Subscription, subscription) {
+			continue
+		}
+		r, _, err := s.deps.Resources.Resource(ctx, st.Machine)
+		if err != nil {
+			return nil, err
+		}
+		if r == nil || r.GUID != guid {
+			continue
+		}
+		status, _ := s.connection(r, st)
+		out = append(out, Reported{Machine: r.ID, At: st.At, Connected: status == "Connected", OSName: st.OSName, Facts: st.Facts, Queue: st.Queue})
 	}
-	status, _ := s.connection(r, st)
-	return &Reported{At: st.At, Connected: status == "Connected", OSName: st.OSName, Facts: st.Facts, Queue: st.Queue}, nil
+	slices.SortFunc(out, func(a, b Reported) int { return strings.Compare(a.Machine, b.Machine) })
+	return out, nil
 }

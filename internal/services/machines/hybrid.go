@@ -3,6 +3,7 @@ package machines
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 
 	"github.com/bulkheadhq/bulkhead/internal/arm"
@@ -64,12 +65,12 @@ func (s *Service) hybridType() arm.Type {
 	}
 }
 
-// applied forgets what a machine said once it is gone.
+// applied forgets what a machine said, and what happened on it, once it is gone.
 func (s *Service) applied(ctx context.Context, c *arm.Call) error {
-	if c.New == nil {
-		return s.forget(ctx, c.Old.GUID)
+	if c.New != nil {
+		return nil
 	}
-	return nil
+	return errors.Join(s.forget(ctx, c.Old.GUID), s.deps.Sink.Forget(ctx, c.Old.GUID))
 }
 
 // validName is the rule for names of hybrid machines: 1 to 54 letters, digits, hyphens, underscores and dots.

@@ -2,12 +2,10 @@ package machines
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/bulkheadhq/bulkhead/agent/batch"
 	"github.com/bulkheadhq/bulkhead/internal/arm"
 	"github.com/bulkheadhq/bulkhead/internal/authn"
 	"github.com/bulkheadhq/bulkhead/internal/fault"
@@ -55,14 +53,7 @@ func (s *Service) activity(ctx context.Context, r *wire.Request) (any, error) {
 		return nil, err
 	}
 	defer leave()
-	b, err := batch.Decode(r.Body)
-	switch {
-	case errors.Is(err, batch.ErrTooLarge):
-		return nil, fault.New(fault.TooLarge, "BatchTooLarge", "The body can't be taken: %s.", err)
-	case err != nil:
-		return nil, fault.New(fault.Invalid, "InvalidBatch", "The body can't be taken: %s.", err)
-	}
-	acked, err := s.deps.Sink.Ingest(ctx, machine.ID, seq, b.Events, r.Body)
+	acked, err := s.deps.Sink.Ingest(ctx, machine.ID, seq, nil, r.Body)
 	if err != nil {
 		return nil, err
 	}

@@ -270,9 +270,15 @@ func TestHeartbeat_Status(t *testing.T) {
 	beat()
 	c.clock.Advance(14 * time.Minute)
 	want("still", "Connected", "2026-01-02T03:05:05")
-	r, err := c.service.Reported(t.Context(), c.id(hybridPath))
-	if err != nil || r == nil || !r.Connected || r.Facts["sshd.passwordauthentication"] != "yes" || r.OSName != "Debian" || r.Queue.Batches != 3 {
-		t.Errorf("reported %+v, %v", r, err)
+	all, err := c.service.Reported(t.Context(), strings.ToUpper(c.sub))
+	if err != nil || len(all) != 1 {
+		t.Fatalf("reported %+v, %v", all, err)
+	}
+	if r := all[0]; r.Machine != c.id(hybridPath) || !r.Connected || r.Facts["sshd.passwordauthentication"] != "yes" || r.OSName != "Debian" || r.Queue.Batches != 3 {
+		t.Errorf("reported %+v", r)
+	}
+	if all, err := c.service.Reported(t.Context(), tenant); len(all) != 0 || err != nil {
+		t.Errorf("of another subscription: %+v, %v", all, err)
 	}
 	c.clock.Advance(time.Minute)
 	want("silent", "Disconnected", "2026-01-02T03:34:05")
@@ -286,8 +292,8 @@ func TestHeartbeat_Status(t *testing.T) {
 	}
 	c.ok(t, "owner", "DELETE", hybridPath+version, "")
 	c.ok(t, "owner", "PUT", hybridPath+version, `{"location":"westeurope"}`)
-	if r, err := c.service.Reported(t.Context(), c.id(hybridPath)); r != nil || err != nil {
-		t.Errorf("of a machine made anew: %+v, %v", r, err)
+	if all, err := c.service.Reported(t.Context(), c.sub); len(all) != 0 || err != nil || len(c.sink.forgotten) != 1 {
+		t.Errorf("of a machine made anew: %+v, %v; the sink forgot %v", all, err, c.sink.forgotten)
 	}
 }
 

@@ -1,6 +1,7 @@
 package machines
 
 import (
+	"bytes"
 	"context"
 	"time"
 
@@ -48,6 +49,30 @@ func (s *Service) load(ctx context.Context, guid string) (*state, error) {
 	}
 	out, err := stateCodec.Decode(raw)
 	return &out, err
+}
+
+// loadAll returns the last words of all machines, by GUID.
+func (s *Service) loadAll(ctx context.Context) (map[string]*state, error) {
+	raw := map[string][]byte{}
+	err := s.deps.Store.View(ctx, shard, func(snap store.Snapshot) error {
+		clear(raw)
+		return snap.Scan(store.Prefix(stateKey("")), func(k, v []byte) bool {
+			raw[string(k[len(stateKey("")):])] = bytes.Clone(v)
+			return true
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string]*state, len(raw))
+	for guid, b := range raw {
+		st, err := stateCodec.Decode(b)
+		if err != nil {
+			return nil, err
+		}
+		out[guid] = &st
+	}
+	return out, nil
 }
 
 func (s *Service) save(ctx context.Context, guid string, st *state) error {

@@ -17,10 +17,13 @@ import (
 // Sink takes what happened on machines. Batches of one machine come one after the other; those of several at the same time.
 type Sink interface {
 	// Ingest takes a batch of the machine with an ARM id, durably, and answers up to which number it has taken all. seq counts from 1; a batch with a number that was taken
-	// before has no effect, one that leaves numbers out does. packed is what events were unpacked from (agent/batch). Errors that are faults reach the machine as they are.
+	// before has no effect, one that leaves numbers out does. packed is the batch (agent/batch), as it came: whether it is one at all is the sink's to say, by a fault Invalid. events
+	// may be what the caller has unpacked already; here it is nil. Errors that are faults reach the machine as they are.
 	Ingest(ctx context.Context, machineID string, seq uint64, events []activity.Event, packed []byte) (acked uint64, err error)
 	// Acked is the number of the last batch that was taken, 0 for none.
 	Acked(ctx context.Context, machineID string) (uint64, error)
+	// Forget removes what is kept of a machine that was deleted, by the GUID of its resource.
+	Forget(ctx context.Context, guid string) error
 }
 
 // DisconnectedAfter is how long a machine may say nothing before it counts as disconnected, as of Azure's own agents.
