@@ -35,13 +35,14 @@ const (
 	Service       // a service was started or stopped: Subject, Began
 	Audit         // the audit system was changed, started or stopped, or lost records
 	Abnormal      // a process ended by a fault, or put an interface into promiscuous mode
+	Running       // a program that ran already when the agent began to look: Command; Millis is when it was started
 )
 
 // String is the kind's name.
 func (k Kind) String() string {
 	names := [...]string{
 		"other", "exec", "connect", "bind", "write", "delete", "rename", "chmod", "chown", "times", "trace", "module", "memfile", "setuser", "mount", "kill",
-		"auth", "signin", "session", "account", "service", "audit", "abnormal",
+		"auth", "signin", "session", "account", "service", "audit", "abnormal", "running",
 	}
 	if int(k) >= len(names) {
 		return "unknown"

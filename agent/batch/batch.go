@@ -67,7 +67,7 @@ func Priority(e *activity.Event) int {
 	switch e.Kind {
 	case activity.SignIn, activity.Session, activity.Account, activity.Audit, activity.Module, activity.Abnormal, activity.Service, activity.Trace:
 		return 0
-	case activity.Exec, activity.Auth, activity.Memfile:
+	case activity.Exec, activity.Auth, activity.Memfile, activity.Running:
 		return 1
 	case activity.Other, activity.Times, activity.Kill, activity.SetUser:
 		return 3
@@ -76,36 +76,72 @@ func Priority(e *activity.Event) int {
 	}
 }
 
-// Encoder packs batches, one after the other, in memory of its own. Not for concurrent use. The zero value works.
-type Encoder struct {
-	z    *zstd.Encoder
-	body []byte
+// Builder packs events as they come, one batch after the other, in memory of its own: it keeps none of them. Not for concurrent use. The zero value works.
+type Builder struct {
+	w     coder
+	mark  coder // as w was before the event being added
+	n     int
+	z     *zstd.Encoder
+	whole []byte
 }
 
-// Encode packs a batch. The answer is the caller's. The only error is ErrTooLarge.
-func (c *Encoder) Encode(b *Batch) ([]byte, error) {
-	if len(b.Events) > MaxEvents {
-		return nil, fmt.Errorf("%w: %d events, %d at most", ErrTooLarge, len(b.Events), MaxEvents)
+// maxHeader is what the counters and the number of events take at most.
+const maxHeader = 10 * (4 + Priorities + 1)
+
+// Add adds an event. It keeps nothing of it. ErrTooLarge leaves the batch as it was: pack that first, or make the event smaller if it is the only one.
+func (b *Builder) Add(e *activity.Event) error {
+	if b.n == 0 {
+		b.w = coder{writing: true, buf: b.w.buf[:0], items: MaxItems}
 	}
-	w := coder{writing: true, buf: c.body[:0], items: MaxItems}
-	w.batch(b)
-	c.body = w.buf
-	if w.err != nil {
-		return nil, w.err
+	if b.n == MaxEvents {
+		return fmt.Errorf("%w: %d events are the most", ErrTooLarge, MaxEvents)
 	}
-	if len(w.buf) > MaxBody {
-		return nil, fmt.Errorf("%w: %d bytes, %d at most", ErrTooLarge, len(w.buf), MaxBody)
+	b.mark = b.w
+	own := *e // walked in a copy: what the caller has isn't touched
+	b.w.event(&own)
+	if b.w.err == nil && len(b.w.buf) > MaxBody-maxHeader {
+		b.w.err = fmt.Errorf("%w: %d bytes, %d at most", ErrTooLarge, len(b.w.buf), MaxBody)
 	}
-	if c.z == nil {
+	if err := b.w.err; err != nil {
+		b.mark.buf = b.w.buf[:len(b.mark.buf)]
+		b.w = b.mark
+		return err
+	}
+	b.n++
+	return nil
+}
+
+// Len is how many events were added.
+func (b *Builder) Len() int { return b.n }
+
+// Size is how many bytes they take before they are packed.
+func (b *Builder) Size() int {
+	if b.n == 0 {
+		return 0
+	}
+	return len(b.w.buf)
+}
+
+// Pack packs what was added and begins anew. The answer is the caller's. The only error is ErrTooLarge: what was added doesn't fit when packed, and is gone.
+func (b *Builder) Pack(k Counters) ([]byte, error) {
+	head := coder{writing: true, buf: b.whole[:0]}
+	head.counters(&k)
+	head.count(b.n, smallest)
+	b.whole = head.buf
+	if b.n > 0 {
+		b.whole = append(b.whole, b.w.buf...)
+	}
+	b.n = 0
+	if b.z == nil {
 		z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(window), zstd.WithLowerEncoderMem(true))
 		if err != nil {
 			return nil, err
 		}
-		c.z = z
+		b.z = z
 	}
-	out := c.z.EncodeAll(w.buf, []byte{'B', 'H', 'B', version})
-	if cap(c.body) > window { // an exceptional batch's memory isn't kept
-		c.body = nil
+	out := b.z.EncodeAll(b.whole, []byte{'B', 'H', 'B', version})
+	if cap(b.whole) > 2*window { // an exceptional batch's memory isn't kept
+		b.whole, b.w.buf = nil, nil
 	}
 	if len(out) > MaxPacked {
 		return nil, fmt.Errorf("%w: %d bytes packed, %d at most", ErrTooLarge, len(out), MaxPacked)
@@ -113,8 +149,20 @@ func (c *Encoder) Encode(b *Batch) ([]byte, error) {
 	return out, nil
 }
 
+// Encode packs one batch. The only error is ErrTooLarge.
+func (b *Builder) Encode(all *Batch) ([]byte, error) {
+	b.n = 0
+	for i := range all.Events {
+		if err := b.Add(&all.Events[i]); err != nil {
+			b.n = 0
+			return nil, err
+		}
+	}
+	return b.Pack(all.Counters)
+}
+
 // Encode packs one batch.
-func Encode(b *Batch) ([]byte, error) { return new(Encoder).Encode(b) }
+func Encode(b *Batch) ([]byte, error) { return new(Builder).Encode(b) }
 
 // Decode unpacks a batch.
 func Decode(packed []byte) (*Batch, error) {
@@ -141,7 +189,7 @@ func Decode(packed []byte) (*Batch, error) {
 	}
 	r := coder{buf: body, items: MaxItems}
 	b := &Batch{}
-	r.batch(b)
+	r.read(b)
 	if r.err == nil && len(r.buf) > 0 {
 		r.err = fmt.Errorf("%w: %d bytes after its end", ErrMalformed, len(r.buf))
 	}

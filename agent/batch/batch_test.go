@@ -78,7 +78,7 @@ func random(r *rand.Rand) *Batch {
 
 func TestRoundTrip(t *testing.T) {
 	t.Parallel()
-	var enc Encoder
+	var enc Builder
 	for seed := range uint64(2000) {
 		want := random(rand.New(rand.NewPCG(seed, 1)))
 		packed, err := enc.Encode(want)
@@ -101,7 +101,7 @@ func recorded(t *testing.T) (events []activity.Event, size int) {
 	log := &replay.Log{Now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 	replay.Intrusion(log, replay.Disguise{})
 	var n activity.Normalizer
-	var enc Encoder
+	var enc Builder
 	r := linuxaudit.NewReassembler(func(e *linuxaudit.Event) {
 		// An event is valid only in here: pack it alone and unpack it.
 		packed, err := enc.Encode(&Batch{Events: []activity.Event{*n.Audit(e)}})
@@ -225,7 +225,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		f.Add(packed)
 	}
-	var enc Encoder
+	var enc Builder
 	f.Fuzz(func(t *testing.T, b []byte) {
 		got, err := Decode(b)
 		if err != nil {
@@ -240,25 +240,68 @@ func FuzzDecode(f *testing.F) {
 // FuzzBody is FuzzDecode for what is inside of the frame, which a fuzzer would hardly reach through the compression.
 func FuzzBody(f *testing.F) {
 	for seed := range uint64(8) {
-		c := coder{writing: true, items: MaxItems}
-		c.batch(random(rand.New(rand.NewPCG(seed, 3))))
-		f.Add(c.buf)
+		f.Add(body(f, random(rand.New(rand.NewPCG(seed, 3)))))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, got := coder{buf: b, items: MaxItems}, &Batch{}
-		if r.batch(got); r.err != nil {
+		if r.read(got); r.err != nil {
 			return
 		}
-		w := coder{writing: true, items: MaxItems}
-		if w.batch(got); w.err != nil {
-			t.Fatal(w.err)
-		}
-		again, twice := coder{buf: w.buf, items: MaxItems}, &Batch{}
-		if again.batch(twice); again.err != nil || len(again.buf) > 0 {
+		again, twice := coder{buf: body(t, got), items: MaxItems}, &Batch{}
+		if again.read(twice); again.err != nil || len(again.buf) > 0 {
 			t.Fatal(again.err, len(again.buf))
 		}
 		if !reflect.DeepEqual(got, twice) {
 			t.Error(cmp.Diff(got, twice, byValue))
 		}
 	})
+}
+
+// body is a batch before it is compressed.
+func body(t testing.TB, all *Batch) []byte {
+	t.Helper()
+	var b Builder
+	for i := range all.Events {
+		if err := b.Add(&all.Events[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := b.Pack(all.Counters); err != nil {
+		t.Fatal(err)
+	}
+	return b.whole
+}
+
+func TestBuilder_Refuses(t *testing.T) {
+	t.Parallel()
+	var b Builder
+	small := &activity.Event{Kind: activity.Exec, Command: activity.Command{Line: []byte("id")}}
+	if err := b.Add(small); err != nil {
+		t.Fatal(err)
+	}
+	size := b.Size()
+	for name, e := range map[string]*activity.Event{
+		"bytes": {Command: activity.Command{Line: make([]byte, MaxBody)}}, "arguments": {Command: activity.Command{Args: make([][]byte, MaxItems+1)}},
+	} {
+		if err := b.Add(e); !errors.Is(err, ErrTooLarge) || b.Len() != 1 || b.Size() != size {
+			t.Errorf("too many %s: %v, %d events of %d bytes", name, err, b.Len(), b.Size())
+		}
+	}
+	if err := b.Add(small); err != nil {
+		t.Fatal(err)
+	}
+	packed, err := b.Pack(Counters{Lost: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Decode(packed)
+	if err != nil || len(got.Events) != 2 || string(got.Events[1].Command.Line) != "id" || got.Counters.Lost != 3 {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if packed, err = b.Pack(Counters{}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := Decode(packed); err != nil || len(got.Events) != 0 || got.Counters.Any() {
+		t.Errorf("an empty batch: %+v, %v", got, err)
+	}
 }

@@ -25,7 +25,9 @@ func (c *coder) fail(format string, args ...any) {
 	if c.err == nil {
 		c.err = fmt.Errorf(format, args...)
 	}
-	c.buf = c.buf[:0]
+	if !c.writing {
+		c.buf = nil // nothing more is read
+	}
 }
 
 func (c *coder) number(v *uint64) {
@@ -131,30 +133,29 @@ func (c *coder) list(have, size int) int {
 	return n
 }
 
-func (c *coder) batch(b *Batch) {
-	k := &b.Counters
+func (c *coder) counters(k *Counters) {
 	for _, v := range []*uint64{&k.Lost, &k.Missing, &k.Malformed, &k.Cut} {
 		c.number(v)
 	}
 	for i := range k.Dropped {
 		c.number(&k.Dropped[i])
 	}
-	n := c.count(len(b.Events), smallest)
+}
+
+// read reads a whole batch.
+func (c *coder) read(b *Batch) {
+	c.counters(&b.Counters)
+	n := c.count(0, smallest)
 	if n > MaxEvents {
 		c.fail("%w: %d events, %d at most", ErrTooLarge, n, MaxEvents)
 		return
 	}
-	if !c.writing && n > 0 {
+	if n > 0 {
 		b.Events = make([]activity.Event, n)
 	}
 	for i := range b.Events {
 		if c.err != nil {
 			return
-		}
-		if c.writing {
-			e := b.Events[i] // walked in a copy: what the caller has isn't touched
-			c.event(&e)
-			continue
 		}
 		c.event(&b.Events[i])
 	}

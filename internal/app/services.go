@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto"
 	"maps"
 	"net/http"
 	"slices"
@@ -20,6 +21,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/services/directory"
 	"github.com/bulkheadhq/bulkhead/internal/services/identity"
 	"github.com/bulkheadhq/bulkhead/internal/services/keyvault"
+	"github.com/bulkheadhq/bulkhead/internal/services/machines"
 	"github.com/bulkheadhq/bulkhead/internal/services/network"
 	"github.com/bulkheadhq/bulkhead/internal/services/portal"
 	"github.com/bulkheadhq/bulkhead/internal/services/security"
@@ -39,11 +41,15 @@ func (p *Platform) wireServices(ctx context.Context) error {
 		return err
 	}
 	var ids *identity.Service // made after ARM, which is made after the directory
+	var watched *machines.Service
 	p.directory = directory.New(directory.Deps{
 		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Tokens: p.tokens, Tenants: p.tenants, Hosts: p.hosts,
 		PasswordGrant: p.cfg.PasswordGrant, FederatedIssuers: p.cfg.FederatedIssuers,
 		IdentityCredentials: func(ctx context.Context, resourceID string) ([]directory.Federated, error) {
 			return identityCredentials(ctx, ids, resourceID)
+		},
+		IdentityKeys: func(ctx context.Context, resourceID string) ([]crypto.PublicKey, error) {
+			return watched.Keys(ctx, resourceID)
 		},
 	})
 	valid := verifier{p.tokens, p.directory}
@@ -79,9 +85,10 @@ func (p *Platform) wireServices(ctx context.Context) error {
 		Data: p.cfg.Data, PackageRoots: p.cfg.PackageRoots, Room: p.store.Room, Subnet: networks.Subnet,
 	})
 	defender := security.New(security.Deps{Store: p.store, Clock: p.clock, Log: p.log, Resources: p.arm, Outbox: drainer{p}, Intel: detect.ShippedIndicators()})
-	pose := p.posture(accounts)
+	watched = machines.New(machines.Deps{Store: p.store, Clock: p.clock, Resources: p.arm, SignedIn: p.arm.Authenticator(), Sink: defender.Engine()})
+	pose := p.posture(accounts, watched)
 	p.portal = portal.New(portal.Deps{Clock: p.clock, Log: p.log, FrontDoor: &http.Client{Transport: reach.InProcess{Handler: frontDoor{p}}, CheckRedirect: stay}, Administrator: p.administrator})
-	for _, types := range [][]arm.Type{ids.Types(), networks.Types(), vaults.Types(), accounts.Types(), sites.Types(), defender.Types(), pose.Types()} {
+	for _, types := range [][]arm.Type{ids.Types(), networks.Types(), vaults.Types(), accounts.Types(), sites.Types(), defender.Types(), pose.Types(), watched.Types()} {
 		if err := p.arm.Register(types...); err != nil {
 			return err
 		}
@@ -95,7 +102,7 @@ func (p *Platform) wireServices(ctx context.Context) error {
 	p.outbox = outbox.NewDrainer(p.store, p.log, handlers).WithClock(p.clock)
 	p.services = []wire.Service{
 		p.directory.Service(), p.arm.Service(), p.audit.Service(), ids.Service(), vaults.Service(), accounts.Service(), sites.Service(),
-		defender.Service(), pose.Service(), p.portal.Service(),
+		defender.Service(), pose.Service(), watched.Service(), p.portal.Service(),
 		reach.Metadata(), p.adminService(), p.keyService(), p.healthService(),
 	}
 	p.figures()

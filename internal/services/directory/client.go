@@ -23,7 +23,7 @@ func (s *Service) authenticate(ctx context.Context, r *wire.Request, tenant *Ten
 	if f.clientID == "" {
 		return nil, missing("client_id")
 	}
-	if c, err := s.federatedIdentity(ctx, tenant, f); c != nil || err != nil {
+	if c, err := s.assertedIdentity(ctx, r, tenant, f); c != nil || err != nil {
 		return c, err
 	}
 	sp, app, err := s.registered(ctx, tenant, f.clientID)

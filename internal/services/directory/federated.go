@@ -61,26 +61,36 @@ func (s *Service) checkFederated(ctx context.Context, credentials []Federated, c
 	return "federated credential " + match.Name, nil
 }
 
-// federatedIdentity signs a managed identity in by another issuer's token; nil if the client is no managed identity, or sends no such token.
-func (s *Service) federatedIdentity(ctx context.Context, tenant *Tenant, f *tokenForm) (*client, error) {
-	if s.IdentityCredentials == nil || f.assertion == "" || f.assertionType != assertionType {
+// assertedIdentity signs a managed identity in by an assertion: another issuer's token, or one that the machine it belongs to has signed; nil if the client is no managed
+// identity, or sends no such assertion.
+func (s *Service) assertedIdentity(ctx context.Context, r *wire.Request, tenant *Tenant, f *tokenForm) (*client, error) {
+	if f.assertion == "" || f.assertionType != assertionType {
 		return nil, nil
 	}
 	sp, err := s.PrincipalByAppID(ctx, tenant.ID, f.clientID)
 	if err != nil || sp == nil || sp.Kind != authn.ManagedIdentity {
 		return nil, err
 	}
-	claims, foreign := foreignAssertion(f.assertion)
-	if !foreign {
+	var by string
+	switch claims, foreign := foreignAssertion(f.assertion); {
+	case foreign && s.IdentityCredentials != nil:
+		credentials, err := s.IdentityCredentials(ctx, sp.ResourceID)
+		if err != nil {
+			return nil, err
+		}
+		if by, err = s.checkFederated(ctx, credentials, claims, f.assertion); err != nil {
+			return nil, err
+		}
+	case !foreign && s.IdentityKeys != nil:
+		keys, err := s.IdentityKeys(ctx, sp.ResourceID)
+		if err != nil || len(keys) == 0 {
+			return nil, err
+		}
+		if by, err = s.checkMachine(r, tenant, sp, keys, f.assertion); err != nil {
+			return nil, err
+		}
+	default:
 		return nil, nil
-	}
-	credentials, err := s.IdentityCredentials(ctx, sp.ResourceID)
-	if err != nil {
-		return nil, err
-	}
-	by, err := s.checkFederated(ctx, credentials, claims, f.assertion)
-	if err != nil {
-		return nil, err
 	}
 	if sp.Disabled {
 		return nil, oauth(fault.Invalid, 7000112, "unauthorized_client", "Application '%s'(%s) is disabled.", sp.AppID, sp.DisplayName)

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"crypto"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -36,6 +37,8 @@ type Deps struct {
 	Fetch            *http.Client // to fetch them with; nil = a plain one
 	// IdentityCredentials are the federated credentials of a user-assigned managed identity, by its ARM id; nil = there are none.
 	IdentityCredentials func(ctx context.Context, resourceID string) ([]Federated, error)
+	// IdentityKeys are the public keys with which the owner of a managed identity, by its ARM id, signs its assertions: those of enrolled machines; nil = there are none.
+	IdentityKeys func(ctx context.Context, resourceID string) ([]crypto.PublicKey, error)
 }
 
 // Service is the directory. Safe for concurrent use.

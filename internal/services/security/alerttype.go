@@ -38,6 +38,7 @@ func (s *Service) alertType() arm.Type {
 		Actions: []arm.Action{
 			to("dismiss", alerts.Dismissed, "dismiss"), to("resolve", alerts.Resolved, "resolve"), to("inProgress", alerts.InProgress, "inProgress"),
 			to("activate", alerts.Active, "activate"), to("reactivate", alerts.Active, "activate"), // the latter until 2019-01-01
+			s.investigation(),
 			{Verb: "locations/{location}/alerts/default/simulate", Collection: true, Writes: true, Operation: alertTypeName + "/simulate/action", Handler: s.simulate},
 			{Verb: "locations/{location}/operationResults/{operation}", Method: http.MethodGet, Collection: true, Operation: alertTypeName + "/read", Handler: s.simulated},
 		},

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/bulkheadhq/bulkhead/internal/services/security/alerts"
 	"github.com/bulkheadhq/bulkhead/internal/wire/wiretest"
 )
 
@@ -13,7 +14,7 @@ func TestExchanges(t *testing.T) {
 		p := newPlane(t)
 		p.ingest(p.machine("rg1", "db1"), 1, fetch)
 		name := p.list("owner", "/subscriptions/"+p.sub+"/providers/Microsoft.Security/alerts"+version)[0]["name"].(string)
-		return wiretest.Target{Handler: p.mux, Vars: map[string]string{"sub": p.sub, "alert": name}}
+		return wiretest.Target{Handler: p.mux, Vars: map[string]string{"sub": p.sub, "alert": name, "machine": alerts.Scope(p.machine("rg1", "db1"))}}
 	})
 }
 

@@ -182,7 +182,14 @@ func TestNoise(t *testing.T) {
 	for i := range 200 {
 		internet = append(internet, brute(fmt.Sprint("m", i%20), fmt.Sprintf("203.0.%d.7", i/20)))
 	}
+	var day []made // of somebody who looks around, changes and fetches things all day long
+	for i := range 60 {
+		day = append(day, made{machine: "m", session: "session 1", after: time.Duration(i) * time.Minute, kind: fmt.Sprint("X", i), severity: detect.Severity(i % 2), intent: killChain[i%len(killChain)]})
+	}
+	alarm := made{machine: "m", session: "session 1", kind: "Y", severity: detect.Medium, intent: "Execution"}
 	for name, all := range map[string][]made{
+		"a long day":                            day,
+		"a long day with a false alarm":         append(slices.Clone(day), alarm),
 		"one bad alert":                         {{machine: "m", session: "session 1", kind: "X", severity: detect.High, intent: "Execution"}},
 		"knocking at doors":                     internet,
 		"the same thing again and again":        {{machine: "m", session: "session 1", kind: "X", severity: detect.High, intent: "Impact"}, {machine: "m", session: "session 1", kind: "X", severity: detect.High, intent: "Impact"}},

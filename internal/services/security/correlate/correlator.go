@@ -17,15 +17,15 @@ type Params struct {
 	MaxAlerts  int // that are held; beyond, the sets that were not added to for longest are forgotten
 	MaxMembers int // of one set; beyond, its oldest are forgotten
 
-	Tactics  int     // an incident has so many tactics,
-	Severity int     // or so bad alerts: Low counts 1, Medium 3, High 6
-	Least    int     // but at least this bad
-	Score    float64 // and this sure
+	Tactics   int     // an incident has so many tactics,
+	Severity  int     // or so bad alerts: Low counts 1, Medium 3, High 6;
+	Witnesses int     // in any case so many types of alerts of Medium or worse; a High one counts for two, beside one that is Low at least
+	Score     float64 // and is this sure
 }
 
 // DefaultParams are those of facts/security.md 6.
 func DefaultParams() Params {
-	return Params{Window: 48 * time.Hour, Keep: 72 * time.Hour, MaxAlerts: 20_000, MaxMembers: 1000, Tactics: 2, Severity: 9, Least: 4, Score: 0.6}
+	return Params{Window: 48 * time.Hour, Keep: 72 * time.Hour, MaxAlerts: 20_000, MaxMembers: 1000, Tactics: 2, Severity: 9, Witnesses: 2, Score: 0.6}
 }
 
 // maxNear is how many alerts that share a thing are compared with a new one: those nearest in time.

@@ -25,31 +25,39 @@ func (s *set) tacticsOf() []string {
 	return slices.SortedFunc(maps.Keys(seen), func(a, b string) int { return cmp.Or(phase(a)-phase(b), strings.Compare(a, b)) })
 }
 
-// qualifies reports whether a set is worth telling as an incident: alerts of several types, not all from outside the door, together bad and sure enough, in two phases or very bad.
+// qualifies reports whether a set is worth telling as an incident: several kinds of alerts, not all from outside the door, that are bad by themselves, in two phases or very bad together, and
+// sure enough. Many things that are hardly worth a note, as in every long session of an administrator, are none.
 func (s *set) qualifies(p Params) bool {
-	if len(s.members) < 2 {
-		return false
-	}
-	types := map[string]bool{}
+	worst := map[string]int{} // by type
 	bad, inside := 0, false
 	for _, n := range s.members {
-		types[n.kind] = true
+		worst[n.kind] = max(worst[n.kind], n.severity.Rank())
 		bad += [...]int{0, 1, 3, 6}[n.severity.Rank()]
 		for _, t := range n.tactics() {
 			inside = inside || t != "PreAttack" && t != "Probing"
 		}
 	}
-	if len(types) < 2 || !inside || bad < p.Least || s.score() < p.Score {
+	witnesses, worthNote := 0, 0
+	for _, rank := range worst {
+		if rank > 0 {
+			worthNote++
+		}
+		if rank >= alerts.Medium.Rank() {
+			witnesses += rank - 1
+		}
+	}
+	if worthNote < 2 || witnesses < p.Witnesses || !inside || s.score() < p.Score {
 		return false
 	}
 	return bad >= p.Severity || len(s.tacticsOf()) >= p.Tactics
 }
 
-// score is how sure it is that something happened: one less the chance that every kind of alert was wrong. Repetitions of a kind are no further witnesses.
+// score is how sure it is that something happened: one less the chance that every kind of alert was wrong. Repetitions of a kind are no further witnesses, and what is often
+// harmless counts for less.
 func (s *set) score() float64 {
 	best := map[string]float64{}
 	for _, n := range s.members {
-		best[n.kind] = max(best[n.kind], n.confidence)
+		best[n.kind] = max(best[n.kind], n.confidence*[...]float64{0.2, 0.4, 1, 1}[n.severity.Rank()])
 	}
 	wrong := 1.0
 	for _, kind := range slices.Sorted(maps.Keys(best)) { // in order: sums of floats depend on it

@@ -38,15 +38,13 @@ func (c *Correlator) story(s *set) string {
 	}
 	b.WriteString(".")
 	for _, t := range s.tacticsOf() {
-		told := 0
-		for _, n := range s.members {
-			if !slices.Contains(n.tactics(), t) {
-				continue
+		worst, more := s.worst(t)
+		for i, n := range worst {
+			if b.Len() > maxStory {
+				more += len(worst) - i
+				break
 			}
-			if told++; told > perPhase || b.Len() > maxStory {
-				continue
-			}
-			if told == 1 {
+			if i == 0 {
 				fmt.Fprintf(b, "\n%s:", spaced(t))
 			} else {
 				b.WriteString(";")
@@ -60,14 +58,26 @@ func (c *Correlator) story(s *set) string {
 				fmt.Fprintf(b, " (%s)", n.why)
 			}
 		}
-		if told > perPhase {
-			fmt.Fprintf(b, "; and %d more", told-perPhase)
+		if more > 0 {
+			fmt.Fprintf(b, "; and %d more", more)
 		}
-		if told > 0 {
-			b.WriteString(".")
-		}
+		b.WriteString(".")
 	}
 	return b.String()
+}
+
+// worst are the alerts of a phase that are told, by time, and how many more there are.
+func (s *set) worst(tactic string) (told []*node, more int) {
+	for _, n := range s.members {
+		if slices.Contains(n.tactics(), tactic) {
+			told = append(told, n)
+		}
+	}
+	slices.SortStableFunc(told, func(a, b *node) int { return b.severity.Rank() - a.severity.Rank() })
+	more = max(0, len(told)-perPhase)
+	told = told[:len(told)-more]
+	slices.SortFunc(told, byTime)
+	return told, more
 }
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") }

@@ -137,6 +137,10 @@ func (m *Machine) Apply(e *activity.Event) {
 		if e.Success && e.Process.PID != 0 && len(e.Command.Args) > 0 && e.Call != "" {
 			m.exec(e)
 		}
+	case activity.Running: // known, not judged: it tells whose children others are
+		if _, known := m.processes.Get(e.Process.PID); !known && e.Process.PID != 0 {
+			m.start(e, string(e.Command.Line))
+		}
 	case activity.SignIn:
 		m.signIn(e)
 	case activity.Auth:

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/bulkheadhq/bulkhead/agent/inventory"
+	"github.com/bulkheadhq/bulkhead/agent/source"
+	"github.com/bulkheadhq/bulkhead/agent/source/kernel"
+	"github.com/bulkheadhq/bulkhead/agent/source/tail"
+)
+
+// sourceFlags say where events come from.
+type sourceFlags struct {
+	audit, signIns         []string
+	kernel, fromStart, all bool
+}
+
+func (f *sourceFlags) add(p *pflag.FlagSet) {
+	p.StringArrayVar(&f.audit, "audit-log", nil, "a log of auditd to follow; may be given several times")
+	p.StringArrayVar(&f.signIns, "auth-log", nil, "a log of sign-ins to follow; may be given several times")
+	p.BoolVar(&f.kernel, "kernel", false, "listen to the kernel's audit system, with rules of the agent's own, instead of reading audit.log")
+	p.BoolVar(&f.fromStart, "from-start", false, "at the first start, read what the logs have already")
+	p.BoolVar(&f.all, "inventory", true, "tell at each start which programs run already")
+}
+
+// sources makes them. Without any named, those that this machine has.
+func (f *sourceFlags) sources(state string, log *slog.Logger) ([]source.Source, error) {
+	var out []source.Source
+	if f.all {
+		if _, err := os.Stat("/proc/self/stat"); err == nil {
+			out = append(out, inventory.New("/proc"))
+		}
+	}
+	own := len(out)
+	if len(f.audit) == 0 && len(f.signIns) == 0 {
+		if !f.kernel {
+			f.audit = present("/var/log/audit/audit.log")
+		}
+		if f.signIns = present("/var/log/auth.log"); len(f.signIns) == 0 {
+			f.signIns = present("/var/log/secure", "/var/log/messages")
+		}
+	}
+	if f.kernel {
+		out = append(out, kernel.New(kernel.Options{StateFile: filepath.Join(state, "kernel.json"), Log: log}))
+	}
+	for _, name := range f.audit {
+		out = append(out, tail.New(tail.Options{File: name, Lines: tail.Audit, FromStart: f.fromStart, Log: log}))
+	}
+	for _, name := range f.signIns {
+		out = append(out, tail.New(tail.Options{File: name, Lines: tail.SignIns(time.Local, time.Now), FromStart: f.fromStart, Log: log}))
+	}
+	if len(out) == own {
+		return nil, errors.New("this machine has neither /var/log/audit/audit.log nor a log of sign-ins: name them (--audit-log, --auth-log), or listen to the kernel (--kernel)")
+	}
+	return out, nil
+}
+
+// present is the first of the files that is there.
+func present(names ...string) []string {
+	for _, name := range names {
+		if _, err := os.Stat(name); err == nil {
+			return []string{name}
+		}
+	}
+	return nil
+}
