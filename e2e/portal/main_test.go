@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
@@ -28,8 +29,8 @@ type tab struct {
 	ctx context.Context
 }
 
-// newTab watches the console until the test ends; whatever a page complains of fails the test.
-func newTab(t *testing.T, ctx context.Context) tab {
+// newTab watches the console until the test ends; whatever a page complains of fails the test, but for what has the words of expected in it.
+func newTab(t *testing.T, ctx context.Context, expected string) tab {
 	t.Helper()
 	messages := chromedp.Console(ctx)
 	done := make(chan struct{})
@@ -40,11 +41,16 @@ func newTab(t *testing.T, ctx context.Context) tab {
 			if err != nil {
 				return
 			}
+			if expected != "" && strings.Contains(m.String(), expected) {
+				continue
+			}
 			t.Errorf("the console says %s (%s)", m, m.URL)
 		}
 	}()
 	t.Cleanup(func() { stop(); _ = chromedp.Cancel(ctx); <-done })
-	return tab{t, ctx}
+	b := tab{t, ctx}
+	b.do("a window's size", chromedp.EmulateViewport(1400, 900))
+	return b
 }
 
 // do does the actions; a failure tells what the page shows.

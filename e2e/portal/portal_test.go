@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -18,7 +17,7 @@ import (
 func TestIncident(t *testing.T) {
 	p := shared.Platform(t)
 	group, machine := p.Intrude(t)
-	b := newTab(t, browser.Start(t, p, portal, login))
+	b := newTab(t, browser.Start(t, p, portal, login), "")
 	link := strings.TrimSpace(string(p.Output(t, "portal")))
 	code := link[strings.IndexByte(link, '#')+1:]
 	b.do("sign in by the link",
@@ -45,7 +44,7 @@ func TestIncident(t *testing.T) {
 		t.Errorf("the time line has %d alerts in %d phases", marks, rows)
 	}
 	b.shoot("incident")
-	b.do("an alert of it", chromedp.Click(`table.alerts tbody tr a`), chromedp.WaitVisible(`table.evidence`))
+	b.do("an alert of it", chromedp.Click(`table.alerts tbody tr:nth-child(2) a`), chromedp.WaitVisible(`table.evidence`))
 	if text := value[string](b, `document.querySelector("main").innerText`); !strings.Contains(text, "What to do") || !strings.Contains(text, "Part of") {
 		t.Errorf("the alert's page says %s", text)
 	}
@@ -112,7 +111,7 @@ func TestUser(t *testing.T) {
 	if err := json.Unmarshal(p.Output(t, "user", "create", upn), &user); err != nil {
 		t.Fatal(err)
 	}
-	b := newTab(t, browser.Start(t, p, portal, login))
+	b := newTab(t, browser.Start(t, p, portal, login), "status of 403")
 	b.do("sign in",
 		chromedp.Navigate("https://"+portal+"/security/alerts?status=open"), chromedp.WaitVisible(`input[name="passwd"]`),
 		chromedp.SendKeys(`input[name="login"]`, upn), chromedp.SendKeys(`input[name="passwd"]`, user.Password), chromedp.Submit(`input[name="passwd"]`),
@@ -134,7 +133,6 @@ func TestUser(t *testing.T) {
 	if text := value[string](b, `document.body.innerText`); !strings.Contains(text, "AuthorizationFailed") {
 		t.Errorf("a reader who dismisses is told %s", text)
 	}
-	time.Sleep(100 * time.Millisecond)
 	b.do("sign out", chromedp.Click(`header button`), chromedp.WaitNotPresent(`nav`))
 	b.do("and is asked again", chromedp.Navigate("https://"+portal+"/"), chromedp.WaitVisible(`input[name="passwd"]`))
 }

@@ -89,7 +89,7 @@ func (s *Service) Service() wire.Service {
 
 // staticFile answers a style sheet or a script.
 func staticFile(_ context.Context, r *wire.Request) (any, error) {
-	types := map[string]string{"portal.css": "text/css; charset=utf-8", "portal.js": "text/javascript; charset=utf-8", "graph.js": "text/javascript; charset=utf-8"}
+	types := map[string]string{"portal.css": "text/css; charset=utf-8", "portal.js": "text/javascript; charset=utf-8", "graph.js": "text/javascript; charset=utf-8", "icon.svg": "image/svg+xml"}
 	kind, ok := types[r.Param("file")]
 	if !ok {
 		return nil, fault.New(fault.NotFound, "NotFound", "There is no file %q.", r.Param("file"))

@@ -210,13 +210,17 @@ func (s *Service) signOut(_ context.Context, r *wire.Request, who *session) (any
 	setCookie(r, sessionCookie, "", -1)
 	to := "/signedout"
 	if !who.admin {
-		to = r.URL(wire.HostLogin, "") + "/organizations/oauth2/v2.0/logout"
+		to += "?directory=1" // the session at the directory ends, too
 	}
 	reply := redirect(to)
 	reply.Status = http.StatusSeeOther
 	return reply, nil
 }
 
-func (s *Service) signedOut(context.Context, *wire.Request) (any, error) {
+// signedOut says so. To the directory it goes on from here: a form may not lead to another host, by the pages' own policy.
+func (s *Service) signedOut(_ context.Context, r *wire.Request) (any, error) {
+	if r.Query("directory") == "1" {
+		r.SetHeader("Refresh", "0;url="+r.URL(wire.HostLogin, "")+"/organizations/oauth2/v2.0/logout")
+	}
 	return s.render("message", http.StatusOK, page{Title: "Signed out", Data: "You are signed out."})
 }
