@@ -134,5 +134,6 @@ func TestUser(t *testing.T) {
 		t.Errorf("a reader who dismisses is told %s", text)
 	}
 	b.do("sign out", chromedp.Click(`header button`), chromedp.WaitNotPresent(`nav`))
+	b.until(`location.host === "login.microsoftonline.com" && document.readyState === "complete"`)
 	b.do("and is asked again", chromedp.Navigate("https://"+portal+"/"), chromedp.WaitVisible(`input[name="passwd"]`))
 }

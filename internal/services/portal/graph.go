@@ -29,6 +29,14 @@ type node struct {
 	} `json:"details"`
 }
 
+// text is what a box of the node says: of a process its command line, which tells more than its file.
+func (n *node) text() string {
+	if n.Details != nil && n.Details.CommandLine != "" {
+		return n.Details.CommandLine
+	}
+	return n.Label
+}
+
 // edge is an arrow of an investigation.
 type edge struct {
 	From string    `json:"from"`
@@ -149,7 +157,8 @@ func (g *graph) shown(focus string, open, way []string) map[string]bool {
 	depth := map[string]int{focus: 0}
 	for queue := []string{focus}; len(queue) > 0; queue = queue[1:] {
 		at := queue[0]
-		if depth[at] == reach {
+		// An incident is near to all its alerts: it doesn't lead from one to the others.
+		if depth[at] == reach || at != focus && g.nodes[at] != nil && g.nodes[at].Type == "incident" {
 			continue
 		}
 		for _, n := range g.near[at] {
@@ -278,7 +287,7 @@ func (g *graph) draw(focus string, open, way []string) *drawing {
 		d.Columns = append(d.Columns, column{x, headings[i]})
 		y := drawingUp + (tallest-len(layer))*rowStep/2
 		for _, id := range layer {
-			boxes = append(boxes, box{node: *g.nodes[id], X: x, Y: y, Text: short(27, g.nodes[id].Label), Focus: id == focus, OnPath: slices.Contains(way, id)})
+			boxes = append(boxes, box{node: *g.nodes[id], X: x, Y: y, Text: short(27, g.nodes[id].text()), Focus: id == focus, OnPath: slices.Contains(way, id)})
 			y += rowStep
 		}
 		x += columnStep

@@ -150,7 +150,13 @@ func facts(n *node) []fact {
 	}
 	if d := n.Details; d != nil {
 		for _, f := range []fact{
-			{"Command line", d.CommandLine}, {"Running file", d.Image}, {"Started in", d.Dir}, {"Resource", d.ResourceID}, {"Type", d.AlertType}, {"Phase", d.Intent}, {"Status", d.Status},
+			{"Command line", d.CommandLine},
+			{"Running file", d.Image},
+			{"Started in", d.Dir},
+			{"Resource", d.ResourceID},
+			{"Type", d.AlertType},
+			{"Phase", d.Intent},
+			{"Status", d.Status},
 			{"What was seen", d.Description},
 		} {
 			if f.Value != "" {
