@@ -32,6 +32,7 @@ func (p *Platform) adminService() wire.Service {
 		p.stream("/export", "Export", func(w io.Writer, r *wire.Request) error { return p.ExportKeys(r.HTTP.Context(), w) }),
 		p.stream("/profile", "Profile", p.profile),
 		route("GET", "/log-level", "GetLogLevel", p.getLogLevel),
+		route("POST", "/portal/links", "CreatePortalLink", p.createPortalLink),
 		route("PUT", "/log-level", "PutLogLevel", p.putLogLevel),
 	}}
 }

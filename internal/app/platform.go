@@ -23,6 +23,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/scripts"
 	"github.com/bulkheadhq/bulkhead/internal/services/directory"
+	"github.com/bulkheadhq/bulkhead/internal/services/portal"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 	"github.com/bulkheadhq/bulkhead/internal/store/pebble"
 	"github.com/bulkheadhq/bulkhead/internal/telemetry"
@@ -53,6 +54,7 @@ type Platform struct {
 	arm       *arm.Pipeline
 	scripts   *scripts.Pool
 	cosmos    *cosmos.Service
+	portal    *portal.Service
 
 	services []wire.Service
 	mux      *wire.Mux

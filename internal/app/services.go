@@ -23,6 +23,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/services/keyvault"
 	"github.com/bulkheadhq/bulkhead/internal/services/machines"
 	"github.com/bulkheadhq/bulkhead/internal/services/network"
+	"github.com/bulkheadhq/bulkhead/internal/services/portal"
 	"github.com/bulkheadhq/bulkhead/internal/services/security"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/detect"
 	"github.com/bulkheadhq/bulkhead/internal/services/web"
@@ -86,6 +87,7 @@ func (p *Platform) wireServices(ctx context.Context) error {
 	defender := security.New(security.Deps{Store: p.store, Clock: p.clock, Log: p.log, Resources: p.arm, Outbox: drainer{p}, Intel: detect.ShippedIndicators()})
 	watched = machines.New(machines.Deps{Store: p.store, Clock: p.clock, Resources: p.arm, SignedIn: p.arm.Authenticator(), Sink: defender.Engine()})
 	pose := p.posture(accounts, watched)
+	p.portal = portal.New(portal.Deps{Clock: p.clock, Log: p.log, FrontDoor: &http.Client{Transport: reach.InProcess{Handler: frontDoor{p}}, CheckRedirect: stay}, Administrator: p.administrator})
 	for _, types := range [][]arm.Type{ids.Types(), networks.Types(), vaults.Types(), accounts.Types(), sites.Types(), defender.Types(), pose.Types(), watched.Types()} {
 		if err := p.arm.Register(types...); err != nil {
 			return err
@@ -100,7 +102,7 @@ func (p *Platform) wireServices(ctx context.Context) error {
 	p.outbox = outbox.NewDrainer(p.store, p.log, handlers).WithClock(p.clock)
 	p.services = []wire.Service{
 		p.directory.Service(), p.arm.Service(), p.audit.Service(), ids.Service(), vaults.Service(), accounts.Service(), sites.Service(),
-		defender.Service(), pose.Service(), watched.Service(),
+		defender.Service(), pose.Service(), watched.Service(), p.portal.Service(),
 		reach.Metadata(), p.adminService(), p.keyService(), p.healthService(),
 	}
 	p.figures()
@@ -118,6 +120,9 @@ func referring(ctx context.Context, control *arm.Pipeline, sites *web.Service, n
 	more, err := sites.SubnetUsers(ctx, networkID)
 	return append(all, more...), err
 }
+
+// stay makes a client return a redirect as it is.
+func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // frontDoor looks the mux up at each request: it is made after the services that call through it.
 type frontDoor struct{ p *Platform }

@@ -251,7 +251,7 @@ func (s *Service) signOut(ctx context.Context, r *wire.Request) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if _, ok := matchRedirect(replyURIs(app), to); ok && validRedirect(to) {
+		if _, ok := matchRedirect(replyURIs(app, r), to); ok && validRedirect(to) {
 			if state := r.Query("state"); state != "" {
 				sep := "?"
 				if strings.Contains(to, "?") {

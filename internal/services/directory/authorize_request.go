@@ -50,7 +50,7 @@ func (s *Service) authorizeApp(ctx context.Context, r *wire.Request, q url.Value
 	if err != nil {
 		return nil, to, err
 	}
-	registered := replyURIs(app)
+	registered := replyURIs(app, r)
 	asked := q.Get("redirect_uri")
 	if asked == "" && len(registered) == 1 && validRedirect(registered[0].uri) {
 		return app, registered[0], nil
@@ -111,12 +111,15 @@ func (s *Service) clientApp(ctx context.Context, segment, clientID string) (*App
 // reserved tells whether a path segment is an authority that names no tenant.
 func reserved(segment string) bool { return slices.Contains(reservedTenants, strings.ToLower(segment)) }
 
-// replyURIs lists where the application's users may be sent back to.
-func replyURIs(app *Application) []replyURI {
+// replyURIs lists where the application's users may be sent back to. The request is for the names of the portal.
+func replyURIs(app *Application, r *wire.Request) []replyURI {
 	var out []replyURI
 	if first := findFirstClient(app.AppID); first != nil {
 		for _, uri := range first.redirects {
 			out = append(out, replyURI{uri, publicURI})
+		}
+		if first.portal {
+			out = append(out, replyURI{r.URL(wire.HostPortal, "") + portalReply, publicURI})
 		}
 		return out
 	}

@@ -6,14 +6,19 @@ import "strings"
 type firstClient struct {
 	appID, name string
 	redirects   []string
+	portal      bool // also the portal's own page, under whatever name the client came in by
 }
 
 const nativeClient = "https://login.microsoftonline.com/common/oauth2/nativeclient"
 
 var firstClients = []firstClient{
-	{"04b07795-8ddb-461a-bbee-02f9e1bf7b46", "Microsoft Azure CLI", []string{"http://localhost", nativeClient, "urn:ietf:wg:oauth:2.0:oob"}},
-	{"1950a258-227b-4e31-a9cf-717495945fc2", "Microsoft Azure PowerShell", []string{"http://localhost", nativeClient, "urn:ietf:wg:oauth:2.0:oob"}},
+	{appID: "04b07795-8ddb-461a-bbee-02f9e1bf7b46", name: "Microsoft Azure CLI", redirects: []string{"http://localhost", nativeClient, "urn:ietf:wg:oauth:2.0:oob"}},
+	{appID: "1950a258-227b-4e31-a9cf-717495945fc2", name: "Microsoft Azure PowerShell", redirects: []string{"http://localhost", nativeClient, "urn:ietf:wg:oauth:2.0:oob"}},
+	{appID: "c44b4083-3bb0-49c1-b47d-974e53cbdf3c", name: "Azure Portal", portal: true},
 }
+
+// portalReply is the page of the portal that takes answers.
+const portalReply = "/signin/code"
 
 func findFirstClient(appID string) *firstClient {
 	for i := range firstClients {
