@@ -11,19 +11,21 @@ import (
 
 	"github.com/bulkheadhq/bulkhead/agent/inventory"
 	"github.com/bulkheadhq/bulkhead/agent/source"
+	"github.com/bulkheadhq/bulkhead/agent/source/audisp"
 	"github.com/bulkheadhq/bulkhead/agent/source/kernel"
 	"github.com/bulkheadhq/bulkhead/agent/source/tail"
 )
 
 // sourceFlags say where events come from.
 type sourceFlags struct {
-	audit, signIns         []string
-	kernel, fromStart, all bool
+	audit, signIns, sockets []string
+	kernel, fromStart, all  bool
 }
 
 func (f *sourceFlags) add(p *pflag.FlagSet) {
 	p.StringArrayVar(&f.audit, "audit-log", nil, "a log of auditd to follow; may be given several times")
 	p.StringArrayVar(&f.signIns, "auth-log", nil, "a log of sign-ins to follow; may be given several times")
+	p.StringArrayVar(&f.sockets, "audisp", nil, "a socket of auditd's af_unix plugin to read from, such as "+audisp.DefaultSocket+"; may be given several times")
 	p.BoolVar(&f.kernel, "kernel", false, "listen to the kernel's audit system, with rules of the agent's own, instead of reading audit.log")
 	p.BoolVar(&f.fromStart, "from-start", false, "at the first start, read what the logs have already")
 	p.BoolVar(&f.all, "inventory", true, "tell at each start which programs run already")
@@ -39,7 +41,7 @@ func (f *sourceFlags) sources(state string, log *slog.Logger) ([]source.Source, 
 	}
 	own := len(out)
 	if len(f.audit) == 0 && len(f.signIns) == 0 {
-		if !f.kernel {
+		if !f.kernel && len(f.sockets) == 0 {
 			f.audit = present("/var/log/audit/audit.log")
 		}
 		if f.signIns = present("/var/log/auth.log"); len(f.signIns) == 0 {
@@ -48,6 +50,9 @@ func (f *sourceFlags) sources(state string, log *slog.Logger) ([]source.Source, 
 	}
 	if f.kernel {
 		out = append(out, kernel.New(kernel.Options{StateFile: filepath.Join(state, "kernel.json"), Log: log}))
+	}
+	for _, name := range f.sockets {
+		out = append(out, audisp.New(audisp.Options{Socket: name, Log: log}))
 	}
 	for _, name := range f.audit {
 		out = append(out, tail.New(tail.Options{File: name, Lines: tail.Audit, FromStart: f.fromStart, Log: log}))
