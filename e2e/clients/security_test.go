@@ -34,4 +34,3 @@ func TestSecurity(t *testing.T) {
 		})
 	}
 }
-
