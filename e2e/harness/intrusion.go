@@ -27,18 +27,18 @@ func (p *Platform) Intrude(t testing.TB) (group, machine string) {
 		t.Fatalf("examples/intrusion: %v\n%s", err, out)
 	}
 	p.Output(t, "agent", "enrol", "--state", state, "--resource-group", filepath.Base(group), "--name", name)
-	agent := p.Command("agent", "--state", state, "--audit-log", filepath.Join(logs, "audit.log"), "--auth-log", filepath.Join(logs, "auth.log"))
+	agent := exec.Command(p.bin, "agent", "--state", state, "--audit-log", filepath.Join(logs, "audit.log"), "--from-start", "--inventory=false")
 	said, err := os.Create(filepath.Join(dir, "agent.log"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer said.Close()
-	agent.Stdout, agent.Stderr = said, said
+	agent.Env, agent.Stdout, agent.Stderr = cleanEnv(), said, said
 	if err := agent.Start(); err != nil {
 		t.Fatal(err)
 	}
 	defer func() {
-		_ = agent.Process.Signal(os.Interrupt)
+		_ = agent.Process.Kill()
 		_ = agent.Wait()
 	}()
 	for end := time.Now().Add(30 * time.Second); ; {
