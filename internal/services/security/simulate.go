@@ -28,7 +28,7 @@ type sample struct {
 }
 
 // pollsSimulation is the first api-version in which a simulation is a long operation.
-const pollsSimulation = "2021-11-01"
+const pollsSimulation = "2022-01-01"
 
 // bundles are what can be simulated.
 func bundles() map[string][]sample {
