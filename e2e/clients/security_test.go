@@ -25,7 +25,7 @@ func TestSecurity(t *testing.T) {
 			c.env = append(c.env, "SUBSCRIPTION="+w.p.Run.SubscriptionID, "GROUP="+path.Base(group), "ARM="+way.ARM())
 			want := map[string]any{
 				"enough": true, "sameByRegion": true, "inSubscription": true, "alert": []any{"Medium", "CommandAndControl", true, 2018., false}, "about": "AzureResource true",
-				"domain": true, "evidence": []any{"tabularEvidences", true}, "states": []any{"Dismissed", "Resolved", "Active"}, "none": 404.,
+				"domain": true, "states": []any{"Dismissed", "Resolved", "Active"}, "none": 404.,
 				"rule": []any{"node", "Disabled", []any{"192.0.2.1"}, true}, "rules": []any{"node"}, "ofType": 0., "noRule": 404., "sample": true,
 			}
 			if d := cmp.Diff(want, w.seen(t, c, way)); d != "" {
@@ -34,4 +34,3 @@ func TestSecurity(t *testing.T) {
 		})
 	}
 }
-

@@ -22,18 +22,17 @@ seen.enough = found.length >= 14;
 seen.sameByRegion = (await list(center.alerts.listResourceGroupLevelByRegion(place, GROUP))).length === found.length;
 seen.inSubscription = (await list(center.alerts.list())).length >= found.length && (await list(center.alerts.listSubscriptionLevelByRegion(place))).length >= found.length;
 const { name } = found.find((a) => a.alertType === "VM_SuspectDownload");
-const one = await center.alerts.getResourceGroupLevel(GROUP, place, name);
+const one = await center.alerts.getResourceGroupLevel(place, name, GROUP);
 seen.alert = [one.severity, one.intent, one.alertDisplayName.startsWith("Detected file download from a known malicious source"), one.startTimeUtc.getUTCFullYear(), one.isIncident];
 seen.about = one.resourceIdentifiers[0].type + " " + one.resourceIdentifiers[0].azureResourceId.includes("/Microsoft.HybridCompute/machines/");
 seen.domain = one.entities.some((e) => e.type === "dns" && e.domainName === "nasapaul.com");
-seen.evidence = [one.supportingEvidence.type, one.supportingEvidence.rows.length > 0];
 seen.states = [];
 const now = async () => seen.states.push((await center.alerts.getSubscriptionLevel(place, name)).status);
-await center.alerts.updateResourceGroupLevelStateToDismiss(GROUP, place, name);
+await center.alerts.updateResourceGroupLevelStateToDismiss(place, name, GROUP);
 await now();
 await center.alerts.updateSubscriptionLevelStateToResolve(place, name);
 await now();
-await center.alerts.updateResourceGroupLevelStateToActivate(GROUP, place, name);
+await center.alerts.updateResourceGroupLevelStateToActivate(place, name, GROUP);
 await now();
 seen.none = await status(center.alerts.getSubscriptionLevel(place, "2518770965529163669_none"));
 
@@ -45,7 +44,7 @@ seen.ofType = (await list(rules.list({ alertType: "VM_Other" }))).length;
 await rules.delete(rule);
 seen.noRule = await status(rules.get(rule));
 
-await center.alerts.beginSimulateAndWait(place, { properties: { kind: "Bundles", bundles: ["DNS"] } }, { updateIntervalInMs: 100 });
+await center.alerts.simulate(place, { properties: { kind: "Bundles", bundles: ["DNS"] } });
 seen.sample = (await list(center.alerts.list())).some((a) => a.alertType === "AzureDNS_ThreatIntelSuspectDomain" && a.extendedProperties.simulated === "true");
 
 console.log(JSON.stringify({ value: JSON.stringify(seen) }));

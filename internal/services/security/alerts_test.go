@@ -214,6 +214,9 @@ func TestSuppression(t *testing.T) {
 		{body("Enabled", far, `{"field":"entities.ip.address","in":["192.0.2.1"]}`), "Active"},
 		{body("Enabled", far, fits+`,{"field":"entities.host.azureID","contains":"/machines/web1"}`), "Active"},
 		{body("Enabled", far, ``), "Dismissed"},
+		{body("Enabled", far, `{"field":"entities.account.name","in":"x"},{"field":"entities.dns.domainname","in":"[\"y\",\"nasapaul.com\"]"}`), "Active"},
+		{body("Enabled", far, `{"field":"entities.dns.domainname","in":"[\"y\",\"nasapaul.com\"]"}`), "Dismissed"},
+		{body("Enabled", far, `{"field":"entities.dns.domainname","in":"nasapaul.com"}`), "Dismissed"},
 		{strings.Replace(body("Enabled", far, fits), "VM_SuspectDownload", "*", 1), "Dismissed"},
 		{strings.Replace(body("Enabled", far, fits), "VM_SuspectDownload", "VM_Other", 1), "Active"},
 		{body("Enabled", "2026-01-02T04:00:00", fits), "Dismissed"},
@@ -304,6 +307,7 @@ func TestSimulate(t *testing.T) {
 	if len(all) != 5 || !kinds["VM_EICAR"] || !kinds["KV_TORAccess"] {
 		t.Errorf("the alerts are of the types %v", kinds)
 	}
+	p.ok("owner", "POST", strings.Replace(path, "2022-01-01", "2021-01-01", 1), `{"properties":{"kind":"Bundles","bundles":["DNS"]}}`, 204)
 	for _, bad := range []string{`{}`, `{"properties":{"kind":"Bundles"}}`, `{"properties":{"kind":"Bundles","bundles":["Toasters"]}}`, `{"properties":{"kind":"One","bundles":["DNS"]}}`} {
 		p.ok("owner", "POST", path, bad, 400)
 	}

@@ -27,6 +27,9 @@ type sample struct {
 	resource   string
 }
 
+// pollsSimulation is the first api-version in which a simulation is a long operation.
+const pollsSimulation = "2022-01-01"
+
 // bundles are what can be simulated.
 func bundles() map[string][]sample {
 	return map[string][]sample{
@@ -77,6 +80,9 @@ func (s *Service) simulate(ctx context.Context, c *arm.Call) (any, error) {
 	}
 	if err := c.Commit(ctx, func(tx store.Tx) error { return outbox.Put(tx, engine.SimulateKind, payload) }); err != nil {
 		return nil, err
+	}
+	if c.Version < pollsSimulation { // until then clients know no 202
+		return nil, nil
 	}
 	at := c.URL(wire.HostARM, "") + "/subscriptions/" + c.ID.Subscription + "/providers/" + namespace + "/locations/" + alerts.Region + "/operationResults/" + sim.ID + "?api-version=" + c.APIVersion
 	return wire.Reply{Status: http.StatusAccepted, Header: http.Header{"Location": {at}, "Retry-After": {"1"}, "Retry-After-Ms": {"100"}}}, nil

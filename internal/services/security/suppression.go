@@ -31,22 +31,31 @@ type suppressionScope struct {
 
 type scopeElement struct {
 	Field    string    `json:"field"`
-	In       []string  `json:"in,omitempty"`
+	In       texts     `json:"in,omitempty"`
 	Contains *contains `json:"contains,omitempty"`
 }
 
-// contains is one text or several.
-type contains []string
+// texts are several, or one, or, as az sends them, several as a list in one text.
+type texts []string
 
-// UnmarshalJSON takes both.
-func (c *contains) UnmarshalJSON(b []byte) error {
+// UnmarshalJSON takes all three.
+func (c *texts) UnmarshalJSON(b []byte) error {
 	var one string
-	if json.Unmarshal(b, &one) == nil {
-		*c = contains{one}
+	if json.Unmarshal(b, &one) != nil {
+		return json.Unmarshal(b, (*[]string)(c))
+	}
+	if strings.HasPrefix(one, "[") && json.Unmarshal([]byte(one), (*[]string)(c)) == nil {
 		return nil
 	}
-	return json.Unmarshal(b, (*[]string)(c))
+	*c = texts{one}
+	return nil
 }
+
+// contains are texts of which one is shown as such.
+type contains texts
+
+// UnmarshalJSON takes what texts do.
+func (c *contains) UnmarshalJSON(b []byte) error { return (*texts)(c).UnmarshalJSON(b) }
 
 // MarshalJSON gives one text as such.
 func (c contains) MarshalJSON() ([]byte, error) {
