@@ -1,6 +1,7 @@
 package correlate
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"time"
@@ -20,6 +21,7 @@ type made struct {
 	addrs                           []string
 	parent                          *detect.Process
 	pid                             uint32
+	confidence                      float64 // 0 is 0.7
 }
 
 func (m made) alert(n int) *alerts.Alert {
@@ -28,7 +30,7 @@ func (m made) alert(n int) *alerts.Alert {
 	if kind.Type == "" {
 		kind = detect.Alert{Type: fmt.Sprintf("T%d", n%3), Name: "Something", Severity: detect.Medium, Intent: [...]string{"Execution", "Discovery", "Persistence"}[n%3]}
 	}
-	f := &detect.Finding{Alert: &kind, Rule: "r", Key: fmt.Sprint(n), Millis: at.UnixMilli(), Why: "it was seen", Confidence: 0.7, Files: m.files, Domains: m.domains, Prefixes: m.prefixes, Account: m.account}
+	f := &detect.Finding{Alert: &kind, Rule: "r", Key: fmt.Sprint(n), Millis: at.UnixMilli(), Why: "it was seen", Confidence: cmp.Or(m.confidence, 0.7), Files: m.files, Domains: m.domains, Prefixes: m.prefixes, Account: m.account}
 	if m.session != "" {
 		f.Session = &detect.Session{ID: m.session, Login: true, Account: m.account, From: m.from, First: began.UnixMilli()}
 		f.Process = &detect.Process{PID: max(m.pid, 100+uint32(n)), Millis: at.UnixMilli(), File: "/bin/sh", Dir: "/srv/u", Session: f.Session, Parent: m.parent}

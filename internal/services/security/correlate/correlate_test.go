@@ -186,10 +186,14 @@ func TestNoise(t *testing.T) {
 	for i := range 60 {
 		day = append(day, made{machine: "m", session: "session 1", after: time.Duration(i) * time.Minute, kind: fmt.Sprint("X", i), severity: detect.Severity(i % 2), intent: killChain[i%len(killChain)]})
 	}
+	unsure := func(kind string) made {
+		return made{machine: "m", session: "session 1", kind: kind, severity: detect.Medium, intent: "Persistence", confidence: 0.5}
+	}
 	alarm := made{machine: "m", session: "session 1", kind: "Y", severity: detect.Medium, intent: "Execution"}
 	for name, all := range map[string][]made{
 		"a long day":                            day,
 		"a long day with a false alarm":         append(slices.Clone(day), alarm),
+		"many alarms that nobody is sure of":    {unsure("A"), unsure("B"), unsure("C"), alarm},
 		"one bad alert":                         {{machine: "m", session: "session 1", kind: "X", severity: detect.High, intent: "Execution"}},
 		"knocking at doors":                     internet,
 		"the same thing again and again":        {{machine: "m", session: "session 1", kind: "X", severity: detect.High, intent: "Impact"}, {machine: "m", session: "session 1", kind: "X", severity: detect.High, intent: "Impact"}},

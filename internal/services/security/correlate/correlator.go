@@ -19,13 +19,14 @@ type Params struct {
 
 	Tactics   int     // an incident has so many tactics,
 	Severity  int     // or so bad alerts: Low counts 1, Medium 3, High 6;
-	Witnesses int     // in any case so many types of alerts of Medium or worse; a High one counts for two, beside one that is Low at least
+	Witnesses int     // in any case so many types of alerts that are Medium or worse and Sure; a High one counts for two, one that isn't sure for a quarter
+	Sure      float64 // the confidence from which on an alert is
 	Score     float64 // and is this sure
 }
 
 // DefaultParams are those of facts/security.md 6.
 func DefaultParams() Params {
-	return Params{Window: 48 * time.Hour, Keep: 72 * time.Hour, MaxAlerts: 20_000, MaxMembers: 1000, Tactics: 2, Severity: 9, Witnesses: 2, Score: 0.6}
+	return Params{Window: 48 * time.Hour, Keep: 72 * time.Hour, MaxAlerts: 20_000, MaxMembers: 1000, Tactics: 2, Severity: 9, Witnesses: 2, Sure: 0.65, Score: 0.6}
 }
 
 // maxNear is how many alerts that share a thing are compared with a new one: those nearest in time.

@@ -28,25 +28,31 @@ func (s *set) tacticsOf() []string {
 // qualifies reports whether a set is worth telling as an incident: several kinds of alerts, not all from outside the door, that are bad by themselves, in two phases or very bad together, and
 // sure enough. Many things that are hardly worth a note, as in every long session of an administrator, are none.
 func (s *set) qualifies(p Params) bool {
-	worst := map[string]int{} // by type
+	quarters, worthNote := map[string]int{}, map[string]bool{} // by type
 	bad, inside := 0, false
 	for _, n := range s.members {
-		worst[n.kind] = max(worst[n.kind], n.severity.Rank())
-		bad += [...]int{0, 1, 3, 6}[n.severity.Rank()]
+		rank := n.severity.Rank()
+		bad += [...]int{0, 1, 3, 6}[rank]
+		if rank >= alerts.Medium.Rank() {
+			weight := 1
+			if n.confidence >= p.Sure {
+				weight = 4 * (rank - alerts.Low.Rank())
+			}
+			quarters[n.kind] = max(quarters[n.kind], weight)
+		}
+		worthNote[n.kind] = worthNote[n.kind] || rank > 0
 		for _, t := range n.tactics() {
 			inside = inside || t != "PreAttack" && t != "Probing"
 		}
 	}
-	witnesses, worthNote := 0, 0
-	for _, rank := range worst {
-		if rank > 0 {
-			worthNote++
-		}
-		if rank >= alerts.Medium.Rank() {
-			witnesses += rank - 1
+	witnesses, types := 0, 0
+	for kind, worth := range worthNote {
+		witnesses += quarters[kind]
+		if worth {
+			types++
 		}
 	}
-	if worthNote < 2 || witnesses < p.Witnesses || !inside || s.score() < p.Score {
+	if types < 2 || witnesses < 4*p.Witnesses || !inside || s.score() < p.Score {
 		return false
 	}
 	return bad >= p.Severity || len(s.tacticsOf()) >= p.Tactics

@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
@@ -72,6 +73,7 @@ func incidents(results []*Result) (out []*Incident) {
 		r.Incident = ""
 		if r.alert != nil {
 			by[r.alert.Name] = r
+			r.alert.Host = cmp.Or(r.Machine, "the machine")
 			all = append(all, r.alert)
 			last = later(last, r.Last)
 		}
