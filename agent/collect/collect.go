@@ -72,6 +72,9 @@ func (c *Collector) Event(_ string, e *activity.Event) {
 	}
 	c.open = true
 	c.events++
+	if e.Kind == activity.Audit && e.Lost > 0 {
+		c.count(e)
+	}
 	own := *e
 	own.Source = nil
 	c.redact.Event(&own)
@@ -94,6 +97,15 @@ func (c *Collector) Event(_ string, e *activity.Event) {
 	if err := c.build.Add(&own); err != nil {
 		c.o.Log.Error("an event was too large and is lost", "kind", own.Kind.String(), "error", err)
 	}
+}
+
+// count puts what a source says it lost into the batch's counters, of which the platform makes an alert.
+func (c *Collector) count(e *activity.Event) {
+	if string(e.Subject) == source.AtSocket.String() {
+		c.counters.Missing += e.Lost
+		return
+	}
+	c.counters.Lost += e.Lost
 }
 
 // large tells whether an event gets a batch of its own.

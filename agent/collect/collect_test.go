@@ -10,6 +10,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/agent/activity"
 	"github.com/bulkheadhq/bulkhead/agent/batch"
 	"github.com/bulkheadhq/bulkhead/agent/queue"
+	"github.com/bulkheadhq/bulkhead/agent/source"
 )
 
 func newQueue(t *testing.T) *queue.Queue {
@@ -155,5 +156,27 @@ func TestCollector_Soon(t *testing.T) {
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// What a source says it lost is in the counters of the batch, by which the platform makes an alert of it.
+func TestCollector_Lost(t *testing.T) {
+	t.Parallel()
+	q := newQueue(t)
+	c := New(t.Context(), Options{Queue: q, Every: time.Hour})
+	var e activity.Event
+	for place, n := range map[source.Place]uint64{source.InKernel: 5, source.AtSocket: 70, source.InBuffer: 300, source.InFile: 1000} {
+		c.Event("kernel", source.Loss(&e, 1, place, n))
+	}
+	c.Event("kernel", &activity.Event{Kind: activity.Audit, Op: []byte("lost")}) // a record's words, not a source's
+	if err := c.Mark("kernel", nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.store(); err != nil {
+		t.Fatal(err)
+	}
+	all := drain(t, q)
+	if len(all) != 1 || all[0].Counters.Lost != 1305 || all[0].Counters.Missing != 70 {
+		t.Errorf("got %+v", all)
 	}
 }

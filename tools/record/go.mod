@@ -4,6 +4,6 @@ go 1.26
 
 require github.com/bulkheadhq/bulkhead v0.0.0
 
-require golang.org/x/sys v0.18.0 // indirect
+require golang.org/x/sys v0.21.0 // indirect
 
 replace github.com/bulkheadhq/bulkhead => ../..

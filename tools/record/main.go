@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -51,7 +52,7 @@ func record(name string, more bool, c kernel.Config, command []string) (code int
 	if err != nil {
 		return 0, err
 	}
-	w := &writer{b: bufio.NewWriterSize(f, 1<<20)}
+	w := &writer{b: bufio.NewWriterSize(f, 1<<20), key: []byte(c.Key)}
 	ready := make(chan struct{})
 	src := kernel.New(kernel.Options{
 		Config: c, StateFile: filepath.Join(os.TempDir(), c.Key+".json"), Ready: func() { close(ready) },
@@ -88,19 +89,23 @@ func run(ctx context.Context, auid uint32, command []string) error {
 	return cmd.Run()
 }
 
-// writer writes the records of events as auditd would.
+// writer writes the records of events as auditd would: of those that our rules asked for. Others' rules are in the kernel too, and the kernel tells everybody everything.
 type writer struct {
 	b     *bufio.Writer
+	key   []byte
 	execs int
 }
 
 func (w *writer) Event(_ string, e *activity.Event) {
-	if e.Kind == activity.Exec && e.Success {
-		w.execs++
-	}
 	if e.Source == nil {
 		fmt.Fprintf(os.Stderr, "record: %d records lost: %s\n", e.Lost, e.Subject)
 		return
+	}
+	if !bytes.Contains(e.Source.Call.Key, w.key) {
+		return
+	}
+	if e.Kind == activity.Exec && e.Success {
+		w.execs++
 	}
 	for i := range e.Source.Len() {
 		r := e.Source.Record(i)
