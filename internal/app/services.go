@@ -83,7 +83,11 @@ func (p *Platform) wireServices(ctx context.Context) error {
 		FrontDoor: &http.Client{Transport: reach.InProcess{Handler: frontDoor{p}}}, ProcessEnv: p.processEnv,
 		Data: p.cfg.Data, PackageRoots: p.cfg.PackageRoots, Room: p.store.Room, Subnet: networks.Subnet,
 	})
-	defender := security.New(security.Deps{Store: p.store, Clock: p.clock, Log: p.log, Resources: p.arm, Outbox: drainer{p}, Intel: detect.ShippedIndicators()})
+	defending := security.Deps{Store: p.store, Clock: p.clock, Log: p.log, Resources: p.arm, Outbox: drainer{p}, Intel: detect.ShippedIndicators()}
+	if err := p.defending(&defending); err != nil {
+		return err
+	}
+	defender := security.New(defending)
 	watched = machines.New(machines.Deps{Store: p.store, Clock: p.clock, Resources: p.arm, SignedIn: p.arm.Authenticator(), Sink: defender.Engine()})
 	pose := p.posture(accounts, watched)
 	for _, types := range [][]arm.Type{ids.Types(), networks.Types(), vaults.Types(), accounts.Types(), sites.Types(), defender.Types(), pose.Types(), watched.Types()} {
