@@ -253,9 +253,14 @@ func (n *Normalizer) user(e *linuxaudit.Event) {
 		out.Kind = Auth
 	case linuxaudit.UserLogin:
 		out.Kind = SignIn
-		out.SignIn.Unknown = string(u.Account) == "(unknown user)" || string(u.Account) == "(invalid user)"
-		if len(u.Account) == 0 {
-			out.SignIn.Account = u.ID
+		switch string(u.Account) {
+		case "(unknown user)", "(invalid user)", "(unknown)":
+			out.SignIn.Unknown = true
+		case "":
+			out.SignIn.Account = u.ID // a number
+			if name := named(e, "ID"); name != nil {
+				out.SignIn.Account = name
+			}
 		}
 	case linuxaudit.UserStart, linuxaudit.UserEnd, linuxaudit.UserLogout:
 		out.Kind, out.Began = Session, u.Type == linuxaudit.UserStart
@@ -271,4 +276,15 @@ func (n *Normalizer) user(e *linuxaudit.Event) {
 	case linuxaudit.ServiceStart, linuxaudit.ServiceStop:
 		out.Kind, out.Subject, out.Began = Service, u.Unit, u.Type == linuxaudit.ServiceStart
 	}
+}
+
+// named is what auditd appended for a field of an event's only record, or nil.
+func named(e *linuxaudit.Event, key string) []byte {
+	f := linuxaudit.FieldsOf(e.Record(0).Enriched)
+	for f.Next() {
+		if string(f.Key) == key && !f.Unset() {
+			return f.Value
+		}
+	}
+	return nil
 }

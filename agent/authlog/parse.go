@@ -18,7 +18,9 @@ type Parser struct {
 	Now  func() time.Time
 	Zone *time.Location
 
-	event activity.Event
+	event   activity.Event
+	stamp   string // the last time of RFC 3164
+	stamped time.Time
 }
 
 // Line is what a line of the log tells; ok is false if it is nothing. The answer is valid until the next call, and as long as the line is.
@@ -56,42 +58,15 @@ func (p *Parser) Any(line []byte) (e *activity.Event, told bool) {
 		told = p.sshd(message, count)
 	case "sudo":
 		told = p.sudo(message)
-	case "useradd", "userdel", "groupadd", "groupdel", "usermod", "passwd", "chpasswd":
+	case "su":
+		told = p.su(message)
+	case "useradd", "userdel", "groupadd", "groupdel", "usermod", "passwd", "chpasswd", "gpasswd":
 		told = p.account(string(program), message)
 	}
 	if !told {
 		p.event = plain
 	}
 	return &p.event, told
-}
-
-// when reads the time a line begins with.
-func (p *Parser) when(line []byte) (at time.Time, rest []byte, ok bool) {
-	if len(line) > 0 && line[0] >= '0' && line[0] <= '9' {
-		stamp, rest, _ := bytes.Cut(line, []byte{' '})
-		at, err := time.Parse(time.RFC3339Nano, string(stamp))
-		return at, rest, err == nil
-	}
-	const width = len("Dec 10 11:02:44")
-	if len(line) <= width || line[width] != ' ' {
-		return at, nil, false
-	}
-	zone, now := p.Zone, time.Now
-	if p.Now != nil {
-		now = p.Now
-	}
-	if zone == nil {
-		zone = time.UTC
-	}
-	year := now().In(zone).Year()
-	// The 29th of February is no day of most years: take the latest year that has it.
-	for y := year; y > year-9; y-- {
-		at, err := time.ParseInLocation("2006 Jan _2 15:04:05", strconv.Itoa(y)+" "+string(line[:width]), zone)
-		if err == nil && !at.After(now().Add(24*time.Hour)) {
-			return at, line[width+1:], true
-		}
-	}
-	return at, nil, false
 }
 
 // splitTag takes "sshd[25399]" apart.
@@ -142,11 +117,67 @@ func (p *Parser) sshd(m []byte, count int) bool {
 	case bytes.HasPrefix(m, []byte("Invalid user ")):
 		e.Kind, e.SignIn.Unknown = activity.Auth, true
 		return p.who(m[len("Invalid user "):])
+	case ok && bytes.HasPrefix(method, []byte("error: PAM: ")):
+		e.Kind = activity.Auth
+		return p.who(rest)
+	case bytes.HasPrefix(m, []byte("User ")) && bytes.Contains(m, []byte(" not allowed because ")):
+		e.Kind = activity.Auth
+		m = m[len("User "):bytes.LastIndex(m, []byte(" not allowed because "))]
+		return p.who(m)
+	case bytes.HasPrefix(m, []byte("ROOT LOGIN REFUSED FROM ")):
+		e.Kind = activity.Auth
+		return p.who(append([]byte("root from "), m[len("ROOT LOGIN REFUSED FROM "):]...))
 	case bytes.HasPrefix(m, []byte("pam_unix(sshd:session): session ")):
 		return p.session(m[len("pam_unix(sshd:session): session "):])
-	case bytes.HasPrefix(m, []byte("pam_unix(sshd:auth): authentication failure;")), bytes.HasPrefix(m, []byte("PAM ")) && bytes.Contains(m, []byte("more authentication failure")):
+	case bytes.HasPrefix(m, []byte("PAM ")) && bytes.Contains(m, []byte("more authentication failure")), pamFailed(m, "sshd"):
 		e.Kind = activity.Auth
 		return p.pam(m)
+	}
+	return p.left(m)
+}
+
+// pamFailed reports whether a PAM module says that somebody failed to prove to a service who they are.
+func pamFailed(m []byte, service string) bool {
+	module, rest, ok := bytes.Cut(m, []byte("("))
+	if !ok || !bytes.HasPrefix(module, []byte("pam_")) {
+		return false
+	}
+	rest, ok = bytes.CutPrefix(rest, []byte(service))
+	return ok && (bytes.HasPrefix(rest, []byte(":auth): authentication failure;")) || bytes.HasPrefix(rest, []byte("-l:auth): authentication failure;")))
+}
+
+// left reads "Connection closed by authenticating user NAME ADDRESS port N [preauth]", also of an invalid user, and "Disconnected from": somebody who went before it was decided. It is read
+// from its right end, as names are chosen freely.
+func (p *Parser) left(m []byte) bool {
+	m, ok := bytes.CutSuffix(m, []byte(" [preauth]"))
+	if !ok {
+		return false
+	}
+	for _, open := range [...]string{"Connection closed by ", "Connection reset by ", "Disconnected from "} {
+		who, ok := bytes.CutPrefix(m, []byte(open))
+		if !ok {
+			continue
+		}
+		name, known := bytes.CutPrefix(who, []byte("authenticating user "))
+		if !known {
+			if name, ok = bytes.CutPrefix(who, []byte("invalid user ")); !ok {
+				return false
+			}
+		}
+		if i := bytes.LastIndex(name, []byte(" port ")); i >= 0 && number(name[i+len(" port "):]) {
+			name = name[:i]
+		}
+		i := bytes.LastIndexByte(name, ' ')
+		if i < 0 {
+			return false
+		}
+		addr, err := netip.ParseAddr(string(name[i+1:]))
+		if err != nil {
+			return false
+		}
+		e := &p.event
+		e.Kind, e.SignIn.Account, e.SignIn.Addr, e.SignIn.Unknown = activity.Auth, name[:i], addr.Unmap().WithZone(""), !known
+		return true
 	}
 	return false
 }
@@ -233,59 +264,4 @@ func (p *Parser) pam(b []byte) bool {
 		a.Account = name
 	}
 	return true
-}
-
-// sudo reads "NAME : TTY=pts/0 ; PWD=/srv ; USER=root ; COMMAND=/usr/bin/id", from COMMAND back: that is what a user can choose, and it stands last.
-func (p *Parser) sudo(b []byte) bool {
-	name, rest, ok := bytes.Cut(b, []byte(" : "))
-	if !ok {
-		return false
-	}
-	e := &p.event
-	e.SignIn.Account = bytes.TrimSpace(name)
-	settings, command, ok := bytes.Cut(rest, []byte("COMMAND="))
-	if !ok {
-		return false
-	}
-	e.Kind = activity.Exec
-	e.Success = !bytes.Contains(settings, []byte("incorrect password attempt")) && !bytes.Contains(settings, []byte("NOT in sudoers")) && !bytes.Contains(settings, []byte("command not allowed"))
-	e.Command = activity.Command{Line: command, Args: bytes.Fields(command)}
-	for s := range bytes.SplitSeq(settings, []byte(" ; ")) {
-		if dir, ok := bytes.CutPrefix(s, []byte("PWD=")); ok {
-			e.Command.Dir = dir
-		}
-		if tty, ok := bytes.CutPrefix(s, []byte("TTY=")); ok {
-			e.Process.TTY = tty
-		}
-	}
-	return true
-}
-
-// account reads what the programs that change accounts say.
-func (p *Parser) account(program string, m []byte) bool {
-	e := &p.event
-	e.Kind, e.Success, e.Op = activity.Account, true, p.event.Process.Comm
-	for _, form := range [...]struct{ program, before, after string }{
-		{"useradd", "new user: name=", ","},
-		{"useradd", "new group: name=", ","},
-		{"groupadd", "new group: name=", ","},
-		{"userdel", "delete user '", "'"},
-		{"groupdel", "group '", "'"},
-		{"usermod", "add '", "'"},
-		{"usermod", "change user '", "'"},
-		{"passwd", "password changed for ", ""},
-		{"passwd", "pam_unix(passwd:chauthtok): password changed for ", ""},
-		{"chpasswd", "pam_unix(chpasswd:chauthtok): password changed for ", ""},
-	} {
-		rest, ok := bytes.CutPrefix(m, []byte(form.before))
-		if form.program != program || !ok {
-			continue
-		}
-		if form.after != "" {
-			rest, _, _ = bytes.Cut(rest, []byte(form.after))
-		}
-		e.Subject = rest
-		return len(rest) > 0
-	}
-	return false
 }

@@ -95,6 +95,8 @@ func upFlags(cfg *app.Config, file *string) *pflag.FlagSet {
 	f.StringVar(&cfg.CosmosEmulator, "cosmos-emulator", cfg.CosmosEmulator,
 		"serve the Cosmos DB emulator's account and well-known key at https://localhost:8081, or at another loopback address: --cosmos-emulator=IP:PORT[,IP:PORT]")
 	f.Lookup("cosmos-emulator").NoOptDefVal = app.DefaultCosmosEmulator
+	f.StringSliceVar(&cfg.SecurityRules, "security-rules", cfg.SecurityRules, "folder of Sigma rules to ask of what machines report, read anew when it changes; may be repeated")
+	f.StringVar(&cfg.Countries, "countries", cfg.Countries, "file of lines NETWORK,COUNTRY, or database in MaxMind's format, to tell where sign-ins come from")
 	f.StringVar(&cfg.LogLevel, "log-level", cfg.LogLevel, "debug, info, warn or error")
 	f.StringVar(&cfg.MasterKey, "master-key", cfg.MasterKey, "where the master key comes from: file, file:PATH, credential (systemd), passphrase-file:PATH or passphrase-fd:N")
 	f.StringVar(file, "config", os.Getenv("BULKHEAD_CONFIG"), "YAML file with the same names")

@@ -40,6 +40,9 @@ type Config struct {
 	CosmosThrottling string `yaml:"cosmosThrottling"`  // how Cosmos DB accounts enforce throughput: burst, strict or off
 	CosmosEmulator   string `yaml:"cosmosEmulator"`    // where the Cosmos DB emulator's account is served: loopback addresses, or true for 127.0.0.1:8081; "": nowhere
 
+	SecurityRules []string `yaml:"securityRules"` // folders of Sigma rules, asked of what machines report
+	Countries     string   `yaml:"countries"`     // a file of lines NETWORK,COUNTRY, or a database in MaxMind's format; "": none
+
 	Level *slog.LevelVar `yaml:"-"` // of the log given to Up, to be changed at run time; nil if it can't be
 }
 

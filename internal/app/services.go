@@ -84,7 +84,11 @@ func (p *Platform) wireServices(ctx context.Context) error {
 		FrontDoor: &http.Client{Transport: reach.InProcess{Handler: frontDoor{p}}}, ProcessEnv: p.processEnv,
 		Data: p.cfg.Data, PackageRoots: p.cfg.PackageRoots, Room: p.store.Room, Subnet: networks.Subnet,
 	})
-	defender := security.New(security.Deps{Store: p.store, Clock: p.clock, Log: p.log, Resources: p.arm, Outbox: drainer{p}, Intel: detect.ShippedIndicators()})
+	defending := security.Deps{Store: p.store, Clock: p.clock, Log: p.log, Resources: p.arm, Outbox: drainer{p}, Intel: detect.ShippedIndicators()}
+	if err := p.defending(&defending); err != nil {
+		return err
+	}
+	defender := security.New(defending)
 	watched = machines.New(machines.Deps{Store: p.store, Clock: p.clock, Resources: p.arm, SignedIn: p.arm.Authenticator(), Sink: defender.Engine()})
 	pose := p.posture(accounts, watched)
 	p.portal = portal.New(portal.Deps{Clock: p.clock, Log: p.log, FrontDoor: &http.Client{Transport: reach.InProcess{Handler: frontDoor{p}}, CheckRedirect: stay}, Administrator: p.administrator})

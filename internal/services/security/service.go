@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/arm"
 	"github.com/bulkheadhq/bulkhead/internal/clock"
@@ -13,13 +14,15 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/services/security/detect"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/engine"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/posture"
+	"github.com/bulkheadhq/bulkhead/internal/services/security/rules"
+	"github.com/bulkheadhq/bulkhead/internal/services/security/sigma"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
 
 const namespace = "Microsoft.Security"
 
-// Deps is what the service stands on. All fields are required.
+// Deps is what the service stands on. All fields but Rules and Countries are required.
 type Deps struct {
 	Store     store.Store
 	Clock     clock.Clock
@@ -27,7 +30,14 @@ type Deps struct {
 	Resources arm.Reader
 	Outbox    engine.Outbox
 	Intel     detect.Intel
+	// Rules are the Sigma rules that are asked beside the analytics. Folders are looked at every RulesEvery for what changed.
+	Rules *rules.Folders
+	// Countries tells where sign-ins come from.
+	Countries detect.Countries
 }
+
+// RulesEvery is how long a changed rule may take until it counts.
+const RulesEvery = 30 * time.Second
 
 // Service is Microsoft.Security's alerts. Safe for concurrent use.
 type Service struct {
@@ -38,7 +48,12 @@ type Service struct {
 // New makes the service.
 func New(d Deps) *Service {
 	incidents := correlate.DefaultParams()
+	var set func() *rules.Set
+	if d.Rules != nil {
+		set = d.Rules.Set
+	}
 	return &Service{deps: d, engine: engine.New(engine.Deps{
+		Rules: set, Countries: d.Countries,
 		Store: d.Store, Clock: d.Clock, Log: d.Log, Outbox: d.Outbox, Resources: d.Resources, Params: detect.DefaultParams(), Intel: d.Intel,
 		Notify:    notify,
 		Correlate: &incidents,
@@ -69,5 +84,26 @@ func (s *Service) OutboxHandlers() map[string]outbox.Handler { return s.engine.O
 
 // Service is the background work: routes are the control plane's.
 func (s *Service) Service() wire.Service {
-	return wire.Service{Name: "security", Run: func(ctx context.Context) error { return s.engine.Run(ctx) }}
+	return wire.Service{Name: "security", Run: s.run}
+}
+
+func (s *Service) run(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if s.deps.Rules != nil {
+			s.deps.Rules.Watch(ctx, RulesEvery, func(set *rules.Set, problems []sigma.Problem) { ToldRules(s.deps.Log, set, problems) })
+		}
+	}()
+	err := s.engine.Run(ctx)
+	<-done
+	return err
+}
+
+// ToldRules logs how many rules there are, and each document that can't be used.
+func ToldRules(log *slog.Logger, set *rules.Set, problems []sigma.Problem) {
+	for _, p := range problems {
+		log.Warn("a security rule is left out", "file", p.File, "line", p.Line, "rule", p.Rule, "reason", p.Reason)
+	}
+	log.Info("security rules read", "rules", set.Len(), "left_out", len(problems))
 }

@@ -3,6 +3,7 @@ package detect
 import (
 	"fmt"
 	"net/netip"
+	"strconv"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 
@@ -35,6 +36,7 @@ type access struct {
 	beyond    [2]*countMin                           // failures of sources that are no longer among them, in the younger and the older half of a day; nil before there are any
 	since     int64                                  // when the younger half began
 	ledger    ledger
+	users     map[uint32]string
 	countries Countries
 }
 
@@ -71,6 +73,7 @@ func (f *failing) fail(name string, millis int64, n int) {
 }
 
 func newAccess() (a access) {
+	a.users = map[uint32]string{}
 	a.sources, _ = simplelru.NewLRU[netip.Addr, *source](maxSources, nil)
 	a.accounts, _ = simplelru.NewLRU[string, *account](maxSources, nil)
 	a.networks, _ = simplelru.NewLRU[netip.Prefix, *failing](maxSources, nil)
@@ -103,8 +106,8 @@ func (m *Machine) signIn(e *activity.Event) {
 	if !a.Addr.IsValid() && len(a.Host) == 0 {
 		return // at the machine itself
 	}
-	name := string(a.Account[:min(len(a.Account), maxName)])
-	n := m.access.ledger.add(e, max(a.Count, 1))
+	name := m.accountName(e)
+	n := m.access.ledger.add(e, name, max(a.Count, 1))
 	src := m.source(a.Addr, e.Millis)
 	acc := m.account(name)
 	if e.Success {
@@ -138,6 +141,30 @@ func (m *Machine) signIn(e *activity.Event) {
 	m.attempts(e, src)
 	if n > 0 && !placeholder(name) {
 		m.slowly(e, name, n, src, acc)
+	}
+}
+
+// accountName is who an attempt is of. Records of a sign-in have the account's number where they aren't enriched; the session that began just before has its name.
+func (m *Machine) accountName(e *activity.Event) string {
+	a := e.SignIn.Account
+	if id := e.Process.AUID; e.Success && id != linuxaudit.Unset && string(a) == strconv.FormatUint(uint64(id), 10) {
+		if name := m.access.users[id]; name != "" {
+			return name
+		}
+		if id == 0 {
+			return "root"
+		}
+	}
+	return string(a[:min(len(a), maxName)])
+}
+
+// begun learns the name of an account's number.
+func (x *access) begun(e *activity.Event) {
+	if a := e.SignIn.Account; e.Process.AUID != linuxaudit.Unset && len(a) > 0 && len(a) <= maxName {
+		if len(x.users) >= maxSources {
+			clear(x.users)
+		}
+		x.users[e.Process.AUID] = string(a)
 	}
 }
 

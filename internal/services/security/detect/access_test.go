@@ -180,6 +180,23 @@ func TestSignIns_ToldTwice(t *testing.T) {
 	m.Apply(event(try{at: 7*time.Minute + 10*time.Millisecond, ok: true, account: "eve", addr: here, audit: true}))
 }
 
+// TestSignIns_Number: a record that has the account's number is of the account of that number, and one with the line of the log.
+func TestSignIns_Number(t *testing.T) {
+	t.Parallel()
+	var got []string
+	m := New(DefaultParams(), nil, func(f *Finding) { got = append(got, f.Account) })
+	begin := event(try{ok: true, account: "nobody", addr: here, audit: true})
+	begin.Kind, begin.Began, begin.Process.AUID, begin.Process.Session = activity.Session, true, 65534, 9
+	in := event(try{ok: true, account: "65534", addr: here, audit: true})
+	in.Process.AUID, in.Process.Session = 65534, 9
+	for _, e := range []*activity.Event{begin, in, event(try{ok: true, account: "nobody", addr: here})} {
+		m.Apply(e)
+	}
+	if s := m.session("session 9", 0); !slices.Equal(got, []string{"nobody"}) || s.Account != "nobody" || s.From != here {
+		t.Errorf("%q; %+v", got, s)
+	}
+}
+
 // table is countries by the first number of an address.
 type table map[byte]string
 

@@ -28,13 +28,13 @@ func channel(e *activity.Event) int {
 }
 
 // add takes n attempts and returns how many of them are new. Names that no account has are not told apart: audit records don't have them.
-func (l *ledger) add(e *activity.Event, n int) int {
+func (l *ledger) add(e *activity.Event, account string, n int) int {
 	a := &e.SignIn
 	var rest [9]byte
 	if binary.LittleEndian.PutUint64(rest[:], uint64(e.Millis/60_000)); e.Success {
 		rest[8] = 1
 	}
-	name, addr := a.Account, a.Addr.As16()
+	name, addr := []byte(account), a.Addr.As16()
 	if a.Unknown {
 		name = nil
 	}

@@ -151,6 +151,7 @@ func (m *Machine) Apply(e *activity.Event) {
 		m.deleted(e)
 	case activity.Session:
 		if e.Process.Session != linuxaudit.Unset && e.Began {
+			m.access.begun(e)
 			s := m.login(e.Process.Session, e.Millis)
 			s.AUID = e.Process.AUID
 			if len(e.SignIn.Account) > 0 {

@@ -16,6 +16,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/services/security/alerts"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/correlate"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/detect"
+	"github.com/bulkheadhq/bulkhead/internal/services/security/rules"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 )
 
@@ -40,6 +41,10 @@ type Deps struct {
 	// Params are the detector's thresholds, Intel is what is known of others' machines.
 	Params detect.Params
 	Intel  detect.Intel
+	// Rules are the Sigma rules of now, asked beside the analytics; nil: none are.
+	Rules func() *rules.Set
+	// Countries tells where sign-ins come from; nil: nobody does.
+	Countries detect.Countries
 	// Machines is how many detectors may be in memory; 0 is 256.
 	Machines int
 	// Correlate are the thresholds of incidents; nil: none are made.
@@ -56,6 +61,7 @@ type Engine struct {
 	joiners *joiners
 
 	mu       sync.Mutex
+	matchers sync.Pool           // of *rules.Matcher
 	machines map[string]*machine // by GUID
 	turn     uint64              // counts uses, to tell who was idle longest
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/agent/batch"
 	"github.com/bulkheadhq/bulkhead/internal/outbox"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/detect"
+	"github.com/bulkheadhq/bulkhead/internal/services/security/rules"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 )
 
@@ -26,6 +27,7 @@ type machine struct {
 	state    state
 	row      []byte // the state as stored
 	detector *detect.Machine
+	rules    rules.State
 	report   func(*detect.Finding) // where findings go
 	log      []kept                // the batches in the shard, oldest first
 	events   int                   // of all of them
@@ -53,6 +55,10 @@ func (m *machine) load(ctx context.Context, e *Engine) error {
 	m.state, m.events, m.bytes = state{}, 0, 0
 	m.report = func(*detect.Finding) {}
 	m.detector = detect.New(e.deps.Params, e.deps.Intel, func(f *detect.Finding) { m.report(f) })
+	if e.deps.Countries != nil {
+		m.detector.Locate(e.deps.Countries)
+	}
+	m.rules = rules.State{}
 	for from := uint64(0); ; {
 		var batches [][]byte
 		var seqs []uint64
@@ -118,14 +124,25 @@ func (m *machine) remember(k kept) {
 
 // apply gives events to the detector. An event that makes it fail is told in the log, and the others go on.
 func (m *machine) apply(e *Engine, events []activity.Event) {
+	var set *rules.Set
+	if e.deps.Rules != nil {
+		set = e.deps.Rules()
+	}
+	matcher, ok := e.matchers.Get().(*rules.Matcher)
+	if !ok {
+		matcher = rules.NewMatcher()
+	}
+	defer func() { e.matchers.Put(matcher) }()
 	for i := range events {
 		func() {
 			defer func() {
 				if p := recover(); p != nil {
+					matcher = rules.NewMatcher() // the other stopped in the middle
 					e.deps.Log.Error("detection failed at an event", "machine", m.guid, "kind", events[i].Kind.String(), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 				}
 			}()
 			m.detector.Apply(&events[i])
+			matcher.Apply(set, &m.rules, m.detector, &events[i], m.report)
 		}()
 	}
 }

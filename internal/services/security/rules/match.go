@@ -77,6 +77,7 @@ func (x *Matcher) Apply(set *Set, state *State, m *detect.Machine, e *activity.E
 	if set.any[sigma.SourceAuditd] && len(e.Message) == 0 {
 		x.records()
 	}
+	x.rules, x.state, x.machine, x.event, x.report = nil, nil, nil, nil, nil
 }
 
 // put gives a field a value, where rules for the source look at it.
