@@ -54,7 +54,7 @@ func attacks(t *testing.T) (out []attack) {
 			if !slices.Contains(x.Platforms, "linux") || x.Executor.Name != "sh" && x.Executor.Name != "bash" {
 				continue
 			}
-			home := "/home/user"
+			home := homes + "/user"
 			if x.Executor.Root {
 				home = "/root"
 			}

@@ -266,7 +266,7 @@ func onArchive(s *step, c *Command) {
 			s.tell(&archivedSystem, 0.5, "", fmt.Sprintf("%s was packed by %s", full, c.Name))
 			return
 		}
-		if strings.HasPrefix(full, "/etc") || strings.HasPrefix(full, "/var/log") || wide(full) && full != "/tmp" || strings.HasPrefix(full, "/home/") && c.Name != "gzip" && c.Name != "xz" && c.Name != "bzip2" || tempDir(full) {
+		if strings.HasPrefix(full, "/etc") || strings.HasPrefix(full, "/var/log") || wide(full) && full != "/tmp" || strings.HasPrefix(full, homes+"/") && c.Name != "gzip" && c.Name != "xz" && c.Name != "bzip2" || tempDir(full) {
 			s.tell(&archived, 0.3, "", fmt.Sprintf("files were packed by %s", c.Name))
 			return
 		}

@@ -121,3 +121,6 @@ func classifyDot(dir, rest string) class {
 	}
 	return ordinary
 }
+
+// homes is where the homes of accounts are.
+const homes = "/home"

@@ -47,7 +47,7 @@ func onWipe(s *step, c *Command) {
 		}
 		for _, o := range c.operands() {
 			switch within(s.process.Dir, o) {
-			case "/", "/*", "/etc", "/usr", "/var", "/home", "/boot", "/bin", "/lib", "/root", "/home/*", "/var/*", "/etc/*", "/usr/*", "/opt", "/srv":
+			case "/", "/*", "/etc", "/usr", "/var", "/home", "/boot", "/bin", "/lib", "/root", homes + "/*", "/var/*", "/etc/*", "/usr/*", "/opt", "/srv":
 				s.tell(&wiped, 0.8, o, "everything below "+o+" was to be removed")
 				return
 			}

@@ -2,7 +2,9 @@ package detect
 
 import (
 	"bytes"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/bulkheadhq/bulkhead/agent/activity"
 )
@@ -38,4 +40,27 @@ func FuzzApply(f *testing.F) {
 		}
 		_ = classify(string(line))
 	})
+}
+
+// TestApply_Long: texts made to take long to read are read in a moment.
+func TestApply_Long(t *testing.T) {
+	t.Parallel()
+	for _, piece := range []string{"$(", "`", "<<a ", "<<a\n", "a|", "(", "{ ", "\"$(", "'", "$x", "a=$a$a;", "<(", "echo YWFhYWFhYWFhYWFh|", "eval '", "sh -c \"", "find / -exec ", "${", "cat /etc/shadow;", "base64 -d|sh;", "/~", "rm -rf /tmp/.a;", "A=1 ", "x <<<", "curl a|", "tee a|"} {
+		text := strings.Repeat(piece, maxScript/len(piece))
+		m := New(DefaultParams(), ShippedIndicators(), func(*Finding) {})
+		begun := time.Now()
+		for _, args := range [][]string{{"bash", "-c", text}, {"python3", "-c", text}, {"find", text, text}} {
+			e := activity.Event{Kind: activity.Exec, Success: true, Call: "execve", Millis: 1000, Process: activity.Process{PID: 10, Parent: 9, Session: 3}}
+			for _, a := range args {
+				e.Command.Args = append(e.Command.Args, []byte(a))
+			}
+			e.Command.Line = bytes.Join(e.Command.Args, []byte{' '})
+			m.Apply(&e)
+		}
+		if took := time.Since(begun); took > 2*time.Second {
+			t.Errorf("%q repeated: %s", piece, took)
+		} else if took > 100*time.Millisecond {
+			t.Logf("%q repeated: %s", piece, took)
+		}
+	}
 }

@@ -42,7 +42,7 @@ func wide(dir string) bool {
 	case "", "/home", "/root", "/etc", "/var", "/opt", "/srv", "/usr", "/mnt", "/var/www", "/var/log", "/tmp", "~", "$HOME", "/Users", "/proc", "/var/backups", "/data":
 		return true
 	}
-	return strings.HasPrefix(dir, "/home/") && strings.Count(dir, "/") == 2
+	return strings.HasPrefix(dir, homes+"/") && strings.Count(dir, "/") == 2
 }
 
 // onSecretSearch: files are looked for by the names of those that hold keys and passwords, or for what is in them, over all of the machine; programs that run as their owner are

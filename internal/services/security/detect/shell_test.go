@@ -33,7 +33,7 @@ type scope struct {
 const shellEpoch = 1_700_000_000_000
 
 func newShell(apply func(*activity.Event), root bool) *shell {
-	s := &shell{apply: apply, millis: shellEpoch, pid: 4000, uid: 1000, home: "/home/user"}
+	s := &shell{apply: apply, millis: shellEpoch, pid: 4000, uid: 1000, home: homes + "/user"}
 	if root {
 		s.uid, s.home = 0, "/root"
 	}
