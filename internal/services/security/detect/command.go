@@ -12,6 +12,13 @@ type Command struct {
 	Path string   // as it was called
 	Args []string // without the name
 	Via  string   // the innermost wrapper, or ""
+
+	// Of commands that stand in a text, beside what they are:
+	Env       []string   // assignments before it
+	Redirects []redirect // where its input and output go
+	Input     string     // a here document, or what stands behind <<<
+	Pipeline  int        // commands of one pipe have the same number, above 0
+	Stage     int        // its place in the pipe
 }
 
 const (
@@ -35,7 +42,33 @@ func unwrap(out []Command, args []string, via string, depth int) []Command {
 	}
 	switch kind := wrapperOf(c.Name); kind {
 	case wrapsCommand:
-		return unwrap(out, wrapped(c.Args), c.Name, depth+1)
+		rest := wrapped(c.Name, c.Args)
+		for _, x := range c.Args[:len(c.Args)-len(rest)] {
+			if assignment(x) {
+				out[len(out)-1].Env = append(out[len(out)-1].Env, x)
+			}
+		}
+		if text, ok := option(c.Args, 'c'); ok && (c.Name == "script" || c.Name == "runuser" || c.Name == "flock") {
+			return script(out, text, c.Name, depth+1)
+		}
+		if len(rest) == 1 && c.Name == "watch" {
+			return script(out, rest[0], c.Name, depth+1)
+		}
+		from := len(out)
+		if out = unwrap(out, rest, c.Name, depth+1); len(out) > from {
+			out[from].Env = append(out[from].Env, out[from-1].Env...)
+		}
+		return out
+	case wrapsFind:
+		for i, a := range c.Args {
+			if a == "-exec" || a == "-execdir" || a == "-ok" || a == "-okdir" {
+				end := i + 1
+				for end < len(c.Args) && c.Args[end] != ";" && c.Args[end] != "+" {
+					end++
+				}
+				out = unwrap(out, c.Args[i+1:end], c.Name, depth+1)
+			}
+		}
 	case wrapsShell:
 		if text, ok := option(c.Args, 'c'); ok {
 			return script(out, text, c.Name, depth+1)
@@ -49,7 +82,7 @@ func unwrap(out []Command, args []string, via string, depth int) []Command {
 			}
 		}
 	case wrapsPerl:
-		for _, o := range "eE" {
+		for _, o := range "eEr" {
 			if text, ok := option(c.Args, byte(o)); ok {
 				return oneLiner(out, text, c.Name, depth+1)
 			}
@@ -91,34 +124,94 @@ const (
 	wrapsEcho            // echo TEXT, which may be piped into a decoder and a shell
 	wrapsPerl            // perl -e TEXT
 	wrapsPython          // python -c TEXT
+	wrapsFind            // find -exec COMMAND ;
 )
 
 func wrapperOf(name string) wrapper {
 	switch name {
-	case "env", "nohup", "nice", "ionice", "setsid", "timeout", "stdbuf", "sudo", "doas", "exec", "command", "time", "xargs", "chroot", "unshare", "setarch", "script", "watch", "proxychains", "proxychains4", "torsocks", "strace", "chrt", "taskset":
+	case "env", "nohup", "nice", "ionice", "setsid", "timeout", "stdbuf", "sudo", "doas", "exec", "command", "builtin", "time", "xargs", "chroot", "unshare", "nsenter", "setarch", "script", "watch", "proxychains", "proxychains4", "torsocks", "torify", "strace", "ltrace", "chrt",
+		"taskset", "runuser", "pkexec", "systemd-run", "parallel", "flock", "setpriv", "capsh", "systemd-inhibit", "firejail", "linux64", "linux32":
 		return wrapsCommand
-	case "sh", "bash", "dash", "ash", "zsh", "ksh", "rbash", "su":
+	case "sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "rbash", "fish", "csh", "tcsh", "su":
 		return wrapsShell
+	case "find":
+		return wrapsFind
 	case "eval":
 		return wrapsText
 	case "echo", "printf":
 		return wrapsEcho
-	case "perl", "ruby":
+	case "perl", "ruby", "php", "node", "lua", "irb", "jrunscript", "rscript", "Rscript":
 		return wrapsPerl
-	case "python", "python2", "python3", "php", "node", "lua":
+	case "python", "python2", "python3", "pypy", "pypy3":
 		return wrapsPython
 	}
-	if strings.HasPrefix(name, "python") || strings.HasPrefix(name, "perl5") {
-		return wrapsPython
+	if len(name) > 4 {
+		switch {
+		case strings.HasPrefix(name, "python"):
+			return wrapsPython
+		case strings.HasPrefix(name, "perl5"), strings.HasPrefix(name, "php") && name[3] >= '0' && name[3] <= '9', strings.HasPrefix(name, "lua5"), strings.HasPrefix(name, "ruby"):
+			return wrapsPerl
+		}
 	}
 	return wrapsNothing
 }
 
+// withArgument are the one-letter options of wrappers that take an argument of their own.
+func withArgument(name string) string {
+	switch name {
+	case "sudo", "doas":
+		return "ugpCrtTUDRh"
+	case "nice", "watch":
+		return "n"
+	case "ionice":
+		return "cnp"
+	case "timeout":
+		return "sk"
+	case "env":
+		return "uC"
+	case "xargs":
+		return "InPLdaEs"
+	case "stdbuf":
+		return "ioe"
+	case "strace", "ltrace":
+		return "oeEpuaPsS"
+	case "chrt", "taskset":
+		return "TDPp"
+	case "runuser":
+		return "ugG"
+	case "proxychains", "proxychains4":
+		return "f"
+	case "nsenter":
+		return "tSG"
+	case "systemd-run":
+		return "pEHM"
+	case "exec":
+		return "a"
+	case "unshare":
+		return "RwSG"
+	}
+	return ""
+}
+
 // wrapped are the arguments behind a wrapper's own options, settings and numbers.
-func wrapped(args []string) []string {
-	for i, a := range args {
-		switch {
-		case strings.HasPrefix(a, "-"), strings.Contains(a, "=") && !strings.Contains(a, "/"), a != "" && strings.Trim(a, "0123456789.smhd") == "":
+func wrapped(name string, args []string) []string {
+	takes := withArgument(name)
+	first := true
+	for i := 0; i < len(args); i++ {
+		switch a := args[i]; {
+		case a == "--":
+			return args[i+1:]
+		case strings.HasPrefix(a, "--"):
+			if name == "systemd-run" && (a == "--unit" || a == "--on-calendar" || a == "--on-active" || a == "--property") || name == "sudo" && (a == "--user" || a == "--group") {
+				i++
+			}
+		case strings.HasPrefix(a, "-"):
+			if len(a) > 1 && strings.IndexByte(takes, a[len(a)-1]) >= 0 {
+				i++
+			}
+		case assignment(a), a != "" && strings.Trim(a, "0123456789.smhd") == "":
+		case first && (name == "chroot" || name == "flock" || name == "setarch"):
+			first = false
 		default:
 			return args[i:]
 		}
@@ -140,96 +233,6 @@ func option(args []string, letter byte) (string, bool) {
 		}
 	}
 	return "", false
-}
-
-// script appends the commands of a shell script: its simple commands, without what surrounds them. Text in base64 is decoded and read as a script too.
-func script(out []Command, text, via string, depth int) []Command {
-	text = text[:min(len(text), maxScript)]
-	var words []string
-	flush := func() {
-		for len(words) > 0 && (keyword(words[0]) || assignment(words[0])) {
-			words = words[1:]
-		}
-		if len(words) > 0 {
-			out = unwrap(out, words, via, depth)
-		}
-		words = nil
-	}
-	var word strings.Builder
-	inWord := false
-	end := func() {
-		if inWord {
-			words = append(words, word.String())
-			if s, ok := unbase64(word.String()); ok && depth < maxUnwrap {
-				out = script(out, s, "base64", depth+1)
-			}
-			word.Reset()
-			inWord = false
-		}
-	}
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; c {
-		case ' ', '\t':
-			end()
-		case ';', '|', '&', '\n', '(', ')', '`', '{', '}', '<', '>':
-			if (c == '{' || c == '}') && inWord {
-				word.WriteByte(c)
-				continue
-			}
-			end()
-			flush()
-		case '\\':
-			if i+1 < len(text) {
-				i++
-				word.WriteByte(text[i])
-				inWord = true
-			}
-		case '\'', '"':
-			inWord = true
-			for i++; i < len(text) && text[i] != c; i++ {
-				if c == '"' && text[i] == '\\' && i+1 < len(text) {
-					i++
-				}
-				word.WriteByte(text[i])
-			}
-		case '$':
-			if i+1 < len(text) && text[i+1] == '(' {
-				end()
-				flush()
-				i++
-				continue
-			}
-			word.WriteByte(c)
-			inWord = true
-		default:
-			word.WriteByte(c)
-			inWord = true
-		}
-	}
-	end()
-	flush()
-	return out
-}
-
-func keyword(w string) bool {
-	switch w {
-	case "if", "then", "else", "elif", "fi", "for", "while", "until", "do", "done", "case", "esac", "in", "!", "time", "function":
-		return true
-	}
-	return false
-}
-
-func assignment(w string) bool {
-	i := strings.IndexByte(w, '=')
-	if i <= 0 {
-		return false
-	}
-	for _, c := range w[:i] {
-		if !(c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9') {
-			return false
-		}
-	}
-	return true
 }
 
 // unbase64 decodes a word of base64 that is long enough to be one, and text.

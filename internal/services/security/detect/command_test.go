@@ -25,12 +25,12 @@ func TestUnwrap(t *testing.T) {
 		{[]string{"ls", "-l"}, []string{"ls -l"}},
 		{[]string{"busybox", "wget", "http://a/b"}, []string{"wget http://a/b"}},
 		{[]string{"busybox", "--list"}, []string{"busybox --list"}},
-		{[]string{"sudo", "-u", "root", "A=1", "chmod", "+x", "a"}, []string{"sudo -u root A=1 chmod +x a", "root A=1 chmod +x a"}},
+		{[]string{"sudo", "-u", "root", "A=1", "chmod", "+x", "a"}, []string{"sudo -u root A=1 chmod +x a", "chmod +x a"}},
 		{[]string{"nohup", "nice", "-n", "10", "./a", "10.20"}, []string{"nohup nice -n 10 ./a 10.20", "nice -n 10 ./a 10.20", "./a 10.20"}},
 		{[]string{"timeout", "60s", "./a"}, []string{"timeout 60s ./a", "./a"}},
 		{[]string{"bash", "-c", "cd /tmp && wget 'http://a/b c'; X=1 ./b | tee log"}, []string{"bash -c cd /tmp && wget 'http://a/b c'; X=1 ./b | tee log", "cd /tmp", "wget http://a/b c", "./b", "tee log"}},
-		{[]string{"sh", "-lc", "for i in 1 2; do ./a $i; done"}, []string{"sh -lc for i in 1 2; do ./a $i; done", "i in 1 2", "./a $i"}},
-		{[]string{"bash", "-c", `eval "$(echo J2NobW9kJyAnK3gnICdhJwo= | base64 -d)"`}, []string{`bash -c eval "$(echo J2NobW9kJyAnK3gnICdhJwo= | base64 -d)"`, "eval $(echo J2NobW9kJyAnK3gnICdhJwo= | base64 -d)", "chmod +x a", "echo J2NobW9kJyAnK3gnICdhJwo=", "chmod +x a", "base64 -d"}},
+		{[]string{"sh", "-lc", "for i in 1 2; do ./a $i; done"}, []string{"sh -lc for i in 1 2; do ./a $i; done", "./a 1"}},
+		{[]string{"bash", "-c", `eval "$(echo J2NobW9kJyAnK3gnICdhJwo= | base64 -d)"`}, []string{`bash -c eval "$(echo J2NobW9kJyAnK3gnICdhJwo= | base64 -d)"`, "chmod +x a", "echo J2NobW9kJyAnK3gnICdhJwo=", "chmod +x a", "base64 -d", "eval $(echo J2NobW9kJyAnK3gnICdhJwo= | base64 -d)", "chmod +x a", "echo J2NobW9kJyAnK3gnICdhJwo=", "chmod +x a", "base64 -d", "$(echo J2NobW9kJyAnK3gnICdhJwo= | base64 -d)"}},
 		{[]string{"perl", "-e", `system("chmod +x a b");exec('./go','10.20');`}, []string{`perl -e system("chmod +x a b");exec('./go','10.20');`, "chmod +x a b", "chmod +x a b", "./go 10.20"}},
 		{[]string{"python3", "-c", `import subprocess;subprocess.call(['chmod','+x','a'])`}, []string{`python3 -c import subprocess;subprocess.call(['chmod','+x','a'])`, "chmod +x a"}},
 		{[]string{""}, nil},
@@ -106,7 +106,7 @@ func TestApply_Nameless(t *testing.T) {
 			Kind: activity.Exec, Success: true, Call: "execve", Millis: 1, Process: activity.Process{PID: 7, Parent: 6, Image: []byte(file)},
 			Command: activity.Command{Args: [][]byte{nil, []byte("stratum+tcp://pool.example:3333")}, Line: []byte(" stratum+tcp://pool.example:3333"), File: []byte(file)},
 		})
-		if len(found) != 1 || found[0].Alert != &mining {
+		if len(found) == 0 || found[len(found)-1].Alert != &mining {
 			t.Errorf("%q: %+v", file, found)
 		}
 	}

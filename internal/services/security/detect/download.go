@@ -200,6 +200,8 @@ func (s *step) program() string {
 	for i := 1; i < len(s.args); i++ {
 		a := s.args[i]
 		switch {
+		case a == "-n" && wrapperOf(base(s.args[0])) == wrapsShell: // it is read, not run
+			return ""
 		case a == "-c" || a == "-e" || a == "-E" || a == "-m":
 			return ""
 		case strings.HasPrefix(a, "-"):
@@ -229,5 +231,7 @@ func onRun(m *Machine, s *step) {
 		}
 		m.report(f)
 	}
-	note.ran, note.by = now, s.session
+	if !expected(s.process) {
+		note.ran, note.by = now, s.session
+	}
 }

@@ -11,9 +11,9 @@ type questions struct {
 	at   [questionKinds]int64
 	last [questionKinds]Evidence
 	told int64
-}
 
-const questionKinds = 16
+	noted [allKinds]int64 // when a question was told by itself
+}
 
 // The kinds of questions. Several tools that ask the same are one kind: one curious command is nothing, five different things within a minute are somebody who
 // wants to know where they are.
@@ -34,6 +34,23 @@ const (
 	askSessions
 	askPackages
 	askScheduled
+	questionKinds // those below are too common in scripts, or judged elsewhere, to be counted
+)
+
+// More kinds of questions, each told by itself only.
+const (
+	askEnvironment = questionKinds + iota
+	askShells
+	askModules
+	askVirtual
+	askShares
+	askFiles
+	askTime
+	askLocale
+	askPolicy
+	askNeighbours
+	askLogs
+	allKinds
 )
 
 // question is what a command asks about the host.
@@ -74,7 +91,7 @@ func question(c *Command) int {
 		return askNone
 	case "crontab", "systemctl", "service", "atq":
 		for _, a := range c.Args {
-			if a == "-l" || a == "list-units" || a == "list-timers" || a == "--status-all" || a == "list-unit-files" {
+			if a == "-l" || a == "list-units" || a == "list-timers" || a == "--status-all" || a == "list-unit-files" || strings.HasPrefix(a, "--type") || a == "-e" && c.Name == "service" {
 				return askScheduled
 			}
 		}
@@ -111,29 +128,52 @@ func question(c *Command) int {
 // onEnumeration: many different questions about the host in a short time, from one session. Package managers, configuration management and build tools ask too: what
 // is below one of them doesn't count.
 func onEnumeration(m *Machine, s *step) {
-	q := &s.session.asked
-	asked := false
+	q := s.process.asked
+	if q == nil {
+		q = &s.session.asked
+	}
+	asked, kept := false, 0
 	for i := range s.commands {
-		if kind := question(&s.commands[i]); kind != askNone {
-			if !asked && expected(s.process) {
-				return
+		c := &s.commands[i]
+		kind := question(c)
+		if kind == askNone {
+			if kind = furtherQuestion(c); kind == askNone {
+				continue
 			}
+		}
+		if !asked && (expected(s.process) || s.process.under&underCron != 0) {
+			return
+		}
+		s.noteQuestion(q, kind, c)
+		for _, r := range c.Redirects {
+			if (r.op == '>' || r.op == 'a') && tempDir(within(s.process.Dir, r.file)) {
+				kept++
+			}
+		}
+		if kind < questionKinds {
 			asked = true
 			q.at[kind], q.last[kind] = s.event.Millis, s.evidence()
 		}
 	}
+	if kept >= 2 {
+		m.report(s.find(&answersKept, 0.5, "", fmt.Sprintf("the answers of %d commands about the host were written to a file where everybody may write", kept)))
+	}
 	if !asked || recent(q.told, s.event.Millis, m.params.EnumerationWindow) {
 		return
 	}
-	n := 0
+	n, curious := 0, 0
 	var lines []Evidence
 	for kind, at := range q.at {
 		if recent(at, s.event.Millis, m.params.EnumerationWindow) {
 			n++
+			switch kind {
+			case askDevices, askRelease, askUser, askUsers, askConnections, askPackages, askScheduled:
+				curious++
+			}
 			lines = append(lines, q.last[kind])
 		}
 	}
-	if n < m.params.EnumerationKinds {
+	if n < m.params.EnumerationKinds || curious < m.params.EnumerationCurious { // what monitoring asks, it asks all day
 		return
 	}
 	q.told = s.event.Millis
@@ -141,20 +181,6 @@ func onEnumeration(m *Machine, s *step) {
 		fmt.Sprintf("%d different kinds of questions about the host within %s", n, time.Duration(m.params.EnumerationWindow)))
 	f.Commands = lines
 	m.report(f)
-}
-
-// expected reports whether a process is below a program that asks about its host for good reasons.
-func expected(p *Process) bool {
-	for n := 0; p != nil && n < maxAncestors; p, n = p.Parent, n+1 {
-		switch base(p.File) {
-		case "apt", "apt-get", "dpkg", "yum", "dnf", "rpm", "zypper", "snap", "unattended-upgrade", "unattended-upgrades", "make", "cmake", "ninja", "configure", "npm", "node-gyp", "pip", "pip3", "cargo", "go", "gcc", "cc", "ansible", "ansible-playbook",
-			"puppet", "chef-client", "salt-minion", "cloud-init", "dkms", "initramfs-tools", "update-initramfs", "run-parts", "logrotate", "needrestart", "landscape-sysinfo", "waagent", "git", "meson", "autoconf", "libtool":
-			if trusted(p.File) || base(p.File) == "configure" && !strings.HasPrefix(p.Dir, "/tmp") {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // trusted reports whether a file lies where only root, as a rule, puts programs.

@@ -29,6 +29,9 @@ func (m *Machine) connect(e *activity.Event) {
 		return
 	}
 	p, known := m.processes.Get(e.Process.PID)
+	if known && shellName(base(string(e.Process.Image))) {
+		m.shellConnected(e, p)
+	}
 	root := e.Process.PID
 	if known && p.Parent != nil && p.Parent.Image == p.Image { // threads and workers count as one
 		root = p.Parent.PID
@@ -73,6 +76,6 @@ func (m *Machine) deleted(e *activity.Event) {
 	}
 	s := &step{m: m, event: e, process: p, session: p.Session, rule: "cleanup"}
 	for i := range e.Files {
-		m.gone(s, string(e.Files[i].Name))
+		m.gone(s, string(e.Files[i].Name), false)
 	}
 }

@@ -28,6 +28,9 @@ func onKit(m *Machine, s *step) {
 				continue
 			}
 			untrusted++
+			if expected(s.process) {
+				continue
+			}
 			note := m.file(file)
 			note.made, note.by = s.event.Millis, s.session
 			if why := oddExecutable(f); why != "" {
@@ -140,13 +143,13 @@ func onCleanup(m *Machine, s *step) {
 			continue
 		}
 		for _, o := range c.operands() {
-			m.gone(s, within(s.process.Dir, o))
+			m.gone(s, within(s.process.Dir, o), c.flag('r') || c.flag('R') || c.has("--recursive"))
 		}
 	}
 }
 
 // gone notes that a session removed a file, or what a pattern or a folder covers.
-func (m *Machine) gone(s *step, name string) {
+func (m *Machine) gone(s *step, name string, folder bool) {
 	r := &s.session.removed
 	if r.files == nil || !recent(r.from, s.event.Millis, m.params.CleanupWindow) {
 		*r = removal{from: s.event.Millis, files: map[string]bool{}}
@@ -158,9 +161,13 @@ func (m *Machine) gone(s *step, name string) {
 	if f, ok := m.files.Peek(name); ok && was(f) {
 		r.files[name] = true
 	} else {
-		for _, file := range m.files.Keys() { // a folder with all that is in it
+		var files []string
+		if folder || strings.HasSuffix(name, "*") {
+			files = m.files.Keys()
+		}
+		for _, file := range files { // a folder with all that is in it
 			if strings.HasPrefix(file, name+"/") || name != "" && name[len(name)-1] == '*' && strings.HasPrefix(file, name[:len(name)-1]) {
-				if f, ok := m.files.Peek(file); ok && was(f) && len(r.files) < maxFiles {
+				if f, ok := m.files.Peek(file); ok && was(f) && (!folder || f.made != 0 && f.ran != 0) && len(r.files) < maxFiles {
 					r.files[file] = true
 				}
 			}
@@ -169,7 +176,6 @@ func (m *Machine) gone(s *step, name string) {
 	if len(r.files) < m.params.CleanupFiles || r.told {
 		return
 	}
-	r.told = true
 	ran := 0
 	names := make([]string, 0, len(r.files))
 	for name := range r.files {
@@ -178,6 +184,10 @@ func (m *Machine) gone(s *step, name string) {
 		}
 		names = append(names, name)
 	}
+	if ran == 0 { // what was made executable and never ran is somebody's work
+		return
+	}
+	r.told = true
 	f := s.find(&kitRemoved, min(0.9, 0.5+0.1*float64(ran)), "", fmt.Sprintf("%d files that were made executable were removed together, %d of them had run", len(names), ran))
 	f.Files = sorted(names)
 	m.report(f)

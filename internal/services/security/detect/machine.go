@@ -35,6 +35,9 @@ type Process struct {
 	UID     uint32
 	TTY     bool // it has a terminal
 	depth   int
+	under   under
+	piped   piped
+	asked   *questions // about the host, below one connection; nil: the session's
 }
 
 // Session is what belongs together: a sign-in, or a service and what it started.
@@ -52,11 +55,20 @@ type Session struct {
 	fetched int64 // when something was fetched last, 0 for never
 	sprayed map[string]*repetition
 	removed removal
+
+	stopped   stops // services
+	entered   stops // machines
+	locked    stops // accounts
+	encrypted tally
+	decoded   stops // ways in which texts were
+	agents    stops // what fetchers said they are
 }
 
 // fileNote is what became of a file.
 type fileNote struct {
 	fetched, made, ran, attack int64 // when it was last fetched, made executable, started, started as a tool of attack
+	typed                      int64 // when a shell's echo last wrote it
+	copied                     int64 // when a program may have been copied there
 	by                         *Session
 	fetchedFrom                string
 }
@@ -75,7 +87,9 @@ type Machine struct {
 	commands  []Command
 	analytics []analytic
 	names     map[string]string // of files and folders, so that each is kept once
-	latest    *Session          // that was asked for last, and so is the last to be forgotten
+	shells    [16]recentShell
+	shell     int
+	latest    *Session // that was asked for last, and so is the last to be forgotten
 }
 
 // Intel is what is known of others' machines. All methods are called with lower-case text.
@@ -121,8 +135,8 @@ func New(p Params, intel Intel, report func(*Finding)) *Machine {
 		{"spray", onSpray},
 		{"denial-of-service", onDenial},
 		{"masquerade", onMasquerade},
+		{"hidden-run", onHiddenRun},
 		{"mining", onMining},
-		{"reverse-shell", onReverseShell},
 		{"cleanup", onCleanup},
 		{"results", onResults},
 		{"run", onRun}, // last: what the others ask is what was before this start
@@ -149,6 +163,9 @@ func (m *Machine) Apply(e *activity.Event) {
 		m.connect(e)
 	case activity.Delete:
 		m.deleted(e)
+		m.changed(e)
+	case activity.Write, activity.Rename:
+		m.changed(e)
 	case activity.Session:
 		if e.Process.Session != linuxaudit.Unset && e.Began {
 			m.access.begun(e)
@@ -208,6 +225,9 @@ func (m *Machine) exec(e *activity.Event) {
 		}
 	}
 	m.commands = unwrap(m.commands[:0], s.args, "", 0)
+	if len(m.commands) == 0 { // started without a name
+		m.commands = append(m.commands, Command{Name: base(p.File), Path: p.File, Args: s.args[1:]})
+	}
 	s.commands = m.commands
 	for i := range s.commands {
 		for _, a := range s.commands[i].Args {
@@ -217,6 +237,20 @@ func (m *Machine) exec(e *activity.Event) {
 	for i := range m.analytics {
 		s.rule = m.analytics[i].name
 		m.analytics[i].exec(m, s)
+	}
+	byName := commandAnalytics()
+	for i := range s.commands {
+		c := &s.commands[i]
+		for _, a := range byName[c.Name] {
+			s.rule = a.name
+			a.exec(s, c)
+		}
+		if len(c.Env) > 0 {
+			s.rule = "environment"
+			s.environment(c.Env)
+		}
+		s.rule = "files"
+		s.touches(c)
 	}
 }
 
@@ -271,8 +305,28 @@ func (m *Machine) start(e *activity.Event, line string) *Process {
 			p.Parent, p.depth = nil, 0
 		}
 	}
+	above := p.Parent
+	if above == nil {
+		if shellName(base(p.File)) && len(e.Command.Args) > 1 && string(e.Command.Args[1]) == "-c" { // what a server starts, not a shell's own fork
+			p.asked = &questions{}
+		} else {
+			above = m.forker(e)
+		}
+	}
+	if above != nil {
+		p.asked = above.asked
+		if base(above.File) == "sshd" || base(above.File) == "sshd-session" { // another connection, whatever session it is in
+			p.asked = &questions{}
+		}
+	}
+	p.under = inherit(p, above, e.Command.Args)
+	if known && p.Parent != nil && was.Parent == p.Parent && !talkedTo(p, e.Command.Args) { // what ran in this process before hands down too
+		p.under |= was.under
+	}
 	p.Session = m.belongs(e, p)
 	m.processes.Add(p.PID, p)
+	m.keepShell(e, p.Parent)
+	m.keepShell(e, p)
 	return p
 }
 
