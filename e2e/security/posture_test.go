@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -205,41 +206,74 @@ func TestPosture_ClientsOfTheGoSDK(t *testing.T) {
 	}
 }
 
-// An automation tells a webhook of what changed.
-func TestAutomation_CallsTheWebhook(t *testing.T) {
-	p := shared.Platform(t)
-	f := factory(t, p, p.ProxyWay(t))
-	group := p.PutGroup(t)
-	got := make(chan string, 100)
+// told is a webhook, and what it was told.
+type told struct {
+	url string
+	got chan string
+}
+
+func listen(t *testing.T) *told {
+	t.Helper()
+	h := &told{got: make(chan string, 1000)}
 	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
-		got <- string(b)
+		h.got <- string(b)
 	}))
 	t.Cleanup(hook.Close)
-	name := group[strings.LastIndexByte(group, '/')+1:]
-	a := must[armsecurity.AutomationsClientCreateOrUpdateResponse](t)(f.NewAutomationsClient().CreateOrUpdate(t.Context(), name, "tell", armsecurity.Automation{Location: to.Ptr("westeurope"), Properties: &armsecurity.AutomationProperties{
-		IsEnabled: to.Ptr(true), Scopes: []*armsecurity.AutomationScope{{ScopePath: to.Ptr(group)}},
-		Sources: []*armsecurity.AutomationSource{{EventSource: to.Ptr(armsecurity.EventSourceAssessments), RuleSets: []*armsecurity.AutomationRuleSet{{Rules: []*armsecurity.AutomationTriggeringRule{{
-			PropertyJPath: to.Ptr("properties.status.code"), PropertyType: to.Ptr(armsecurity.PropertyTypeString), ExpectedValue: to.Ptr("Unhealthy"), Operator: to.Ptr(armsecurity.OperatorEquals),
-		}}}}}},
-		Actions: []armsecurity.AutomationActionClassification{&armsecurity.AutomationActionLogicApp{ActionType: to.Ptr(armsecurity.ActionTypeLogicApp), LogicAppResourceID: to.Ptr(group + "/providers/Microsoft.Logic/workflows/w"), URI: to.Ptr(hook.URL + "/?sig=secret")}},
-	}}, nil))
+	h.url = hook.URL + "/?sig=secret"
+	return h
+}
+
+// waits until the webhook is told something that has all the words.
+func (h *told) waits(t *testing.T, words ...string) {
+	t.Helper()
+	deadline := time.After(15 * time.Second)
+	for {
+		select {
+		case body := <-h.got:
+			if !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(body, w) }) {
+				return
+			}
+		case <-deadline:
+			t.Fatalf("the webhook was not told of %q", words)
+		}
+	}
+}
+
+// automate tells the webhook of what a rule lets through.
+func (h *told) automate(t *testing.T, f *armsecurity.ClientFactory, group, scope string, source armsecurity.EventSource, path, expected string) {
+	t.Helper()
+	a := must[armsecurity.AutomationsClientCreateOrUpdateResponse](t)(f.NewAutomationsClient().CreateOrUpdate(t.Context(), group[strings.LastIndexByte(group, '/')+1:], "tell", armsecurity.Automation{
+		Location: to.Ptr("westeurope"), Properties: &armsecurity.AutomationProperties{
+			IsEnabled: to.Ptr(true), Scopes: []*armsecurity.AutomationScope{{ScopePath: to.Ptr(scope)}},
+			Sources: []*armsecurity.AutomationSource{{EventSource: to.Ptr(source), RuleSets: []*armsecurity.AutomationRuleSet{{Rules: []*armsecurity.AutomationTriggeringRule{{
+				PropertyJPath: to.Ptr(path), PropertyType: to.Ptr(armsecurity.PropertyTypeString), ExpectedValue: to.Ptr(expected), Operator: to.Ptr(armsecurity.OperatorEquals),
+			}}}}}},
+			Actions: []armsecurity.AutomationActionClassification{&armsecurity.AutomationActionLogicApp{
+				ActionType: to.Ptr(armsecurity.ActionTypeLogicApp), LogicAppResourceID: to.Ptr(group + "/providers/Microsoft.Logic/workflows/w"), URI: to.Ptr(h.url),
+			}},
+		},
+	}, nil))
 	if act := a.Properties.Actions[0].(*armsecurity.AutomationActionLogicApp); act.URI != nil {
 		t.Errorf("the address is shown: %s", *act.URI)
 	}
+}
+
+// Automations tell a webhook of an assessment that changed and of an alert.
+func TestAutomation_CallsTheWebhook(t *testing.T) {
+	p := shared.Platform(t)
+	f := factory(t, p, p.ProxyWay(t))
+	group, other := p.PutGroup(t), p.PutGroup(t)
+	assessments, alerts := listen(t), listen(t)
+	assessments.automate(t, f, group, group, armsecurity.EventSourceAssessments, "properties.status.code", "Unhealthy")
+	alerts.automate(t, f, other, "/subscriptions/"+p.Run.SubscriptionID, armsecurity.EventSourceAlerts, "vendorName", "Microsoft")
 	vault := group + "/providers/Microsoft.KeyVault/vaults/" + p.PutVault(t, group, "")
 	if v := verdict(t, f, vault, purge); v != "Unhealthy" {
 		t.Fatalf("the vault is %s", v)
 	}
-	deadline := time.After(15 * time.Second)
-	for {
-		select {
-		case body := <-got:
-			if strings.Contains(body, vault) && strings.Contains(body, purge) {
-				return
-			}
-		case <-deadline:
-			t.Fatal("the webhook was not told of the vault")
-		}
-	}
+	assessments.waits(t, vault, purge)
+	p.ARM(t, "POST", "/subscriptions/"+p.Run.SubscriptionID+"/providers/Microsoft.Security/locations/westeurope/alerts/default/simulate?api-version=2022-01-01", map[string]any{
+		"properties": map[string]any{"kind": "Bundles", "bundles": []string{"VirtualMachines"}},
+	})
+	alerts.waits(t, `"type":"Microsoft.Security/Locations/alerts"`, `"alertType":"VM_`)
 }

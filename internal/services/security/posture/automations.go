@@ -54,7 +54,7 @@ func uriKey(guid string, i int) []byte { return []byte("automation|" + guid + "|
 // automationType has who is told of what, by webhook.
 func (s *Service) automationType() arm.Type {
 	return arm.Type{
-		Name: automationTypeName, Versions: []string{"2019-01-01-preview", "2023-12-01-preview"},
+		Name: automationTypeName, Versions: []string{"2019-01-01-preview", "2023-12-01-preview"}, OnDelete: 204, // its clients take no other
 		Put: func(_ context.Context, c *arm.Call) error { return s.putAutomation(c) },
 		Applied: func(ctx context.Context, c *arm.Call) error {
 			if c.New != nil || c.Old == nil {

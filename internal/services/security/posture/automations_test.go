@@ -177,7 +177,7 @@ func TestAutomation_DeletedIsNotTold(t *testing.T) {
 	p.automation("a", l.URL, high)
 	p.automation("b", l.URL+"/b", high)
 	p.alert("e1", p.rg("rg1"), "High") // queued for both
-	p.ok("owner", "DELETE", p.id("Microsoft.Security/automations/a"), "", 200)
+	p.ok("owner", "DELETE", p.id("Microsoft.Security/automations/a"), "", 204)
 	p.work()
 	l.next(t)
 	time.Sleep(300 * time.Millisecond)
