@@ -23,7 +23,7 @@ func (p *Platform) posture(accounts *cosmos.Service, watched *machines.Service) 
 		}
 	})
 	return posture.New(posture.Deps{
-		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Outbox: drainer{p}, Inventory: p.arm, Access: p.arm, SignedIn: p.arm.Authenticator(),
+		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Outbox: drainer{p}, Inventory: p.arm, Resources: p.arm, Access: p.arm, SignedIn: p.arm.Authenticator(),
 		FrontDoor: &http.Client{Transport: reach.InProcess{Handler: frontDoor{p}}}, Usage: usage,
 		Keys: func(ctx context.Context, account *arm.Resource) ([]assess.Key, error) {
 			ages, err := accounts.KeyAges(ctx, account)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/bulkheadhq/bulkhead/internal/arm"
 	"github.com/bulkheadhq/bulkhead/internal/fault"
+	"github.com/bulkheadhq/bulkhead/internal/store"
 )
 
 const automationTypeName = namespace + "/automations"
@@ -56,6 +57,10 @@ func (s *Service) automationType() arm.Type {
 	return arm.Type{
 		Name: automationTypeName, Versions: []string{"2019-01-01-preview", "2023-12-01-preview"}, OnDelete: 204, // its clients take no other
 		Put: func(_ context.Context, c *arm.Call) error { return s.putAutomation(c) },
+		Commit: func(tx store.Tx, c *arm.Call) error {
+			return tx.Put(ownKey(tagAutomate, c.New.GUID), c.Prepared.([]byte))
+		},
+		CommitDelete: func(tx store.Tx, c *arm.Call) error { return tx.Delete(ownKey(tagAutomate, c.Old.GUID)) },
 		Applied: func(ctx context.Context, c *arm.Call) error {
 			if c.New != nil || c.Old == nil {
 				return nil
@@ -99,7 +104,8 @@ func (s *Service) putAutomation(c *arm.Call) error {
 		private.URIs = append(private.URIs, b)
 	}
 	c.New.Properties, c.New.Private = raw(a), raw(private)
-	return nil
+	c.Prepared, err = automateCodec.Encode(c.New.ID)
+	return err
 }
 
 // same finds the action that one sent at a place is meant to be: the equal one there, else the one that names the same app; -1 if there is none.
@@ -219,25 +225,19 @@ func webhook(uri string) bool {
 	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil && len(uri) <= 4096
 }
 
-// automations reads those of a subscription's resources.
-func automations(all []*arm.Resource) map[*arm.Resource]*automation {
-	out := map[*arm.Resource]*automation{}
-	for _, r := range all {
-		if !strings.EqualFold(r.Type, automationTypeName) {
-			continue
-		}
-		a := &automation{}
-		if json.Unmarshal(r.Properties, a) == nil && a.Enabled {
-			out[r] = a
-		}
+// active reads an automation; nil if the resource is none, or it is turned off.
+func active(r *arm.Resource) *automation {
+	a := &automation{}
+	if r == nil || !strings.EqualFold(r.Type, automationTypeName) || json.Unmarshal(r.Properties, a) != nil || !a.Enabled {
+		return nil
 	}
-	return out
+	return a
 }
 
 // wants tells whether any automation listens to a source.
 func wants(all []*arm.Resource, event string) bool {
-	for _, a := range automations(all) {
-		if slices.ContainsFunc(a.Sources, func(s source) bool { return s.Event == event }) {
+	for _, r := range all {
+		if a := active(r); a != nil && slices.ContainsFunc(a.Sources, func(s source) bool { return s.Event == event }) {
 			return true
 		}
 	}

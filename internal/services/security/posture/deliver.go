@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bulkheadhq/bulkhead/internal/arm"
 	"github.com/bulkheadhq/bulkhead/internal/outbox"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 )
@@ -69,13 +70,18 @@ func (s *Service) spread(ctx context.Context, _ string, payload []byte) error {
 	if err := json.Unmarshal(payload, &e); err != nil {
 		return err
 	}
-	all, err := s.deps.Inventory.Inventory(ctx, e.Subscription)
+	all, err := loadAll(ctx, s.deps.Store, subShard(e.Subscription), ownKey(tagAutomate, ""), automateCodec)
 	if err != nil {
 		return err
 	}
 	told := false
-	for r, a := range automations(all) {
-		if !a.wants(&e) {
+	for guid, id := range all {
+		r, err := s.automation(ctx, id, guid)
+		if err != nil {
+			return err
+		}
+		a := active(r)
+		if a == nil || !a.wants(&e) {
 			continue
 		}
 		rows := make([][]byte, len(a.Actions))
@@ -84,7 +90,7 @@ func (s *Service) spread(ctx context.Context, _ string, payload []byte) error {
 				return err
 			}
 		}
-		_, err := s.deps.Store.Update(ctx, deliveryShard(r.GUID), func(tx store.Tx) error {
+		_, err = s.deps.Store.Update(ctx, deliveryShard(r.GUID), func(tx store.Tx) error {
 			for i, row := range rows {
 				if err := outbox.PutOrdered(tx, kindDelivery, fmt.Sprint(e.ID, "|", i), row); err != nil {
 					return err
@@ -126,22 +132,29 @@ func (s *Service) deliver(ctx context.Context, _ string, payload []byte) error {
 
 // address opens where a delivery goes; "" if the automation is gone, turned off, or has no such action any more.
 func (s *Service) address(ctx context.Context, d *delivery) (string, error) {
-	all, err := s.deps.Inventory.Inventory(ctx, d.Event.Subscription)
+	r, err := s.automation(ctx, d.Automation, d.GUID)
 	if err != nil {
 		return "", err
 	}
-	for r, a := range automations(all) {
-		if r.GUID != d.GUID || d.Action >= len(a.Actions) {
-			continue
-		}
-		var p sealed
-		if err := json.Unmarshal(r.Private, &p); err != nil || d.Action >= len(p.URIs) {
-			return "", errors.Join(err, errors.New("the automation "+r.ID+" has no address"))
-		}
-		b, err := s.deps.Sealer.Open(subShard(d.Event.Subscription), uriKey(r.GUID, d.Action), p.URIs[d.Action])
-		return string(b), err
+	a := active(r)
+	if a == nil || d.Action >= len(a.Actions) {
+		return "", nil
 	}
-	return "", nil
+	var p sealed
+	if err := json.Unmarshal(r.Private, &p); err != nil || d.Action >= len(p.URIs) {
+		return "", errors.Join(err, errors.New("the automation "+r.ID+" has no address"))
+	}
+	b, err := s.deps.Sealer.Open(subShard(d.Event.Subscription), uriKey(r.GUID, d.Action), p.URIs[d.Action])
+	return string(b), err
+}
+
+// automation finds the automation that had the id when an event was queued; nil if it is gone, also if another has its name.
+func (s *Service) automation(ctx context.Context, id, guid string) (*arm.Resource, error) {
+	r, _, err := s.deps.Resources.Resource(ctx, id)
+	if err != nil || r == nil || r.GUID != guid {
+		return nil, err
+	}
+	return r, nil
 }
 
 // post sends an event. Its errors never show the address, which may hold a signature.

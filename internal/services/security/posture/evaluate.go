@@ -56,7 +56,7 @@ func (s *Service) state(ctx context.Context, subscription string) (*assess.State
 		if st.UsedSince, err = s.deps.Usage.Since(ctx); err != nil {
 			return nil, err
 		}
-		st.Used, err = s.deps.Usage.Last(ctx)
+		st.Used, err = s.deps.Usage.Last(ctx, assess.Principals(st.Resources))
 	}
 	return st, err
 }

@@ -163,7 +163,7 @@ func openPlane(t *testing.T) *plane {
 		t.Fatal(err)
 	}
 	p.s = New(Deps{
-		Store: st, Sealer: sealer, Clock: clk, Log: log, Outbox: box, Inventory: p.control, Access: p.control, SignedIn: p.control.Authenticator(), Usage: usage,
+		Store: st, Sealer: sealer, Clock: clk, Log: log, Outbox: box, Inventory: p.control, Resources: p.control, Access: p.control, SignedIn: p.control.Authenticator(), Usage: usage,
 		FrontDoor: &http.Client{Transport: reach.InProcess{Handler: p}},
 		Keys: func(context.Context, *arm.Resource) (out []assess.Key, _ error) {
 			p.mu.Lock()

@@ -17,6 +17,7 @@ import (
 //	s|security|metadata|<name>              metadata of a custom assessment
 //	s|security|assessment|<resource>|<name> a custom assessment
 //	s|security|task|<name>                  what a user made of a task
+//	s|security|automation|<guid>            the id of an automation, to find those of a subscription
 //
 // Of the shard posture/<subscription>:
 //
@@ -36,6 +37,7 @@ const (
 	tagMetadata = "metadata"
 	tagCustom   = "assessment"
 	tagTask     = "task"
+	tagAutomate = "automation"
 	tagVerdict  = "a|"
 	usageShard  = "posture-usage"
 )
@@ -46,6 +48,7 @@ var (
 	metadataCodec = store.Codec[metadata]{Kind: 'm', Version: 1}
 	taskCodec     = store.Codec[taskState]{Kind: 't', Version: 1}
 	verdictCodec  = store.Codec[standing]{Kind: 'v', Version: 1}
+	automateCodec = store.Codec[string]{Kind: 'n', Version: 1}
 	usageCodec    = store.Codec[time.Time]{Kind: 'u', Version: 1}
 )
 

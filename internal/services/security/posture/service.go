@@ -9,6 +9,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/arm"
 	"github.com/bulkheadhq/bulkhead/internal/clock"
 	"github.com/bulkheadhq/bulkhead/internal/outbox"
+	"github.com/bulkheadhq/bulkhead/internal/services/security/alerts"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/posture/assess"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
@@ -40,6 +41,7 @@ type Deps struct {
 	Log       *slog.Logger
 	Outbox    Outbox
 	Inventory Inventory
+	Resources arm.Reader
 	Access    arm.Access
 	SignedIn  wire.Authenticator // how the control plane knows who calls
 	FrontDoor *http.Client       // reaches the platform's own hosts, for fixes
@@ -89,7 +91,7 @@ func (s *Service) OutboxHandlers() map[string]outbox.Handler {
 }
 
 // HomeRegion is the location that a subscription's security data is said to be in.
-const HomeRegion = "westeurope"
+const HomeRegion = alerts.Region
 
 const namespace = "Microsoft.Security"
 

@@ -1,6 +1,7 @@
 package posture
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
 	"strings"
@@ -72,9 +73,32 @@ func (u *Usage) Got(ctx context.Context, principal string) {
 	}
 }
 
-// Last gives every principal's last use.
-func (u *Usage) Last(ctx context.Context) (map[string]time.Time, error) {
-	return loadAll(ctx, u.st, usageShard, []byte("u|"), usageCodec)
+// Last gives the last use of principals, in lower case; what was never used is absent.
+func (u *Usage) Last(ctx context.Context, principals []string) (map[string]time.Time, error) {
+	rows := map[string][]byte{}
+	err := u.st.View(ctx, usageShard, func(s store.Snapshot) error {
+		clear(rows)
+		for _, p := range principals {
+			b, err := s.Get([]byte("u|" + p))
+			if err != nil {
+				return err
+			}
+			if b != nil {
+				rows[p] = bytes.Clone(b)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string]time.Time, len(rows))
+	for p, row := range rows {
+		if out[p], err = usageCodec.Decode(row); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 func (u *Usage) put(ctx context.Context, key []byte, t time.Time) error {

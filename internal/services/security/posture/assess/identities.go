@@ -27,6 +27,17 @@ func principalOf(r *arm.Resource) string {
 	return ""
 }
 
+// Principals lists the managed identities of resources.
+func Principals(all []*arm.Resource) []string {
+	var out []string
+	for _, r := range all {
+		if p := principalOf(r); p != "" {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
 // wide lists the assignments that let a principal do everything in the whole subscription.
 func (s *State) wide(principal string) []arm.Grant {
 	var out []arm.Grant
