@@ -125,6 +125,14 @@ func TestIdentity_OverPrivileged_AndUnused(t *testing.T) {
 	p.wantCode(id, unused, "Healthy")
 	p.clk.Advance(91 * 24 * time.Hour)
 	p.wantCode(id, unused, "Unhealthy")
-	p.want(p.ok("owner", "POST", p.assessment(id, unused)+"/remediate", "", 200), "ResourceRemoved", "properties", "status", "cause")
+	p.want(p.ok("owner", "POST", p.assessment(id, unused)+"/remediate", "", 200), "Removed", "properties", "status", "cause")
 	p.refused("owner", "GET", id, "", 404, "ResourceNotFound", "")
+
+	// A resource's own identity is turned off, the resource stays.
+	site := p.id("Microsoft.Web/sites/s1")
+	p.ok("owner", "PUT", site, `{"location":"westeurope","identity":{"type":"SystemAssigned"},"properties":{}}`, 201)
+	p.clk.Advance(8 * 24 * time.Hour)
+	p.wantCode(site, unused, "Unhealthy")
+	p.want(p.ok("owner", "POST", p.assessment(site, unused)+"/remediate", "", 200), "Removed", "properties", "status", "cause")
+	p.want(p.ok("owner", "GET", site, "", 200), nil, "identity", "principalId")
 }

@@ -68,8 +68,8 @@ func (s *Service) remediate(ctx context.Context, c *arm.Call) (any, error) {
 			return nil, err
 		}
 	}
-	if j == nil { // the fix took the resource away
-		out.Properties.Status = status{Code: assess.NotApplicable, Cause: "ResourceRemoved", Description: "The resource is no more."}
+	if j == nil { // the fix took away the resource, or what of it is judged
+		out.Properties.Status = status{Code: assess.NotApplicable, Cause: "Removed", Description: "What the check is about is no more."}
 		return out, nil
 	}
 	out.Properties.Status = j.properties(c.Version, false).Status
