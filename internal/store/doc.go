@@ -19,6 +19,8 @@
 //	range/<guid>      one Cosmos DB partition key range
 //	splits/<guid>     splits of an account's ranges
 //	audit/00..0f      audit records by correlation id
+//	machine/<guid>    one watched machine's batches of events
+//	security/<guid>   a subscription's alerts and incidents
 //
 // # Functions
 //
