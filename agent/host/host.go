@@ -11,6 +11,7 @@
 //	accounts.servicepasswords     names of accounts that services usually have, and that can sign in with a password: cassandra, postgres and the like
 //	accounts.superusers           names of accounts other than root with the user id 0
 //	kernel.release                as uname says
+//	network.addresses             of the machine's interfaces, separated by blanks, at most 8
 //
 // No password, and no hash of one, is in any of it. accounts.* of passwords need the right to read /etc/shadow.
 package host
@@ -63,6 +64,11 @@ func Describe(root string) Description {
 	}
 	if v := strings.TrimSpace(string(read(root, "proc/sys/kernel/osrelease"))); v != "" {
 		d.Facts["kernel.release"] = v
+	}
+	if filepath.Clean(root) == string(filepath.Separator) { // interfaces are the running system's, not a folder's
+		if v := addresses(); v != "" {
+			d.Facts["network.addresses"] = v
+		}
 	}
 	sshd(root, d.Facts)
 	accounts(root, d.Facts)

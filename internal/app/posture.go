@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"net/http"
+	"net/netip"
 	"strings"
 
 	"github.com/bulkheadhq/bulkhead/internal/arm"
@@ -68,4 +69,14 @@ func hardening(facts map[string]string) assess.Hardening {
 	}
 	h.Why = strings.Join(why, " ")
 	return h
+}
+
+// addresses are those that a machine's facts name.
+func addresses(facts map[string]string) (out []netip.Addr) {
+	for _, text := range strings.Fields(facts["network.addresses"]) {
+		if a, err := netip.ParseAddr(text); err == nil {
+			out = append(out, a)
+		}
+	}
+	return out
 }

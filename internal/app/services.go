@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"maps"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -84,7 +85,13 @@ func (p *Platform) wireServices(ctx context.Context) error {
 		FrontDoor: &http.Client{Transport: reach.InProcess{Handler: frontDoor{p}}}, ProcessEnv: p.processEnv,
 		Data: p.cfg.Data, PackageRoots: p.cfg.PackageRoots, Room: p.store.Room, Subnet: networks.Subnet,
 	})
-	defending := security.Deps{Store: p.store, Clock: p.clock, Log: p.log, Resources: p.arm, Outbox: drainer{p}, Intel: detect.ShippedIndicators()}
+	defending := security.Deps{
+		Store: p.store, Clock: p.clock, Log: p.log, Resources: p.arm, Outbox: drainer{p}, Intel: detect.ShippedIndicators(),
+		Addresses: func(ctx context.Context, guid string) ([]netip.Addr, error) {
+			facts, err := watched.Facts(ctx, guid)
+			return addresses(facts), err
+		},
+	}
 	if err := p.defending(&defending); err != nil {
 		return err
 	}

@@ -99,6 +99,15 @@ type Reported struct {
 	Queue     Queue
 }
 
+// Facts are what the machine with a GUID said last of itself; nil if it never did.
+func (s *Service) Facts(ctx context.Context, guid string) (map[string]string, error) {
+	st, err := s.load(ctx, guid)
+	if err != nil || st == nil {
+		return nil, err
+	}
+	return st.Facts, nil
+}
+
 // Reported returns the last word of each machine of a subscription that ever said one.
 func (s *Service) Reported(ctx context.Context, subscription string) ([]Reported, error) {
 	all, err := s.loadAll(ctx)

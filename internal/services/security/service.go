@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/arm"
@@ -22,7 +23,7 @@ import (
 
 const namespace = "Microsoft.Security"
 
-// Deps is what the service stands on. All fields but Rules and Countries are required.
+// Deps is what the service stands on. All fields but Rules, Countries and Addresses are required.
 type Deps struct {
 	Store     store.Store
 	Clock     clock.Clock
@@ -34,6 +35,8 @@ type Deps struct {
 	Rules *rules.Folders
 	// Countries tells where sign-ins come from.
 	Countries detect.Countries
+	// Addresses are those that the machine with a GUID says it has; nil: none is known.
+	Addresses func(ctx context.Context, guid string) ([]netip.Addr, error)
 }
 
 // RulesEvery is how long a changed rule may take until it counts.
@@ -56,7 +59,7 @@ func New(d Deps) *Service {
 		Rules: set, Countries: d.Countries,
 		Store: d.Store, Clock: d.Clock, Log: d.Log, Outbox: d.Outbox, Resources: d.Resources, Params: detect.DefaultParams(), Intel: d.Intel,
 		Notify:    notify,
-		Correlate: &incidents,
+		Correlate: &incidents, Addresses: d.Addresses,
 	})}
 }
 

@@ -90,6 +90,26 @@ func TestBridge(t *testing.T) {
 	}
 }
 
+// TestSharedAddress: an address that two machines say is theirs, as of a network between containers, links neither with who came from there.
+func TestSharedAddress(t *testing.T) {
+	t.Parallel()
+	scan := func(machine string) made {
+		return made{machine: machine, session: "session 1", kind: "BH_OutgoingPortScan", severity: detect.Medium, intent: "Discovery"}
+	}
+	for owners, want := range map[int]bool{1: true, 2: false} {
+		all := build(scan("a"), scan("b"), made{machine: "c", account: "root", from: "172.17.0.1", after: time.Minute})
+		for _, a := range all[:owners] {
+			a.Entities = append(a.Entities, alerts.Entity{ID: "ip:172.17.0.1", Kind: alerts.IP, Name: "172.17.0.1"})
+			a.Edges = append(a.Edges, alerts.Edge{From: "host:" + alerts.Scope(a.Machine), To: "ip:172.17.0.1", Kind: alerts.EdgeHas})
+		}
+		x := New(DefaultParams())
+		x.Add(began, all...)
+		if got := len(x.sets) < 3; got != want {
+			t.Errorf("%d machines have the address: linked %t", owners, got)
+		}
+	}
+}
+
 // TestLinks: what joins two alerts, and what doesn't.
 func TestLinks(t *testing.T) {
 	t.Parallel()

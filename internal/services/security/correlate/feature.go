@@ -152,9 +152,15 @@ func (f *features) sources(accounts []string) {
 	}
 }
 
+// lateral adds one end of an attack from an address. Two machines that say it is theirs make it no one's: such as those of networks between containers.
 func (f *features) lateral(addr string, weight int, r role) {
-	if len(f.out) < maxFeatures {
-		f.out = append(f.out, feature{key: keyOf(lateral.kind(), addr), group: lateral, weight: weight, across: weight, role: r})
+	who := ""
+	if r == attacker {
+		who = f.scope
+	}
+	n := len(f.out)
+	if f.add(lateral, weight, weight, 1, addr, who); len(f.out) > n {
+		f.out[n].role = r
 	}
 }
 

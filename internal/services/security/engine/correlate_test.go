@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"slices"
 	"testing"
 
@@ -117,5 +119,26 @@ func TestAddressesOf(t *testing.T) {
 		if got := addressesOf(json.RawMessage(odd)); len(got) != 0 {
 			t.Errorf("%s: %v", odd, got)
 		}
+	}
+}
+
+// TestAddresses: what a machine says its addresses are is in the graph of its alerts.
+func TestAddresses(t *testing.T) {
+	t.Parallel()
+	r := correlating(t, newStore(t))
+	r.engine.deps.Addresses = func(_ context.Context, guid string) ([]netip.Addr, error) {
+		if guid != machineGUID {
+			t.Errorf("asked for %s", guid)
+		}
+		return []netip.Addr{netip.MustParseAddr("10.0.0.4")}, nil
+	}
+	r.take(1, intrusion(t, 10)[0])
+	for _, a := range r.alerts() {
+		if !a.IsIncident() && !slices.Contains(a.Edges, alerts.Edge{From: "host:" + alerts.Scope(machineID), To: "ip:10.0.0.4", Kind: alerts.EdgeHas}) {
+			t.Errorf("%s doesn't have the machine's address: %v", a.DisplayName, a.Edges)
+		}
+	}
+	if len(r.alerts()) == 0 {
+		t.Error("no alerts")
 	}
 }

@@ -47,6 +47,8 @@ type Deps struct {
 	Countries detect.Countries
 	// Machines is how many detectors may be in memory; 0 is 256.
 	Machines int
+	// Addresses are those that the machine with a GUID has: attacks that come from there are known as its own. nil: what its resource tells is all that is known.
+	Addresses func(ctx context.Context, guid string) ([]netip.Addr, error)
 	// Correlate are the thresholds of incidents; nil: none are made.
 	Correlate *correlate.Params
 	// Notify prepares the telling of an alert or incident that is new and not dismissed: tell is called in the transaction that stores it, by the rules of such functions,
@@ -164,7 +166,15 @@ func (e *Engine) source(ctx context.Context, machineID string) (source, error) {
 	if err != nil {
 		return source{}, err
 	}
-	return source{guid: r.GUID, id: r.ID, subscription: strings.ToLower(id.Subscription), host: r.Name, addresses: addressesOf(r.Properties)}, nil
+	out := source{guid: r.GUID, id: r.ID, subscription: strings.ToLower(id.Subscription), host: r.Name, addresses: addressesOf(r.Properties)}
+	if e.deps.Addresses != nil {
+		said, err := e.deps.Addresses(ctx, r.GUID)
+		if err != nil {
+			return source{}, err
+		}
+		out.addresses = append(out.addresses, said...)
+	}
+	return out, nil
 }
 
 // enter waits for a machine's turn: its batches are taken one after the other.
