@@ -203,7 +203,9 @@ func (u *UserMessage) said(f *Fields, dec []byte) []byte {
 	case "op":
 		plain(&u.Op)
 	case "acct":
-		take(&u.Account)
+		if take(&u.Account); string(u.Account) == "?" { // PAM quotes it where it knows none
+			u.Account = u.Account[:0]
+		}
 	case "exe":
 		take(&u.Exe)
 	case "hostname":
