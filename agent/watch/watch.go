@@ -116,7 +116,11 @@ func describe(o Options) send.Heartbeat {
 		f := s.Figures()
 		d.Detected["source."+clip(s.Name())] = fmt.Sprintf("%d events, %d lost", f.Events, f.Lost.Total())
 	}
-	return send.Heartbeat{AgentVersion: o.Version, OSName: d.OSName, OSVersion: d.OSVersion, Host: d.Host, Detected: d.Detected, Facts: d.Facts}
+	for k, v := range d.Detected {
+		d.Detected[k] = clip(v)
+	}
+	// What the platform would refuse must not keep the rest from it.
+	return send.Heartbeat{AgentVersion: clip(o.Version), OSName: clip(d.OSName), OSVersion: clip(d.OSVersion), Host: clip(d.Host), Detected: d.Detected, Facts: d.Facts}
 }
 
 func clip(s string) string { return s[:min(len(s), 100)] }

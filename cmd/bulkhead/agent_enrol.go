@@ -22,12 +22,12 @@ import (
 
 // enrolFlags say which machine this is to be, and who says so.
 type enrolFlags struct {
-	state, data              string
-	group, name, location    string
-	vm                       string
-	platform, root, tokenIn  string
-	tenant, subscription, as string
-	replace                  bool
+	state, data             string
+	group, name, location   string
+	vm                      string
+	platform, root, tokenIn string
+	subscription, as        string
+	replace                 bool
 }
 
 func newAgentEnrol() *cobra.Command {

@@ -143,33 +143,37 @@ func (w *wireBetween) cut(cut bool) {
 	}
 }
 
-// stormEvents is how many programs the storm starts.
-const stormEvents = 6000
-
-// storm appends to an audit.log what a busy machine would, each command line with a number of its own.
-func storm(t *testing.T, name string) {
+// storm appends to an audit.log what a busy machine would, each command line with a number of its own, until it is told that it is enough. It tells how many there are.
+func storm(t *testing.T, name string, enough <-chan struct{}) (events int) {
 	f, err := os.Create(name)
 	if err != nil {
 		t.Error(err)
-		return
+		return 0
 	}
 	defer f.Close()
+	const least = 3000
 	written := 0
 	log := &replay.Log{Now: time.Now().Add(-time.Hour)}
 	p := replay.Process{Parent: 1, AUID: 1000, UID: 1000, Session: 2, Dir: "/srv"}
-	for i := range stormEvents {
-		p.PID = log.PID()
-		log.Exec(p, "/bin/true", []string{"true", fmt.Sprint("marker-", i)})
-		if i%20 == 19 {
-			text := log.Audit()
-			if _, err := f.WriteString(text[written:]); err != nil {
-				t.Error(err)
-				return
-			}
-			written = len(text)
-			time.Sleep(20 * time.Millisecond)
+	for over := false; !over || events < least; {
+		for range 20 {
+			p.PID = log.PID()
+			log.Exec(p, "/bin/true", []string{"true", fmt.Sprint("marker-", events)})
+			events++
+		}
+		text := log.Audit()
+		if _, err := f.WriteString(text[written:]); err != nil {
+			t.Error(err)
+			return events
+		}
+		written = len(text)
+		select {
+		case <-enough:
+			over = true
+		case <-time.After(20 * time.Millisecond):
 		}
 	}
+	return events
 }
 
 // TestAgent_EachEventOnce: while a machine is busy, its platform is killed, its network cut and its agent killed, again and again. Each event reaches the platform once, in order.
@@ -222,36 +226,27 @@ func TestAgent_EachEventOnce(t *testing.T) {
 	agent := newProgram(t, bin, filepath.Join(dir, "agent.log"), "agent", "--state", state, "--audit-log", auditLog, "--from-start", "--inventory=false")
 	agent.start()
 
-	written := make(chan struct{})
-	go func() { defer close(written); storm(t, auditLog) }()
-	calm := func(d time.Duration) bool {
-		select {
-		case <-written:
-			return false
-		case <-time.After(d):
-			return true
-		}
-	}
-	rounds := 0
-	for calm(500 * time.Millisecond) {
-		switch rounds++; rounds % 3 {
-		case 1:
+	enough, written := make(chan struct{}), make(chan int, 1)
+	go func() { written <- storm(t, auditLog, enough) }()
+	for round := range 6 {
+		time.Sleep(500 * time.Millisecond)
+		switch round % 3 {
+		case 0:
 			agent.end(syscall.SIGKILL)
 			agent.start()
-		case 2:
+		case 1:
 			between.cut(true)
-			calm(400 * time.Millisecond)
+			time.Sleep(400 * time.Millisecond)
 			between.cut(false)
 		default:
 			platform.end(syscall.SIGKILL)
-			calm(200 * time.Millisecond)
+			time.Sleep(200 * time.Millisecond)
 			platform.start()
 			waitFor(t, front)
 		}
 	}
-	if rounds < 6 {
-		t.Errorf("only %d times was anything broken", rounds)
-	}
+	close(enough)
+	total := <-written
 	// What is left arrives: looked at by reading the platform's own store, between its runs.
 	var got []string
 	for deadline := time.Now().Add(2 * time.Minute); ; {
@@ -259,14 +254,14 @@ func TestAgent_EachEventOnce(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		agent.end(syscall.SIGTERM)
 		platform.end(syscall.SIGTERM)
-		if got = arrived(t, data); len(got) >= stormEvents || time.Now().After(deadline) {
+		if got = arrived(t, data); len(got) >= total || time.Now().After(deadline) {
 			break
 		}
 		platform.start()
 		agent.start()
 	}
-	if len(got) != stormEvents {
-		t.Errorf("%d events arrived, of %d", len(got), stormEvents)
+	if len(got) != total {
+		t.Errorf("%d events arrived, of %d", len(got), total)
 	}
 	for i, line := range got {
 		if want := fmt.Sprint("true marker-", i); line != want {
