@@ -211,8 +211,18 @@ func onDecoding(s *step, c *Command) {
 // onShellEscape: a shell is started by a program that is made for something else, through its own means to run others: awk's system, find's -exec, vim's :!, tar's
 // checkpoints. Builds and scripts run commands that way; a shell without a command is what somebody wants who is to be kept from one.
 func onShellEscape(s *step, c *Command) {
+	before := s.before(c)
+	if len(before) == 0 {
+		named := false
+		for _, a := range c.Args {
+			named = named || shellPath(a) >= 0
+		}
+		if !named {
+			return
+		}
+	}
 	text := strings.Join(c.Args, " ")
-	for _, o := range s.before(c) {
+	for _, o := range before {
 		if o.Name == "echo" || o.Name == "printf" {
 			text += " " + strings.Join(o.Args, " ")
 		}

@@ -287,6 +287,9 @@ func (s *step) touch(c *Command, name string, h how) {
 	}
 	full := name
 	if name[0] != '/' && name[0] != '~' && name[0] != '$' {
+		if classifyHome(name) == ordinary && !telling(s.process.Dir) && !strings.Contains(name, "../") {
+			return
+		}
 		full = within(s.process.Dir, name)
 	}
 	k := classify(full)
@@ -297,6 +300,18 @@ func (s *step) touch(c *Command, name string, h how) {
 		return
 	}
 	s.judge(c, full, k, h)
+}
+
+// telling reports whether a folder by itself may say what a file in it is.
+func telling(dir string) bool {
+	if len(dir) < 4 || strings.Contains(dir, "/.") {
+		return true
+	}
+	switch dir[1] {
+	case 'e', 'v', 'p', 'd', 'u', 'l', 'b', 'r', 's': // /etc, /var, /proc, /dev, /usr, /lib, /boot, /run, /sys
+		return !strings.HasPrefix(dir, "/usr/src/")
+	}
+	return strings.Contains(dir, "www") || strings.Contains(dir, "htdocs") || strings.Contains(dir, "public_html") || strings.Contains(dir, "webapps") || strings.Contains(dir, "-packages")
 }
 
 // judge reports what it means that a file of a class is touched.
