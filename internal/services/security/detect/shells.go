@@ -297,6 +297,7 @@ func onShellEscape(s *step, c *Command) {
 	}
 }
 
+// escaped: a shell is started by a program that is made for something else.
 func (s *step) escaped(c *Command) {
 	if s.process.under&(underInstall|underManage) != 0 && c.Name != "apt" && c.Name != "apt-get" {
 		return
