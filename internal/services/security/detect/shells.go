@@ -212,14 +212,12 @@ func onDecoding(s *step, c *Command) {
 // checkpoints. Builds and scripts run commands that way; a shell without a command is what somebody wants who is to be kept from one.
 func onShellEscape(s *step, c *Command) {
 	before := s.before(c)
-	if len(before) == 0 {
-		named := false
-		for _, a := range c.Args {
-			named = named || shellPath(a) >= 0
-		}
-		if !named {
-			return
-		}
+	named := false
+	for _, a := range c.Args {
+		named = named || shellPath(a) >= 0
+	}
+	if !named && len(before) == 0 {
+		return
 	}
 	text := strings.Join(c.Args, " ")
 	for _, o := range before {
@@ -227,8 +225,7 @@ func onShellEscape(s *step, c *Command) {
 			text += " " + strings.Join(o.Args, " ")
 		}
 	}
-	at := shellPath(text)
-	if at < 0 {
+	if !named && shellPath(text) < 0 {
 		return
 	}
 	marks := []string{}
