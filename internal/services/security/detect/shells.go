@@ -228,7 +228,7 @@ func onShellEscape(s *step, c *Command) {
 	if !named && shellPath(text) < 0 {
 		return
 	}
-	marks := []string{}
+	var marks []string
 	switch c.Name {
 	case "awk", "gawk", "mawk", "nawk":
 		marks = []string{"system(", "exec"}

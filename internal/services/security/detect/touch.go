@@ -128,7 +128,10 @@ func (s *step) touches(c *Command) {
 	}
 	switch accessOf(c.Name) {
 	case readsAll:
-		for _, a := range c.Args {
+		for i, a := range c.Args {
+			if c.Name == "openssl" && (i == 0 || c.Args[i-1] != "-in") { // it makes keys and uses them; what it is given to read stands behind -in
+				continue
+			}
 			if !strings.HasPrefix(a, "-") {
 				s.touch(c, a, reads)
 			} else if _, v, ok := strings.Cut(a, "="); ok {
