@@ -20,7 +20,7 @@ func onContainer(s *step, c *Command) {
 		if c.has("run", "create") {
 			for i, a := range c.Args {
 				v := c.arg(i + 1)
-				if (a == "-v" || a == "--volume" || a == "--mount") && (strings.HasPrefix(v, "/:") || strings.HasPrefix(v, "/etc") || strings.HasPrefix(v, "/root") || strings.Contains(v, "docker.sock") || strings.Contains(v, "source=/,")) || strings.HasPrefix(a, "-v/:") || strings.HasPrefix(a, "--volume=/:") || a == "--privileged" || a == "--privileged=true" ||
+				if (a == "-v" || a == "--volume" || a == "--mount") && (strings.HasPrefix(v, "/:") || strings.HasPrefix(v, "/etc:") || strings.Contains(v, "docker.sock") || strings.Contains(v, "source=/,")) || strings.HasPrefix(a, "-v/:") || strings.HasPrefix(a, "--volume=/:") || a == "--privileged" || a == "--privileged=true" ||
 					a == "--pid=host" || a == "--pid" && v == "host" || a == "--cap-add=SYS_ADMIN" || a == "--cap-add=ALL" || a == "--cap-add" && (v == "SYS_ADMIN" || v == "ALL" || v == "SYS_PTRACE" || v == "SYS_MODULE") || strings.HasPrefix(a, "--device=/dev/sd") || strings.Contains(a, "apparmor=unconfined") || strings.Contains(v, "seccomp=unconfined") {
 					s.tell(&openContainer, 0.6, "", "a container was started that has its host's files, processes or rights")
 					return

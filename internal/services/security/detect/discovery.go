@@ -193,6 +193,12 @@ func onProtectionLooked(s *step, c *Command) {
 		if len(a) < 4 || a[0] == '/' || len(a) > 1024 {
 			continue
 		}
+		if !strings.ContainsAny(a, "| ") {
+			if g, _ := guardService(strings.Trim(a, "[]^$")); g != nil {
+				n++
+			}
+			continue
+		}
 		for _, w := range strings.FieldsFunc(a, func(r rune) bool { return strings.ContainsRune(`|\ ()^$,"'[]*.?`, r) }) {
 			if g, _ := guardService(w); g != nil && (g == &protectionOff || w != "syslog" && w != "iptables") {
 				n++

@@ -29,6 +29,7 @@ func onEnvironment(s *step, c *Command) {
 	}
 }
 
+// environment: variables are set that change what programs load, remember, or connect through.
 func (s *step) environment(settings []string) {
 	for _, a := range settings {
 		name, v, ok := strings.Cut(a, "=")

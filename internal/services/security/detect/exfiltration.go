@@ -126,6 +126,7 @@ func onUpload(s *step, c *Command) {
 	}
 }
 
+// uploaded: a file is sent to somewhere outside.
 func (s *step) uploaded(c *Command, host, file string) {
 	f := s.find(&egress, 0.6, host, fmt.Sprintf("%.80s was sent to %s by %s", file, host, c.Name))
 	if host != "" && strings.Contains(host, ".") {

@@ -182,6 +182,7 @@ func onCompile(s *step, c *Command) {
 	s.compiled(source, within(s.process.Dir, out))
 }
 
+// compiled: a program is made here by hand, rather than by a build.
 func (s *step) compiled(source, out string) {
 	full := within(s.process.Dir, source)
 	if note, ok := s.m.files.Peek(full); ok && recent(note.fetched, s.event.Millis, s.m.params.FetchToRun) || serviceName(s.session.Account) || strings.HasPrefix(full, "/dev/shm/") {

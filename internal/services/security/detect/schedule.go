@@ -159,7 +159,7 @@ func onServices(s *step, c *Command) {
 	}
 }
 
-// stoppedService is one service stopped, or the one with which it became many.
+// stoppedService: a service is stopped, or several are in a short time.
 func (s *step) stoppedService(n string) {
 	t := &s.session.stopped
 	now := s.event.Millis

@@ -319,7 +319,9 @@ func (r *reader) end() {
 			r.out = script(r.out, s, "base64", r.depth+1)
 		}
 	case 'h':
-		r.here = append(r.here, w)
+		if len(r.here) < 16 {
+			r.here = append(r.here, w)
+		}
 	case 's':
 		r.input = w
 	default:

@@ -211,17 +211,24 @@ func onDecoding(s *step, c *Command) {
 // onShellEscape: a shell is started by a program that is made for something else, through its own means to run others: awk's system, find's -exec, vim's :!, tar's
 // checkpoints. Builds and scripts run commands that way; a shell without a command is what somebody wants who is to be kept from one.
 func onShellEscape(s *step, c *Command) {
+	before := s.before(c)
+	named := false
+	for _, a := range c.Args {
+		named = named || shellPath(a) >= 0
+	}
+	if !named && len(before) == 0 {
+		return
+	}
 	text := strings.Join(c.Args, " ")
-	for _, o := range s.before(c) {
+	for _, o := range before {
 		if o.Name == "echo" || o.Name == "printf" {
 			text += " " + strings.Join(o.Args, " ")
 		}
 	}
-	at := shellPath(text)
-	if at < 0 {
+	if !named && shellPath(text) < 0 {
 		return
 	}
-	marks := []string{}
+	var marks []string
 	switch c.Name {
 	case "awk", "gawk", "mawk", "nawk":
 		marks = []string{"system(", "exec"}
@@ -287,6 +294,7 @@ func onShellEscape(s *step, c *Command) {
 	}
 }
 
+// escaped: a shell is started by a program that is made for something else.
 func (s *step) escaped(c *Command) {
 	if s.process.under&(underInstall|underManage) != 0 && c.Name != "apt" && c.Name != "apt-get" {
 		return

@@ -128,7 +128,10 @@ func (s *step) touches(c *Command) {
 	}
 	switch accessOf(c.Name) {
 	case readsAll:
-		for _, a := range c.Args {
+		for i, a := range c.Args {
+			if c.Name == "openssl" && (i == 0 || c.Args[i-1] != "-in") { // it makes keys and uses them; what it is given to read stands behind -in
+				continue
+			}
 			if !strings.HasPrefix(a, "-") {
 				s.touch(c, a, reads)
 			} else if _, v, ok := strings.Cut(a, "="); ok {
@@ -287,6 +290,9 @@ func (s *step) touch(c *Command, name string, h how) {
 	}
 	full := name
 	if name[0] != '/' && name[0] != '~' && name[0] != '$' {
+		if classifyHome(name) == ordinary && !telling(s.process.Dir) && !strings.Contains(name, "../") {
+			return
+		}
 		full = within(s.process.Dir, name)
 	}
 	k := classify(full)
@@ -297,6 +303,18 @@ func (s *step) touch(c *Command, name string, h how) {
 		return
 	}
 	s.judge(c, full, k, h)
+}
+
+// telling reports whether a folder by itself may say what a file in it is.
+func telling(dir string) bool {
+	if len(dir) < 4 || strings.Contains(dir, "/.") {
+		return true
+	}
+	switch dir[1] {
+	case 'e', 'v', 'p', 'd', 'u', 'l', 'b', 'r', 's': // /etc, /var, /proc, /dev, /usr, /lib, /boot, /run, /sys
+		return !strings.HasPrefix(dir, "/usr/src/")
+	}
+	return strings.Contains(dir, "www") || strings.Contains(dir, "htdocs") || strings.Contains(dir, "public_html") || strings.Contains(dir, "webapps") || strings.Contains(dir, "-packages")
 }
 
 // judge reports what it means that a file of a class is touched.
