@@ -10,9 +10,9 @@ func onPacked(m *Machine, s *step) {
 	if len(how) == 0 || file == "" || trusted(file) || expected(s.process) {
 		return
 	}
-	alert, confidence, why := &encodedProgram, 0.35, fmt.Sprintf("the code of %s is compressed or encrypted", file)
+	alert, confidence, why := &encodedRun, 0.35, fmt.Sprintf("the code of %s is compressed or encrypted", file)
 	if string(how) == "UPX" {
-		alert, confidence, why = &packedProgram, 0.5, fmt.Sprintf("%s is packed by UPX", file)
+		alert, confidence, why = &packedRun, 0.5, fmt.Sprintf("%s is packed by UPX", file)
 	}
 	if note, ok := m.files.Peek(file); ok && recent(note.fetched, s.event.Millis, m.params.Memory) || recent(s.session.fetched, s.event.Millis, m.params.FetchToRun) {
 		confidence += 0.25

@@ -12,7 +12,7 @@ func TestPacked(t *testing.T) {
 		file, packed string
 		want         *Alert
 	}{
-		{"/tmp/.x/a", "UPX", &packedProgram}, {"/srv/eve/b", "encoded", &encodedProgram}, {"/usr/bin/c", "UPX", nil}, {"/tmp/d", "", nil},
+		{"/tmp/.x/a", "UPX", &packedRun}, {"/srv/eve/b", "encoded", &encodedRun}, {"/usr/bin/c", "UPX", nil}, {"/tmp/d", "", nil},
 	} {
 		var found []*Finding
 		m := New(DefaultParams(), nil, func(f *Finding) { found = append(found, f) })
