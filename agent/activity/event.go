@@ -91,6 +91,7 @@ type Command struct {
 	Dir     []byte // where it was started
 	File    []byte // the file that was started, a script's own, absolute
 	Missing int    // arguments of which a part was lost
+	Packed  []byte // how the file is packed, where the agent looked (package packed); empty if it isn't
 }
 
 // File is one a call concerned. Name is absolute where the directory is known.

@@ -55,7 +55,7 @@ func random(r *rand.Rand) *Batch {
 		e := activity.Event{
 			Kind: activity.Kind(r.UintN(256)), Node: text(), Millis: int64(r.Uint64()), Success: flag(), Call: string(text()), Mode: u(), Op: text(), Subject: text(), Began: flag(), Lost: r.Uint64N(3), Message: text(),
 			Process: activity.Process{PID: u(), Parent: u(), AUID: u(), UID: u(), EUID: u(), GID: u(), Session: u(), TTY: text(), Comm: text(), Image: text()},
-			Command: activity.Command{Line: text(), Dir: text(), File: text(), Missing: int(r.Int32()) - 1<<30},
+			Command: activity.Command{Line: text(), Dir: text(), File: text(), Missing: int(r.Int32()) - 1<<30, Packed: text()},
 			Remote:  activity.Remote{Addr: netip.AddrPortFrom(addr(), uint16(r.Uint32())), Path: text()},
 			SignIn:  activity.Access{Account: text(), Addr: addr(), Host: text(), Method: text(), Terminal: text(), Unknown: flag(), Count: r.IntN(1000)},
 		}

@@ -239,6 +239,7 @@ func (c *coder) command(m *activity.Command) {
 	c.bytes(&m.Dir)
 	c.bytes(&m.File)
 	c.int(&m.Missing)
+	c.bytes(&m.Packed)
 }
 
 // isJoined reports whether a line is its arguments with blanks between, which it mostly is.

@@ -31,6 +31,8 @@ type Options struct {
 	Every time.Duration
 	// Away tells that the platform isn't reached, so that there is no hurry: batches get ten times as long. nil: never.
 	Away func() bool
+	// Look is given each event before it is taken, to add what is only known on the machine itself. It is called by one goroutine at a time. nil: nothing is added.
+	Look func(*activity.Event)
 	Log  *slog.Logger
 }
 
@@ -77,6 +79,9 @@ func (c *Collector) Event(_ string, e *activity.Event) {
 	}
 	own := *e
 	own.Source = nil
+	if c.o.Look != nil {
+		c.o.Look(&own)
+	}
 	c.redact.Event(&own)
 	if c.build.Size() >= most || c.build.Len() == batch.MaxEvents || c.build.Len() > 0 && large(&own) {
 		c.part()

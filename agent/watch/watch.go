@@ -11,6 +11,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/agent/collect"
 	"github.com/bulkheadhq/bulkhead/agent/enrol"
 	"github.com/bulkheadhq/bulkhead/agent/host"
+	"github.com/bulkheadhq/bulkhead/agent/packed"
 	"github.com/bulkheadhq/bulkhead/agent/queue"
 	"github.com/bulkheadhq/bulkhead/agent/send"
 	"github.com/bulkheadhq/bulkhead/agent/source"
@@ -74,7 +75,7 @@ func run(ctx context.Context, o Options, q *queue.Queue, client send.Poster) err
 			return ended(ctx)
 		}
 	}
-	c := collect.New(ctx, collect.Options{Queue: q, Every: o.Every, Away: sender.Away, Log: o.Log})
+	c := collect.New(ctx, collect.Options{Queue: q, Every: o.Every, Away: sender.Away, Look: packed.NewChecker(o.Root).Event, Log: o.Log})
 	collected := make(chan struct{})
 	sources, stop := context.WithCancel(ctx)
 	defer stop()

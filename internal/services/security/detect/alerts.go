@@ -33,6 +33,8 @@ var (
 	distributedGuess  = Alert{"BH_SshDistributedGuessing", "Passwords of an account guessed from many networks", Medium, "Probing", []string{"T1110.001"}, remedyAccess}
 	slowGuess         = Alert{"BH_SshSlowGuessing", "Passwords of an account guessed slowly", Low, "Probing", []string{"T1110.001"}, remedyAccess}
 	newCountry        = Alert{"BH_NewCountry", "Account signed in from a country not seen before", Low, "InitialAccess", []string{"T1078"}, remedyAccess}
+	packedRun         = Alert{"BH_PackedProgramRun", "Packed program run from outside the system's folders", Medium, "DefenseEvasion", []string{"T1027.002"}, remedyTool}
+	encodedRun        = Alert{"BH_EncodedProgramRun", "Program whose code is compressed or encrypted run from outside the system's folders", Low, "DefenseEvasion", []string{"T1027.002"}, remedyTool}
 	mining            = Alert{"VM_DigitalCurrencyMining", "Digital currency mining related behavior detected", High, "Impact", []string{"T1496"}, remedyTool}
 	reverseShell      = Alert{"VM_ReverseShell", "Potential reverse shell detected", Medium, "Exfiltration", []string{"T1059.004"}, remedyTool}
 )

@@ -139,6 +139,7 @@ func New(p Params, intel Intel, report func(*Finding)) *Machine {
 		{"mining", onMining},
 		{"cleanup", onCleanup},
 		{"results", onResults},
+		{"packed", onPacked},
 		{"run", onRun}, // last: what the others ask is what was before this start
 	}
 	return m
