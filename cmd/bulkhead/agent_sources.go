@@ -20,6 +20,7 @@ import (
 type sourceFlags struct {
 	audit, signIns, sockets []string
 	kernel, fromStart, all  bool
+	connects, keepRules     bool
 }
 
 func (f *sourceFlags) add(p *pflag.FlagSet) {
@@ -27,6 +28,8 @@ func (f *sourceFlags) add(p *pflag.FlagSet) {
 	p.StringArrayVar(&f.signIns, "auth-log", nil, "a log of sign-ins to follow; may be given several times")
 	p.StringArrayVar(&f.sockets, "audisp", nil, "a socket of auditd's af_unix plugin to read from, such as "+audisp.DefaultSocket+"; may be given several times")
 	p.BoolVar(&f.kernel, "kernel", false, "listen to the kernel's audit system, with rules of the agent's own, instead of reading audit.log")
+	p.BoolVar(&f.connects, "connections", false, "with --kernel: also tell connections, which costs a busy machine something")
+	p.BoolVar(&f.keepRules, "keep-rules", false, "with --kernel: leave the kernel's audit rules as they are, and listen to what they ask for")
 	p.BoolVar(&f.fromStart, "from-start", false, "at the first start, read what the logs have already")
 	p.BoolVar(&f.all, "inventory", true, "tell at each start which programs run already")
 }
@@ -49,7 +52,9 @@ func (f *sourceFlags) sources(state string, log *slog.Logger) ([]source.Source, 
 		}
 	}
 	if f.kernel {
-		out = append(out, kernel.New(kernel.Options{StateFile: filepath.Join(state, "kernel.json"), Log: log}))
+		out = append(out, kernel.New(kernel.Options{
+			Config: kernel.Config{Connects: f.connects}, ListenOnly: f.keepRules, StateFile: filepath.Join(state, "kernel.json"), Log: log,
+		}))
 	}
 	for _, name := range f.sockets {
 		out = append(out, audisp.New(audisp.Options{Socket: name, Log: log}))
