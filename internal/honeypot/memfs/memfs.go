@@ -26,6 +26,7 @@ var (
 
 const (
 	maxPath  = 1024
+	maxParts = 48
 	maxLinks = 16
 	blockOf  = 256 // what a file costs besides its bytes
 )
@@ -135,7 +136,7 @@ func (f *FS) raw(name string) *Node {
 
 // resolve follows links in all but, unless last is set, the last part. A name whose last part does not exist answers a nil node and the place it would have.
 func (f *FS) resolve(u User, name string, last bool) (string, *Node, error) {
-	if len(name) > maxPath {
+	if len(name) > maxPath || strings.Count(name, "/") > maxParts {
 		return "", nil, ErrName
 	}
 	name = path.Clean("/" + name)
@@ -170,6 +171,9 @@ func (f *FS) resolve(u User, name string, last bool) (string, *Node, error) {
 				name = Abs(at, n.Target)
 				if rest != "" {
 					name = path.Join(name, rest)
+				}
+				if len(name) > maxPath {
+					return "", nil, ErrName
 				}
 				again = true
 				break
@@ -505,4 +509,32 @@ func (f *FS) Used() (bytes int64, entries int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.used, len(f.over)
+}
+
+// Written gives the content of a file that the visitor wrote; nil if it is the tree's own, or none.
+func (f *FS) Written(name string) []byte {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := f.over[path.Clean("/"+name)]
+	if n == nil || !n.Mode.IsRegular() {
+		return nil
+	}
+	if was := f.base.nodes[path.Clean("/"+name)]; was != nil && was.Modified.Equal(n.Modified) {
+		return nil
+	}
+	return n.Data
+}
+
+// Changed lists the files that the visitor wrote since a time, by name.
+func (f *FS) Changed(since time.Time) []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var out []string
+	for name, n := range f.over {
+		if n != nil && n.Mode.IsRegular() && len(n.Data) > 0 && !n.Modified.Before(since) {
+			out = append(out, name)
+		}
+	}
+	sort.Strings(out)
+	return out
 }
