@@ -110,12 +110,12 @@ func passwd(p *program) int {
 	}
 	if p.user().UID != 0 {
 		fmt.Fprintf(p.io.err, "Changing password for %s.\nCurrent password: ", name)
-		_, _ = readLine(p.io.in)
+		_, _ = p.secret()
 	}
 	fmt.Fprint(p.io.err, "New password: ")
-	first, err := readLine(p.io.in)
+	first, err := p.secret()
 	fmt.Fprint(p.io.err, "\nRetype new password: ")
-	second, _ := readLine(p.io.in)
+	second, _ := p.secret()
 	if err != nil && first == "" || first != second {
 		fmt.Fprintln(p.io.err, "\nSorry, passwords do not match.\npasswd: Authentication token manipulation error\npasswd: password unchanged")
 		return 10
@@ -233,7 +233,7 @@ func sudo(p *program) int {
 		case a == "-i" || a == "-s":
 			return p.become(user, args)
 		case a == "-S":
-			if t, err := readLine(p.io.in); err == nil && t != "" {
+			if t, err := p.secret(); err == nil && t != "" {
 				p.cfg.Observer.Noted("password", p.account.Name+":"+cut(t, 256))
 			}
 		}
@@ -287,7 +287,7 @@ func su(p *program) int {
 	}
 	if p.user().UID != 0 {
 		fmt.Fprint(p.io.err, "Password: ")
-		t, _ := readLine(p.io.in)
+		t, _ := p.secret()
 		fmt.Fprintln(p.io.err)
 		p.cfg.Observer.Noted("password", name+":"+cut(t, 256))
 		return p.fail("Authentication failure")
@@ -303,4 +303,13 @@ func su(p *program) int {
 		return b.status
 	}
 	return p.become(name, nil)
+}
+
+// secret reads a line that a terminal doesn't show.
+func (p *program) secret() (string, error) {
+	if t, ok := p.io.in.(interface{ Hide(hidden bool) }); ok {
+		t.Hide(true)
+		defer t.Hide(false)
+	}
+	return readLine(p.io.in)
 }
