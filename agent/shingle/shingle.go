@@ -57,8 +57,8 @@ func word(w string, first bool) string {
 		return "%net"
 	}
 	if slash := strings.HasPrefix(w, "/"); slash && !first {
-		for _, dir := range []string{"/tmp/", "/var/tmp/", "/dev/shm/", "/home/", "/root/"} { // where a kit lies differs
-			if strings.HasPrefix(w, dir) {
+		for _, dir := range []string{"/tmp", "/var/tmp", "/dev/shm", "/home", "/root"} { // where a kit lies differs
+			if strings.HasPrefix(w, dir+"/") {
 				w = "%dir/" + w[strings.LastIndexByte(w, '/')+1:]
 				break
 			}
