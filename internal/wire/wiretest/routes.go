@@ -161,8 +161,10 @@ func checkShape(t *testing.T, r *wire.Route, w *httptest.ResponseRecorder) {
 	if r.Method == http.MethodHead || w.Code < 400 {
 		return
 	}
-	var field string
+	field, contentType := "", "application/json"
 	switch r.Host {
+	case wire.HostTAXII:
+		field, contentType = "title", "application/taxii+json;version=2.1"
 	case wire.HostSite, wire.HostSCM, wire.HostPortal:
 		return // a page
 	case wire.HostCosmos:
@@ -179,7 +181,7 @@ func checkShape(t *testing.T, r *wire.Route, w *httptest.ResponseRecorder) {
 	if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil || body[field] == nil {
 		t.Errorf("%d answer %.200q is not of the plane's shape (no %q)", w.Code, w.Body, field)
 	}
-	if ct := w.Header().Get("Content-Type"); !strings.HasPrefix(ct, "application/json") {
+	if ct := w.Header().Get("Content-Type"); !strings.HasPrefix(ct, contentType) {
 		t.Errorf("%d answer has Content-Type %q", w.Code, ct)
 	}
 }
