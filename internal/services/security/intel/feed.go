@@ -70,9 +70,7 @@ func (f *Feed) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-			defer cancel()
-			f.flush(ending, nil)
+			f.flush(ctx, nil)
 			return nil
 		case first := <-f.queue:
 			f.flush(ctx, []Sighting{first})
@@ -96,6 +94,8 @@ func (f *Feed) flush(ctx context.Context, batch []Sighting) {
 	if len(batch) == 0 {
 		return
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second) // what was taken is entered, also at the end
+	defer cancel()
 	if _, err := f.store.Put(ctx, batch); err != nil {
 		f.store.deps.Log.Warn("observations of the honeypot were not stored", "count", len(batch), "error", err)
 	}
