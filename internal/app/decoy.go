@@ -14,6 +14,7 @@ import (
 
 	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/honeypot"
+	"github.com/bulkheadhq/bulkhead/internal/services/machines"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/engine"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/intel"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
@@ -133,7 +134,7 @@ func (p *Platform) intelService(known *intel.Store) wire.Service {
 }
 
 // decoyServices are the honeypot and what moves on what it learns; none unless it is wanted.
-func (p *Platform) decoyServices(known *intel.Store, alerts *engine.Engine) ([]wire.Service, error) {
+func (p *Platform) decoyServices(known *intel.Store, alerts *engine.Engine, agents *machines.Service) ([]wire.Service, error) {
 	if len(p.cfg.honeypotAddresses()) == 0 || p.addr.FrontDoor == "" {
 		return nil, nil
 	}
@@ -141,9 +142,9 @@ func (p *Platform) decoyServices(known *intel.Store, alerts *engine.Engine) ([]w
 	if err != nil {
 		return nil, err
 	}
-	machines := ourMachines{p: p, named: named}
-	feed := intel.NewFeed(known, machines.has)
-	watch := intel.NewWatch(machines, alerts, p.log)
+	ours := ourMachines{agents: agents, named: named}
+	feed := intel.NewFeed(known, ours.has)
+	watch := intel.NewWatch(ours, alerts, p.log)
 	cfg := honeypot.Config{
 		Dir: p.cfg.path("honeypot"), Policy: honeypot.Policy{OneIn: p.cfg.HoneypotOneIn}, Now: p.clock.Now, Log: p.log, Observe: feed.Observe, Attack: watch.Attack,
 	}
@@ -174,13 +175,16 @@ func (d *decoy) serve(ctx context.Context) error {
 
 // ourMachines finds machines by their addresses.
 type ourMachines struct {
-	p     *Platform
-	named map[netip.Addr]string
+	agents *machines.Service
+	named  map[netip.Addr]string
 }
 
 // MachineAt implements intel.Machines.
-func (o ourMachines) MachineAt(_ context.Context, addr netip.Addr) (string, error) {
-	return o.named[addr.Unmap()], nil
+func (o ourMachines) MachineAt(ctx context.Context, addr netip.Addr) (string, error) {
+	if id := o.named[addr.Unmap()]; id != "" {
+		return id, nil
+	}
+	return o.agents.Located(ctx, addr)
 }
 
 func (o ourMachines) has(addr netip.Addr) bool {

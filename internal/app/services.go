@@ -113,7 +113,7 @@ func (p *Platform) wireServices(ctx context.Context) error {
 		defender.Service(), pose.Service(), watched.Service(), p.portal.Service(), p.intelService(known),
 		reach.Metadata(), p.adminService(), p.keyService(), p.healthService(),
 	}
-	decoy, err := p.decoyServices(known, defender.Engine())
+	decoy, err := p.decoyServices(known, defender.Engine(), watched)
 	if err != nil {
 		return err
 	}

@@ -54,5 +54,5 @@ func (e *Engine) reported(ctx context.Context, payload []byte) error {
 	if err := e.simulate(ctx, &r); err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
-	return e.correlate(ctx, r.Subscription)
+	return nil
 }
