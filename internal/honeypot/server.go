@@ -77,6 +77,7 @@ func Open(cfg Config) (*Honeypot, error) {
 	if h.record, err = record.Open(cfg.Dir, cfg.Limits.Records, cfg.Now); err != nil {
 		return nil, err
 	}
+	_ = time.Now().Local().Hour() // reads the host's time zone now: the sftp library would do it amid a visit
 	h.tree = h.persona.Tree(shell.Programs(), cfg.Now)
 	return h, nil
 }

@@ -18,7 +18,7 @@ import (
 )
 
 // sftp serves the visitor's files over a channel, and keeps what is put there.
-func (v *visit) sftp(ch io.ReadWriteCloser) int {
+func (v *visit) sftp(ch io.ReadWriter) int {
 	v.event(record.Event{Kind: "exec", Text: "sftp"})
 	a := v.account(v.user)
 	f := &sftpFiles{v: v, user: a.User}
@@ -26,7 +26,7 @@ func (v *visit) sftp(ch io.ReadWriteCloser) int {
 	if _, err := v.fs.Stat(a.User, home); err != nil {
 		home = "/"
 	}
-	s := sftp.NewRequestServer(ch, sftp.Handlers{FileGet: f, FilePut: f, FileCmd: f, FileList: f}, sftp.WithStartDirectory(home))
+	s := sftp.NewRequestServer(unclosed{ch}, sftp.Handlers{FileGet: f, FilePut: f, FileCmd: f, FileList: f}, sftp.WithStartDirectory(home))
 	_ = s.Serve() // however the client leaves
 	_ = s.Close()
 	f.flush()
@@ -40,6 +40,12 @@ type sftpFiles struct {
 	mu   sync.Mutex
 	open []*upload
 }
+
+// unclosed keeps the library from closing a channel on which the exit status is still to be sent.
+type unclosed struct{ io.ReadWriter }
+
+// Close implements io.Closer.
+func (unclosed) Close() error { return nil }
 
 func sftpError(err error) error {
 	switch {
