@@ -30,7 +30,9 @@ func (s *seen) Ran(args []string, builtin bool) {
 		s.ran = append(s.ran, args)
 	}
 }
+
 func (s *seen) Fetched(tool, url, file string) { s.fetched = append(s.fetched, tool+" "+url+" "+file) }
+
 func (s *seen) Kept(how, path string, b []byte) {
 	if s.kept == nil {
 		s.kept = map[string]string{}
