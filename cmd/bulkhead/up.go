@@ -97,6 +97,12 @@ func upFlags(cfg *app.Config, file *string) *pflag.FlagSet {
 	f.Lookup("cosmos-emulator").NoOptDefVal = app.DefaultCosmosEmulator
 	f.StringSliceVar(&cfg.SecurityRules, "security-rules", cfg.SecurityRules, "folder of Sigma rules to ask of what machines report, read anew when it changes; may be repeated")
 	f.StringVar(&cfg.Countries, "countries", cfg.Countries, "file of lines NETWORK,COUNTRY, or database in MaxMind's format, to tell where sign-ins come from")
+	f.StringVar(&cfg.Honeypot, "honeypot", cfg.Honeypot, "run a honeypot that speaks SSH at 127.0.0.1:2222, or elsewhere: --honeypot=ADDRESS:PORT. What is learned from it feeds detection")
+	f.Lookup("honeypot").NoOptDefVal = app.DefaultHoneypot
+	f.StringVar(&cfg.HoneypotTelnet, "honeypot-telnet", cfg.HoneypotTelnet, "where the honeypot speaks telnet")
+	f.StringVar(&cfg.HoneypotAccept, "honeypot-accept", cfg.HoneypotAccept, "file of user:password pairs that the honeypot lets in, * for any; default passwords that things are shipped with")
+	f.IntVar(&cfg.HoneypotOneIn, "honeypot-one-in", cfg.HoneypotOneIn, "let one in so many other pairs in, always the same for a source")
+	f.StringVar(&cfg.HoneypotMachines, "honeypot-machines", cfg.HoneypotMachines, "ADDRESS=RESOURCEID,...: machines of yours by the address the honeypot sees, where the platform does not know it")
 	f.StringVar(&cfg.LogLevel, "log-level", cfg.LogLevel, "debug, info, warn or error")
 	f.StringVar(&cfg.MasterKey, "master-key", cfg.MasterKey, "where the master key comes from: file, file:PATH, credential (systemd), passphrase-file:PATH or passphrase-fd:N")
 	f.StringVar(file, "config", os.Getenv("BULKHEAD_CONFIG"), "YAML file with the same names")
@@ -152,6 +158,9 @@ func announce(cmd *cobra.Command, cfg app.Config, r app.Run, first *app.FirstSta
 	emulator := ""
 	if r.CosmosEmulator != "" {
 		emulator = " cosmos-emulator=" + r.CosmosEmulator
+	}
+	if r.Honeypot != "" {
+		emulator += " honeypot=" + r.Honeypot
 	}
 	fmt.Fprintf(out, "ready front-door=https://%s proxy=http://%s identity=http://%s suffix=%s admin=%s data=%s%s\n",
 		r.FrontDoor, r.Proxy, r.Identity, r.Suffix, r.Admin, cfg.Data, emulator)

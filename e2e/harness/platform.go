@@ -41,6 +41,7 @@ type Run struct {
 	Bundle         string
 	TenantID       string
 	SubscriptionID string
+	Honeypot       string
 	AdminAppID     string `json:"administratorAppId"`
 }
 

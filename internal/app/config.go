@@ -43,6 +43,12 @@ type Config struct {
 	SecurityRules []string `yaml:"securityRules"` // folders of Sigma rules, asked of what machines report
 	Countries     string   `yaml:"countries"`     // a file of lines NETWORK,COUNTRY, or a database in MaxMind's format; "": none
 
+	Honeypot         string `yaml:"honeypot"`         // where the honeypot speaks SSH; "": nowhere
+	HoneypotTelnet   string `yaml:"honeypotTelnet"`   // where it speaks telnet
+	HoneypotAccept   string `yaml:"honeypotAccept"`   // file of user:password pairs that are let in; "": passwords that things are shipped with
+	HoneypotOneIn    int    `yaml:"honeypotOneIn"`    // besides, one in so many other pairs
+	HoneypotMachines string `yaml:"honeypotMachines"` // ADDRESS=ID,...: machines whose addresses the platform does not know by itself
+
 	Level *slog.LevelVar `yaml:"-"` // of the log given to Up, to be changed at run time; nil if it can't be
 }
 
@@ -115,6 +121,9 @@ func (c *Config) Check() error {
 	}
 	if c.CosmosRange < 1 || c.CosmosPartition < 1 {
 		return fmt.Errorf("cosmosRangeMB %d, cosmosPartitionMB %d: want a number of megabytes", c.CosmosRange, c.CosmosPartition)
+	}
+	if err := c.checkHoneypot(); err != nil {
+		return err
 	}
 	emulator, err := emulatorAddresses(c.CosmosEmulator)
 	if err != nil {

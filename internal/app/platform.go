@@ -55,6 +55,7 @@ type Platform struct {
 	scripts   *scripts.Pool
 	cosmos    *cosmos.Service
 	portal    *portal.Service
+	decoy     decoy
 
 	services []wire.Service
 	mux      *wire.Mux
@@ -194,6 +195,7 @@ func (p *Platform) Close() error {
 	if p.scripts != nil {
 		p.scripts.Close()
 	}
+	errs = append(errs, p.decoy.close())
 	if p.store != nil {
 		errs = append(errs, p.store.Close())
 	}

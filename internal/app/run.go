@@ -19,6 +19,8 @@ type Run struct {
 	Suffix    string `json:"suffix"`
 	// CosmosEmulator are the emulator account's endpoints, with commas between them; none unless --cosmos-emulator was given.
 	CosmosEmulator string `json:"cosmosEmulator,omitempty"`
+	// Honeypot is where the decoy listens, ssh://... and telnet://... with a comma between them; none unless it was wanted.
+	Honeypot       string `json:"honeypot,omitempty"`
 	Root           string `json:"root"`   // file: the CA's root certificate
 	Bundle         string `json:"bundle"` // file: the system's roots and ours
 	TenantID       string `json:"tenantId"`

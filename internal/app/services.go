@@ -26,7 +26,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/services/network"
 	"github.com/bulkheadhq/bulkhead/internal/services/portal"
 	"github.com/bulkheadhq/bulkhead/internal/services/security"
-	"github.com/bulkheadhq/bulkhead/internal/services/security/detect"
+	"github.com/bulkheadhq/bulkhead/internal/services/security/intel"
 	"github.com/bulkheadhq/bulkhead/internal/services/web"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
@@ -85,8 +85,12 @@ func (p *Platform) wireServices(ctx context.Context) error {
 		FrontDoor: &http.Client{Transport: reach.InProcess{Handler: frontDoor{p}}}, ProcessEnv: p.processEnv,
 		Data: p.cfg.Data, PackageRoots: p.cfg.PackageRoots, Room: p.store.Room, Subnet: networks.Subnet,
 	})
+	known, err := intel.Open(ctx, intel.Deps{Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log})
+	if err != nil {
+		return err
+	}
 	defending := security.Deps{
-		Store: p.store, Clock: p.clock, Log: p.log, Resources: p.arm, Outbox: drainer{p}, Intel: detect.ShippedIndicators(),
+		Store: p.store, Clock: p.clock, Log: p.log, Resources: p.arm, Outbox: drainer{p}, Intel: known,
 		Addresses: func(ctx context.Context, guid string) ([]netip.Addr, error) {
 			facts, err := watched.Facts(ctx, guid)
 			return addresses(facts), err
@@ -113,9 +117,14 @@ func (p *Platform) wireServices(ctx context.Context) error {
 	p.outbox = outbox.NewDrainer(p.store, p.log, handlers).WithClock(p.clock)
 	p.services = []wire.Service{
 		p.directory.Service(), p.arm.Service(), p.audit.Service(), ids.Service(), vaults.Service(), accounts.Service(), sites.Service(),
-		defender.Service(), pose.Service(), watched.Service(), p.portal.Service(),
+		defender.Service(), pose.Service(), watched.Service(), p.portal.Service(), p.intelService(known),
 		reach.Metadata(), p.adminService(), p.keyService(), p.healthService(),
 	}
+	decoy, err := p.decoyServices(known, defender.Engine(), watched)
+	if err != nil {
+		return err
+	}
+	p.services = append(p.services, decoy...)
 	p.figures()
 	p.mux, err = wire.NewMux(p.services, wire.Options{Hosts: p.hosts, Clock: p.clock, Log: p.log, Audit: p.audit, Event: p.metrics.Request})
 	return err

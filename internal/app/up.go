@@ -30,6 +30,7 @@ type listeners struct {
 	door, proxy, identity, admin net.Listener
 	socket                       string
 	emulator                     []net.Listener // none unless it is wanted
+	decoy                        []decoyListener
 }
 
 func listen(cfg Config) (*listeners, error) {
@@ -58,6 +59,10 @@ func listen(cfg Config) (*listeners, error) {
 		}
 		ls.emulator = append(ls.emulator, l)
 	}
+	if ls.decoy, err = listenDecoy(cfg); err != nil {
+		ls.close()
+		return nil, err
+	}
 	return &ls, nil
 }
 
@@ -83,6 +88,9 @@ func (ls *listeners) close() {
 		if l != nil {
 			l.Close()
 		}
+	}
+	for _, l := range ls.decoy {
+		l.Close()
 	}
 }
 
@@ -120,6 +128,8 @@ func Up(ctx context.Context, cfg Config, log *slog.Logger, ready func(Run, *Firs
 	defer os.Remove(ls.socket)
 	run := p.describe(ls.addresses(), ls.socket)
 	run.CosmosEmulator = emulatorURLs(ls.emulator)
+	run.Honeypot = decoyURLs(ls.decoy)
+	p.decoy.listeners = ls.decoy
 	if err := writeRun(cfg.Data, run); err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ const (
 	HostSite    HostKind = "sites"      // {name}.azurewebsites.net
 	HostSCM     HostKind = "scm"        // {name}.scm.azurewebsites.net
 	HostPortal  HostKind = "portal"     // portal.azure.com
+	HostTAXII   HostKind = "taxii"      // taxii.SUFFIX: threat intelligence; Azure has no such name
 	HostAdmin   HostKind = "admin"      // the admin socket; never reachable by TCP
 	HostMachine HostKind = "identity"   // plain HTTP: managed identity endpoint, IMDS, health
 )
@@ -35,6 +36,7 @@ var hostTable = []hostNames{
 	{HostGraph, []string{"graph.microsoft.com", "graph.windows.net"}, "graph"},
 	{HostARM, []string{"management.azure.com", "management.core.windows.net"}, "management"},
 	{HostPortal, []string{"portal.azure.com"}, "portal"},
+	{HostTAXII, nil, "taxii"},
 	{HostVault, []string{".vault.azure.net"}, ".vault"},
 	{HostCosmos, []string{".documents.azure.com"}, ".documents"},
 	{HostSCM, []string{".scm.azurewebsites.net"}, ".scm.sites"},
@@ -122,7 +124,7 @@ func (h Hosts) Authority(from Host, kind HostKind, name string) string {
 		if row.kind != kind {
 			continue
 		}
-		if from.Public || h.Suffix == "" {
+		if len(row.azure) > 0 && (from.Public || h.Suffix == "") {
 			return strings.ToLower(name) + row.azure[0]
 		}
 		host := strings.ToLower(name) + row.own + "." + h.Suffix

@@ -54,6 +54,8 @@ func planeOf(k HostKind) plane {
 		return machinePlane{}
 	case HostSite, HostSCM, HostPortal:
 		return sitePlane{}
+	case HostTAXII:
+		return taxiiPlane{}
 	}
 	return base{}
 }

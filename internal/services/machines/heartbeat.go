@@ -68,6 +68,9 @@ func (s *Service) heartbeat(ctx context.Context, r *wire.Request, in *Heartbeat)
 	st := &state{
 		Machine: machine.ID, At: now, Since: now, Agent: in.AgentVersion, OSName: in.OSName, OSVer: in.OSVersion, Host: in.Host, Detected: in.Detected, Facts: in.Facts, Queue: in.Queue,
 	}
+	if r.Client.IsValid() {
+		st.From = r.Client.Unmap().WithZone("").String()
+	}
 	if before != nil && now.Sub(before.At) < DisconnectedAfter {
 		st.Since = before.Since
 	}

@@ -25,6 +25,7 @@ type state struct {
 	Detected map[string]string `json:"detected,omitempty"`
 	Facts    map[string]string `json:"facts,omitempty"`
 	Queue    Queue             `json:"queue"`
+	From     string            `json:"from,omitempty"` // the address it spoke from
 }
 
 // Queue is how an agent's queue stands.

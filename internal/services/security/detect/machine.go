@@ -9,6 +9,7 @@ import (
 
 	"github.com/bulkheadhq/bulkhead/agent/activity"
 	"github.com/bulkheadhq/bulkhead/agent/linuxaudit"
+	"github.com/bulkheadhq/bulkhead/agent/shingle"
 )
 
 // Bounds of what is kept of a machine.
@@ -55,6 +56,7 @@ type Session struct {
 	fetched int64 // when something was fetched last, 0 for never
 	sprayed map[string]*repetition
 	removed removal
+	window  shingle.Window
 
 	stopped   stops // services
 	entered   stops // machines
@@ -140,6 +142,7 @@ func New(p Params, intel Intel, report func(*Finding)) *Machine {
 		{"cleanup", onCleanup},
 		{"results", onResults},
 		{"packed", onPacked},
+		{"known-commands", onKnownCommands},
 		{"run", onRun}, // last: what the others ask is what was before this start
 	}
 	return m

@@ -50,6 +50,7 @@ func (e *Engine) OutboxHandlers() map[string]outbox.Handler {
 			}
 			return e.setStatus(ctx, c)
 		},
+		ReportKind: func(ctx context.Context, _ string, payload []byte) error { return e.reported(ctx, payload) },
 		SimulateKind: func(ctx context.Context, _ string, payload []byte) error {
 			var s Simulation
 			if err := json.Unmarshal(payload, &s); err != nil {
