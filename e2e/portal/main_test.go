@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
@@ -72,12 +73,18 @@ func value[T any](b tab, expression string) T {
 	return v
 }
 
-// until waits for an expression to become true.
+// until waits for an expression to become true, over pages that come and go.
 func (b tab) until(expression string) {
 	b.t.Helper()
-	if _, err := chromedp.Run(b.ctx, chromedp.Poll[bool](expression)); err != nil {
-		b.t.Fatalf("%s: %v", expression, err)
+	var err error
+	for b.ctx.Err() == nil {
+		var ok bool
+		if ok, err = chromedp.Run(b.ctx, chromedp.Evaluate[bool](expression)); ok {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
 	}
+	b.t.Fatalf("%s: %v", expression, err)
 }
 
 // scheme makes the browser prefer light or dark.

@@ -20,8 +20,6 @@ type session struct {
 	term          string
 	columns, rows int
 	env           map[string]string
-	console       *console
-	started       chan struct{}
 }
 
 // serve answers requests until one starts something, and goes on answering while that runs.

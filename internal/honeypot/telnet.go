@@ -32,7 +32,6 @@ type negotiator struct {
 	answered      map[[2]byte]bool
 	term          string
 	columns, rows int
-	lastCR        bool
 }
 
 const maxSub = 256

@@ -1,7 +1,6 @@
 package memfs
 
 import (
-	"errors"
 	"io/fs"
 	"path"
 	"sort"
@@ -10,18 +9,26 @@ import (
 	"time"
 )
 
-// The errors, in Linux's words: what a shell prints after the name.
-var (
-	ErrNotExist  = errors.New("No such file or directory") //nolint:staticcheck // the visitor reads it as it is
-	ErrExist     = errors.New("File exists")
-	ErrPermitted = errors.New("Permission denied")
-	ErrNotDir    = errors.New("Not a directory")
-	ErrIsDir     = errors.New("Is a directory")
-	ErrNotEmpty  = errors.New("Directory not empty")
-	ErrNoSpace   = errors.New("No space left on device")
-	ErrLoop      = errors.New("Too many levels of symbolic links")
-	ErrName      = errors.New("File name too long")
-	ErrInvalid   = errors.New("Invalid argument")
+// Error is an error in Linux's words: what a shell prints after the name, as the visitor expects it.
+type Error string
+
+// Error implements error.
+func (e Error) Error() string { return string(e) }
+
+// The errors.
+const (
+	ErrNotExist  = Error("No such file or directory")
+	ErrExist     = Error("File exists")
+	ErrPermitted = Error("Permission denied")
+	ErrNotOwner  = Error("Operation not permitted")
+	ErrNotDir    = Error("Not a directory")
+	ErrIsDir     = Error("Is a directory")
+	ErrNotEmpty  = Error("Directory not empty")
+	ErrNoSpace   = Error("No space left on device")
+	ErrLoop      = Error("Too many levels of symbolic links")
+	ErrName      = Error("File name too long")
+	ErrInvalid   = Error("Invalid argument")
+	ErrTooLong   = Error("Argument list too long")
 )
 
 const (
@@ -493,7 +500,7 @@ func (f *FS) Change(u User, name string, change func(n *Node)) error {
 		err = ErrNotExist
 	}
 	if err == nil && u.UID != 0 && n.UID != u.UID {
-		err = errors.New("Operation not permitted")
+		err = ErrNotOwner
 	}
 	if err != nil {
 		return err

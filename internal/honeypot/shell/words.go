@@ -97,7 +97,7 @@ func (s *Shell) fields(io streams, words ...*syntax.Word) ([]string, error) {
 				return nil, err
 			}
 			if total += len(f) + 16; total > maxExpansion || len(out) >= maxWords || s.stop != nil {
-				return nil, fmt.Errorf("Argument list too long") //nolint:staticcheck // bash's own words
+				return nil, memfs.ErrTooLong
 			}
 			out = append(out, f)
 		}
@@ -125,7 +125,7 @@ func (s *Shell) affordable(w *syntax.Word) error {
 		case *syntax.Word:
 			c := *x
 			if syntax.SplitBraces(&c) && braces(&c, 0) > maxWords {
-				wrong = fmt.Errorf("Argument list too long") //nolint:staticcheck // bash's own words
+				wrong = memfs.ErrTooLong
 			}
 		case *syntax.ParamExp:
 			if x.Repl != nil && x.Param != nil && len(environ{s}.Get(x.Param.Value).String()) > 64 {

@@ -104,7 +104,7 @@ func TestGraph(t *testing.T) {
 	if d := loop.draw("x", nil, nil); len(d.Nodes) != 2 || len(d.Arrows) != 2 {
 		t.Errorf("a loop has %d nodes and %d arrows", len(d.Nodes), len(d.Arrows))
 	}
-	if d := newGraph(nil, nil).draw("x", nil, nil); len(d.Nodes) != 0 {
+	if d := newGraph(nil, nil).draw("x", []string{"y"}, []string{"z", "x"}); len(d.Nodes) != 0 {
 		t.Errorf("nothing has %d nodes", len(d.Nodes))
 	}
 }

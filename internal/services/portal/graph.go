@@ -173,7 +173,7 @@ func (g *graph) shown(focus string, open, way []string) map[string]bool {
 		out[id] = g.nodes[id] != nil
 	}
 	for _, id := range way {
-		out[id] = true
+		out[id] = g.nodes[id] != nil
 	}
 	for _, id := range open {
 		if g.nodes[id] == nil {

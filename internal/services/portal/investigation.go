@@ -69,6 +69,7 @@ func (s *Service) investigation(ctx context.Context, r *wire.Request, who *sessi
 		way = g.path(way[0], focus)
 	}
 	view := address{id: id, focus: focus, open: open, scope: asked}
+	way = slices.DeleteFunc(way, func(id string) bool { return g.nodes[id] == nil }) // outside of the time asked for
 	d := g.draw(focus, open, way)
 	for i := range d.Nodes {
 		n := &d.Nodes[i]

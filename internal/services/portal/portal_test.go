@@ -59,6 +59,8 @@ func (p *platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 	case r.URL.Path == "/subscriptions":
 		answer(map[string]any{"value": []any{map[string]string{"subscriptionId": sub, "displayName": "S"}}})
+	case strings.HasSuffix(r.URL.Path, "/investigation") && r.URL.Query().Get("to") != "": // nothing happened by then
+		answer(map[string]any{"focus": "alert:a", "path": []string{"incident:i", "alert:a"}, "nodes": []any{}, "edges": []any{}})
 	case strings.HasSuffix(r.URL.Path, "/investigation"):
 		answer(map[string]any{"focus": "alert:a", "path": []string{"alert:a"}, "nodes": []any{
 			map[string]any{"id": "alert:a", "type": "alert", "label": "A"}, map[string]any{"id": "process:1", "type": "process", "label": angry},
@@ -137,6 +139,7 @@ func TestPages(t *testing.T) {
 	for path, want := range map[string]string{
 		"/": "Subscriptions", "/security": "High", "/security/alerts": "1 to 1 of 1", "/security/alerts?severity=Low": "No alert is like this",
 		"/security/alert?id=" + id: "Evidence", "/security/investigation?id=" + id: "svg", "/security/investigation?id=" + id + "&from=nonsense": "is not a time",
+		"/security/investigation?id=" + id + "&to=2000-01-01T00:00": "Investigation",
 	} {
 		w := b.do("GET", path, nil)
 		text := w.Body.String()

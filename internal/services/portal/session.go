@@ -34,7 +34,6 @@ type session struct {
 	canary string // in every form
 	admin  bool   // let in by a link: tokens are the administrator's
 	tenant string
-	until  time.Time
 
 	mu      sync.Mutex
 	access  Secret
@@ -47,7 +46,6 @@ type attempt struct {
 	verifier Secret // PKCE
 	back     string // path to go to afterwards
 	redirect string
-	until    time.Time
 }
 
 // sessions are those of all browsers, by the hash of the cookie.
@@ -112,7 +110,7 @@ func random() string {
 
 // start begins a session and gives the browser its cookie.
 func (s *Service) start(r *wire.Request, v *session) {
-	v.canary, v.until = random(), s.deps.Clock.Now().Add(sessionLife)
+	v.canary = random()
 	cookie := random()
 	s.sessions.mu.Lock()
 	s.sessions.open.put(s.deps.Clock.Now(), cookie, v, sessionLife)

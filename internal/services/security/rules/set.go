@@ -35,7 +35,6 @@ type Set struct {
 	uses    [sources][]bool          // by source and field
 	any     [sources]bool            // a source has rules
 	records map[linuxaudit.Type]bool // audit records that a rule may match
-	numbers bool                     // rules for audit records name calls by number, or by name in the field of numbers
 }
 
 // told is how a rule's matches are told.

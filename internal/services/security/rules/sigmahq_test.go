@@ -164,7 +164,7 @@ func renderRecord(v [][]byte) (string, string) {
 		switch {
 		case slices.ContainsFunc(v[sigma.FieldArgument:], func(a []byte) bool { return a != nil }):
 			kind = "EXECVE"
-		case v[sigma.FieldMessage] != nil && len(v[sigma.FieldMessage]) > 0:
+		case len(v[sigma.FieldMessage]) > 0:
 			return exec(1, 51, 50, "/bin/x", "/bin/x", strings.Split(string(v[sigma.FieldMessage]), " ")...), ""
 		case v[sigma.FieldName] != nil:
 			kind = "PATH"
