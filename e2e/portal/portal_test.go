@@ -96,9 +96,10 @@ func TestIncident(t *testing.T) {
 		t.Error("the wheel does not zoom")
 	}
 	address := value[string](b, `location.href`)
-	b.do("time scope before it all", chromedp.Navigate(address+"&to=2000-01-01T00:00"), chromedp.WaitVisible(`main`))
-	if n := value[int](b, `document.querySelectorAll(".node.kind-process").length`); n != 0 {
-		t.Errorf("%d processes before the intrusion", n)
+	whole := value[int](b, `document.querySelectorAll(".node.kind-alert").length`)
+	b.do("time scope before it all", chromedp.Navigate(address+"&to=2000-01-01T00:00"), chromedp.WaitVisible(`#graph.live`))
+	if n := value[int](b, `document.querySelectorAll(".node.kind-alert").length`); n != 1 || whole < 5 {
+		t.Errorf("%d alerts before the intrusion, %d at all times; want only the one that the page is of", n, whole)
 	}
 }
 
