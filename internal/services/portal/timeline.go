@@ -42,6 +42,7 @@ type timeGap struct {
 
 const (
 	lineLeft, lineWidth, rowHeight, gapWidth = 150, 800, 28, 24
+	stretchWidth                             = 110 // at least, while there is room: its time is written above it
 	longestQuiet                             = 15 * time.Minute
 )
 
@@ -76,10 +77,11 @@ func stretches(members []alert) []stretch {
 		}
 		total += out[i].to.Sub(out[i].from).Seconds()
 	}
-	room := float64(lineWidth - gapWidth*(len(out)-1))
+	room := float64(max(lineWidth-gapWidth*(len(out)-1), 100))
+	base := min(stretchWidth, room/float64(len(out)))
 	x := float64(lineLeft)
 	for i := range out {
-		out[i].x, out[i].w = x, max(room, 100)*out[i].to.Sub(out[i].from).Seconds()/total
+		out[i].x, out[i].w = x, base+(room-base*float64(len(out)))*out[i].to.Sub(out[i].from).Seconds()/total
 		x += out[i].w + gapWidth
 	}
 	return out
