@@ -166,8 +166,9 @@ func (h *Honeypot) receive(ctx context.Context, c net.Conn, protocol string, tal
 	l := h.cfg.Limits
 	v := &visit{
 		h: h, id: h.cfg.Now().Format("20060102T150405-") + hex.EncodeToString(id[:]), protocol: protocol, source: addr, port: peer.Port(), began: h.cfg.Now(), fs: src.fs, cancel: cancel,
-		conn: &limitedConn{Conn: c, end: time.Now().Add(l.Login), idle: l.Idle, in: l.BytesIn, out: l.BytesOut},
+		conn: &limitedConn{Conn: c, idle: l.Idle, in: l.BytesIn, out: l.BytesOut},
 	}
+	v.conn.until(time.Now().Add(l.Login))
 	defer func() {
 		if r := recover(); r != nil { // one visitor's end is not everybody's
 			h.cfg.Log.Error("honeypot session failed", "session", v.id, "error", fmt.Sprint(r))

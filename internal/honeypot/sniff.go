@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -125,12 +126,15 @@ func (c *quiet) Write(b []byte) (int, error) {
 // limitedConn ends at a time, when nothing comes for a while, and after so many bytes.
 type limitedConn struct {
 	net.Conn
-	end     time.Time
+	end     atomic.Int64 // Unix nanoseconds; it is set while others read
 	idle    time.Duration
 	in, out int64
 }
 
 var errBytes = errors.New("too many bytes")
+
+// until sets when the connection ends.
+func (c *limitedConn) until(t time.Time) { c.end.Store(t.UnixNano()) }
 
 // Read implements net.Conn.
 func (c *limitedConn) Read(b []byte) (int, error) {
@@ -138,8 +142,8 @@ func (c *limitedConn) Read(b []byte) (int, error) {
 		return 0, errBytes
 	}
 	by := time.Now().Add(c.idle)
-	if by.After(c.end) {
-		by = c.end
+	if end := time.Unix(0, c.end.Load()); by.After(end) {
+		by = end
 	}
 	if err := c.Conn.SetReadDeadline(by); err != nil {
 		return 0, err

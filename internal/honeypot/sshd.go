@@ -46,7 +46,7 @@ func (h *Honeypot) ssh(ctx context.Context, v *visit) {
 		return
 	}
 	defer conn.Close()
-	v.conn.end = time.Now().Add(h.cfg.Limits.Session)
+	v.conn.until(time.Now().Add(h.cfg.Limits.Session))
 	v.observe(HASSH, v.hello.hassh, "signed in to the honeypot as "+banner)
 	var running sync.WaitGroup
 	defer running.Wait()

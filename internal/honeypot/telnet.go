@@ -201,7 +201,7 @@ func (h *Honeypot) telnet(ctx context.Context, v *visit) {
 			c.print("\nLogin incorrect\n")
 			continue
 		}
-		v.conn.end = time.Now().Add(h.cfg.Limits.Session)
+		v.conn.until(time.Now().Add(h.cfg.Limits.Session))
 		h.telnetShell(ctx, v, c, in)
 		return
 	}
