@@ -60,14 +60,15 @@ func unwrap(out []Command, args []string, via string, depth int) []Command {
 		}
 		return out
 	case wrapsFind:
-		for i, a := range c.Args {
-			if a == "-exec" || a == "-execdir" || a == "-ok" || a == "-okdir" {
-				end := i + 1
-				for end < len(c.Args) && c.Args[end] != ";" && c.Args[end] != "+" {
-					end++
-				}
-				out = unwrap(out, c.Args[i+1:end], c.Name, depth+1)
+		for i := 0; i < len(c.Args); i++ {
+			if a := c.Args[i]; a != "-exec" && a != "-execdir" && a != "-ok" && a != "-okdir" {
+				continue
 			}
+			begin := i + 1
+			for i++; i < len(c.Args) && c.Args[i] != ";" && c.Args[i] != "+"; {
+				i++
+			}
+			out = unwrap(out, c.Args[begin:min(i, len(c.Args))], c.Name, depth+1)
 		}
 	case wrapsShell:
 		if text, ok := option(c.Args, 'c'); ok {
