@@ -106,7 +106,7 @@ func BenchmarkEvents(b *testing.B) {
 			for i := range b.N {
 				r.Line(raw[i%len(raw)])
 			}
-			bar.Allocs(2)
+			bar.Allocs(3)
 			b.ReportMetric(float64(events)/spent.Seconds(), "events/s")
 			b.ReportMetric(float64(found)/float64(events), "findings/event")
 		})
