@@ -173,6 +173,7 @@ func FuzzSpot(f *testing.F) {
 	f.Add("0A@10-20,40=0B,FF=0C")
 	f.Add("0A")
 	f.Add(",0")
+	f.Add("@10-20,C0=0B@")
 	f.Fuzz(func(t *testing.T, text string) {
 		p, err := parseSpot(text)
 		if err != nil {

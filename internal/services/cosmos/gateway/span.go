@@ -41,7 +41,7 @@ func parseSpot(text string) (spot, error) {
 		var one string
 		one, more, _ = strings.Cut(more, ",")
 		end, after, ok := strings.Cut(one, "=")
-		if !ok || !isHex(end) || end <= p.stretches[len(p.stretches)-1].max {
+		if !ok || !isHex(end) || end <= p.stretches[len(p.stretches)-1].max || strings.Contains(after, "@") { // no key has that either
 			return spot{}, bad
 		}
 		p.stretches = append(p.stretches, stretch{end, after})
