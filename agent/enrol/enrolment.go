@@ -130,14 +130,3 @@ func write(dir, name string, b []byte) error {
 	}
 	return err
 }
-
-// Remove deletes an enrolment, its key included. The queue is the caller's.
-func Remove(dir string) error {
-	var err error
-	for _, name := range []string{fileAgent, fileKey, fileRoot} {
-		if e := os.Remove(filepath.Join(dir, name)); e != nil && !errors.Is(e, fs.ErrNotExist) {
-			err = errors.Join(err, e)
-		}
-	}
-	return err
-}

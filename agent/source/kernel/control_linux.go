@@ -155,24 +155,6 @@ func (in *Installed) release() {
 	in.lock.Close()
 }
 
-// Restore puts back what an agent that crashed has changed and noted in file. It does nothing if there is no such file, and fails while that agent runs.
-func Restore(file string, log *slog.Logger) error {
-	if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	lock, err := lockFile(file)
-	if err != nil {
-		return err
-	}
-	defer lock.Close()
-	c, err := dial()
-	if err != nil {
-		return err
-	}
-	defer c.close()
-	return putBack(c, file, log)
-}
-
 // putBack undoes what a state file tells of, and removes it.
 func putBack(c *conn, file string, log *slog.Logger) error {
 	text, err := os.ReadFile(file)

@@ -45,7 +45,7 @@ func live(t *testing.T) (c Config, file string) {
 	c = Config{Key: fmt.Sprintf("bulkhead-test-%d-%s", os.Getpid(), t.Name()), Scope: Scope{UID: &id}, ExecOnly: true}
 	file = filepath.Join(t.TempDir(), "audit.json")
 	t.Cleanup(func() {
-		if err := Restore(file, slog.New(slog.DiscardHandler)); err != nil {
+		if err := restore(file, slog.New(slog.DiscardHandler)); err != nil {
 			t.Error(err)
 		}
 		for _, r := range kernelRules(t) {
@@ -254,7 +254,7 @@ func TestLive_OtherBoot(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := kernelStatus(t)
-	if err := Restore(file, slog.New(slog.DiscardHandler)); err != nil {
+	if err := restore(file, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
 	if after := kernelStatus(t); after.Backlog != before.Backlog {
@@ -264,7 +264,7 @@ func TestLive_OtherBoot(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := Restore(file, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), file) {
+		if err := restore(file, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), file) {
 			t.Errorf("%s: %v", text, err)
 		}
 		os.Remove(file)
@@ -367,4 +367,22 @@ func copyOfSelf(t *testing.T) string {
 	}
 	t.Cleanup(func() { os.Remove(name) })
 	return name
+}
+
+// restore puts back what an agent that crashed has changed and noted in file. It does nothing if there is no such file, and fails while that agent runs.
+func restore(file string, log *slog.Logger) error {
+	if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	lock, err := lockFile(file)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	c, err := dial()
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	return putBack(c, file, log)
 }

@@ -1,7 +1,6 @@
 package kernel
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -150,13 +149,6 @@ func decodeRule(b []byte) (*Rule, error) {
 		r.fields = append(r.fields, f)
 	}
 	return r, nil
-}
-
-// same reports whether two rules are the same to the kernel: then it refuses to have both. Where a rule stands in its list is no part of it.
-func (r *Rule) same(other *Rule) bool {
-	a, errA := (&Rule{list: r.list & listMask, action: r.action, mask: r.mask, fields: r.fields}).encode()
-	b, errB := (&Rule{list: other.list & listMask, action: other.action, mask: other.mask, fields: other.fields}).encode()
-	return errA == nil && errB == nil && bytes.Equal(a, b)
 }
 
 // everything reports whether it forbids auditing of all new processes ("-a never,task"), as some distributions ship.

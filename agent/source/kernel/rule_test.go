@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"bytes"
 	"encoding/binary"
 	"runtime"
 	"strings"
@@ -215,4 +216,11 @@ func TestElsewhere(t *testing.T) {
 	if err := New(Options{}).Run(t.Context(), nil, nil); err == nil || !strings.Contains(err.Error(), runtime.GOOS) {
 		t.Errorf("got %v", err)
 	}
+}
+
+// same reports whether two rules are the same to the kernel: then it refuses to have both. Where a rule stands in its list is no part of it.
+func (r *Rule) same(other *Rule) bool {
+	a, errA := (&Rule{list: r.list & listMask, action: r.action, mask: r.mask, fields: r.fields}).encode()
+	b, errB := (&Rule{list: other.list & listMask, action: other.action, mask: other.mask, fields: other.fields}).encode()
+	return errA == nil && errB == nil && bytes.Equal(a, b)
 }

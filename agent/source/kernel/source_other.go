@@ -5,7 +5,6 @@ package kernel
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"runtime"
 
 	"github.com/bulkheadhq/bulkhead/agent/source"
@@ -15,6 +14,3 @@ import (
 func (s *Source) Run(context.Context, []byte, *source.Out) error {
 	return fmt.Errorf("listen to the audit system: %w: %s has none; files can be read", ErrRefused, runtime.GOOS)
 }
-
-// Restore does nothing: nothing was changed.
-func Restore(string, *slog.Logger) error { return nil }

@@ -33,7 +33,6 @@ type session struct {
 	name   string // to show
 	canary string // in every form
 	admin  bool   // let in by a link: tokens are the administrator's
-	tenant string
 
 	mu      sync.Mutex
 	access  Secret

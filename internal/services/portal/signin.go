@@ -104,8 +104,8 @@ func (s *Service) token(ctx context.Context, r *wire.Request, who *session, tena
 	if got.Refresh != "" {
 		who.refresh = got.Refresh
 	}
-	if name, tenant := idClaims(got.ID); name != "" {
-		who.name, who.tenant = name, tenant
+	if name := userName(got.ID); name != "" {
+		who.name = name
 	}
 	return nil
 }
@@ -115,22 +115,21 @@ func firstLine(text string) string {
 	return line
 }
 
-// idClaims reads who signed in. The token came from the platform itself, in process: its signature need not be checked.
-func idClaims(token string) (name, tenant string) {
+// userName reads who signed in. The token came from the platform itself, in process: its signature need not be checked.
+func userName(token string) string {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
-		return "", ""
+		return ""
 	}
 	b, err := base64.RawURLEncoding.DecodeString(parts[1])
 	if err != nil {
-		return "", ""
+		return ""
 	}
 	var claims struct {
-		Name   string `json:"preferred_username"`
-		Tenant string `json:"tid"`
+		Name string `json:"preferred_username"`
 	}
 	_ = json.Unmarshal(b, &claims)
-	return claims.Name, claims.Tenant
+	return claims.Name
 }
 
 // bearer gives a token that is good for some minutes.
@@ -158,7 +157,6 @@ func (s *Service) administrator(ctx context.Context, r *wire.Request, who *sessi
 	if err != nil {
 		return err
 	}
-	who.tenant = c.TenantID
 	return s.token(ctx, r, who, c.TenantID, url.Values{
 		"grant_type": {"client_credentials"}, "client_id": {c.ClientID}, "client_secret": {string(c.Secret)}, "scope": {armScope},
 	})

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -288,4 +289,17 @@ func TestSketches(t *testing.T) {
 			t.Errorf("after %d hours: %d events of %d things", h, events, things)
 		}
 	}
+}
+
+func hashNumber(n uint64) uint64 {
+	var b [8]byte
+	binary.LittleEndian.PutUint64(b[:], n)
+	return hashOf(b[:])
+}
+
+func (d *distinct) count() int {
+	if d.sketch != nil {
+		return int(d.sketch.Estimate())
+	}
+	return len(d.exact)
 }

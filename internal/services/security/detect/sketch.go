@@ -1,8 +1,6 @@
 package detect
 
 import (
-	"encoding/binary"
-
 	"github.com/axiomhq/hyperloglog"
 )
 
@@ -35,13 +33,6 @@ func (d *distinct) add(hash uint64) {
 		d.sketch.InsertHash(mix(h))
 	}
 	d.exact = nil
-}
-
-func (d *distinct) count() int {
-	if d.sketch != nil {
-		return int(d.sketch.Estimate())
-	}
-	return len(d.exact)
 }
 
 // day counts what happened, and different things, in the last 12 to 24 hours.
@@ -134,12 +125,6 @@ func hashOf(parts ...[]byte) uint64 {
 		h = (h ^ 0xff) * 1099511628211
 	}
 	return h
-}
-
-func hashNumber(n uint64) uint64 {
-	var b [8]byte
-	binary.LittleEndian.PutUint64(b[:], n)
-	return hashOf(b[:])
 }
 
 // mix spreads a hash over all its bits (the end of MurmurHash3).

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -253,17 +254,17 @@ func TestSmallTables(t *testing.T) {
 	}
 }
 
-// TestLive replaces the set while a scratch goes on to be used.
-func TestLive(t *testing.T) {
+// TestMatch_Replaced replaces the set while a scratch goes on to be used.
+func TestMatch_Replaced(t *testing.T) {
 	t.Parallel()
-	var live Live
-	if live.Set() != nil {
+	var live atomic.Pointer[Set]
+	if live.Load() != nil {
 		t.Error("there is a set before any was made")
 	}
 	var w Scratch
 	for _, image := range []string{"/a", "/b", "/a"} {
-		live.Replace(compileOne(t, ruleOf("  s: {Image: "+image+"}\n  condition: s\n")))
-		s := live.Set()
+		live.Store(compileOne(t, ruleOf("  s: {Image: "+image+"}\n  condition: s\n")))
+		s := live.Load()
 		for _, v := range []string{"/a", "/b"} {
 			if got := len(s.Match(&w, 0, fields{"Image": v}.values(t, s.schema))) == 1; got != (v == image) {
 				t.Errorf("with a rule for %s, %s matches: %t", image, v, got)
@@ -271,7 +272,7 @@ func TestLive(t *testing.T) {
 		}
 	}
 	w.now = 1<<31 - 1
-	s := live.Set()
+	s := live.Load()
 	for range 3 {
 		if got := s.Match(&w, 0, fields{"Image": "/a"}.values(t, s.schema)); len(got) != 1 {
 			t.Errorf("the match is lost when the count of events begins anew: %v", got)

@@ -27,7 +27,7 @@
 // Of each rule, the rarest set of texts is chosen of which a matching event must have one. The texts of a field are looked for together, in one pass that costs
 // nearly the same for few and for many; only rules one of whose texts was found are evaluated, as a list of tests and jumps that stops as soon as the answer is
 // known. Tests that rules share are asked once per event. A rule without such texts is evaluated for every event that has a field it needs. Nothing is allocated
-// per event. A set never changes: Live swaps it while others use it.
+// per event. A set never changes: who has newer rules makes another and uses that from then on.
 //
 // # Correlations
 //

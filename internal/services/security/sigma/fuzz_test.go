@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -144,8 +145,8 @@ func TestHostileValues(t *testing.T) {
 func TestLoad_Data(t *testing.T) {
 	t.Parallel()
 	dir := os.DirFS(dataFolder(t))
-	var live Live
-	live.Replace(compileHQ(t))
+	var live atomic.Pointer[Set]
+	live.Store(compileHQ(t))
 	stop, done := make(chan struct{}), make(chan int)
 	go func() {
 		var w Scratch
@@ -159,7 +160,7 @@ func TestLoad_Data(t *testing.T) {
 				return
 			default:
 			}
-			if len(live.Set().Match(&w, SourceProcessCreation, values)) == 0 {
+			if len(live.Load().Match(&w, SourceProcessCreation, values)) == 0 {
 				n++
 			}
 		}
@@ -173,7 +174,7 @@ func TestLoad_Data(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		live.Replace(s)
+		live.Store(s)
 	}
 	close(stop)
 	if missed := <-done; missed > 0 {

@@ -2,7 +2,6 @@ package sigma
 
 import (
 	"slices"
-	"sync/atomic"
 )
 
 // Scratch is the working memory of one goroutine's calls of Match. The zero value is ready, for any set. It grows to the longest values it has seen.
@@ -132,14 +131,3 @@ func (w *Scratch) fold(field int32, v []byte) []byte {
 	}
 	return f.value
 }
-
-// Live is a set that can be replaced while it is used. The zero value holds none.
-type Live struct {
-	p atomic.Pointer[Set]
-}
-
-// Set gives the set of now, nil before the first Replace. Numbers of rules are those of the set they came from.
-func (l *Live) Set() *Set { return l.p.Load() }
-
-// Replace makes s the set for events from now on.
-func (l *Live) Replace(s *Set) { l.p.Store(s) }
