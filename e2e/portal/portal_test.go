@@ -3,6 +3,7 @@ package portal
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"testing"
@@ -51,7 +52,9 @@ func TestIncident(t *testing.T) {
 	b.shoot("alert")
 	b.do("take it on", chromedp.Click(`button[value="inProgress"]`), chromedp.WaitNotPresent(`button[value="inProgress"]`))
 	var states struct {
-		Value []struct{ Properties struct{ Status string } }
+		Value []struct {
+			Properties struct{ Status, AlertURI, AlertDisplayName string }
+		}
 	}
 	a := p.TryARM(t, http.MethodGet, group+"/providers/Microsoft.Security/alerts?api-version=2022-01-01", nil)
 	if err := json.Unmarshal(a.Body, &states); err != nil {
@@ -67,6 +70,20 @@ func TestIncident(t *testing.T) {
 		t.Errorf("%d alerts are in progress, want one", taken)
 	}
 
+	first := states.Value[0].Properties
+	at, err := url.Parse(first.AlertURI)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if at.Scheme != "https" || at.Host != "portal.bulkhead.localhost:"+p.Port() {
+		t.Errorf("the alert's page is said to be %s", first.AlertURI)
+	}
+	back := value[string](b, `location.href`)
+	b.do("the page that the API names", chromedp.Navigate("https://"+portal+at.RequestURI()), chromedp.WaitVisible(`dl.facts`))
+	if text := value[string](b, `document.querySelector("h1").innerText`); !strings.Contains(text, first.AlertDisplayName) {
+		t.Errorf("the page that the API names is %q, want %q", text, first.AlertDisplayName)
+	}
+	b.do("back", chromedp.Navigate(back), chromedp.WaitVisible(`a.button`))
 	b.do("the graph", chromedp.Click(`a.button`), chromedp.WaitVisible(`#graph.live .node.focus`))
 	nodes := value[int](b, `document.querySelectorAll(".node").length`)
 	if way := value[string](b, `document.querySelector(".way").innerText`); nodes < 5 || !strings.HasPrefix(way, "incident") || !strings.Contains(way, "alert") {

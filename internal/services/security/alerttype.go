@@ -11,6 +11,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/services/security/alerts"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/engine"
 	"github.com/bulkheadhq/bulkhead/internal/store"
+	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
 
 const (
@@ -120,7 +121,7 @@ func (s *Service) resource(c *arm.Call, a *alerts.Alert, q *query) (*arm.Resourc
 	if c.Version < secondShape {
 		shape = renderOld(a)
 	} else {
-		shape = render(a, alertID(a))
+		shape = render(a, alertID(a), c.URL(wire.HostPortal, ""))
 	}
 	properties, err := json.Marshal(shape)
 	if err != nil {

@@ -2,6 +2,7 @@ package security
 
 import (
 	"maps"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -58,10 +59,11 @@ const (
 	product = "Azure Security Center"
 )
 
-func render(a *alerts.Alert, id string) *shown {
+// render shows an alert of an id; portal is where the caller finds the pages.
+func render(a *alerts.Alert, id, portal string) *shown {
 	s := &shown{
 		Version: "2022-01-01", AlertType: a.Type, SystemAlertID: a.Name, Component: "Servers", DisplayName: a.Title(), Description: describe(a), Severity: string(a.Severity),
-		Intent: a.Intent, Start: stamp(a.First), End: stamp(a.Last), Remedy: listed(a.Remedy), Vendor: vendor, Status: string(a.Status), Links: []any{}, URI: portal(a, id),
+		Intent: a.Intent, Start: stamp(a.First), End: stamp(a.Last), Remedy: listed(a.Remedy), Vendor: vendor, Status: string(a.Status), Links: []any{}, URI: alertPage(portal, id),
 		Generated: stamp(a.Generated), Product: product, Processed: stamp(a.Processed), Entities: entities(a), IsIncident: a.IsIncident(), CorrelationKey: correlation(a),
 		Extended: extended(a), Compromised: compromised(a), Techniques: []string{}, SubTechniques: []string{},
 		Resources: []resource{{AzureResourceID: a.Machine, Type: "AzureResource"}},
@@ -128,9 +130,12 @@ func correlation(a *alerts.Alert) string {
 	return a.Incident
 }
 
-func portal(a *alerts.Alert, id string) string {
-	return "https://portal.azure.com/#blade/Microsoft_Azure_Security/AlertBlade/alertId/" + a.Name + "/subscriptionId/" + a.Subscription +
-		"/resourceGroup/" + groupOf(a) + "/referencedFrom/alertDeepLink/location/" + id[strings.Index(id, "/locations/")+len("/locations/"):strings.LastIndex(id, "/alerts/")]
+// azurePortal is where the portal is for those who are told without having asked.
+const azurePortal = "https://portal.azure.com"
+
+// alertPage is the alert's page at a portal.
+func alertPage(portal, id string) string {
+	return portal + "/security/alert?id=" + url.QueryEscape(id)
 }
 
 func extended(a *alerts.Alert) map[string]string {

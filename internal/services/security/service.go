@@ -66,7 +66,7 @@ func New(d Deps) *Service {
 // notify leaves the telling of an alert to automations.
 func notify(a *alerts.Alert) (func(tx store.Tx) error, error) {
 	id := alertID(a)
-	body, err := json.Marshal(map[string]any{"id": id, "name": a.Name, "type": shownTypeName, "properties": render(a, id)})
+	body, err := json.Marshal(map[string]any{"id": id, "name": a.Name, "type": shownTypeName, "properties": render(a, id, azurePortal)})
 	if err != nil {
 		return nil, err
 	}
