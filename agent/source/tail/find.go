@@ -129,7 +129,9 @@ type segment struct {
 	inside bool
 }
 
-func (s segment) same(other segment) bool { return s.name == other.name && s.head == other.head }
+func (s segment) same(other segment) bool {
+	return s.name == other.name && s.head == other.head && s.offset == other.offset && s.inside == other.inside
+}
 
 // plan says what is to be read, the oldest first, before the log itself, and where that goes on if it is still the place's file. known are the heads of what needn't be read. lost is
 // true if the place's file can't be found any more.
@@ -142,11 +144,17 @@ func plan(log string, p *place, known []head) (before []segment, offset int64, i
 	if err != nil {
 		return nil, 0, false, false, err
 	}
-	own := -1
-	switch {
-	case same:
+	if same {
 		offset, inside = p.Offset, p.Inside
-	case p.Offset > 0:
+	}
+	before, lost = p.unread(log, same, files, known)
+	return before, offset, inside, lost, nil
+}
+
+// unread are those of the older files that are to be read. same says that the log was the place's file when it was looked at; it may have been cut since.
+func (p *place) unread(log string, same bool, files []older, known []head) (before []segment, lost bool) {
+	own := -1
+	if !same && p.Offset > 0 {
 		if own = p.among(files); own >= 0 {
 			before = append(before, segment{older: files[own], offset: p.Offset, inside: p.Inside})
 		}
@@ -154,12 +162,12 @@ func plan(log string, p *place, known []head) (before []segment, offset int64, i
 	}
 	for i := range files {
 		o := &files[i]
-		if i == own || o.beginsAs(log) || slices.ContainsFunc(known, o.is) {
+		if i == own || o.beginsAs(log) || same && o.is(p.Head) || slices.ContainsFunc(known, o.is) {
 			continue
 		}
 		before = append(before, segment{older: *o})
 	}
-	return before, offset, inside, lost, nil
+	return before, lost
 }
 
 // isLog reports whether the log is the place's file, and has all that was read of it.

@@ -432,6 +432,44 @@ func TestExactlyOnce(t *testing.T) {
 	}
 }
 
+// TestCutMeanwhile: a log that is cut while it is looked for was the place's file a moment ago. Its copy is no file to read from the start, and once the cut is seen it is read from
+// the place on.
+func TestCutMeanwhile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "audit.log")
+	write(t, file, login(0)+login(1)+login(2))
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := place{ID: idOf(info), Offset: int64(len(login(0)))}
+	if p.Head, err = headOf(f, headBytes); err != nil {
+		t.Fatal(err)
+	}
+	if same, err := p.isLog(file); err != nil || !same {
+		t.Fatalf("the log isn't known: %v", err)
+	}
+	copyCut(t, file)
+	files, err := olders(file)
+	if err != nil || len(files) != 1 {
+		t.Fatalf("older files %v: %v", files, err)
+	}
+	if before, lost := p.unread(file, true, files, nil); len(before) != 0 || lost {
+		t.Errorf("with the log as it was: to read %v, lost %v", before, lost)
+	}
+	before, _, _, lost, err := plan(file, &p, nil)
+	if err != nil || lost || len(before) != 1 || before[0].offset != p.Offset {
+		t.Errorf("with the log as it is: to read %v, lost %v: %v", before, lost, err)
+	}
+	if from0 := (segment{older: files[0]}); len(before) == 1 && before[0].same(from0) {
+		t.Error("the same file from another place passes for the same")
+	}
+}
+
 // shift does what logrotate does: .1 becomes .2.gz, the log becomes .1.
 func shift(t *testing.T, file string, rotations *int) bool {
 	t.Helper()
