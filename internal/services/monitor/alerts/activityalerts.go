@@ -118,7 +118,7 @@ func (l *activityLeaf) check(leaves *int, outer bool) error {
 	case l.Field == "" || (l.Equals == nil) == (len(l.Contains) == 0):
 		return bad("A condition has a field and one of equals and containsAny; or anyOf.")
 	case !knownField(l.Field):
-		return notImplemented("The field '" + l.Field[:min(len(l.Field), 60)] + "' of activity log alerts is")
+		return notImplemented("The field '"+l.Field[:min(len(l.Field), 60)]+"' of activity log alerts is", "There are category, level, status, caller, operationName, resourceId, resourceGroup, resourceProvider and resourceType.")
 	}
 	return nil
 }

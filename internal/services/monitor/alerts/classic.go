@@ -174,12 +174,12 @@ func (k *classicCondition) check(subscription string) error {
 	switch {
 	case strings.EqualFold(k.Type, classicModels+"ThresholdRuleCondition"):
 	case strings.EqualFold(k.Type, classicModels+"LocationThresholdRuleCondition"), strings.EqualFold(k.Type, classicModels+"ManagementEventRuleCondition"):
-		return notImplemented("Conditions of the type " + k.Type + " are (ThresholdRuleCondition is; for events there are activity log alerts)")
+		return notImplemented("Conditions of the type "+k.Type+" are", "Use ThresholdRuleCondition, or an activity log alert.")
 	default:
 		return bad("The odata.type '%.150s' of the condition is not known.", k.Type)
 	}
 	if !strings.EqualFold(k.Source.Type, classicModels+"RuleMetricDataSource") {
-		return notImplemented("Data sources of the type '" + k.Source.Type[:min(len(k.Source.Type), 150)] + "' are (RuleMetricDataSource is)")
+		return notImplemented("Data sources of the type '"+k.Source.Type[:min(len(k.Source.Type), 150)]+"' are", "Use RuleMetricDataSource.")
 	}
 	id, err := arm.ParseID(k.Source.Resource)
 	if err != nil {
@@ -204,7 +204,7 @@ func (k *classicCondition) meaning() (out alerting.Criterion, err error) {
 	}
 	out.Threshold = *k.Threshold
 	if strings.EqualFold(k.Aggregation, "Last") {
-		return out, notImplemented("The timeAggregation Last is (Average, Minimum, Maximum and Total are)")
+		return out, notImplemented("The timeAggregation Last is", "Use Average, Minimum, Maximum or Total.")
 	}
 	if out.Aggregation, ok = alerting.ParseAggregation(cmp.Or(k.Aggregation, "Average")); !ok || out.Aggregation == alerting.Count {
 		return out, bad("The timeAggregation '%.60s' is not one of Average, Minimum, Maximum and Total.", k.Aggregation)
@@ -228,7 +228,7 @@ func (a *classicAction) check() error {
 			return bad("The serviceUri of an action must be an http or https address with a host, and without a user.")
 		}
 	default:
-		return notImplemented("Actions of the type '" + a.Type[:min(len(a.Type), 150)] + "' are (RuleEmailAction and RuleWebhookAction are)")
+		return notImplemented("Actions of the type '"+a.Type[:min(len(a.Type), 150)]+"' are", "Use RuleEmailAction or RuleWebhookAction.")
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkheadhq/bulkhead/internal/alerting"
 	"github.com/bulkheadhq/bulkhead/internal/arm"
 	"github.com/bulkheadhq/bulkhead/internal/audit"
 	"github.com/bulkheadhq/bulkhead/internal/authn"
@@ -68,6 +69,7 @@ type plane struct {
 	hooks    *hooks
 	mailer   *notify.Mailer
 	programs string
+	source   alerting.Source // nil: the store of metrics
 }
 
 // hooks are the receivers of webhooks: they keep what they got, and answer as they are told.
@@ -141,8 +143,12 @@ func (p *plane) begin() {
 	if p.measured, err = metrics.Open(p.t.Context(), metrics.Deps{Store: p.st, Clock: p.clk, Log: log}); err != nil {
 		p.t.Fatal(err)
 	}
+	source := p.source
+	if source == nil {
+		source = NewSource(p.measured)
+	}
 	p.s = New(Deps{
-		Store: p.st, Sealer: sealer, Clock: p.clk, Log: log, Outbox: box, Inventory: p.control, Resources: p.control, Source: NewSource(p.measured), SignedIn: p.control.Authenticator(),
+		Store: p.st, Sealer: sealer, Clock: p.clk, Log: log, Outbox: box, Inventory: p.control, Resources: p.control, Source: source, SignedIn: p.control.Authenticator(),
 		Known: func(typ, namespace, metric string) (bool, bool) {
 			return metric == "cpu_percent" || metric == "connections_failed", strings.EqualFold(typ, "Microsoft.DBforMySQL/servers") && namespace == ""
 		},

@@ -101,8 +101,9 @@ func bad(format string, args ...any) *fault.Error {
 	return fault.New(fault.Invalid, "BadRequest", "%s", fmt.Sprintf(format, args...))
 }
 
-func notImplemented(what string) *fault.Error {
-	return fault.New(fault.NotImplemented, "NotImplemented", "%s not implemented.", what)
+// notImplemented names what is missing, and says what there is instead.
+func notImplemented(what, instead string) *fault.Error {
+	return fault.New(fault.NotImplemented, "NotImplemented", "%s not implemented. %s", what, instead)
 }
 
 func raw(v any) json.RawMessage {
