@@ -9,7 +9,6 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/authn"
 	"github.com/bulkheadhq/bulkhead/internal/clock"
 	"github.com/bulkheadhq/bulkhead/internal/metrics"
-	"github.com/bulkheadhq/bulkhead/internal/outbox"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
@@ -60,12 +59,9 @@ func New(d Deps) *Service {
 }
 
 // Types are the resource types of the control plane.
-func (s *Service) Types() []arm.Type { return s.alertTypes() }
+func (s *Service) Types() []arm.Type { return nil }
 
 // Service gives the routes that no type stands behind, and the background work.
 func (s *Service) Service() wire.Service {
-	return wire.Service{Name: "monitor", Routes: append(s.metricRoutes(), s.alertRoutes()...), Run: s.runAlerts}
+	return wire.Service{Name: "monitor", Routes: s.metricRoutes()}
 }
-
-// OutboxHandlers are the handlers of rows that the service's transactions leave in other shards' outboxes.
-func (s *Service) OutboxHandlers() map[string]outbox.Handler { return s.alertOutboxHandlers() }
