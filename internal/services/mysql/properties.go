@@ -42,17 +42,17 @@ type properties struct {
 
 // sentProperties is what a client may send.
 type sentProperties struct {
-	CreateMode       string          `json:"createMode"`
-	Login            string          `json:"administratorLogin"`
-	Password         string          `json:"administratorLoginPassword"`
-	Version          string          `json:"version"`
-	SSLEnforcement   string          `json:"sslEnforcement"`
-	MinimalTLS       string          `json:"minimalTlsVersion"`
-	PublicAccess     string          `json:"publicNetworkAccess"`
-	Infrastructure   string          `json:"infrastructureEncryption"`
-	ReplicationRole  string          `json:"replicationRole"`
-	StorageProfile   *storageProfile `json:"storageProfile"`
-	Attach           *attachment     `json:"attach"`
+	CreateMode      string          `json:"createMode"`
+	Login           string          `json:"administratorLogin"`
+	Password        string          `json:"administratorLoginPassword"`
+	Version         string          `json:"version"`
+	SSLEnforcement  string          `json:"sslEnforcement"`
+	MinimalTLS      string          `json:"minimalTlsVersion"`
+	PublicAccess    string          `json:"publicNetworkAccess"`
+	Infrastructure  string          `json:"infrastructureEncryption"`
+	ReplicationRole string          `json:"replicationRole"`
+	StorageProfile  *storageProfile `json:"storageProfile"`
+	Attach          *attachment     `json:"attach"`
 }
 
 // String keeps the password out of logs.
