@@ -186,6 +186,7 @@ func (a *attached) connect(ctx context.Context, d *desired) error {
 	}
 	cfg := driver.NewConfig()
 	cfg.User, cfg.Passwd, cfg.Net, cfg.Addr = at.Login, password, "tcp", net.JoinHostPort(at.Host, strconv.Itoa(at.Port))
+	cfg.Logger = &driver.NopLogger{} // it would write to the standard error
 	cfg.Timeout, cfg.ReadTimeout, cfg.WriteTimeout = 5*time.Second, statementTime, statementTime
 	if cfg.TLS, err = certificatesOf(at); err != nil {
 		return err

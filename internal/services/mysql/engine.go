@@ -71,6 +71,7 @@ func newEngine(h *host, d *desired) *engine {
 	e.measured = newCollector(h.service)
 	cfg := driver.NewConfig()
 	cfg.User, cfg.Net, cfg.Addr = h.account, "unix", e.socket()
+	cfg.Logger = &driver.NopLogger{} // it would write to the standard error
 	cfg.Timeout, cfg.ReadTimeout, cfg.WriteTimeout = 5*time.Second, statementTime, statementTime
 	if connector, err := driver.NewConnector(cfg); err == nil { // it fails for configurations that make no sense only
 		e.db = openOne(connector)
