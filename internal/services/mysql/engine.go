@@ -207,8 +207,9 @@ func wait(ctx context.Context, d time.Duration, poked <-chan struct{}) {
 // listen opens the server's port, the one it had if that is free, and notes it.
 func (e *engine) listen(ctx context.Context) (net.Listener, error) {
 	d := e.wanted()
-	l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(d.port))
-	if err != nil && d.port != 0 {
+	had := d.port
+	l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(had))
+	if err != nil && had != 0 {
 		l, err = net.Listen("tcp", "127.0.0.1:0")
 	}
 	if err != nil {
@@ -218,7 +219,7 @@ func (e *engine) listen(ctx context.Context) (net.Listener, error) {
 	e.mu.Lock()
 	e.desired.port, e.st.Endpoint = port, l.Addr().String()
 	e.mu.Unlock()
-	if port == d.port {
+	if port == had {
 		return l, nil
 	}
 	return l, e.notePort(ctx, d, port)
