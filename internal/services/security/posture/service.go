@@ -59,6 +59,7 @@ type Service struct {
 	deps       Deps
 	deliveries *outbox.Drainer
 	wake       chan struct{} // something to deliver
+	heard      *listening
 }
 
 // New makes the service.
@@ -66,7 +67,7 @@ func New(d Deps) *Service {
 	if d.Webhooks == nil {
 		d.Webhooks = &http.Client{Timeout: webhookTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	}
-	s := &Service{deps: d, wake: make(chan struct{}, 1)}
+	s := &Service{deps: d, wake: make(chan struct{}, 1), heard: newListening()}
 	s.deliveries = outbox.NewDrainer(d.Store, d.Log, map[string]outbox.Handler{kindDelivery: s.deliver}).WithClock(d.Clock)
 	return s
 }
