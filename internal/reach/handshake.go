@@ -64,7 +64,8 @@ func (f *FrontDoor) accept(l net.Listener) error {
 		c, err := l.Accept()
 		if err != nil {
 			var ne net.Error
-			if errors.As(err, &ne) && ne.Temporary() { //nolint:staticcheck // as net/http's server does
+			//lint:ignore SA1019 net/http's server asks the same: there is no other way to know
+			if errors.As(err, &ne) && ne.Temporary() {
 				time.Sleep(pause)
 				pause = min(2*pause, longPause)
 				continue
