@@ -49,3 +49,53 @@ func number(name []byte) (n uint64) {
 	}
 	return n
 }
+
+// numbered goes to the next field, as Next does, and gives its name as a number. What the kernel writes is read in one pass; anything else goes the long way.
+func (f *Fields) numbered() (name uint64, ok bool) {
+	b := f.rest
+	from := 0
+	for from < len(b) && b[from] == ' ' {
+		from++
+	}
+	i := from
+	for ; i < len(b); i++ {
+		c := b[i]
+		if c == '=' {
+			break
+		}
+		if c <= ' ' || c == ',' || c == '(' {
+			return f.odd()
+		}
+		name = name<<8 | uint64(c)
+	}
+	if i == from || i+1 >= len(b) || b[i+1] == '\'' || f.nested {
+		return f.odd()
+	}
+	if i-from > 8 {
+		name = 0
+	}
+	f.Key = b[from:i]
+	if b[i+1] == '"' {
+		f.rest = f.value(b[i+1:])
+		return name, true
+	}
+	i++
+	from = i
+	for i < len(b) && b[i] != ' ' {
+		i++
+	}
+	if i > from && (b[i-1] == ',' || b[i-1] == ')') {
+		f.rest = f.value(b[from:])
+		return name, true
+	}
+	f.Value, f.Quote, f.rest = b[from:i], Bare, b[i:]
+	return name, true
+}
+
+// odd is numbered for what the kernel doesn't write like that.
+func (f *Fields) odd() (name uint64, ok bool) {
+	if !f.Next() {
+		return 0, false
+	}
+	return number(f.Key), true
+}

@@ -61,12 +61,12 @@ func (c *clues) may(m *mark) bool {
 	return true
 }
 
-// any reports whether the commands may contain one of the texts; false is certain.
-func (c *clues) any(ms []mark) bool {
+// some tells which of the texts, at most 64, the commands may contain, by their places; the others they certainly don't.
+func (c *clues) some(ms []mark) (found uint64) {
 	for i := range ms {
 		if c.may(&ms[i]) {
-			return true
+			found |= 1 << i
 		}
 	}
-	return false
+	return found
 }

@@ -306,10 +306,26 @@ func (c *Command) operands() []string {
 // within is a name made absolute.
 func within(dir, name string) string {
 	if strings.HasPrefix(name, "/") {
-		return path.Clean(name)
+		return clean(name)
 	}
 	if dir == "" {
 		return name
 	}
-	return path.Join(dir, name)
+	if dir[len(dir)-1] != '/' {
+		dir += "/"
+	}
+	return clean(dir + name)
+}
+
+// clean is path.Clean, of names most of which are clean.
+func clean(name string) string {
+	for i := range len(name) {
+		if name[i] == '/' && (i+1 == len(name) || name[i+1] == '/' || name[i+1] == '.') || i == 0 && name[i] == '.' {
+			return path.Clean(name)
+		}
+	}
+	if name == "" {
+		return "."
+	}
+	return name
 }

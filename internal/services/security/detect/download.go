@@ -233,5 +233,6 @@ func onRun(m *Machine, s *step) {
 	}
 	if !expected(s.process) {
 		note.ran, note.by = now, s.session
+		m.list(file, note)
 	}
 }

@@ -3,6 +3,7 @@ package detect
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -33,6 +34,7 @@ func onKit(m *Machine, s *step) {
 			}
 			note := m.file(file)
 			note.made, note.by = s.event.Millis, s.session
+			m.list(file, note)
 			if why := oddExecutable(f); why != "" {
 				odd = append(odd, f+" ("+why+")")
 			}
@@ -161,15 +163,10 @@ func (m *Machine) gone(s *step, name string, folder bool) {
 	if f, ok := m.files.Peek(name); ok && was(f) {
 		r.files[name] = true
 	} else {
-		var files []string
-		if folder || strings.HasSuffix(name, "*") {
-			files = m.files.Keys()
-		}
-		for _, file := range files { // a folder with all that is in it
-			if strings.HasPrefix(file, name+"/") || name != "" && name[len(name)-1] == '*' && strings.HasPrefix(file, name[:len(name)-1]) {
-				if f, ok := m.files.Peek(file); ok && was(f) && (!folder || f.made != 0 && f.ran != 0) && len(r.files) < maxFiles {
-					r.files[file] = true
-				}
+		// A folder with all that is in it.
+		for _, file := range m.below(name, folder) {
+			if f, ok := m.files.Peek(file); ok && was(f) && (!folder || f.made != 0 && f.ran != 0) && len(r.files) < maxFiles {
+				r.files[file] = true
 			}
 		}
 	}
@@ -193,8 +190,29 @@ func (m *Machine) gone(s *step, name string, folder bool) {
 	m.report(f)
 }
 
+// below are the programs that a pattern which ends in an asterisk covers, or, of a folder, those in it.
+func (m *Machine) below(name string, folder bool) []string {
+	start, pattern := strings.CutSuffix(name, "*")
+	switch {
+	case pattern:
+	case folder:
+		start += "/"
+	default:
+		return nil
+	}
+	from, _ := slices.BinarySearch(m.programs, start)
+	to := from
+	for to < len(m.programs) && strings.HasPrefix(m.programs[to], start) {
+		to++
+	}
+	return m.programs[from:to]
+}
+
 // onResults: a file that lies beside a tool of attack, and is no program, is looked at after the tool ran.
 func onResults(m *Machine, s *step) {
+	if !m.attacks {
+		return
+	}
 	for i := range s.commands {
 		c := &s.commands[i]
 		switch c.Name {
@@ -229,4 +247,5 @@ func (m *Machine) attacked(s *step) {
 	}
 	f := m.file(dir + "/")
 	f.attack, f.by = s.event.Millis, s.session
+	m.attacks = true
 }

@@ -1,11 +1,10 @@
 package detect
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/hashicorp/golang-lru/v2/simplelru"
 
 	"github.com/bulkheadhq/bulkhead/agent/activity"
 	"github.com/bulkheadhq/bulkhead/agent/linuxaudit"
@@ -73,6 +72,7 @@ type fileNote struct {
 	copied                     int64 // when a program may have been copied there
 	by                         *Session
 	fetchedFrom                string
+	listed                     bool // it is among Machine.programs
 }
 
 // Machine is one machine's state. Not for concurrent use.
@@ -80,18 +80,21 @@ type Machine struct {
 	params    Params
 	intel     Intel
 	report    func(*Finding)
-	processes *simplelru.LRU[uint32, *Process]
-	sessions  *simplelru.LRU[string, *Session]
-	files     *simplelru.LRU[string, *fileNote]
+	processes *lru[uint32, *Process]
+	sessions  *lru[string, *Session]
+	files     *lru[string, *fileNote]
+	programs  []string // names of those files that were made executable or started, in order: what lies in a folder stands together
 	access    access
-	fanOut    *simplelru.LRU[fanKey, *fan]
+	fanOut    *lru[fanKey, *fan]
 	args      []string
 	commands  []Command
+	step      step // of the event that is looked at
 	analytics []analytic
 	names     map[string]string // of files and folders, so that each is kept once
 	shells    [16]recentShell
 	shell     int
 	latest    *Session // that was asked for last, and so is the last to be forgotten
+	attacks   bool     // a tool of attack ran ever
 }
 
 // Intel is what is known of others' machines. All methods are called with lower-case text.
@@ -122,10 +125,10 @@ type step struct {
 // New makes the state of a machine of which nothing is known. Findings go to report, in the call that shows them.
 func New(p Params, intel Intel, report func(*Finding)) *Machine {
 	m := &Machine{params: p, intel: intel, report: report, names: map[string]string{}}
-	m.processes, _ = simplelru.NewLRU[uint32, *Process](maxProcesses, nil)
-	m.sessions, _ = simplelru.NewLRU[string, *Session](maxSessions, nil)
-	m.files, _ = simplelru.NewLRU[string, *fileNote](maxFiles, nil)
-	m.fanOut, _ = simplelru.NewLRU[fanKey, *fan](maxSources, nil)
+	m.processes = newLRU[uint32, *Process](maxProcesses, nil)
+	m.sessions = newLRU[string, *Session](maxSessions, nil)
+	m.files = newLRU(maxFiles, m.unlist)
+	m.fanOut = newLRU[fanKey, *fan](maxSources, nil)
 	m.access = newAccess()
 	m.analytics = []analytic{
 		{"service-account", onServiceShell},
@@ -222,7 +225,8 @@ func (m *Machine) login(number uint32, millis int64) *Session {
 func (m *Machine) exec(e *activity.Event) {
 	line, args := m.text(&e.Command)
 	p := m.start(e, line)
-	s := &step{m: m, event: e, process: p, session: p.Session, args: args}
+	s := &m.step
+	*s = step{m: m, event: e, process: p, session: p.Session, args: args}
 	if args[0] == "" { // whoever starts a program chooses what it is told to be called
 		if args[0] = p.File; p.File == "" {
 			args[0] = "?"
@@ -360,6 +364,26 @@ func (m *Machine) file(name string) *fileNote {
 		m.files.Add(name, f)
 	}
 	return f
+}
+
+// list notes that a file was made executable, or started.
+func (m *Machine) list(name string, f *fileNote) {
+	if f.listed {
+		return
+	}
+	f.listed = true
+	i, _ := slices.BinarySearch(m.programs, name)
+	m.programs = slices.Insert(m.programs, i, name)
+}
+
+// unlist is told of each file that is forgotten.
+func (m *Machine) unlist(name string, f *fileNote) {
+	if !f.listed {
+		return
+	}
+	if i, ok := slices.BinarySearch(m.programs, name); ok {
+		m.programs = slices.Delete(m.programs, i, i+1)
+	}
 }
 
 // recent reports whether something was at a time, and no longer before now than d.

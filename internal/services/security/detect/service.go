@@ -66,7 +66,8 @@ var miningMarks = marks("stratum+tcp://", "stratum+ssl://", "stratum1+", "stratu
 
 // onMining: what every miner is told, whatever it is called: a pool's address, a wallet, how much to give its author.
 func onMining(m *Machine, s *step) {
-	if !s.clues.any(miningMarks) {
+	maybe := s.clues.some(miningMarks)
+	if maybe == 0 {
 		return
 	}
 	for i := range s.commands {
@@ -74,7 +75,7 @@ func onMining(m *Machine, s *step) {
 			low := lower(a)
 			for j := range miningMarks {
 				mark := miningMarks[j].text
-				if !strings.Contains(low, mark) {
+				if maybe&(1<<j) == 0 || !strings.Contains(low, mark) {
 					continue
 				}
 				f := s.find(&mining, 0.85, mark, fmt.Sprintf("%s in the command line of %s", mark, program(&s.commands[i])))
