@@ -43,9 +43,13 @@ func (c *Call) decode(body, dec []byte) []byte {
 	*c = Call{AUID: Unset, Session: Unset}
 	f := FieldsOf(body)
 	for {
-		name, ok := f.numbered()
-		if !ok {
+		name, value, quote, rest, ok := plain(f.rest)
+		if ok && !f.nested {
+			f.Value, f.Quote, f.rest = value, quote, rest
+		} else if !f.Next() {
 			return dec
+		} else {
+			name = number(f.Key)
 		}
 		switch name {
 		case keyArch:
@@ -58,7 +62,7 @@ func (c *Call) decode(body, dec []byte) []byte {
 		case keyExit:
 			c.Exit = signed(f.Value)
 		case keyA0, keyA1, keyA2, keyA3:
-			c.Args[f.Key[1]-'0'] = hexNumber(f.Value)
+			c.Args[name-keyA0] = hexNumber(f.Value)
 		case keyPpid:
 			c.ParentPID = id(f.Value)
 		case keyPid:
@@ -103,9 +107,13 @@ func (e *Event) path(body, dec []byte) []byte {
 	var p PathItem
 	f := FieldsOf(body)
 	for p.NameType == nil { // what follows are the file's capabilities
-		name, ok := f.numbered()
-		if !ok {
+		name, value, quote, rest, ok := plain(f.rest)
+		if ok && !f.nested {
+			f.Value, f.Quote, f.rest = value, quote, rest
+		} else if !f.Next() {
 			break
+		} else {
+			name = number(f.Key)
 		}
 		switch name {
 		case keyItem:

@@ -44,8 +44,27 @@ func Scope(machine string) string {
 
 // Of makes the alert of a finding. Name, Generated and Processed are the caller's to fill; Status is Active.
 func Of(s Source, f *detect.Finding) *Alert {
-	at := At(f.Millis)
 	scope := Scope(s.Machine)
+	a := bare(s, f, scope)
+	const usual = 12
+	a.Entities, a.Edges = make([]Entity, 0, usual), make([]Edge, 0, 2*usual)
+	g := graph{a: a, scope: scope}
+	g.finding(s, f)
+	return a
+}
+
+// Add is Merge of what Of makes of a finding with the alert's Key. An alert that has all the entities and edges that it may have costs little.
+func (a *Alert) Add(s Source, f *detect.Finding) {
+	if len(a.Entities) >= MaxEntities && len(a.Edges) >= MaxEdges {
+		a.Merge(bare(s, f, Scope(s.Machine)))
+		return
+	}
+	a.Merge(Of(s, f))
+}
+
+// bare is the alert of a finding without its graph.
+func bare(s Source, f *detect.Finding, scope string) *Alert {
+	at := At(f.Millis)
 	a := &Alert{
 		Subscription: s.Subscription, Machine: s.Machine, Host: s.Host, Key: scope + "|" + f.Alert.Type + "|" + f.Key,
 		Type: f.Alert.Type, DisplayName: f.Alert.Name, Severity: Severity(f.Alert.Severity.String()), Intent: f.Alert.Intent,
@@ -55,10 +74,6 @@ func Of(s Source, f *detect.Finding) *Alert {
 	for _, e := range f.Commands {
 		a.evidence(Evidence{Time: At(e.Millis), PID: e.PID, Line: cut(e.Line)})
 	}
-	const usual = 12
-	a.Entities, a.Edges = make([]Entity, 0, usual), make([]Edge, 0, 2*usual)
-	g := graph{a: a, scope: scope}
-	g.finding(s, f)
 	return a
 }
 

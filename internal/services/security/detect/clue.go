@@ -5,6 +5,7 @@ package detect
 type clues struct {
 	pairs   [16]uint64
 	network bool // a dot between two digits: an address, a network, or a version
+	url     bool // "://"
 }
 
 func pair(a, b byte) uint { return (uint(a)*61 ^ uint(b)*5) & 1023 }
@@ -18,6 +19,9 @@ func (c *clues) add(s string) {
 		c.pairs[p>>6] |= 1 << (p & 63)
 		if last == '.' && b-'0' <= 9 && before-'0' <= 9 {
 			c.network = true
+		}
+		if b == '/' && last == '/' && before == ':' {
+			c.url = true
 		}
 		before, last = last, b
 	}

@@ -98,6 +98,9 @@ func question(c *Command) int {
 		return askNone
 	}
 	for _, a := range c.Args {
+		if len(a) < 6 || a[0] != '/' || a[1] != 'p' && a[1] != 'e' && a[1] != 's' {
+			continue
+		}
 		switch {
 		case !strings.HasPrefix(a, "/proc/") && !strings.HasPrefix(a, "/etc/") && !strings.HasPrefix(a, "/sys/"):
 		case strings.HasPrefix(a, "/proc/cpuinfo"), strings.HasPrefix(a, "/sys/devices/system/cpu"):
@@ -185,10 +188,22 @@ func onEnumeration(m *Machine, s *step) {
 
 // trusted reports whether a file lies where only root, as a rule, puts programs.
 func trusted(file string) bool {
-	for _, dir := range [...]string{"/usr/", "/bin/", "/sbin/", "/lib/", "/lib64/", "/opt/", "/snap/", "/nix/store/"} {
-		if strings.HasPrefix(file, dir) {
-			return !strings.HasPrefix(file, "/usr/local/games/")
-		}
+	if len(file) < 5 || file[0] != '/' {
+		return false
+	}
+	switch file[1] {
+	case 'u':
+		return strings.HasPrefix(file, "/usr/") && !strings.HasPrefix(file, "/usr/local/games/")
+	case 'b':
+		return strings.HasPrefix(file, "/bin/")
+	case 's':
+		return strings.HasPrefix(file, "/sbin/") || strings.HasPrefix(file, "/snap/")
+	case 'l':
+		return strings.HasPrefix(file, "/lib/") || strings.HasPrefix(file, "/lib64/")
+	case 'o':
+		return strings.HasPrefix(file, "/opt/")
+	case 'n':
+		return strings.HasPrefix(file, "/nix/store/")
 	}
 	return false
 }

@@ -144,7 +144,7 @@ func onCleanup(m *Machine, s *step) {
 		if c.Name != "rm" && c.Name != "unlink" && c.Name != "shred" && c.Name != "srm" && c.Name != "wipe" {
 			continue
 		}
-		for _, o := range c.operands() {
+		for o := range c.eachOperand() {
 			m.gone(s, within(s.process.Dir, o), c.flag('r') || c.flag('R') || c.has("--recursive"))
 		}
 	}
@@ -220,7 +220,7 @@ func onResults(m *Machine, s *step) {
 		default:
 			continue
 		}
-		for _, o := range c.operands() {
+		for o := range c.eachOperand() {
 			file := within(s.process.Dir, o)
 			if trusted(file) || !m.beside(file, s.event.Millis) {
 				continue
@@ -235,7 +235,11 @@ func onResults(m *Machine, s *step) {
 
 // beside reports whether a tool of attack ran from the folder of a file.
 func (m *Machine) beside(file string, now int64) bool {
-	f, ok := m.files.Peek(path.Dir(file) + "/")
+	dir := path.Dir(file) + "/"
+	if i := strings.LastIndexByte(file, '/'); i > 0 { // it is clean
+		dir = file[:i+1]
+	}
+	f, ok := m.files.Peek(dir)
 	return ok && recent(f.attack, now, m.params.Memory)
 }
 

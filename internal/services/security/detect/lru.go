@@ -60,6 +60,11 @@ func (l *lru[K, V]) Add(key K, value V) {
 		l.touch(i)
 		return
 	}
+	l.begin(key, value)
+}
+
+// begin is Add of a key that is not there.
+func (l *lru[K, V]) begin(key K, value V) {
 	if len(l.slots) < l.most {
 		i := int32(len(l.slots))
 		l.slots = append(l.slots, slot[K, V]{key: key, value: value})

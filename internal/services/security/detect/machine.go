@@ -332,7 +332,11 @@ func (m *Machine) start(e *activity.Event, line string) *Process {
 		p.under |= was.under
 	}
 	p.Session = m.belongs(e, p)
-	m.processes.Add(p.PID, p)
+	if known {
+		m.processes.Add(p.PID, p)
+	} else {
+		m.processes.begin(p.PID, p)
+	}
 	m.keepShell(e, p.Parent)
 	m.keepShell(e, p)
 	return p
