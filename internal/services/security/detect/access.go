@@ -72,9 +72,9 @@ func (f *failing) fail(name string, millis int64, n int) {
 
 func newAccess() (a access) {
 	a.users = map[uint32]string{}
-	a.sources = newLRU[netip.Addr, *source](maxSources, nil)
-	a.accounts = newLRU[string, *account](maxSources, nil)
-	a.networks = newLRU[netip.Prefix, *failing](maxSources, nil)
+	a.sources = newLRU[netip.Addr, *source](maxSources, seeded[netip.Addr](), nil)
+	a.accounts = newLRU[string, *account](maxSources, seeded[string](), nil)
+	a.networks = newLRU[netip.Prefix, *failing](maxSources, seeded[netip.Prefix](), nil)
 	return a
 }
 

@@ -1,22 +1,59 @@
 package detect
 
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
 // clues tell cheaply what an event's commands can't contain, so that analytics look through the texts of few events: nearly all programs that start are nobody's
 // business. They are made in one pass, of the pairs of neighbouring bytes, without regard to the case of ASCII.
 type clues struct {
-	pairs   [16]uint64
-	network bool // a dot between two digits: an address, a network, or a version
-	url     bool // "://"
+	seen    uint64 // of the pairs that were chosen for marks
+	network bool   // a dot between two digits: an address, a network, or a version
+	url     bool   // "://"
 }
+
+const (
+	perMark = 3  // pairs that are looked for of each
+	maxMark = 21 // so many have room in a number
+)
+
+// marks are texts, in lower case, that an analytic looks for.
+type marks struct {
+	texts []string
+	pairs [1024]uint64 // by a pair, of which texts it was chosen
+}
+
+// newMarks makes at most maxMark texts ready to be looked for. Each has at least four bytes, else it would be in most events.
+func newMarks(texts ...string) *marks {
+	m := &marks{texts: texts}
+	for i, t := range texts {
+		var at []int
+		for j := 1; j < len(t); j++ {
+			at = append(at, j)
+		}
+		slices.SortStableFunc(at, func(a, b int) int { return cmp.Compare(often(t[a-1])+often(t[a]), often(t[b-1])+often(t[b])) })
+		for k := range perMark {
+			j := at[k]
+			m.pairs[pair(t[j-1], t[j])] |= 1 << (perMark*i + k)
+		}
+	}
+	return m
+}
+
+// often ranks bytes by how many there are of them in command lines.
+func often(b byte) int { return strings.IndexByte("+:xqzjkwvy0123456789=mhgfubpdlcnrsoitae.-/", b) }
 
 func pair(a, b byte) uint { return (uint(a)*61 ^ uint(b)*5) & 1023 }
 
 // add takes a text's pairs.
-func (c *clues) add(s string) {
+func (c *clues) add(m *marks, s string) {
 	var before, last byte
+	seen := c.seen
 	for i := range len(s) {
 		b := lowerByte[s[i]]
-		p := pair(last, b)
-		c.pairs[p>>6] |= 1 << (p & 63)
+		seen |= m.pairs[pair(last, b)]
 		if last == '.' && b-'0' <= 9 && before-'0' <= 9 {
 			c.network = true
 		}
@@ -25,6 +62,7 @@ func (c *clues) add(s string) {
 		}
 		before, last = last, b
 	}
+	c.seen = seen
 }
 
 var lowerByte = func() (t [256]byte) {
@@ -36,41 +74,12 @@ var lowerByte = func() (t [256]byte) {
 	return t
 }()
 
-// mark is a text, in lower case, that an analytic looks for.
-type mark struct {
-	text  string
-	pairs [8]uint16
+// possible are the marks that the commands may contain; that they don't contain others is certain.
+type possible uint64
+
+func (c *clues) maybe() possible {
+	const firsts = 0o111111111111111111111
+	return possible(c.seen & (c.seen >> 1) & (c.seen >> 2) & firsts)
 }
 
-// marks makes texts ready to be looked for. Each has at least four bytes, else it would be in most events.
-func marks(texts ...string) []mark {
-	out := make([]mark, len(texts))
-	for i, t := range texts {
-		out[i].text = t
-		for j := range out[i].pairs {
-			at := 1 + j%(len(t)-1)
-			out[i].pairs[j] = uint16(pair(t[at-1], t[at]))
-		}
-	}
-	return out
-}
-
-// may reports whether the commands may contain a text; false is certain.
-func (c *clues) may(m *mark) bool {
-	for _, p := range m.pairs {
-		if c.pairs[p>>6]&(1<<(p&63)) == 0 {
-			return false
-		}
-	}
-	return true
-}
-
-// some tells which of the texts, at most 64, the commands may contain, by their places; the others they certainly don't.
-func (c *clues) some(ms []mark) (found uint64) {
-	for i := range ms {
-		if c.may(&ms[i]) {
-			found |= 1 << i
-		}
-	}
-	return found
-}
+func (p possible) has(mark int) bool { return p>>(perMark*mark)&1 != 0 }

@@ -91,6 +91,7 @@ type Machine struct {
 	step      step // of the event that is looked at
 	analytics []analytic
 	names     map[string]string // of files and folders, so that each is kept once
+	dir       string            // of the last program that was started
 	shells    [16]recentShell
 	shell     int
 	latest    *Session // that was asked for last, and so is the last to be forgotten
@@ -125,10 +126,10 @@ type step struct {
 // New makes the state of a machine of which nothing is known. Findings go to report, in the call that shows them.
 func New(p Params, intel Intel, report func(*Finding)) *Machine {
 	m := &Machine{params: p, intel: intel, report: report, names: map[string]string{}}
-	m.processes = newLRU[uint32, *Process](maxProcesses, nil)
-	m.sessions = newLRU[string, *Session](maxSessions, nil)
-	m.files = newLRU(maxFiles, m.unlist)
-	m.fanOut = newLRU[fanKey, *fan](maxSources, nil)
+	m.processes = newLRU[uint32, *Process](maxProcesses, hashPID(), nil)
+	m.sessions = newLRU[string, *Session](maxSessions, seeded[string](), nil)
+	m.files = newLRU(maxFiles, seeded[string](), m.unlist)
+	m.fanOut = newLRU[fanKey, *fan](maxSources, seeded[fanKey](), nil)
 	m.access = newAccess()
 	m.analytics = []analytic{
 		{"service-account", onServiceShell},
@@ -239,7 +240,7 @@ func (m *Machine) exec(e *activity.Event) {
 	s.commands = m.commands
 	for i := range s.commands {
 		for _, a := range s.commands[i].Args {
-			s.clues.add(a)
+			s.clues.add(miningMarks, a)
 		}
 	}
 	for i := range m.analytics {
@@ -294,8 +295,17 @@ func (m *Machine) name(b []byte) string {
 // start enters a started program into the tree.
 func (m *Machine) start(e *activity.Event, line string) *Process {
 	was, known := m.processes.Get(e.Process.PID)
+	image, dir := m.name(e.Process.Image), m.dir
+	file := image
+	if string(e.Command.File) != image {
+		file = m.name(e.Command.File)
+	}
+	if string(e.Command.Dir) != dir {
+		dir = m.name(e.Command.Dir)
+		m.dir = dir
+	}
 	p := &Process{
-		PID: e.Process.PID, Millis: e.Millis, Image: m.name(e.Process.Image), File: m.name(e.Command.File), Dir: m.name(e.Command.Dir), UID: e.Process.UID,
+		PID: e.Process.PID, Millis: e.Millis, Image: image, File: file, Dir: dir, UID: e.Process.UID,
 		TTY: len(e.Process.TTY) > 0, Line: line,
 	}
 	if len(line) > maxKept {
