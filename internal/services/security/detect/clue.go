@@ -7,36 +7,38 @@ import (
 )
 
 // clues tell cheaply what an event's commands can't contain, so that analytics look through the texts of few events: nearly all programs that start are nobody's
-// business. They are made in one pass, of the pairs of neighbouring bytes, without regard to the case of ASCII.
+// business. They are made in one pass, of every three neighbouring bytes, without regard to the case of ASCII.
 type clues struct {
-	seen    uint64 // of the pairs that were chosen for marks
+	seen    uint64 // of the threes that were chosen for marks
 	network bool   // a dot between two digits: an address, a network, or a version
 	url     bool   // "://"
 }
 
 const (
-	perMark = 3  // pairs that are looked for of each
+	perMark = 3  // threes that are looked for of each
 	maxMark = 21 // so many have room in a number
+	threes  = 2048
 )
 
 // marks are texts, in lower case, that an analytic looks for.
 type marks struct {
-	texts []string
-	pairs [1024]uint64 // by a pair, of which texts it was chosen
+	texts  []string
+	threes [threes]uint64 // by three bytes, of which texts they were chosen
 }
 
-// newMarks makes at most maxMark texts ready to be looked for. Each has at least four bytes, else it would be in most events.
+// newMarks makes at most maxMark texts ready to be looked for. Each has at least six bytes.
 func newMarks(texts ...string) *marks {
 	m := &marks{texts: texts}
 	for i, t := range texts {
 		var at []int
-		for j := 1; j < len(t); j++ {
+		for j := 2; j < len(t); j++ {
 			at = append(at, j)
 		}
-		slices.SortStableFunc(at, func(a, b int) int { return cmp.Compare(often(t[a-1])+often(t[a]), often(t[b-1])+often(t[b])) })
+		rank := func(j int) int { return often(t[j-2]) + often(t[j-1]) + often(t[j]) }
+		slices.SortStableFunc(at, func(a, b int) int { return cmp.Compare(rank(a), rank(b)) })
 		for k := range perMark {
 			j := at[k]
-			m.pairs[pair(t[j-1], t[j])] |= 1 << (perMark*i + k)
+			m.threes[three(t[j-2], t[j-1], t[j])] |= 1 << (perMark*i + k)
 		}
 	}
 	return m
@@ -45,15 +47,15 @@ func newMarks(texts ...string) *marks {
 // often ranks bytes by how many there are of them in command lines.
 func often(b byte) int { return strings.IndexByte("+:xqzjkwvy0123456789=mhgfubpdlcnrsoitae.-/", b) }
 
-func pair(a, b byte) uint { return (uint(a)*61 ^ uint(b)*5) & 1023 }
+func three(a, b, c byte) uint { return (uint(a)*199 ^ uint(b)*37 ^ uint(c)*5) % threes }
 
-// add takes a text's pairs.
+// add takes a text's threes.
 func (c *clues) add(m *marks, s string) {
 	var before, last byte
 	seen := c.seen
 	for i := range len(s) {
 		b := lowerByte[s[i]]
-		seen |= m.pairs[pair(last, b)]
+		seen |= m.threes[three(before, last, b)]
 		if last == '.' && b-'0' <= 9 && before-'0' <= 9 {
 			c.network = true
 		}

@@ -66,15 +66,18 @@ var miningMarks = newMarks("stratum+tcp://", "stratum+ssl://", "stratum1+", "str
 
 // onMining: what every miner is told, whatever it is called: a pool's address, a wallet, how much to give its author.
 func onMining(m *Machine, s *step) {
-	maybe := s.clues.maybe()
-	if maybe == 0 {
+	if s.clues.maybe() == 0 {
 		return
 	}
 	for i := range s.commands {
 		for _, a := range s.commands[i].Args {
+			var one clues // a long line has all threes somewhere
+			if one.add(miningMarks, a); one.maybe() == 0 {
+				continue
+			}
 			low := lower(a)
 			for j, mark := range miningMarks.texts {
-				if !maybe.has(j) || !strings.Contains(low, mark) {
+				if !one.maybe().has(j) || !strings.Contains(low, mark) {
 					continue
 				}
 				f := s.find(&mining, 0.85, mark, fmt.Sprintf("%s in the command line of %s", mark, program(&s.commands[i])))
