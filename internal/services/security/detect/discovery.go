@@ -151,7 +151,7 @@ var asks = [allKinds]Alert{
 }
 
 // noteQuestion tells a question by itself, once in a while.
-func (s *step) noteQuestion(q *questions, kind int, c *Command) {
+func (s *step) noteQuestion(q *asked, kind int, c *Command) {
 	if recent(q.noted[kind], s.event.Millis, s.m.params.QuestionAgain) {
 		return
 	}

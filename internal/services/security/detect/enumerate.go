@@ -8,11 +8,23 @@ import (
 
 // questions are the different things a session has asked about its host lately: the last time of each kind.
 type questions struct {
+	kept *asked // nil: none yet, as of nearly all that could ask
+}
+
+// asked is what was asked, and when.
+type asked struct {
 	at   [questionKinds]int64
 	last [questionKinds]Evidence
 	told int64
 
 	noted [allKinds]int64 // when a question was told by itself
+}
+
+func (q *questions) asked() *asked {
+	if q.kept == nil {
+		q.kept = &asked{}
+	}
+	return q.kept
 }
 
 // The kinds of questions. Several tools that ask the same are one kind: one curious command is nothing, five different things within a minute are somebody who
@@ -135,7 +147,7 @@ func onEnumeration(m *Machine, s *step) {
 	if q == nil {
 		q = &s.session.asked
 	}
-	asked, kept := false, 0
+	counted, kept := false, 0
 	for i := range s.commands {
 		c := &s.commands[i]
 		kind := question(c)
@@ -144,42 +156,42 @@ func onEnumeration(m *Machine, s *step) {
 				continue
 			}
 		}
-		if !asked && (expected(s.process) || s.process.under&underCron != 0) {
+		if !counted && (expected(s.process) || s.process.under&underCron != 0) {
 			return
 		}
-		s.noteQuestion(q, kind, c)
+		s.noteQuestion(q.asked(), kind, c)
 		for _, r := range c.Redirects {
 			if (r.op == '>' || r.op == 'a') && tempDir(within(s.process.Dir, r.file)) {
 				kept++
 			}
 		}
 		if kind < questionKinds {
-			asked = true
-			q.at[kind], q.last[kind] = s.event.Millis, s.evidence()
+			counted = true
+			q.kept.at[kind], q.kept.last[kind] = s.event.Millis, s.evidence()
 		}
 	}
 	if kept >= 2 {
 		m.report(s.find(&answersKept, 0.5, "", fmt.Sprintf("the answers of %d commands about the host were written to a file where everybody may write", kept)))
 	}
-	if !asked || recent(q.told, s.event.Millis, m.params.EnumerationWindow) {
+	if !counted || recent(q.kept.told, s.event.Millis, m.params.EnumerationWindow) {
 		return
 	}
 	n, curious := 0, 0
 	var lines []Evidence
-	for kind, at := range q.at {
+	for kind, at := range q.kept.at {
 		if recent(at, s.event.Millis, m.params.EnumerationWindow) {
 			n++
 			switch kind {
 			case askDevices, askRelease, askUser, askUsers, askConnections, askPackages, askScheduled:
 				curious++
 			}
-			lines = append(lines, q.last[kind])
+			lines = append(lines, q.kept.last[kind])
 		}
 	}
 	if n < m.params.EnumerationKinds || curious < m.params.EnumerationCurious { // what monitoring asks, it asks all day
 		return
 	}
-	q.told = s.event.Millis
+	q.kept.told = s.event.Millis
 	f := s.find(&reconnaissance, min(0.95, 0.5+0.08*float64(n-m.params.EnumerationKinds+1)), "",
 		fmt.Sprintf("%d different kinds of questions about the host within %s", n, time.Duration(m.params.EnumerationWindow)))
 	f.Commands = lines

@@ -17,8 +17,8 @@ type lru[K comparable, V any] struct {
 }
 
 type slot[K comparable, V any] struct {
-	key          K
 	value        V
+	key          K
 	newer, older int32
 	next         int32 // in the bucket
 }
@@ -143,6 +143,22 @@ func (l *lru[K, V]) unlink(i int32) {
 		at = &l.slots[*at].next
 	}
 	*at = l.slots[i].next
+}
+
+// prune forgets entries as told, but none of the quarter that was asked for last, and gives back memory that isn't needed any more. What had to go isn't told of.
+func (l *lru[K, V]) prune(forget func(K, V) bool) {
+	order := make([]slot[K, V], 0, len(l.slots))
+	for i, n := l.oldest, 0; i != nowhere; n++ {
+		s := &l.slots[i]
+		if 4*n >= 3*len(l.slots) || !forget(s.key, s.value) {
+			order = append(order, *s)
+		}
+		i = s.newer
+	}
+	l.slots, l.buckets, l.newest, l.oldest = make([]slot[K, V], 0, len(order)+len(order)/4), nil, nowhere, nowhere
+	for i := range order {
+		l.begin(order[i].key, order[i].value)
+	}
 }
 
 // touch makes an entry the newest.

@@ -25,6 +25,7 @@ const (
 // Process is a program that was started. Programs that ran before the machine was watched are known as far as their children told.
 type Process struct {
 	PID     uint32
+	UID     uint32
 	Parent  *Process // nil if unknown
 	Millis  int64    // when it was started
 	Session *Session
@@ -32,11 +33,12 @@ type Process struct {
 	File    string // the file that was started; a script's own
 	Line    string // at most maxKept bytes
 	Dir     string
-	UID     uint32
 	TTY     bool // it has a terminal
-	depth   int
 	under   under
-	piped   piped
+	depth   uint8
+	parent  bool       // it started others
+	daemon  bool       // init, or the kernel, started it
+	piped   *piped     // nil: nothing
 	asked   *questions // about the host, below one connection; nil: the session's
 }
 
@@ -51,6 +53,7 @@ type Session struct {
 	Last    int64
 
 	number  uint32 // of a sign-in, by the kernel
+	swept   int64  // when programs of it were remembered at a sweep
 	asked   questions
 	fetched int64 // when something was fetched last, 0 for never
 	sprayed map[string]*repetition
@@ -92,6 +95,7 @@ type Machine struct {
 	analytics []analytic
 	names     map[string]string // of files and folders, so that each is kept once
 	dir       string            // of the last program that was started
+	swept     int64             // when processes were forgotten last
 	shells    [16]recentShell
 	shell     int
 	latest    *Session // that was asked for last, and so is the last to be forgotten
@@ -294,6 +298,9 @@ func (m *Machine) name(b []byte) string {
 
 // start enters a started program into the tree.
 func (m *Machine) start(e *activity.Event, line string) *Process {
+	if e.Millis-m.swept >= sweepEvery {
+		m.sweep(e.Millis)
+	}
 	was, known := m.processes.Get(e.Process.PID)
 	image, dir := m.name(e.Process.Image), m.dir
 	file := image
@@ -306,7 +313,7 @@ func (m *Machine) start(e *activity.Event, line string) *Process {
 	}
 	p := &Process{
 		PID: e.Process.PID, Millis: e.Millis, Image: image, File: file, Dir: dir, UID: e.Process.UID,
-		TTY: len(e.Process.TTY) > 0, Line: line,
+		TTY: len(e.Process.TTY) > 0, Line: line, daemon: e.Process.Parent <= 2,
 	}
 	if len(line) > maxKept {
 		p.Line = strings.Clone(line[:maxKept])
@@ -319,6 +326,7 @@ func (m *Machine) start(e *activity.Event, line string) *Process {
 		p.Parent = parent
 	}
 	if p.Parent != nil {
+		p.Parent.parent = true
 		if p.depth = p.Parent.depth + 1; p.depth > maxAncestors {
 			p.Parent, p.depth = nil, 0
 		}
