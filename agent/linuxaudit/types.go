@@ -270,6 +270,18 @@ var typeNames = [...]struct {
 
 // String is the name auditd writes, or UNKNOWN[number] as auditd does for those without one.
 func (t Type) String() string {
+	switch t { // as in typeOf
+	case Syscall:
+		return "SYSCALL"
+	case Path:
+		return "PATH"
+	case Cwd:
+		return "CWD"
+	case Execve:
+		return "EXECVE"
+	case Proctitle:
+		return "PROCTITLE"
+	}
 	for i := range typeNames {
 		if typeNames[i].number == t {
 			return typeNames[i].name

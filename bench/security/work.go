@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"syscall"
 	"time"
 
 	"github.com/bulkheadhq/bulkhead/agent/activity"
@@ -104,14 +103,6 @@ func timed(do func() float64) measured {
 	from, began := processor(), time.Now()
 	n := do()
 	return measured{best: n / (processor() - from).Seconds(), clock: n / time.Since(began).Seconds()}
-}
-
-func processor() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		panic(err) // it has no reason to
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func (w *work) reassemble() measured {
