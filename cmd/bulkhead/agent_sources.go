@@ -2,9 +2,10 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
+	"math"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -21,6 +22,7 @@ type sourceFlags struct {
 	audit, signIns, sockets []string
 	kernel, fromStart, all  bool
 	connects, keepRules     bool
+	uid                     int64
 }
 
 func (f *sourceFlags) add(p *pflag.FlagSet) {
@@ -30,8 +32,27 @@ func (f *sourceFlags) add(p *pflag.FlagSet) {
 	p.BoolVar(&f.kernel, "kernel", false, "listen to the kernel's audit system, with rules of the agent's own, instead of reading audit.log")
 	p.BoolVar(&f.connects, "connections", false, "with --kernel: also tell connections, which costs a busy machine something")
 	p.BoolVar(&f.keepRules, "keep-rules", false, "with --kernel: leave the kernel's audit rules as they are, and listen to what they ask for")
+	p.Int64Var(&f.uid, "uid", everybody, "with --kernel: audit only what runs as the account with this number; -1 is everybody")
 	p.BoolVar(&f.fromStart, "from-start", false, "at the first start, read what the logs have already")
 	p.BoolVar(&f.all, "inventory", true, "tell at each start which programs run already")
+}
+
+// everybody is no account's number.
+const everybody = -1
+
+// scope narrows what the kernel is asked for.
+func (f *sourceFlags) scope() (s kernel.Scope, err error) {
+	switch {
+	case f.uid == everybody:
+	case !f.kernel || f.keepRules:
+		return s, errors.New("--uid narrows the agent's own rules in the kernel: it goes with --kernel, and without --keep-rules")
+	case f.uid < 0 || f.uid >= math.MaxUint32:
+		return s, fmt.Errorf("--uid %d is no account's number", f.uid)
+	default:
+		id := uint32(f.uid)
+		s.UID = &id
+	}
+	return s, nil
 }
 
 // sources makes them. Without any named, those that this machine has.
@@ -51,9 +72,13 @@ func (f *sourceFlags) sources(state string, log *slog.Logger) ([]source.Source, 
 			f.signIns = present("/var/log/secure", "/var/log/messages")
 		}
 	}
+	only, err := f.scope()
+	if err != nil {
+		return nil, err
+	}
 	if f.kernel {
 		out = append(out, kernel.New(kernel.Options{
-			Config: kernel.Config{Connects: f.connects}, ListenOnly: f.keepRules, StateFile: filepath.Join(state, "kernel.json"), Log: log,
+			Config: kernel.Config{Connects: f.connects, Scope: only}, ListenOnly: f.keepRules, StateFile: kernelState(state), Log: log,
 		}))
 	}
 	for _, name := range f.sockets {
