@@ -86,6 +86,15 @@ func (p *program) signal(s syscall.Signal) {
 	}
 }
 
+// said is what it wrote so far.
+func (p *program) said() string {
+	b, err := os.ReadFile(p.log.Name())
+	if err != nil {
+		p.t.Error(err)
+	}
+	return string(b)
+}
+
 // wireBetween forwards connections until it is cut.
 type wireBetween struct {
 	to string
