@@ -47,8 +47,8 @@ type Collector struct {
 	events    int
 	counters  batch.Counters
 	positions map[string][]byte
-	open      bool      // a source is amid its turn
-	stored    time.Time // when the last batch was
+	open      bool            // a source is amid its turn
+	stored    time.Time       // when the last batch was
 	stop      context.Context // ends the waiting for room
 }
 
@@ -112,7 +112,7 @@ func (c *Collector) count(e *activity.Event) {
 
 // large tells whether an event gets a batch of its own.
 func large(e *activity.Event) bool {
-	n := len(e.Command.Line) + len(e.Op) + len(e.Subject) + 8*len(e.Command.Args) + 64*len(e.Files)
+	n := len(e.Command.Line) + len(e.Message) + len(e.Op) + len(e.Subject) + 8*len(e.Command.Args) + 64*len(e.Files)
 	for _, a := range e.Command.Args {
 		n += len(a)
 	}
@@ -132,7 +132,7 @@ func clip(e *activity.Event) {
 	m.Args = m.Args[:kept:kept]
 	m.Line = m.Line[:min(len(m.Line), 64<<10)]
 	e.Files = e.Files[:min(len(e.Files), 256)]
-	for _, b := range []*[]byte{&e.Op, &e.Subject, &m.Dir, &m.File} {
+	for _, b := range []*[]byte{&e.Op, &e.Subject, &e.Message, &m.Dir, &m.File} {
 		*b = (*b)[:min(len(*b), 64<<10)]
 	}
 }

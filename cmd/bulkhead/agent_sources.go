@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"math"
 	"os"
+	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -20,6 +22,7 @@ import (
 // sourceFlags say where events come from.
 type sourceFlags struct {
 	audit, signIns, sockets []string
+	syslogs                 []string
 	kernel, fromStart, all  bool
 	connects, keepRules     bool
 	uid                     int64
@@ -28,6 +31,7 @@ type sourceFlags struct {
 func (f *sourceFlags) add(p *pflag.FlagSet) {
 	p.StringArrayVar(&f.audit, "audit-log", nil, "a log of auditd to follow; may be given several times")
 	p.StringArrayVar(&f.signIns, "auth-log", nil, "a log of sign-ins to follow; may be given several times")
+	p.StringArrayVar(&f.syslogs, "syslog", nil, "a log of any programs to follow (syslog, messages, cron), about whose lines rules are asked; may be given several times")
 	p.StringArrayVar(&f.sockets, "audisp", nil, "a socket of auditd's af_unix plugin to read from, such as "+audisp.DefaultSocket+"; may be given several times")
 	p.BoolVar(&f.kernel, "kernel", false, "listen to the kernel's audit system, with rules of the agent's own, instead of reading audit.log")
 	p.BoolVar(&f.connects, "connections", false, "with --kernel: also tell connections, which costs a busy machine something")
@@ -87,8 +91,11 @@ func (f *sourceFlags) sources(state string, log *slog.Logger) ([]source.Source, 
 	for _, name := range f.audit {
 		out = append(out, tail.New(tail.Options{File: name, Lines: tail.Audit, FromStart: f.fromStart, Log: log}))
 	}
-	for _, name := range f.signIns {
-		out = append(out, tail.New(tail.Options{File: name, Lines: tail.SignIns(time.Local, time.Now), FromStart: f.fromStart, Log: log}))
+	for _, name := range slices.Concat(f.signIns, f.syslogs) {
+		if slices.ContainsFunc(out, func(s source.Source) bool { return s.Name() == "file:"+filepath.Clean(name) }) {
+			continue // it is the log of sign-ins, too
+		}
+		out = append(out, tail.New(tail.Options{File: name, Lines: tail.Log(time.Local, time.Now), FromStart: f.fromStart, Log: log}))
 	}
 	if len(out) == own {
 		return nil, errors.New("this machine has neither /var/log/audit/audit.log nor a log of sign-ins: name them (--audit-log, --auth-log), or listen to the kernel (--kernel)")

@@ -108,11 +108,12 @@ func TestAgentSources(t *testing.T) {
 		}
 	}
 	for args, want := range map[string]string{
-		"--inventory=false --audit-log " + audit:                                        "file:" + audit,
-		"--inventory=false --audit-log " + audit + " --auth-log " + auth:                "file:" + audit + " file:" + auth,
-		"--inventory=false --kernel --auth-log " + auth:                                 "kernel file:" + auth,
-		"--inventory=false --audisp " + dir + "/s --auth-log " + auth:                   "audisp:" + dir + "/s file:" + auth,
-		"--inventory=false --audit-log " + audit + " --audit-log " + dir + "/other.log": "file:" + audit + " file:" + dir + "/other.log",
+		"--inventory=false --audit-log " + audit:                                                 "file:" + audit,
+		"--inventory=false --audit-log " + audit + " --auth-log " + auth:                         "file:" + audit + " file:" + auth,
+		"--inventory=false --auth-log " + auth + " --syslog " + dir + "/syslog --syslog " + auth: "file:" + auth + " file:" + dir + "/syslog",
+		"--inventory=false --kernel --auth-log " + auth:                                          "kernel file:" + auth,
+		"--inventory=false --audisp " + dir + "/s --auth-log " + auth:                            "audisp:" + dir + "/s file:" + auth,
+		"--inventory=false --audit-log " + audit + " --audit-log " + dir + "/other.log":          "file:" + audit + " file:" + dir + "/other.log",
 	} {
 		var f sourceFlags
 		p := pflag.NewFlagSet("", pflag.ContinueOnError)
