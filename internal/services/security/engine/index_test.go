@@ -237,13 +237,13 @@ func TestIndex_Many(t *testing.T) {
 		from       string
 		want, most int
 	}{
-		"the newest":          {Query{}, "", 50, 110},
-		"the oldest":          {Query{}, last, 50, 110},
-		"incidents":           {Query{Incident: &yes, Severities: []alerts.Severity{alerts.High}}, "", 41, 300},
-		"of one machine":      {Query{Host: "vm12", Statuses: []alerts.Status{alerts.Active}, Severities: []alerts.Severity{alerts.Low}}, "", 50, 300},
-		"nothing is like it":  {Query{Statuses: []alerts.Status{alerts.Resolved}}, "", 0, 10},
-		"open, the oldest":    {Query{Statuses: []alerts.Status{alerts.Active, alerts.InProgress}}, last, 50, 400},
-		"a text nobody has":   {Query{Keep: func(*alerts.Alert) bool { return false }}, "", 0, 2200},
+		"the newest":           {Query{}, "", 50, 110},
+		"the oldest":           {Query{}, last, 50, 110},
+		"incidents":            {Query{Incident: &yes, Severities: []alerts.Severity{alerts.High}}, "", 41, 300},
+		"of one machine":       {Query{Host: "vm12", Statuses: []alerts.Status{alerts.Active}, Severities: []alerts.Severity{alerts.Low}}, "", 50, 300},
+		"nothing is like it":   {Query{Statuses: []alerts.Status{alerts.Resolved}}, "", 0, 10},
+		"open, the oldest":     {Query{Statuses: []alerts.Status{alerts.Active, alerts.InProgress}}, last, 50, 400},
+		"a text nobody has":    {Query{Keep: func(*alerts.Alert) bool { return false }}, "", 0, 2200},
 		"before a certain day": {Query{Least: last, Severities: []alerts.Severity{alerts.High}}, "", 20, 110},
 	} {
 		before := c.keys.Load()
