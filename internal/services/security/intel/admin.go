@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/bulkheadhq/bulkhead/internal/fault"
+	"github.com/bulkheadhq/bulkhead/internal/honeypot/report"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
 
@@ -19,7 +20,14 @@ func (a *API) Service() wire.Service {
 	admin := func(method, pattern, op string, limit int64, h wire.Handler) wire.Route {
 		return wire.Route{Host: wire.HostAdmin, Method: method, Pattern: pattern, Operation: op, Auth: wire.Anonymous, BodyLimit: limit, Handler: h, Quiet: true}
 	}
-	return wire.Service{Name: "intel", Run: a.Store.Run, Routes: append(a.routes(),
+	routes := a.routes()
+	if a.Reports != nil {
+		routes = append(routes, admin("GET", "/honeypot/visits", "ListHoneypotVisits", 0, a.Reports.list), wire.Route{
+			Host: wire.HostARM, Method: "POST", Pattern: "/bulkhead/honeypot/report", Operation: "Bulkhead/honeypot/report", BodyLimit: report.MaxBytes, Auth: a.Auth, Quiet: true,
+			Authorize: func(ctx context.Context, r *wire.Request) error { return a.May(ctx, r, true) }, Handler: a.Reports.take,
+		})
+	}
+	return wire.Service{Name: "intel", Run: a.Store.Run, Routes: append(routes,
 		admin("GET", "/indicators", "ListIndicators", 0, a.list),
 		admin("POST", "/indicators", "ImportIndicators", maxImport, a.take),
 		admin("DELETE", "/indicators", "RemoveIndicator", 0, a.remove),
