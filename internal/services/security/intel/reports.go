@@ -207,7 +207,8 @@ func (r *Reports) makeRoom(ctx context.Context, more int) (gone [][]byte, err er
 		return nil, err
 	}
 	const step = maxVisits / 10
-	if over := len(visits) - (maxVisits - step); over > 0 {
+	if over := len(visits) + more - maxVisits; over > 0 {
+		over = min(over+step, len(visits))
 		gone, visits = visits[:over], visits[over:]
 	}
 	if len(keys) >= maxStreams {
