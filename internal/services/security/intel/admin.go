@@ -78,24 +78,21 @@ func (a *API) list(_ context.Context, r *wire.Request) (any, error) {
 		}
 		return map[string]any{"value": out}, nil
 	}
-	if format != string(STIX) && format != string(List) {
-		return nil, fault.New(fault.Invalid, "InvalidFormat", "%.20q is no format: want json, stix or list.", format)
+	if format != string(STIX) && format != string(List) && format != string(MISP) {
+		return nil, fault.New(fault.Invalid, "InvalidFormat", "%.20q is no format: want json, stix, misp or list.", format)
 	}
 	var b bytes.Buffer
 	if err := a.Store.Export(&b, Format(format), f); err != nil {
 		return nil, err
 	}
-	contentType := map[string]string{string(STIX): stixType, string(List): "text/plain; charset=utf-8"}[format]
+	contentType := map[string]string{string(STIX): stixType, string(MISP): "application/json", string(List): "text/plain; charset=utf-8"}[format]
 	return wire.Reply{Status: http.StatusOK, Header: http.Header{"Content-Type": {contentType}}, Body: b.Bytes()}, nil
 }
 
 func (a *API) take(ctx context.Context, r *wire.Request) (any, error) {
 	format := Format(r.Query("format"))
 	if format == "" {
-		format = List
-		if bytes.HasPrefix(bytes.TrimSpace(r.Body), []byte("{")) {
-			format = STIX
-		}
+		format = guessFormat(r.Body)
 	}
 	source := r.Query("source")
 	if source == "" {
