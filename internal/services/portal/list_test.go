@@ -87,11 +87,13 @@ func (c *crowd) list(subscription string, u *url.URL) map[string]any {
 	if err != nil {
 		top = 100
 	}
+	terms := term.FindAllStringSubmatch(q.Get("$filter"), -1)
+	from := q.Get("$skiptoken")
 	found, next := []any{}, ""
 	for n, a := range c.all[subscription] {
 		p := a["properties"].(map[string]any)
-		ok := a["name"].(string) >= q.Get("$skiptoken")
-		for _, t := range term.FindAllStringSubmatch(q.Get("$filter"), -1) {
+		ok := a["name"].(string) >= from
+		for _, t := range terms {
 			have := fmt.Sprint(p[t[1]])
 			if t[1] == "name" {
 				have = a["name"].(string)

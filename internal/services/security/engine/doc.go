@@ -11,6 +11,7 @@
 //
 //	machine/<guid>           S|           state (number of the last batch)
 //	                         B|<seq>      the batch as it came
+//	                         G|           what correlations of rules remembered behind a batch
 //	security/<subscription>  A|<name>     an alert (package alerts)
 //	                         K|<hash>     the name of the latest alert of a Key
 //	                         M|<guid>     number of the last applied row of a machine
@@ -25,6 +26,9 @@
 // What a machine's detector remembers is not stored: the batches are, for as long as it would remember (detect.Params.Memory, at most MaxLogEvents events and MaxLogBytes
 // bytes), and are applied again, in silence, when the first batch comes after a start. What they gave was committed with them. Replaying 500,000 events takes about
 // two seconds of one core; a machine that starts fewer programs than that in 48 hours forgets nothing by a restart.
+//
+// Correlations of rules may look back further. What they remember is stored (G) when batches are about to go that it was made of; a start goes on from there, and asks the rules only about
+// the batches behind it.
 //
 // At most Deps.Machines detectors are in memory; the one that was idle longest goes and comes back by replay.
 //

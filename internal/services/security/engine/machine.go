@@ -28,6 +28,7 @@ type machine struct {
 	row      []byte // the state as stored
 	detector *detect.Machine
 	rules    rules.State
+	checked  uint64                // the batch behind which the rules' state is stored, 0 for none
 	report   func(*detect.Finding) // where findings go
 	log      []kept                // the batches in the shard, oldest first
 	events   int                   // of all of them
@@ -58,7 +59,8 @@ func (m *machine) load(ctx context.Context, e *Engine) error {
 	if e.deps.Countries != nil {
 		m.detector.Locate(e.deps.Countries)
 	}
-	m.rules = rules.State{}
+	m.rules, m.checked = rules.State{}, 0
+	var checkpoint []byte
 	for from := uint64(0); ; {
 		var batches [][]byte
 		var seqs []uint64
@@ -67,6 +69,12 @@ func (m *machine) load(ctx context.Context, e *Engine) error {
 			b, err := s.Get(stateKey())
 			if err != nil {
 				return err
+			}
+			if from == 0 {
+				c, err := s.Get(checkpointKey())
+				if checkpoint = bytes.Clone(c); err != nil {
+					return err
+				}
 			}
 			if m.row = bytes.Clone(b); b != nil {
 				if m.state, err = stateCodec.Decode(b); err != nil {
@@ -84,6 +92,11 @@ func (m *machine) load(ctx context.Context, e *Engine) error {
 		})
 		if err != nil {
 			return fmt.Errorf("load machine %s: %w", m.guid, err)
+		}
+		if from == 0 {
+			var snapshot []byte
+			m.checked, snapshot = decodeCheckpoint(checkpoint)
+			m.rules = rules.Restored(snapshot)
 		}
 		if len(batches) == 0 {
 			break
@@ -106,7 +119,7 @@ func (m *machine) replay(e *Engine, seq uint64, record []byte) {
 	if err == nil {
 		var b *batch.Batch
 		if b, err = batch.Decode(packed); err == nil {
-			m.apply(e, b.Events)
+			m.apply(e, b.Events, seq > m.checked)
 		}
 	}
 	if err != nil {
@@ -122,10 +135,10 @@ func (m *machine) remember(k kept) {
 	m.bytes += k.bytes
 }
 
-// apply gives events to the detector. An event that makes it fail is told in the log, and the others go on.
-func (m *machine) apply(e *Engine, events []activity.Event) {
+// apply gives events to the detector, and to the rules unless they know of them. An event that makes it fail is told in the log, and the others go on.
+func (m *machine) apply(e *Engine, events []activity.Event, asked bool) {
 	var set *rules.Set
-	if e.deps.Rules != nil {
+	if asked && e.deps.Rules != nil {
 		set = e.deps.Rules()
 	}
 	matcher, ok := e.matchers.Get().(*rules.Matcher)
@@ -151,7 +164,7 @@ func (m *machine) apply(e *Engine, events []activity.Event) {
 func (m *machine) take(ctx context.Context, e *Engine, src source, seq uint64, b *batch.Batch, packed []byte) (lsn store.LSN, err error) {
 	g := gathering{e: e, src: src}
 	m.report = g.add
-	m.apply(e, b.Events)
+	m.apply(e, b.Events, true)
 	m.report = func(*detect.Finding) {}
 	k := kept{seq: seq, events: len(b.Events), taken: e.deps.Clock.Now().UnixMilli()}
 	g.losses(seq, m.state.Last, b)
@@ -167,6 +180,10 @@ func (m *machine) take(ctx context.Context, e *Engine, src source, seq uint64, b
 		return 0, err
 	}
 	old := m.surplus(k, e.deps.Params.Memory.Milliseconds())
+	var checkpoint []byte
+	if len(old) > 0 && old[len(old)-1].seq > m.checked && e.deps.Rules != nil { // what is removed is no longer there for them to be asked about again
+		checkpoint = encodeCheckpoint(seq, m.rules.Snapshot(maxCheckpoint))
+	}
 	lsn, err = e.deps.Store.Update(ctx, m.shard, func(tx store.Tx) error {
 		if have, err := tx.Get(stateKey()); err != nil {
 			return err
@@ -184,6 +201,11 @@ func (m *machine) take(ctx context.Context, e *Engine, src source, seq uint64, b
 		if err := tx.Put(stateKey(), stateRow); err != nil {
 			return err
 		}
+		if checkpoint != nil {
+			if err := tx.Put(checkpointKey(), checkpoint); err != nil {
+				return err
+			}
+		}
 		for _, row := range rows {
 			if err := outbox.PutOrdered(tx, EffectKind, m.guid, row); err != nil {
 				return err
@@ -195,6 +217,9 @@ func (m *machine) take(ctx context.Context, e *Engine, src source, seq uint64, b
 		return 0, err
 	}
 	m.state, m.row = next, stateRow
+	if checkpoint != nil {
+		m.checked = seq
+	}
 	for _, o := range old {
 		m.events -= o.events
 		m.bytes -= o.bytes

@@ -93,6 +93,32 @@ func decodeBatch(seq uint64, b []byte) (k kept, packed []byte, err error) {
 	return kept{seq: seq, events: int(events), taken: taken, bytes: len(b)}, rest[n:], nil
 }
 
+// checkpoint is what correlations of rules remembered behind a batch: those before it need not be kept for them. Its record is binary: the kind 'G', the version 1, the number of
+// the batch as a varint, and what rules.State wrote.
+const (
+	checkpointKind, checkpointVersion = 'G', 1
+
+	maxCheckpoint = 1 << 20 // bytes
+)
+
+func checkpointKey() []byte { return []byte("G|") }
+
+func encodeCheckpoint(seq uint64, snapshot []byte) []byte {
+	return append(binary.AppendUvarint([]byte{checkpointKind, checkpointVersion}, seq), snapshot...)
+}
+
+// decodeCheckpoint gives no number of what can't be read: then all batches are asked about again.
+func decodeCheckpoint(b []byte) (seq uint64, snapshot []byte) {
+	if len(b) < 2 || b[0] != checkpointKind || b[1] != checkpointVersion {
+		return 0, nil
+	}
+	seq, n := binary.Uvarint(b[2:])
+	if n <= 0 {
+		return 0, nil
+	}
+	return seq, b[2+n:]
+}
+
 const nameKind, nameVersion = 'K', 1
 
 func encodeName(name string) []byte { return append([]byte{nameKind, nameVersion}, name...) }

@@ -22,16 +22,16 @@ const MISP Format = "misp"
 
 // mispEvent is what is read of an event, and written.
 type mispEvent struct {
-	UUID          string          `json:"uuid"`
-	Info          string          `json:"info"`
-	Date          string          `json:"date"`
-	Timestamp     mispTime        `json:"timestamp"`
-	ThreatLevel   string          `json:"threat_level_id"`
-	Analysis      string          `json:"analysis"`
-	Distribution  string          `json:"distribution"`
-	Published     bool            `json:"published"`
-	Attributes    []mispAttribute `json:"Attribute"`
-	Objects       []mispObject    `json:"Object,omitempty"`
+	UUID         string          `json:"uuid"`
+	Info         string          `json:"info"`
+	Date         string          `json:"date"`
+	Timestamp    mispTime        `json:"timestamp"`
+	ThreatLevel  string          `json:"threat_level_id"`
+	Analysis     string          `json:"analysis"`
+	Distribution string          `json:"distribution"`
+	Published    bool            `json:"published"`
+	Attributes   []mispAttribute `json:"Attribute"`
+	Objects      []mispObject    `json:"Object,omitempty"`
 }
 
 type mispObject struct {
@@ -164,10 +164,10 @@ func (a *mispAttribute) values(kinds map[string]mispKind) []Value {
 // mispReader takes attributes in.
 type mispReader struct {
 	*parsed
-	kinds          map[string]mispKind
-	source         string
-	weight         float64
-	now            time.Time
+	kinds    map[string]mispKind
+	source   string
+	weight   float64
+	now      time.Time
 	unmarked int
 	others   map[string]int
 }

@@ -91,8 +91,14 @@ func TestMISP_Export(t *testing.T) {
 	r := newRig(t)
 	hash := strings.Repeat("ab", 32)
 	for _, v := range []Value{
-		{Address, "203.0.113.0/24"}, {Address, "2001:db8::1"}, {Domain, "evil.example"}, {URL, "http://evil.example/x?a=1&b=<2>"}, {SHA256, hash}, {HASSH, strings.Repeat("cd", 16)},
-		{Credential, "root:secret"}, {Shingle, "chmod +x a"},
+		{Address, "203.0.113.0/24"},
+		{Address, "2001:db8::1"},
+		{Domain, "evil.example"},
+		{URL, "http://evil.example/x?a=1&b=<2>"},
+		{SHA256, hash},
+		{HASSH, strings.Repeat("cd", 16)},
+		{Credential, "root:secret"},
+		{Shingle, "chmod +x a"},
 	} {
 		r.put(v.Kind, v.Value, "", 0.9)
 	}

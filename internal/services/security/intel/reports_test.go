@@ -61,7 +61,13 @@ func TestReports(t *testing.T) {
 	const one, two = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
 	var told report.Report
 	for _, o := range [][2]string{
-		{"ip", "198.51.100.7"}, {"ip", "198.51.100.40"}, {"ip", "10.1.2.3"}, {"ip", "127.0.0.1"}, {"url", "http://198.51.100.9/kit.sh"}, {"nonsense", "x"}, {"sha256", "short"},
+		{"ip", "198.51.100.7"},
+		{"ip", "198.51.100.40"},
+		{"ip", "10.1.2.3"},
+		{"ip", "127.0.0.1"},
+		{"url", "http://198.51.100.9/kit.sh"},
+		{"nonsense", "x"},
+		{"sha256", "short"},
 		{"credential", "pi:raspberry"},
 	} {
 		told.Observations = append(told.Observations, report.Observation{

@@ -43,10 +43,32 @@ type Matcher struct {
 	report  func(*detect.Finding)
 }
 
-// State is what correlations remember of one machine. The zero value is ready. What was remembered for another set is forgotten.
+// State is what correlations remember of one machine. The zero value is ready. With another set, correlations that are the same in both go on.
 type State struct {
 	of         *Set
 	correlator *sigma.Correlator
+	kept       []byte // where to go on, until there is a set
+}
+
+// Restored is a State that goes on where a Snapshot was made. What can't be read is forgotten.
+func Restored(snapshot []byte) State { return State{kept: snapshot} }
+
+// Snapshot is what is remembered, in about so many bytes at most; nil is nothing. What was not used for longest is left out first.
+func (s *State) Snapshot(most int) []byte {
+	if s.correlator == nil {
+		return s.kept
+	}
+	return s.correlator.Snapshot(most)
+}
+
+// maxMoved bounds what goes from one set to the next, in bytes.
+const maxMoved = 8 << 20
+
+// moveTo goes on with another set.
+func (s *State) moveTo(set *Set) {
+	kept := s.Snapshot(maxMoved)
+	*s = State{of: set, correlator: sigma.NewCorrelator(set.sigma, sigma.CorrelatorLimits{Groups: 4096, Entries: 1 << 16})}
+	_ = s.correlator.Restore(kept) // else it begins anew
 }
 
 // NewMatcher makes a Matcher for any sets.
@@ -151,7 +173,7 @@ func (x *Matcher) matched(n int32) {
 		return
 	}
 	if x.state.of != s {
-		*x.state = State{s, sigma.NewCorrelator(s.sigma, sigma.CorrelatorLimits{Groups: 4096, Entries: 1 << 16})}
+		x.state.moveTo(s)
 	}
 	for _, f := range x.state.correlator.Feed(sigma.Hit{Rule: n, Time: time.UnixMilli(x.event.Millis), Values: x.values}) {
 		if !f.Silent {
