@@ -30,6 +30,7 @@ func TestDebian(t *testing.T) {
 		"WebApp":             TestWebApp,
 		"UsersAndGroups":     TestUsersAndGroups,
 		"Identity":           TestIdentity,
+		"MonitorMetrics":     TestMonitorMetrics,
 		"Vault":              debianVault,
 	} {
 		t.Run(name, test)

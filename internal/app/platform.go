@@ -59,6 +59,7 @@ type Platform struct {
 	portal    *portal.Service
 	measured  *metrics.Store
 	alarms    *alerts.Service
+	meter     *meter
 	decoy     decoy
 
 	services []wire.Service

@@ -137,7 +137,7 @@ func (p *Platform) wireServices(ctx context.Context) error {
 	}
 	p.services = append(p.services, decoy...)
 	p.figures()
-	p.mux, err = wire.NewMux(p.services, wire.Options{Hosts: p.hosts, Clock: p.clock, Log: p.log, Audit: p.audit, Event: p.metrics.Request})
+	p.mux, err = wire.NewMux(p.services, wire.Options{Hosts: p.hosts, Clock: p.clock, Log: p.log, Audit: p.audit, Event: p.finished})
 	return err
 }
 

@@ -96,6 +96,7 @@ func TestMetrics_Parameters(t *testing.T) {
 	for _, c := range []struct{ name, query, want string }{
 		{"first metric, primary aggregation", base + span, "PT1M cpu_percent [09:56, 09:57 ave=10, 09:58, 09:59 ave=20]"},
 		{"all aggregations", base + span + "&metricnames=CPU_percent&aggregation=average,Minimum,maximum,total,count", "PT1M cpu_percent [09:56, 09:57 ave=10 tot=60 min=5 max=15 cou=6, 09:58, 09:59 ave=20 tot=120 min=15 max=25 cou=6]"},
+		{"timespan escaped twice", base + "&interval=PT1H&timespan=2026-03-01T09%253A56%253A00.5%252F2026-03-01T10%253A00%253A00.5", "PT1H cpu_percent [09:56 ave=15]"},
 		{"grain", base + span + "&interval=PT5M", "PT5M cpu_percent [09:56 ave=15]"},
 		{"full", base + span + "&interval=FULL", "FULL cpu_percent [09:56 ave=15]"},
 		{"adjusted", base + span + "&interval=PT2M&AutoAdjustTimegrain=True", "PT5M cpu_percent [09:56 ave=15]"},

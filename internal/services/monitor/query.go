@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -142,7 +143,11 @@ func (c *chart) span(a asked, now time.Time) error {
 	c.to = now.Truncate(time.Minute)
 	c.from = c.to.Add(-time.Hour)
 	if a.Timespan != "" {
-		from, to, ok := strings.Cut(a.Timespan, "/")
+		text := a.Timespan
+		if plain, err := url.QueryUnescape(text); err == nil && strings.Contains(text, "%") { // the az of 2023 escapes it twice
+			text = plain
+		}
+		from, to, ok := strings.Cut(text, "/")
 		var err1, err2 error
 		c.from, err1 = parseTime(from)
 		c.to, err2 = parseTime(to)

@@ -1,0 +1,95 @@
+package app
+
+import (
+	"log/slog"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/bulkheadhq/bulkhead/internal/clock"
+	"github.com/bulkheadhq/bulkhead/internal/metrics"
+	"github.com/bulkheadhq/bulkhead/internal/names"
+	"github.com/bulkheadhq/bulkhead/internal/store/pebble"
+	"github.com/bulkheadhq/bulkhead/internal/wire"
+)
+
+// TestMeter: requests become the metrics of the resource that owns the host's name, which all are defined; those to a name nobody owns become none.
+func TestMeter(t *testing.T) {
+	t.Parallel()
+	st, err := pebble.Open(t.TempDir(), pebble.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = st.Close() })
+	clk := clock.NewFake(time.Date(2026, 3, 1, 10, 0, 30, 0, time.UTC))
+	kept, err := metrics.Open(t.Context(), metrics.Deps{Store: st, Clock: clk})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &meter{store: kept, names: names.New(st, clk), log: slog.New(slog.DiscardHandler), had: map[counted]*figures{}}
+	ids := map[wire.HostKind]string{}
+	for kind, typ := range map[wire.HostKind]string{wire.HostVault: vaultType, wire.HostCosmos: accountType, wire.HostSite: siteType} {
+		ids[kind] = "/subscriptions/s/resourceGroups/rg/providers/" + typ + "/mine"
+		if err := m.names.Reserve(t.Context(), kind, "mine", ids[kind], "g"); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.names.Confirm(t.Context(), kind, "mine", "g"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ask := func(kind wire.HostKind, host, operation, resource string, status int, took time.Duration) {
+		r := &wire.Request{HTTP: httptest.NewRequest("GET", "/", nil), Host: wire.Host{Kind: kind, Name: host}, Route: &wire.Route{Operation: operation}, Resource: resource}
+		m.request(&wire.Event{Time: clk.Now(), Duration: took, Status: status, Bytes: 100, Request: r})
+	}
+	for range 3 {
+		ask(wire.HostVault, "mine", "SecretGet", "", 200, 4*time.Millisecond)
+	}
+	ask(wire.HostVault, "mine", "SecretGet", "", 403, 2*time.Millisecond)
+	ask(wire.HostVault, "nobodys", "SecretGet", "", 404, time.Millisecond)
+	ask(wire.HostCosmos, "mine", "QueryDocuments", ids[wire.HostCosmos]+"/dbs/d/colls/c", 200, time.Millisecond)
+	ask(wire.HostSite, "mine", "", "", 503, 2*time.Second)
+	ask(wire.HostARM, "", "x", "", 200, time.Second)
+	m.flush(t.Context())
+
+	table := metricTable()
+	sum := func(kind wire.HostKind, typ, name string, filter ...metrics.DimensionFilter) metrics.Cell {
+		t.Helper()
+		for _, d := range table.Of(typ) {
+			if d.Name != name {
+				continue
+			}
+			res, err := kept.Query(t.Context(), metrics.Query{Resource: ids[kind], Namespace: typ, Names: []string{name}, Filter: filter, From: clk.Now().Truncate(time.Minute), To: clk.Now(), Grain: time.Minute})
+			if err != nil || len(res) != 1 || len(res[0].Lines) != 1 {
+				t.Fatalf("%s: %v %v", name, res, err)
+			}
+			return res[0].Lines[0].Cells[0]
+		}
+		t.Fatalf("%s is not defined", name)
+		return metrics.Cell{}
+	}
+	status := func(v string) metrics.DimensionFilter {
+		return metrics.DimensionFilter{Name: "StatusCode", Values: []string{v}}
+	}
+	for _, c := range []struct {
+		name string
+		got  metrics.Cell
+		want metrics.Cell
+	}{
+		{"hits", sum(wire.HostVault, vaultType, "ServiceApiHit", metrics.DimensionFilter{Name: "ActivityType", Values: []string{"secret"}}), metrics.Cell{Sum: 4, Min: 1, Max: 1, Count: 4}},
+		{"refusals", sum(wire.HostVault, vaultType, "ServiceApiResult", status("403")), metrics.Cell{Sum: 1, Min: 1, Max: 1, Count: 1}},
+		{"latency", sum(wire.HostVault, vaultType, "ServiceApiLatency"), metrics.Cell{Sum: 14, Min: 2, Max: 4, Count: 4}},
+		{"cosmos", sum(wire.HostCosmos, accountType, "TotalRequests", metrics.DimensionFilter{Name: "CollectionName", Values: []string{"c"}}), metrics.Cell{Sum: 1, Min: 1, Max: 1, Count: 1}},
+		{"site", sum(wire.HostSite, siteType, "Http5xx"), metrics.Cell{Sum: 1, Min: 1, Max: 1, Count: 1}},
+		{"seconds", sum(wire.HostSite, siteType, "HttpResponseTime"), metrics.Of(2)},
+		{"bytes", sum(wire.HostSite, siteType, "BytesSent"), metrics.Of(100)},
+	} {
+		if c.got != c.want {
+			t.Errorf("%s: got %v, want %v", c.name, c.got, c.want)
+		}
+	}
+	for _, kind := range []wire.HostKind{wire.HostVault, wire.HostCosmos, wire.HostSite} {
+		for _, sel := range kept.Select(metrics.Selector{Resource: ids[kind]}) {
+			sum(kind, sel.Namespace, sel.Name) // all that is measured is defined
+		}
+	}
+}
