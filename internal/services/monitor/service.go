@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/bulkheadhq/bulkhead/internal/arm"
+	"github.com/bulkheadhq/bulkhead/internal/authn"
 	"github.com/bulkheadhq/bulkhead/internal/clock"
 	"github.com/bulkheadhq/bulkhead/internal/metrics"
 	"github.com/bulkheadhq/bulkhead/internal/store"
@@ -41,6 +42,7 @@ type Deps struct {
 	Inventory   Inventory
 	Resources   arm.Reader
 	Access      arm.Access
+	Verifier    authn.Verifier
 	SignedIn    wire.Authenticator // how the control plane knows who calls
 	FrontDoor   *http.Client       // reaches the platform's own hosts
 }
