@@ -7,6 +7,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/metrics"
 	"github.com/bulkheadhq/bulkhead/internal/reach"
 	"github.com/bulkheadhq/bulkhead/internal/services/monitor"
+	"github.com/bulkheadhq/bulkhead/internal/services/mysql"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
 
@@ -26,6 +27,7 @@ func (p *Platform) monitor(ctx context.Context) (*monitor.Service, error) {
 // metricTable has the metrics of all services' resource types.
 func metricTable() *metrics.Table {
 	var t metrics.Table
+	t.Define("Microsoft.DBforMySQL/servers", mysql.Definitions()...)
 	return &t
 }
 
