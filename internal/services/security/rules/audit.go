@@ -42,6 +42,7 @@ func (x *Matcher) records() {
 			x.path(item)
 		case r.Type == linuxaudit.Cwd:
 			x.put(auditd, sigma.FieldCWD, src.Cwd)
+		case r.Type == linuxaudit.Proctitle: // its only field is in the message
 		default:
 			x.fields(r.Body)
 		}
