@@ -49,8 +49,9 @@ next:
 			dims = append(dims, Value{d.Name, have[d.Name]})
 		}
 		key := fmt.Sprint(dims)
-		for minute, c := range cells {
-			if minute < from || minute >= to {
+		for minute := from; minute < to; minute++ {
+			c, ok := cells[minute]
+			if !ok {
 				continue
 			}
 			if found[key] == nil {

@@ -95,7 +95,7 @@ func interrupted(r *rand.Rand, verdicts []Verdict, first int64, auto bool) (out 
 }
 
 func TestStep_InterruptionsChangeNothing(t *testing.T) {
-	for seed := range uint64(2000) {
+	for seed := range uint64(400) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		verdicts := make([]Verdict, 5+r.IntN(200))
 		for i := range verdicts {

@@ -73,21 +73,25 @@ func (p *Pipeline) activityLogRoutes() []wire.Route {
 type logFilter struct {
 	from, to                         time.Time
 	group, resource, correlation, ns string
+	caller, status                   string
 }
 
 func parseLogFilter(text string) (f logFilter, err error) {
 	for _, part := range strings.Split(text, " and ") {
-		fields := strings.Fields(part)
-		if len(fields) == 0 {
+		fields := strings.SplitN(strings.TrimSpace(part), " ", 3) // a value may hold blanks: 'Admin, Operation'
+		if fields[0] == "" {
 			continue
 		}
 		if len(fields) != 3 {
 			return f, badFilter(part)
 		}
-		v := strings.Trim(fields[2], "'")
+		v := strings.Trim(strings.TrimSpace(fields[2]), "'")
 		switch name, op := strings.ToLower(fields[0]), strings.ToLower(fields[1]); {
 		case name == "eventtimestamp" && (op == "ge" || op == "le"):
 			t, err := time.Parse(time.RFC3339, v)
+			if err != nil { // az sends times without a zone
+				t, err = time.Parse("2006-01-02T15:04:05.999999999", v)
+			}
 			if err != nil {
 				return f, badFilter(part)
 			}
@@ -106,6 +110,10 @@ func parseLogFilter(text string) (f logFilter, err error) {
 			f.correlation = v
 		case name == "resourceprovider":
 			f.ns = v
+		case name == "caller":
+			f.caller = v
+		case name == "status":
+			f.status = v
 		case name == "eventchannels":
 		default:
 			return f, badFilter(part)
@@ -116,7 +124,7 @@ func parseLogFilter(text string) (f logFilter, err error) {
 
 func (f *logFilter) keeps(e *event) bool {
 	same := func(want, have string) bool { return want == "" || strings.EqualFold(want, have) }
-	return (f.to.IsZero() || !e.Time.After(f.to)) && same(f.group, e.Group) && same(f.resource, e.ResourceID) && same(f.correlation, e.CorrelationID) &&
+	return (f.to.IsZero() || !e.Time.After(f.to)) && same(f.group, e.Group) && same(f.resource, e.ResourceID) && same(f.correlation, e.CorrelationID) && same(f.caller, e.Caller) && same(f.status, "Succeeded") &&
 		(f.ns == "" || len(e.ResourceType) > len(f.ns) && strings.EqualFold(e.ResourceType[:len(f.ns)], f.ns))
 }
 

@@ -49,7 +49,9 @@ type StatusError struct {
 }
 
 // Error implements error.
-func (e *StatusError) Error() string { return fmt.Sprintf("the webhook at %s answered %d", e.Host, e.Status) }
+func (e *StatusError) Error() string {
+	return fmt.Sprintf("the webhook at %s answered %d", e.Host, e.Status)
+}
 
 // permanent is an error that another attempt would not cure.
 type permanent struct{ error }

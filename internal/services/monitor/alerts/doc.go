@@ -23,5 +23,5 @@
 //	200 OK
 //	{"value":[{"id":"...","name":"...","type":"Microsoft.AlertsManagement/alerts","properties":{"essentials":{"severity":"Sev3","monitorCondition":"Fired",...}}}]}
 //
-// docs/divergences/monitor.md tells what differs from Azure.
+// docs/divergences/alerts.md tells what differs from Azure.
 package alerts
