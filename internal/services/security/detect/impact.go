@@ -126,7 +126,24 @@ func onShutdown(s *step, c *Command) {
 			return
 		}
 	}
+	if atOnce(c) && s.process.under&underCron == 0 && !s.byHand(c) {
+		s.tell(&stoppedByScript, 0.4, "", "the machine was told to stop or to start anew, at once, by a script")
+		return
+	}
 	s.tell(&machineStopped, 0.3, "", "the machine was told to stop or to start anew")
+}
+
+// atOnce reports whether nobody is told, and given time, before the machine stops.
+func atOnce(c *Command) bool {
+	if c.Name != "shutdown" {
+		return true
+	}
+	for _, o := range c.operands() {
+		if o != "now" && o != "+0" {
+			return false // a time, or words to those who are signed in
+		}
+	}
+	return len(c.operands()) > 0
 }
 
 // onBurn: time of the processor is used for nothing: what a test of mining does, or somebody who wants the machine to be slow. A fork bomb is the same, and faster.

@@ -64,6 +64,7 @@ type Session struct {
 	encrypted tally
 	decoded   stops // ways in which texts were
 	agents    stops // what fetchers said they are
+	sniffers  stops // that listened to the network
 }
 
 // fileNote is what became of a file.
@@ -71,6 +72,7 @@ type fileNote struct {
 	fetched, made, ran, attack int64 // when it was last fetched, made executable, started, started as a tool of attack
 	typed                      int64 // when a shell's echo last wrote it
 	copied                     int64 // when a program may have been copied there
+	typing                     typing
 	by                         *Session
 	fetchedFrom                string
 }

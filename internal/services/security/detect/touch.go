@@ -119,10 +119,10 @@ func (s *step) touches(c *Command) {
 		case '<':
 			s.touch(c, r.file, reads)
 		case '>':
-			s.typed(c, r.file)
+			s.typed(c, r.file, true)
 			s.touch(c, r.file, writes)
 		case 'a':
-			s.typed(c, r.file)
+			s.typed(c, r.file, false)
 			s.touch(c, r.file, appends)
 		}
 	}
@@ -204,12 +204,17 @@ func (s *step) touches(c *Command) {
 }
 
 // typed remembers a file that a shell's echo writes a program to.
-func (s *step) typed(c *Command, name string) {
+func (s *step) typed(c *Command, name string, anew bool) {
 	if c.Name != "echo" && c.Name != "printf" && c.Name != "cat" || c.Name == "cat" && c.Input == "" || expected(s.process) || strings.HasPrefix(name, "/dev/") || strings.Contains(name, "$") {
 		return
 	}
 	if full := within(s.process.Dir, name); !trusted(full) && classify(full) == ordinary {
-		s.m.file(full).typed = s.event.Millis
+		n := s.m.file(full)
+		if n.typed = s.event.Millis; c.Name == "cat" {
+			n.typing = typing{} // at once, as an editor would
+		} else {
+			n.typing.add(strings.Join(c.Args, " "), anew)
+		}
 	}
 }
 
