@@ -55,7 +55,7 @@ func random(r *rand.Rand) *Batch {
 		e := activity.Event{
 			Kind: activity.Kind(r.UintN(256)), Node: text(), Millis: int64(r.Uint64()), Success: flag(), Call: string(text()), Mode: u(), Op: text(), Subject: text(), Began: flag(), Lost: r.Uint64N(3), Message: text(),
 			Process: activity.Process{PID: u(), Parent: u(), AUID: u(), UID: u(), EUID: u(), GID: u(), Session: u(), TTY: text(), Comm: text(), Image: text()},
-			Command: activity.Command{Line: text(), Dir: text(), File: text(), Missing: int(r.Int32()) - 1<<30, Packed: text()},
+			Command: activity.Command{Line: text(), Dir: text(), File: text(), Missing: int(r.Int32()) - 1<<30, Packed: text(), SHA256: text()},
 			Remote:  activity.Remote{Addr: netip.AddrPortFrom(addr(), uint16(r.Uint32())), Path: text()},
 			SignIn:  activity.Access{Account: text(), Addr: addr(), Host: text(), Method: text(), Terminal: text(), Unknown: flag(), Count: r.IntN(1000)},
 		}
@@ -180,7 +180,7 @@ func TestDecode_Bounds(t *testing.T) {
 	}{
 		"nothing":          {nil, ErrMalformed},
 		"something else":   {[]byte("PK\x03\x04 and more"), ErrMalformed},
-		"a newer version":  {[]byte("BHB\x02"), ErrVersion},
+		"a newer version":  {[]byte("BHB\x03"), ErrVersion},
 		"no frame":         {[]byte("BHB\x01not zstd"), ErrMalformed},
 		"too long":         {append([]byte("BHB\x01"), make([]byte, MaxPacked)...), ErrTooLarge},
 		"a bomb":           {pack(t, make([]byte, MaxBody+1)), ErrTooLarge},
@@ -204,6 +204,27 @@ func TestDecode_Bounds(t *testing.T) {
 	}
 	if got, err := Decode(packed); err != nil || len(got.Events) != MaxEvents {
 		t.Errorf("as many empty events as may be: %v", err)
+	}
+}
+
+// TestDecode_First: batches of version 1, which machines' shards hold and older agents send, are read; their programs have no hashes.
+func TestDecode_First(t *testing.T) {
+	t.Parallel()
+	want := random(rand.New(rand.NewPCG(1, 9)))
+	w := coder{writing: true, items: MaxItems, first: true}
+	w.counters(&want.Counters)
+	w.count(len(want.Events), smallest)
+	for i := range want.Events {
+		want.Events[i].Command.SHA256 = nil
+		e := want.Events[i]
+		w.event(&e)
+	}
+	got, err := Decode(pack(t, w.buf))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got, byValue); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -15,6 +15,7 @@ type coder struct {
 	buf     []byte // written so far, or still to be read
 	last    int64  // milliseconds of the event before
 	items   int    // how many more arguments and files there may be
+	first   bool   // version 1 is read, which has no hashes
 	err     error
 }
 
@@ -240,6 +241,9 @@ func (c *coder) command(m *activity.Command) {
 	c.bytes(&m.File)
 	c.int(&m.Missing)
 	c.bytes(&m.Packed)
+	if !c.first {
+		c.bytes(&m.SHA256)
+	}
 }
 
 // isJoined reports whether a line is its arguments with blanks between, which it mostly is.

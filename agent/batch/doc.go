@@ -4,6 +4,8 @@
 // in turn: numbers as varints, times as the difference to the event before, bytes with their length. An empty field takes one byte, and the compression takes care of repetition;
 // events of a real audit log take about a twelfth of their records.
 //
+// Version 2 adds to each started program the hash of its file. Version 1 is read.
+//
 // Events arrive as they were, but for Source, the raw records: those could carry what was redacted in the fields.
 //
 // What Decode reads is foreign: it bounds the bytes unpacked, the events and the parts of events before it makes room for them, and answers ErrMalformed, ErrTooLarge or
