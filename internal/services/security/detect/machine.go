@@ -145,6 +145,7 @@ func New(p Params, intel Intel, report func(*Finding)) *Machine {
 		{"results", onResults},
 		{"packed", onPacked},
 		{"known-commands", onKnownCommands},
+		{"known-file", onKnownFile},
 		{"run", onRun}, // last: what the others ask is what was before this start
 	}
 	return m

@@ -85,6 +85,8 @@ func TestLive(t *testing.T) {
 			"hash":             r.SHA256(strings.Repeat("AB", 32)),
 			"hassh":            r.HASSH(strings.Repeat("0f", 16)),
 			"credential":       r.Credential("root", "pa:ss"),
+			"account":          r.Account("root") && r.Account("Root"),
+			"not the account":  !r.Account("alice"),
 			"shingle":          r.Shingle("chmod +x a all"),
 			"not the domain":   !r.Domain("notevil.example") && !r.Domain("example"),
 			"not the address":  !r.Addr("203.0.113.10") && !r.Addr("198.51.101.1") && !r.Addr("nonsense"),
@@ -383,6 +385,32 @@ func TestFeed(t *testing.T) {
 	}
 	if !r.Addr("203.0.113.9") || !r.Shingle("chmod +x # go") {
 		t.Error("what was observed doesn't count")
+	}
+}
+
+// TestAccount: an account counts when several attempts were made on it, fades with them, and goes with the last of them.
+func TestAccount(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.put(Credential, "oracle:oracle", "203.0.113.1", 0.5)
+	if r.Account("oracle") {
+		t.Error("one attempt of one visitor is enough")
+	}
+	r.put(Credential, "oracle:oracle1", "203.0.113.2", 0.5)
+	if !r.Account("oracle") {
+		t.Error("two attempts are not enough")
+	}
+	r.reopen()
+	if !r.Account("oracle") {
+		t.Error("it is forgotten by a restart")
+	}
+	r.clock.Advance(180 * 24 * time.Hour)
+	if r.Account("oracle") {
+		t.Error("it doesn't fade")
+	}
+	r.put(Credential, "oracle:x", "203.0.113.3", 0.9)
+	if _, err := r.Remove(t.Context(), Credential, "oracle:x", "oracle:oracle", "oracle:oracle1"); err != nil || r.Account("oracle") || len(r.users) != 0 {
+		t.Errorf("removed: %v, still %v, %d names", err, r.Account("oracle"), len(r.users))
 	}
 }
 
