@@ -1,6 +1,9 @@
 package intel
 
-import "strings"
+import (
+	"net/netip"
+	"strings"
+)
 
 // tried keeps the credentials by the account they are for.
 func tried(users map[string]map[string]*Indicator, old, fresh *Indicator) {
@@ -46,3 +49,17 @@ func (s *Store) Account(name string) bool {
 
 // accountThreshold is more than Threshold: one visitor's one attempt isn't enough.
 const accountThreshold = 0.7
+
+// Visitors is how many others than an address used an SSH client of a fingerprint at the honeypot, as far as an indicator remembers them.
+func (s *Store) Visitors(hassh string, but netip.Addr) (n int) {
+	i := s.Get(HASSH, hassh)
+	if i == nil {
+		return 0
+	}
+	for _, from := range i.Sources {
+		if _, witness, _ := strings.Cut(from, " "); witness != "" && witness != but.String() {
+			n++
+		}
+	}
+	return n
+}

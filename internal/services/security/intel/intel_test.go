@@ -358,6 +358,31 @@ func TestWatch(t *testing.T) {
 	}
 }
 
+// TestWatch_Client: that a machine of ours has the SSH client of other visitors is told.
+func TestWatch_Client(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	ours, hassh := netip.MustParseAddr("10.0.0.4"), strings.Repeat("0f", 16)
+	got := &reports{}
+	w := NewWatch(fleet{ours: "/subscriptions/s/vm1"}, got, slog.New(slog.DiscardHandler))
+	w.Clients(r.Visitors)
+	visit := honeypot.Attack{Session: "s1", Protocol: "ssh", Source: ours, Tries: 1, HASSH: hassh}
+	for _, witness := range []string{ours.String(), "203.0.113.1", "203.0.113.2"} {
+		if err := w.look(t.Context(), visit); err != nil {
+			t.Fatal(err)
+		}
+		r.put(HASSH, hassh, witness, 0.6)
+	}
+	if err := w.look(t.Context(), visit); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"", "", "of 1 other visitors", "of 2 other visitors"} {
+		if why := got.found[i].Why; want == "" && strings.Contains(why, "HASSH") || !strings.Contains(why, want) {
+			t.Errorf("visit %d: %s", i, why)
+		}
+	}
+}
+
 func TestFeed(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
