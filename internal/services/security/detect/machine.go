@@ -35,10 +35,13 @@ type Process struct {
 	Dir     string
 	UID     uint32
 	TTY     bool // it has a terminal
-	depth   int
-	under   under
-	piped   piped
-	asked   *questions // about the host, below one connection; nil: the session's
+	// Where the agent told: the hash (32 bytes) of the file that runs, which is Script, and whether that was fetched, made executable or written lately.
+	Hash, Script string
+	Put          bool
+	depth        int
+	under        under
+	piped        piped
+	asked        *questions // about the host, below one connection; nil: the session's
 }
 
 // Session is what belongs together: a sign-in, or a service and what it started.
@@ -48,8 +51,10 @@ type Session struct {
 	AUID    uint32
 	Account string // if it was told
 	From    string // the address it came from, if it was told
-	First   int64
-	Last    int64
+	// Scheduled: cron began it.
+	Scheduled bool
+	First     int64
+	Last      int64
 
 	number  uint32 // of a sign-in, by the kernel
 	asked   questions
@@ -178,6 +183,10 @@ func (m *Machine) Apply(e *activity.Event) {
 			m.access.begun(e)
 			s := m.login(e.Process.Session, e.Millis)
 			s.AUID = e.Process.AUID
+			switch base(string(e.Process.Image)) {
+			case "cron", "crond", "fcron":
+				s.Scheduled = trusted(string(e.Process.Image))
+			}
 			if len(e.SignIn.Account) > 0 {
 				s.Account = string(e.SignIn.Account)
 			}
@@ -226,6 +235,7 @@ func (m *Machine) exec(e *activity.Event) {
 	line, args := m.text(&e.Command)
 	p := m.start(e, line)
 	s := &step{m: m, event: e, process: p, session: p.Session, args: args}
+	s.hashed()
 	if args[0] == "" { // whoever starts a program chooses what it is told to be called
 		if args[0] = p.File; p.File == "" {
 			args[0] = "?"
@@ -330,7 +340,9 @@ func (m *Machine) start(e *activity.Event, line string) *Process {
 	if known && p.Parent != nil && was.Parent == p.Parent && !talkedTo(p, e.Command.Args) { // what ran in this process before hands down too
 		p.under |= was.under
 	}
-	p.Session = m.belongs(e, p)
+	if p.Session = m.belongs(e, p); p.Session.Scheduled { // cron's own fork starts no program, so its children have no parent that is known
+		p.under |= underCron
+	}
 	m.processes.Add(p.PID, p)
 	m.keepShell(e, p.Parent)
 	m.keepShell(e, p)

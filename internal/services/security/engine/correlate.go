@@ -164,6 +164,9 @@ func (e *Engine) putJoined(ctx context.Context, subscription string, lsn store.L
 		if a := changed[name]; a.IsIncident() && stored[name] == nil {
 			write = func(a *alerts.Alert) error { return e.fresh(p, a) }
 		}
+		if err := unlearn(p, changed[name], e.deps.Clock.Now()); err != nil {
+			return err
+		}
 		if err := write(changed[name]); err != nil {
 			return err
 		}

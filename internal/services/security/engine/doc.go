@@ -16,6 +16,7 @@
 //	                         M|<guid>     number of the last applied row of a machine
 //	                         C|           how often incidents were looked for
 //	                         R|<name>     a suppression rule
+//	                         P|<m>|<slot> what is known of one doing of a machine's recurring jobs
 //	                         T|<guid>     a simulation that was done
 //
 // # Restart
@@ -30,6 +31,13 @@
 //
 // What alerts do to incidents (package correlate) is written in the transaction that enters them. A subscription's Correlator stays in memory as long as this process alone enters
 // alerts, which the number at C| tells; else it is made again of the newest 2,000 alerts.
+//
+// # Learned patterns
+//
+// What a recurring job of a machine does (detect.JobOf: cron or a timer of systemd started it, every program on the way is one of the system's or has a hash) is remembered by what it is, the
+// programs above it and their hashes. An alert that the same job gave on LearnDays other days, by the platform's clock, without ever being part of an incident, is lowered to Informational and
+// says so. High ones never are. A changed file makes another pattern, that begins anew. Incidents are judged as if nothing had been lowered; an alert that becomes part of one gets its severity
+// back, and its pattern is not learned for 90 days. So an intruder who waits for days until his job is known hides its single alerts at best.
 //
 // # Suppression
 //
