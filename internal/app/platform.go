@@ -15,6 +15,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/audit"
 	"github.com/bulkheadhq/bulkhead/internal/authn"
 	"github.com/bulkheadhq/bulkhead/internal/clock"
+	"github.com/bulkheadhq/bulkhead/internal/metrics"
 	"github.com/bulkheadhq/bulkhead/internal/names"
 	"github.com/bulkheadhq/bulkhead/internal/outbox"
 	"github.com/bulkheadhq/bulkhead/internal/pki"
@@ -55,6 +56,7 @@ type Platform struct {
 	scripts   *scripts.Pool
 	cosmos    *cosmos.Service
 	portal    *portal.Service
+	measured  *metrics.Store
 	decoy     decoy
 
 	services []wire.Service

@@ -102,8 +102,12 @@ func (p *Platform) wireServices(ctx context.Context) error {
 	defender := security.New(defending)
 	watched = machines.New(machines.Deps{Store: p.store, Clock: p.clock, Resources: p.arm, SignedIn: p.arm.Authenticator(), Sink: defender.Engine()})
 	pose := p.posture(accounts, watched)
+	watching, err := p.monitor(ctx)
+	if err != nil {
+		return err
+	}
 	p.portal = portal.New(portal.Deps{Clock: p.clock, Log: p.log, FrontDoor: &http.Client{Transport: reach.InProcess{Handler: frontDoor{p}}, CheckRedirect: stay}, Administrator: p.administrator})
-	for _, types := range [][]arm.Type{ids.Types(), networks.Types(), vaults.Types(), accounts.Types(), sites.Types(), defender.Types(), pose.Types(), watched.Types()} {
+	for _, types := range [][]arm.Type{ids.Types(), networks.Types(), vaults.Types(), accounts.Types(), sites.Types(), defender.Types(), pose.Types(), watched.Types(), watching.Types()} {
 		if err := p.arm.Register(types...); err != nil {
 			return err
 		}
@@ -114,10 +118,11 @@ func (p *Platform) wireServices(ctx context.Context) error {
 	maps.Copy(handlers, accounts.OutboxHandlers())
 	maps.Copy(handlers, defender.OutboxHandlers())
 	maps.Copy(handlers, pose.OutboxHandlers())
+	maps.Copy(handlers, watching.OutboxHandlers())
 	p.outbox = outbox.NewDrainer(p.store, p.log, handlers).WithClock(p.clock)
 	p.services = []wire.Service{
 		p.directory.Service(), p.arm.Service(), p.audit.Service(), ids.Service(), vaults.Service(), accounts.Service(), sites.Service(),
-		defender.Service(), pose.Service(), watched.Service(), p.portal.Service(), p.intelService(known),
+		defender.Service(), pose.Service(), watched.Service(), p.portal.Service(), p.intelService(known), watching.Service(), p.metricsService(),
 		reach.Metadata(), p.adminService(), p.keyService(), p.healthService(),
 	}
 	decoy, err := p.decoyServices(known, defender.Engine(), watched)

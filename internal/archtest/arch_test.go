@@ -25,6 +25,7 @@ var layers = []string{
 	"internal/honeypot",
 	"internal/netrule", "internal/cors", "internal/authn", "internal/wire", "internal/audit", "internal/names", "internal/telemetry",
 	"internal/arm",
+	"internal/metrics", "internal/alerting", "internal/notify",
 	"internal/reach",
 	"internal/services",
 	"internal/app",

@@ -21,6 +21,7 @@
 //	audit/00..0f      audit records by correlation id
 //	machine/<guid>    one watched machine's batches of events
 //	security/<guid>   a subscription's alerts and incidents
+//	metrics/00..3f    minute cells of series, by a hash of their resource
 //
 // # Functions
 //

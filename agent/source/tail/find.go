@@ -24,18 +24,47 @@ type older struct {
 }
 
 // olders are the files that a log was rotated to, the oldest first: NAME.2.gz, NAME.1, or NAME-20260101.gz, NAME-20260102. Empty ones are left out.
+// A file whose name changes meanwhile would be missed, so names are read until twice the same files have them; on a folder that never rests, some times only.
 func olders(log string) (out []older, err error) {
+	before, err := named(log)
+	for range maxLooks {
+		if err != nil {
+			return nil, err
+		}
+		out = out[:0]
+		for _, r := range before[max(0, len(before)-maxKnown):] {
+			if r.look() {
+				out = append(out, r.older)
+			}
+		}
+		after, err := named(log)
+		if err != nil {
+			return nil, err
+		}
+		if slices.EqualFunc(before, after, ranked.same) {
+			break
+		}
+		before = after
+	}
+	return out, nil
+}
+
+// ranked is a file by its name.
+type ranked struct {
+	older
+	age int64 // the higher the older
+	tag string
+}
+
+func (r ranked) same(other ranked) bool { return r.name == other.name && r.id == other.id }
+
+// named are the files that have the names of older ones, the oldest first.
+func named(log string) (all []ranked, err error) {
 	dir, base := filepath.Split(log)
 	entries, err := os.ReadDir(filepath.Clean(dir + "."))
 	if err != nil {
 		return nil, err
 	}
-	type ranked struct {
-		older
-		age int64 // the higher the older
-		tag string
-	}
-	var all []ranked
 	for _, e := range entries {
 		rest, ok := strings.CutPrefix(e.Name(), base)
 		if !ok || rest == "" || rest[0] != '.' && rest[0] != '-' {
@@ -46,6 +75,9 @@ func olders(log string) (out []older, err error) {
 			continue
 		}
 		r := ranked{older: older{name: filepath.Join(dir, e.Name()), packed: packed}, tag: tag}
+		if info, err := e.Info(); err == nil { // else it is gone, which makes it another
+			r.id = idOf(info)
+		}
 		if n, err := strconv.ParseInt(tag, 10, 64); err == nil && n < 10_000 { // else a date, which grows as they get younger
 			r.age = n
 		} else {
@@ -54,12 +86,7 @@ func olders(log string) (out []older, err error) {
 		all = append(all, r)
 	}
 	slices.SortFunc(all, func(a, b ranked) int { return cmp.Or(cmp.Compare(b.age, a.age), strings.Compare(a.tag, b.tag)) })
-	for _, r := range all[max(0, len(all)-maxKnown):] {
-		if r.look() {
-			out = append(out, r.older)
-		}
-	}
-	return out, nil
+	return all, nil
 }
 
 // look learns what a file is; false if it is gone, or has nothing.

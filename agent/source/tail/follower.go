@@ -265,9 +265,7 @@ func (t *follower) poll(ctx context.Context) error {
 		}
 		// The first of a new log: it may have been rotated more than once since it was looked for.
 		if t.at.Offset == 0 && len(t.buf) == n {
-			if before, _, _, _, err := plan(t.s.o.File, &t.at, t.known); err != nil || len(before) > 0 {
-				t.close()
-				t.f, t.buf = nil, t.buf[:0]
+			if missed, err := t.missed(); err != nil || missed {
 				return err
 			}
 		}
@@ -277,13 +275,29 @@ func (t *follower) poll(ctx context.Context) error {
 		}
 	}
 	if !grown {
-		if t.quiet++; t.quiet <= settle || t.quiet%settle == 0 {
+		if t.quiet++; t.at.Offset == 0 && t.quiet%settle == 0 { // or cut, and its copy was taken for one of a log that isn't yet
+			if missed, err := t.missed(); err != nil || missed {
+				return err
+			}
+		}
+		if t.quiet <= settle || t.quiet%settle == 0 {
 			if err := t.idle(); err != nil {
 				return err
 			}
 		}
 	}
 	return t.rotated(ctx, info, grown)
+}
+
+// missed reports whether an older file is to be read before the log, of which nothing was read yet. Then the log is closed, and looked for anew.
+func (t *follower) missed() (bool, error) {
+	before, _, _, _, err := plan(t.s.o.File, &t.at, t.known)
+	if err != nil || len(before) == 0 {
+		return false, err
+	}
+	t.close()
+	t.f, t.buf = nil, t.buf[:0]
+	return true, nil
 }
 
 // wasCut reports whether the log was cut to nothing, or written anew, since it was read. It also learns how the log begins, as far as that is there.

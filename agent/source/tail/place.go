@@ -13,6 +13,7 @@ const (
 	leastHead    = 32  // fewer bytes are no line, and might be any file's
 	maxOpen      = 1 << 20
 	maxKnown     = 512 // older files that are looked at
+	maxLooks     = 50  // at a folder whose names change
 	placeVersion = 1
 )
 

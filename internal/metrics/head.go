@@ -1,0 +1,175 @@
+package metrics
+
+import "encoding/binary"
+
+// ringMinutes is how many minutes of a series are kept as they are: an hour's window, what may come early, and what goes at a time.
+const (
+	ringMinutes  = 72
+	evictMinutes = 8
+)
+
+// series is one series in memory. Its bucket's lock guards it; what names it never changes.
+type series struct {
+	Series
+	id    uint32
+	group *group // nil: no quota
+
+	cells []Cell // of the minutes from start on
+	start int64  // minutes since 1970
+	// pending are encoded strips of cells that left cells before they were in blocks.
+	pending []byte
+	evicted int64 // minutes before this are in pending or in blocks, if they have data
+	last    int64 // the newest minute with data
+	day     int64 // of the last data, as the series' row tells
+	stored  bool  // the row is durable
+	gone    bool  // removed
+
+	old []oldBlock // of the last day, while a long window is asked for
+}
+
+// put merges a cell. It is false for a minute that is closed.
+func (r *series) put(e *encoder, frozen, minute int64, c Cell) bool {
+	if minute < r.evicted || minute < frozen {
+		return false
+	}
+	n := int64(len(r.cells))
+	switch {
+	case n == 0:
+		r.start = minute
+		r.grow(1)
+	case minute < r.start:
+		shift := r.start - minute
+		if n+shift > ringMinutes {
+			return false
+		}
+		r.grow(int(n + shift))
+		copy(r.cells[shift:], r.cells[:n])
+		clear(r.cells[:shift])
+		r.start = minute
+	case minute >= r.start+n:
+		if over := minute - r.start + 1 - ringMinutes; over > 0 {
+			r.evict(e, frozen, min((over+evictMinutes-1)/evictMinutes*evictMinutes, n))
+			if len(r.cells) == 0 {
+				r.start = minute
+			}
+		}
+		r.grow(int(minute - r.start + 1))
+	}
+	r.cells[minute-r.start].Merge(c)
+	r.last = max(r.last, minute)
+	return true
+}
+
+// grow makes r.cells n long; what is new is empty.
+func (r *series) grow(n int) {
+	if n <= cap(r.cells) {
+		old := len(r.cells)
+		if n > old {
+			r.cells = r.cells[:n]
+			clear(r.cells[old:])
+		}
+		return
+	}
+	size := 4
+	for _, s := range []int{16, ringMinutes} {
+		if n > size {
+			size = s
+		}
+	}
+	next := make([]Cell, n, size)
+	copy(next, r.cells)
+	r.cells = next
+}
+
+// evict takes the first n minutes out of r.cells. What of them is in no block yet goes to r.pending.
+func (r *series) evict(e *encoder, frozen, n int64) {
+	var cells []minuteCell
+	base := int64(-1)
+	flush := func() {
+		if len(cells) > 0 {
+			strip := e.block(nil, cells)
+			r.pending = binary.AppendUvarint(r.pending, uint64(base))
+			r.pending = binary.AppendUvarint(r.pending, uint64(len(strip)))
+			r.pending = append(r.pending, strip...)
+			cells = cells[:0]
+		}
+	}
+	for i := range n {
+		minute := r.start + i
+		if r.cells[i].Count == 0 || minute < frozen {
+			continue
+		}
+		if b := minute / blockMinutes; b != base {
+			flush()
+			base = b
+		}
+		cells = append(cells, minuteCell{int(minute % blockMinutes), r.cells[i]})
+	}
+	flush()
+	r.cells = r.cells[:copy(r.cells, r.cells[n:])]
+	r.start += n
+	r.evicted = r.start
+}
+
+// unfrozen calls fn for the cells with data in the minutes [from, to) that memory has and no block below frozen, oldest first.
+func (r *series) unfrozen(d *decoder, frozen, from, to int64, fn func(minute int64, c Cell)) error {
+	from = max(from, frozen)
+	for b := r.pending; len(b) > 0; {
+		base, strip, rest, err := nextStrip(b)
+		if err != nil {
+			return err
+		}
+		b = rest
+		if (base+1)*blockMinutes <= from || base*blockMinutes >= to {
+			continue
+		}
+		err = d.block(strip, func(at int, c Cell) {
+			if m := base*blockMinutes + int64(at); m >= from && m < to {
+				fn(m, c)
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for m := max(from, r.start); m < min(to, r.start+int64(len(r.cells))); m++ {
+		if c := r.cells[m-r.start]; c.Count != 0 {
+			fn(m, c)
+		}
+	}
+	return nil
+}
+
+func nextStrip(b []byte) (base int64, strip, rest []byte, err error) {
+	u, n := binary.Uvarint(b)
+	if n <= 0 {
+		return 0, nil, nil, errBlock
+	}
+	size, k := binary.Uvarint(b[n:])
+	if k <= 0 || size > uint64(len(b)-n-k) {
+		return 0, nil, nil, errBlock
+	}
+	b = b[n+k:]
+	return int64(u), b[:size], b[size:], nil
+}
+
+// froze drops what is in blocks now.
+func (r *series) froze(line int64) {
+	keep := r.pending[:0]
+	for b := r.pending; len(b) > 0; {
+		base, _, rest, err := nextStrip(b)
+		if err != nil {
+			break // can't be: it was written here
+		}
+		if base*blockMinutes >= line {
+			keep = append(keep, b[:len(b)-len(rest)]...)
+		}
+		b = rest
+	}
+	if r.pending = keep; len(keep) == 0 {
+		r.pending = nil
+	}
+	if r.last < line && len(r.cells) > 0 { // nothing new: the memory is for others
+		r.evicted, r.cells = max(r.evicted, line), nil
+	}
+}
