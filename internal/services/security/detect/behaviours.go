@@ -46,6 +46,7 @@ var (
 	compiledHere   = Alert{"VM_SuspectCompilation", "Suspicious compilation detected", Medium, "DefenseEvasion", []string{"T1027.004"}, remedyTool}
 	compiledByHand = Alert{"BH_CompiledByHand", "Program was compiled by hand", Low, "DefenseEvasion", []string{"T1027.004"}, remedyTool}
 	scriptTyped    = Alert{"BH_ScriptTyped", "Script was written line by line and run", Low, "Execution", []string{"T1059.004", "T1059.006"}, remedyTool}
+	uploadedRun    = Alert{"BH_UploadedRun", "Program was copied to the machine and run", Low, "Execution", []string{"T1105", "T1059.004"}, remedyTool}
 	typedTemp      = Alert{"BH_TypedTemp", "Script was written line by line to where everybody may write, and run", Medium, "Execution", []string{"T1059.004", "T1059.006"}, remedyTool}
 	typedDropper   = Alert{"BH_TypedDropper", "Script that fetches and runs something was written line by line and run", Medium, "Execution", []string{"T1059.006", "T1059.004", "T1105"}, remedyTool}
 	tempDropped    = Alert{"BH_TempDropped", "Program was copied to where everybody may write, and run", Medium, "Execution", []string{"T1204.002", "T1036.005"}, remedyTool}
@@ -94,6 +95,7 @@ var (
 	// Privilege escalation.
 	setuidSet        = Alert{"BH_SetuidSet", "Program was given the rights of its owner", Medium, "PrivilegeEscalation", []string{"T1548.001"}, remedyRights}
 	capabilitySet    = Alert{"BH_CapabilitySet", "Program was given a part of root's rights", Medium, "PrivilegeEscalation", []string{"T1548.001"}, remedyRights}
+	setuidReport     = Alert{"BH_SetuidReport", "Script of the machine's own looked for programs with others' rights", Low, "Discovery", []string{"T1548.001", "T1083"}, remedyRights}
 	setuidSearch     = Alert{"BH_SetuidSearch", "Programs with others' rights were looked for", Medium, "Discovery", []string{"T1548.001", "T1083"}, remedyRights}
 	sudoersChanged   = Alert{"BH_SudoersChanged", "What accounts may do as root was changed by hand", Medium, "PrivilegeEscalation", []string{"T1548.003"}, remedyRights}
 	privilegesRead   = Alert{"BH_PrivilegesRead", "What accounts may do as root was looked at", Low, "Discovery", []string{"T1033", "T1069.001"}, remedyRights}
@@ -123,6 +125,7 @@ var (
 
 	// Credential access.
 	shadowRead          = Alert{"BH_ShadowRead", "Password hashes were read", Medium, "CredentialAccess", []string{"T1003.008"}, remedySecrets}
+	shadowKept          = Alert{"BH_ShadowKept", "Password hashes were copied to a place of the system's", Low, "CredentialAccess", []string{"T1003.008"}, remedySecrets}
 	privateKeyRead      = Alert{"BH_PrivateKeyRead", "Private key was read or copied", Medium, "CredentialAccess", []string{"T1552.004"}, remedySecrets}
 	cloudCredentials    = Alert{"BH_CloudCredentials", "Credentials for a cloud were read", Medium, "CredentialAccess", []string{"T1552.001"}, remedySecrets}
 	storedCredentials   = Alert{"BH_StoredCredentials", "Stored credentials were read", Medium, "CredentialAccess", []string{"T1552.001", "T1555"}, remedySecrets}
@@ -159,6 +162,7 @@ var (
 	containersListed  = Alert{"BH_ContainersListed", "Containers were listed", Informational, "Discovery", []string{"T1613"}, remedyTool}
 	kerberosListed    = Alert{"BH_KerberosListed", "Kerberos tickets were listed", Informational, "Discovery", []string{"T1558"}, remedyTool}
 	virtualMachine    = Alert{"BH_VirtualMachine", "It was looked for what the machine runs in", Medium, "DefenseEvasion", []string{"T1497.001"}, remedyTool}
+	hostReport        = Alert{"BH_HostReport", "Script of the machine's own asked much about the host", Low, "Discovery", []string{"T1082"}, remedyTool}
 	toolLooked        = Alert{"BH_ProtectionLooked", "Programs that protect the machine were looked for", Medium, "Discovery", []string{"T1518.001"}, remedyTool}
 
 	// Collection and exfiltration.
@@ -203,6 +207,7 @@ var (
 	rivalKilled       = Alert{"BH_RivalKilled", "Program that mines was ended", Low, "Impact", []string{"T1489"}, remedyTool}
 	burned            = Alert{"BH_Burned", "Time of the processor was used for nothing", Medium, "Impact", []string{"T1496", "T1499"}, remedyTool}
 	encrypted         = Alert{"BH_Encrypted", "File was encrypted with a password given", Medium, "Impact", []string{"T1486", "T1560.001"}, remedyImpact}
+	encryptedKept     = Alert{"BH_EncryptedKept", "File was encrypted with a password that is kept in a file", Low, "Impact", []string{"T1486", "T1560.001"}, remedyImpact}
 	massEncrypted     = Alert{"BH_MassEncrypted", "Many files were encrypted", High, "Impact", []string{"T1486"}, remedyImpact}
 	wiped             = Alert{"BH_Wiped", "Disk or everything on it was to be removed", High, "Impact", []string{"T1561", "T1485"}, remedyImpact}
 	diskWiped         = Alert{"BH_DiskWritten", "Disk was written below its file system", High, "Impact", []string{"T1561"}, remedyImpact}

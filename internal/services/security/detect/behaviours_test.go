@@ -98,7 +98,7 @@ func TestBehaviours(t *testing.T) {
 		{"nsenter --target 1 --mount sh", &hostEntered},
 		{"curl --unix-socket /var/run/docker.sock http://x/containers/json", &containerControl},
 		{"echo /tmp/k > /proc/sys/kernel/core_pattern", &kernelHelperSet},
-		{"for f in 1 2 3 4 5 6 7 8 9 10; do openssl enc -aes-256-cbc -k x -in a -out a.enc; done; " + repeated("gpg --batch --passphrase x -c /srv/a; ", 10), &massEncrypted},
+		{"openssl enc -aes-256-cbc -k x -in a -out a.enc; ccrypt -K x /srv/a1 /srv/b /srv/c; gpg --batch --passphrase x -c /srv/d; zip -P x z /srv/e; 7z a -px z.7z /srv/f /srv/g; gpg --batch --passphrase-file p -c h; age -r k -o i.age i", &massEncrypted},
 		{"dd if=/dev/urandom of=/dev/sda bs=1M", &diskWiped},
 		{"rm -rf --no-preserve-root /", &wiped},
 		{"systemctl stop mysql; systemctl stop nginx; systemctl stop redis", &servicesStopped},
@@ -121,13 +121,6 @@ func TestBehaviours(t *testing.T) {
 			t.Errorf("%s\nraises %v, not %s", c.script, got, c.want.Type)
 		}
 	}
-}
-
-func repeated(s string, n int) (out string) {
-	for range n {
-		out += s
-	}
-	return out
 }
 
 // TestBehaviours_Benign: what administrators and developers do all day raises nothing of medium severity.
@@ -159,6 +152,9 @@ func TestBehaviours_Benign(t *testing.T) {
 		"getent passwd | cut -d: -f1 > users.txt; T=$(mktemp); getent group > $T; diff $T groups.txt; last > /root/signins",
 		"echo '[Unit]' > app.conf; echo 'x=1' >> app.conf; cat app.conf; echo 'echo hi' > run.sh; sh run.sh; T=$(mktemp); echo id > $T; echo date >> $T; sh $T",
 		"cat > fetch.py <<'X'\nimport requests, subprocess\nsubprocess.run(['ls'])\nX\npython3 fetch.py",
+		"cd /var/backups; tar czf etc.tgz /etc/nginx; gpg --batch --passphrase-file /root/.p -o etc.tgz.gpg -c etc.tgz; openssl enc -aes-256-cbc -pbkdf2 -pass file:/root/.p -in db.sql -out db.enc; if true; then cp -p /etc/passwd /etc/shadow /var/backups/daily/; fi",
+		"T=conf$$; echo '#!/bin/sh' > conf42.file; chmod +x conf42.file; ./conf42.file; rm -f conf42 conf42.file; truncate -s 0 app.log",
+		"scp build@ci.example:run.sh .; chmod +x run.sh; ./run.sh; rm run.sh; id -u; id -un; uptime; df -h; free -m; ps aux; ss -tln",
 		"tcpdump -c 100 -ni eth0 port 53; split -b 100M /srv/backup/all.tgz /srv/backup/all.tgz.part; shutdown -r +10 'patches'; curl -s ifconfig.me; curl -s https://ipinfo.io/ip",
 	} {
 		for kind, s := range raised(script, true) {

@@ -158,7 +158,7 @@ func (m *Machine) gone(s *step, name string, folder bool) {
 	was := func(f *fileNote) bool {
 		return recent(f.ran, now, m.params.Memory) || recent(f.made, now, m.params.Memory)
 	}
-	if f, ok := m.files.Peek(name); ok && was(f) {
+	if f, ok := m.files.Peek(name); ok && was(f) && !trial(name) {
 		r.files[name] = true
 	} else {
 		var files []string
@@ -167,7 +167,7 @@ func (m *Machine) gone(s *step, name string, folder bool) {
 		}
 		for _, file := range files { // a folder with all that is in it
 			if strings.HasPrefix(file, name+"/") || name != "" && name[len(name)-1] == '*' && strings.HasPrefix(file, name[:len(name)-1]) {
-				if f, ok := m.files.Peek(file); ok && was(f) && (!folder || f.made != 0 && f.ran != 0) && len(r.files) < maxFiles {
+				if f, ok := m.files.Peek(file); ok && was(f) && !trial(file) && (!folder || f.made != 0 && f.ran != 0) && len(r.files) < maxFiles {
 					r.files[file] = true
 				}
 			}

@@ -56,17 +56,18 @@ type Session struct {
 	First     int64
 	Last      int64
 
-	number  uint32 // of a sign-in, by the kernel
-	asked   questions
-	fetched int64 // when something was fetched last, 0 for never
-	sprayed map[string]*repetition
-	removed removal
-	window  shingle.Window
+	number     uint32 // of a sign-in, by the kernel
+	asked      questions
+	fetched    int64 // when something was fetched last, 0 for never; downloaded is when by a URL
+	downloaded int64
+	sprayed    map[string]*repetition
+	removed    removal
+	window     shingle.Window
 
 	stopped   stops // services
 	entered   stops // machines
 	locked    stops // accounts
-	encrypted tally
+	encrypted stops // the names of files
 	decoded   stops // ways in which texts were
 	agents    stops // what fetchers said they are
 	sniffers  stops // that listened to the network

@@ -145,7 +145,10 @@ func (s *step) touches(c *Command) {
 				h = appends
 			}
 		}
-		for _, a := range c.operands() {
+		for i, a := range c.Args {
+			if strings.HasPrefix(a, "-") || i > 0 && optionValue(c.Name, c.Args[i-1]) {
+				continue
+			}
 			s.touch(c, a, h)
 		}
 	case edits:
@@ -201,6 +204,17 @@ func (s *step) touches(c *Command) {
 			}
 		}
 	}
+}
+
+// optionValue reports whether what stands behind an option isn't a file that is written: a size, a time, or a file to be like.
+func optionValue(name, option string) bool {
+	switch name {
+	case "truncate":
+		return option == "-s" || option == "-r" || option == "--size" || option == "--reference"
+	case "touch":
+		return option == "-d" || option == "-r" || option == "-t" || option == "--date" || option == "--reference"
+	}
+	return false
 }
 
 // typed remembers a file that a shell's echo writes a program to.
@@ -347,6 +361,8 @@ func (s *step) judge(c *Command, full string, k class, h how) {
 		if content := s.content(c); content != "" && !settingsOnly(content) {
 			a = &profileChanged
 		}
+	case k == shadowFile && h == reads && c != nil && s.keptByRoot(c):
+		a = &shadowKept
 	case k == historyFile && h == reads && s.searches(c):
 		a = &historySearched
 	case k == passwdFile && h == reads && runsText(c):
