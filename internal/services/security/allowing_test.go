@@ -38,9 +38,9 @@ func TestAllowing(t *testing.T) {
 		rule, kind   string
 		fits, others func(l *replay.Log)
 	}{
-		{"ansible", "BH_ShadowRead", run("deploy", "/home/deploy/.ansible/tmp/t/mod.py", "cat", "/etc/shadow"), run("eve", "/home/eve/.ansible/tmp/t/mod.py", "cat", "/etc/shadow")},
+		{"ansible", "BH_ShadowRead", run("deploy", "/srv/deploy/.ansible/tmp/t/mod.py", "cat", "/etc/shadow"), run("eve", "/srv/eve/.ansible/tmp/t/mod.py", "cat", "/etc/shadow")},
 		{"backup", "BH_ShadowRead", run("root", job, "gzip", "-k", "/etc/shadow"), run("root", "/root/nightly-backup", "gzip", "-k", "/etc/shadow")},
-		{"scanner", "BH_PortScan", run("scanner", "/home/scanner/weekly.py", "nmap", "-sT", "10.0.0.0/24"), run("eve", "/home/eve/weekly.py", "nmap", "-sT", "10.0.0.0/24")},
+		{"scanner", "BH_PortScan", run("scanner", "/srv/scanner/weekly.py", "nmap", "-sT", "10.0.0.0/24"), run("eve", "/srv/eve/weekly.py", "nmap", "-sT", "10.0.0.0/24")},
 	} {
 		if rules[c.rule] == "" {
 			t.Fatalf("docs/allowing.md has no rule %s", c.rule)

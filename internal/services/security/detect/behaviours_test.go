@@ -154,7 +154,7 @@ func TestBehaviours_Benign(t *testing.T) {
 		"cat > fetch.py <<'X'\nimport requests, subprocess\nsubprocess.run(['ls'])\nX\npython3 fetch.py",
 		"cd /var/backups; tar czf etc.tgz /etc/nginx; gpg --batch --passphrase-file /root/.p -o etc.tgz.gpg -c etc.tgz; openssl enc -aes-256-cbc -pbkdf2 -pass file:/root/.p -in db.sql -out db.enc; if true; then cp -p /etc/passwd /etc/shadow /var/backups/daily/; fi",
 		"T=conf$$; echo '#!/bin/sh' > conf42.file; chmod +x conf42.file; ./conf42.file; rm -f conf42 conf42.file; truncate -s 0 app.log",
-		"mkdir -p \"` echo /home/ops/.ansible/tmp `\" && mkdir \"` echo /home/ops/.ansible/tmp/t-1 `\"; for i in 1; do chmod u+rwx /home/ops/.ansible/tmp/t-1/ /home/ops/.ansible/tmp/t-2/; rm -f -r /home/ops/.ansible/tmp/t-1/; done",
+		"mkdir -p \"` echo /srv/ops/.ansible/tmp `\" && mkdir \"` echo /srv/ops/.ansible/tmp/t-1 `\"; for i in 1; do chmod u+rwx /srv/ops/.ansible/tmp/t-1/ /srv/ops/.ansible/tmp/t-2/; rm -f -r /srv/ops/.ansible/tmp/t-1/; done",
 		"scp build@ci.example:run.sh .; chmod +x run.sh; ./run.sh; rm run.sh; id -u; id -un; uptime; df -h; free -m; ps aux; ss -tln",
 		"tcpdump -c 100 -ni eth0 port 53; split -b 100M /srv/backup/all.tgz /srv/backup/all.tgz.part; shutdown -r +10 'patches'; curl -s ifconfig.me; curl -s https://ipinfo.io/ip",
 	} {
