@@ -61,7 +61,7 @@ func TestApply_Long(t *testing.T) {
 			e.Command.Line = bytes.Join(e.Command.Args, []byte{' '})
 			m.Apply(&e)
 		}
-		if took := time.Since(begun); took > 2*time.Second {
+		if took := time.Since(begun); took > 30*time.Second { // what takes long takes minutes, on a busy machine too
 			t.Errorf("%q repeated: %s", piece, took)
 		} else if took > 100*time.Millisecond {
 			t.Logf("%q repeated: %s", piece, took)
