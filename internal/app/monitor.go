@@ -7,6 +7,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/metrics"
 	"github.com/bulkheadhq/bulkhead/internal/reach"
 	"github.com/bulkheadhq/bulkhead/internal/services/monitor"
+	"github.com/bulkheadhq/bulkhead/internal/services/mysql"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
 
@@ -18,7 +19,7 @@ func (p *Platform) monitor(ctx context.Context) (*monitor.Service, error) {
 	}
 	return monitor.New(monitor.Deps{
 		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Outbox: drainer{p}, Metrics: p.measured, Definitions: metricTable(),
-		Inventory: p.arm, Resources: p.arm, Access: p.arm, SignedIn: p.arm.Authenticator(),
+		Inventory: p.arm, Resources: p.arm, Access: p.arm, Verifier: verifier{p.tokens, p.directory}, SignedIn: p.arm.Authenticator(),
 		FrontDoor: &http.Client{Transport: reach.InProcess{Handler: frontDoor{p}}},
 	}), nil
 }
@@ -26,6 +27,7 @@ func (p *Platform) monitor(ctx context.Context) (*monitor.Service, error) {
 // metricTable has the metrics of all services' resource types.
 func metricTable() *metrics.Table {
 	var t metrics.Table
+	t.Define("Microsoft.DBforMySQL/servers", mysql.Definitions()...)
 	return &t
 }
 

@@ -1,9 +1,11 @@
 package arm
 
 import (
+	"bytes"
 	"strings"
 
 	"github.com/bulkheadhq/bulkhead/internal/arm/rbac"
+	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 )
 
@@ -19,6 +21,18 @@ func NewRow(r *Resource) (Row, error) {
 
 // Put stores the row.
 func (w Row) Put(tx store.Tx) error { return tx.Put(w.key, w.value) }
+
+// Replace stores the row if what is stored is still before; else it refuses.
+func (w Row) Replace(tx store.Tx, before Row) error {
+	b, err := tx.Get(before.key)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(b, before.value) {
+		return fault.New(fault.Conflict, "AnotherOperationInProgress", "The resource was changed by another request at the same time.")
+	}
+	return tx.Put(w.key, w.value)
+}
 
 // Stored tells whether a resource of that id, in any case, is in the snapshot's shard.
 func Stored(s store.Snapshot, id string) (bool, error) {

@@ -18,6 +18,8 @@ const (
 	HostSite    HostKind = "sites"      // {name}.azurewebsites.net
 	HostSCM     HostKind = "scm"        // {name}.scm.azurewebsites.net
 	HostPortal  HostKind = "portal"     // portal.azure.com
+	HostMetrics HostKind = "monitoring" // {region}.monitoring.azure.com: metrics sent and scraped
+	HostMySQL   HostKind = "mysql"      // {name}.mysql.database.azure.com: files of a database server; its own protocol has a port of its own
 	HostTAXII   HostKind = "taxii"      // taxii.SUFFIX: threat intelligence; Azure has no such name
 	HostAdmin   HostKind = "admin"      // the admin socket; never reachable by TCP
 	HostMachine HostKind = "identity"   // plain HTTP: managed identity endpoint, IMDS, health
@@ -37,7 +39,9 @@ var hostTable = []hostNames{
 	{HostARM, []string{"management.azure.com", "management.core.windows.net"}, "management"},
 	{HostPortal, []string{"portal.azure.com"}, "portal"},
 	{HostTAXII, nil, "taxii"},
+	{HostMetrics, []string{".monitoring.azure.com"}, ".monitoring"},
 	{HostVault, []string{".vault.azure.net"}, ".vault"},
+	{HostMySQL, []string{".mysql.database.azure.com"}, ".mysql"},
 	{HostCosmos, []string{".documents.azure.com"}, ".documents"},
 	{HostSCM, []string{".scm.azurewebsites.net"}, ".scm.sites"},
 	{HostSite, []string{".azurewebsites.net"}, ".sites"},

@@ -1,0 +1,18 @@
+package app
+
+import (
+	"encoding/pem"
+	"net/http"
+
+	"github.com/bulkheadhq/bulkhead/internal/reach"
+	"github.com/bulkheadhq/bulkhead/internal/services/mysql"
+)
+
+// databaseServers makes Azure Database for MySQL.
+func (p *Platform) databaseServers() *mysql.Service {
+	return mysql.New(mysql.Deps{
+		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Resources: p.arm, Names: p.names, Hosts: p.hosts, Metrics: p.measured, Tokens: p.directory,
+		FrontDoor: &http.Client{Transport: reach.InProcess{Handler: frontDoor{p}}}, TLS: p.ca.TLS(p.serves), Data: p.cfg.Data,
+		RootPEM: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.ca.Root.Raw}),
+	})
+}

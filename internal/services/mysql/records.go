@@ -1,0 +1,250 @@
+package mysql
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha1" //nolint:gosec // the form MySQL itself keeps passwords in
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/bulkheadhq/bulkhead/internal/arm"
+	"github.com/bulkheadhq/bulkhead/internal/store"
+)
+
+// Rows of a server in its subscription's shard, s|mysql|<server guid>|<noun>[|<name>], and s|mysqlop|<operation id> for each creation.
+const (
+	rowPrefix = "s|mysql|"
+	opPrefix  = "s|mysqlop|"
+
+	nounServer   = "server"   // serverRecord: how the host finds servers at start
+	nounLogin    = "login"    // sealed: loginRecord
+	nounFirewall = "firewall" // span, by rule name
+	nounSetting  = "setting"  // string, by configuration name
+	nounDatabase = "database" // databaseRecord, by name
+	nounPort     = "port"     // int: the port the server had, to have it again
+)
+
+// serverRecord is there for each server.
+type serverRecord struct {
+	ResourceID string `json:"id"`
+}
+
+// loginRecord is the administrator's password as MySQL keeps it. It prints as redacted.
+type loginRecord struct {
+	Hash string `json:"hash"`
+}
+
+// String implements fmt.Stringer.
+func (loginRecord) String() string { return "[redacted]" }
+
+// span is the addresses of a firewall rule.
+type span struct {
+	From netip.Addr `json:"from"`
+	To   netip.Addr `json:"to"`
+}
+
+// admits tells whether the rule lets an address in. The rule 0.0.0.0 alone, Azure's services, stands for this machine.
+func (s span) admits(a netip.Addr) bool {
+	a = a.Unmap()
+	if s.From == netip.IPv4Unspecified() && s.To == s.From {
+		return a.IsLoopback()
+	}
+	return a.Is4() && s.From.Compare(a) <= 0 && a.Compare(s.To) <= 0
+}
+
+type databaseRecord struct {
+	Charset   string `json:"charset"`
+	Collation string `json:"collation"`
+}
+
+var (
+	serverCodec    = store.Codec[serverRecord]{Kind: 'S', Version: 1}
+	loginCodec     = store.Codec[loginRecord]{Kind: 'l', Version: 1}
+	spanCodec      = store.Codec[span]{Kind: 'f', Version: 1}
+	settingCodec   = store.Codec[string]{Kind: 's', Version: 1}
+	databaseCodec  = store.Codec[databaseRecord]{Kind: 'd', Version: 1}
+	portCodec      = store.Codec[int]{Kind: 'p', Version: 1}
+	operationCodec = store.Codec[string]{Kind: 'o', Version: 1} // the server's resource id
+)
+
+func rowKey(guid, noun, name string) []byte {
+	k := rowPrefix + guid + "|" + noun
+	if name != "" {
+		k += "|" + strings.ToLower(name)
+	}
+	return []byte(k)
+}
+
+func rowsOf(guid string) store.Range { return store.Prefix([]byte(rowPrefix + guid + "|")) }
+
+func operationKey(id string) []byte { return []byte(opPrefix + strings.ToLower(id)) }
+
+// shardOf is the shard of the subscription a resource id lies in.
+func shardOf(resourceID string) (string, error) {
+	parts := strings.Split(strings.Trim(resourceID, "/"), "/")
+	if len(parts) < 2 || !strings.EqualFold(parts[0], "subscriptions") {
+		return "", fmt.Errorf("resource id %q is below no subscription", resourceID)
+	}
+	return "sub/" + strings.ToLower(parts[1]), nil
+}
+
+// passwordHash is what mysql_native_password keeps of a password.
+func passwordHash(password string) string {
+	one := sha1.Sum([]byte(password)) //nolint:gosec // see above
+	two := sha1.Sum(one[:])           //nolint:gosec // see above
+	return "*" + strings.ToUpper(hex.EncodeToString(two[:]))
+}
+
+// change is what a call will write in its transaction, worked out before it.
+type change struct {
+	puts []row
+	drop []byte
+}
+
+type row struct{ key, value []byte }
+
+func put[T any](ch *change, c store.Codec[T], key []byte, v T) error {
+	b, err := c.Encode(v)
+	if err != nil {
+		return err
+	}
+	ch.puts = append(ch.puts, row{key, b})
+	return nil
+}
+
+// commitChange is the Commit of every type here.
+func commitChange(tx store.Tx, c *arm.Call) error {
+	ch, ok := c.Prepared.(*change)
+	if !ok {
+		return nil
+	}
+	for _, r := range ch.puts {
+		if err := tx.Put(r.key, r.value); err != nil {
+			return err
+		}
+	}
+	if ch.drop != nil {
+		return tx.Delete(ch.drop)
+	}
+	return nil
+}
+
+// desired is what a server is to be: everything its instance has to know.
+type desired struct {
+	server    *arm.Resource
+	tenant    string
+	props     *properties
+	sku       sku
+	limits    Limits
+	hash      string // of the administrator's password; "" of an attached server
+	firewall  []span
+	settings  map[string]string
+	databases map[string]databaseRecord
+	port      int // the one it had; 0: none yet
+}
+
+// load reads what the server with that resource id is to be; nil if there is none.
+func (s *Service) load(ctx context.Context, id string) (*desired, error) {
+	r, tenant, err := s.deps.Resources.Resource(ctx, id)
+	if err != nil || r == nil {
+		return nil, err
+	}
+	d := &desired{server: r, tenant: tenant, settings: map[string]string{}, databases: map[string]databaseRecord{}}
+	if d.props, err = propertiesOf(r); err != nil {
+		return nil, err
+	}
+	if d.sku, err = skuOf(r); err != nil {
+		return nil, err
+	}
+	d.limits = d.sku.limits(d.props.StorageProfile.StorageMB)
+	shard, err := shardOf(id)
+	if err != nil {
+		return nil, err
+	}
+	rows := map[string][]byte{}
+	err = s.deps.Store.View(ctx, shard, func(sn store.Snapshot) error {
+		clear(rows)
+		return sn.Scan(rowsOf(r.GUID), func(k, v []byte) bool { rows[string(k)] = bytes.Clone(v); return true })
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load server %s: %w", r.GUID, err)
+	}
+	for k, v := range rows {
+		if err := d.take(s.deps.Sealer, shard, k, v); err != nil {
+			return nil, fmt.Errorf("row %s: %w", k, err)
+		}
+	}
+	return d, nil
+}
+
+// take reads one row of the server's.
+func (d *desired) take(sealer Sealer, shard, key string, value []byte) error {
+	_, rest, _ := strings.Cut(strings.TrimPrefix(key, rowPrefix), "|")
+	noun, name, _ := strings.Cut(rest, "|")
+	switch noun {
+	case nounLogin:
+		b, err := sealer.Open(shard, []byte(key), value)
+		if err != nil {
+			return err
+		}
+		l, err := loginCodec.Decode(b)
+		d.hash = l.Hash
+		return err
+	case nounFirewall:
+		v, err := spanCodec.Decode(value)
+		d.firewall = append(d.firewall, v)
+		return err
+	case nounSetting:
+		v, err := settingCodec.Decode(value)
+		d.settings[name] = v
+		return err
+	case nounDatabase:
+		v, err := databaseCodec.Decode(value)
+		d.databases[name] = v
+		return err
+	case nounPort:
+		v, err := portCodec.Decode(value)
+		d.port = v
+		return err
+	}
+	return nil
+}
+
+// allServers gives the resource ids of all servers, by GUID.
+func (s *Service) allServers(ctx context.Context) (map[string]string, error) {
+	out := map[string]string{}
+	for after := ""; ; {
+		shards, err := s.deps.Store.Shards(ctx, "sub/", after, 100)
+		if err != nil {
+			return nil, err
+		}
+		for _, shard := range shards {
+			after = shard
+			found := map[string][]byte{}
+			err := s.deps.Store.View(ctx, shard, func(sn store.Snapshot) error {
+				clear(found)
+				return sn.Scan(store.Prefix([]byte(rowPrefix)), func(k, v []byte) bool {
+					if guid, ok := strings.CutSuffix(strings.TrimPrefix(string(k), rowPrefix), "|"+nounServer); ok {
+						found[guid] = bytes.Clone(v)
+					}
+					return true
+				})
+			})
+			if err != nil {
+				return nil, err
+			}
+			for guid, b := range found {
+				r, err := serverCodec.Decode(b)
+				if err != nil {
+					return nil, fmt.Errorf("server %s: %w", guid, err)
+				}
+				out[guid] = r.ResourceID
+			}
+		}
+		if len(shards) < 100 {
+			return out, nil
+		}
+	}
+}
