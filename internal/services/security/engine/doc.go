@@ -18,6 +18,7 @@
 //	                         R|<name>     a suppression rule
 //	                         P|<m>|<slot> what is known of one doing of a machine's recurring jobs
 //	                         T|<guid>     a simulation that was done
+//	                         I| J| X| N| Y|   the index of alerts and their numbers (index.go)
 //
 // # Restart
 //
