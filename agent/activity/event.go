@@ -93,6 +93,7 @@ type Command struct {
 	File    []byte // the file that was started, a script's own, absolute
 	Missing int    // arguments of which a part was lost
 	Packed  []byte // how the file is packed, where the agent looked (package packed); empty if it isn't
+	SHA256  []byte // of the file that was started, of an interpreter's script the script's, where the agent looked: 32 bytes, or none
 }
 
 // File is one a call concerned. Name is absolute where the directory is known.

@@ -55,7 +55,7 @@ func random(r *rand.Rand) *Batch {
 		e := activity.Event{
 			Kind: activity.Kind(r.UintN(256)), Node: text(), Millis: int64(r.Uint64()), Success: flag(), Call: string(text()), Mode: u(), Op: text(), Subject: text(), Began: flag(), Lost: r.Uint64N(3), Message: text(), Key: text(),
 			Process: activity.Process{PID: u(), Parent: u(), AUID: u(), UID: u(), EUID: u(), GID: u(), Session: u(), TTY: text(), Comm: text(), Image: text()},
-			Command: activity.Command{Line: text(), Dir: text(), File: text(), Missing: int(r.Int32()) - 1<<30, Packed: text()},
+			Command: activity.Command{Line: text(), Dir: text(), File: text(), Missing: int(r.Int32()) - 1<<30, Packed: text(), SHA256: text()},
 			Remote:  activity.Remote{Addr: netip.AddrPortFrom(addr(), uint16(r.Uint32())), Path: text()},
 			SignIn:  activity.Access{Account: text(), Addr: addr(), Host: text(), Method: text(), Terminal: text(), Unknown: flag(), Count: r.IntN(1000)},
 		}
@@ -171,20 +171,21 @@ func pack(t testing.TB, body []byte) []byte {
 	return z.EncodeAll(body, []byte("BHB\x01"))
 }
 
-// A batch of version 1, as a store may still have it, is read; its events have no Key.
+// A batch of version 1, as a store may still have it, is read; its events have no Key and no hash.
 func TestDecode_Version1(t *testing.T) {
 	t.Parallel()
 	c := coder{writing: true, items: MaxItems, old: true}
 	c.counters(&Counters{Lost: 3})
 	c.count(2, smallest)
 	for _, subject := range []string{"a", "b"} {
-		c.event(&activity.Event{Kind: activity.Account, Subject: []byte(subject), Message: []byte("m"), Key: []byte("not written")})
+		c.event(&activity.Event{Kind: activity.Account, Subject: []byte(subject), Message: []byte("m"), Key: []byte("not written"), Command: activity.Command{File: []byte("/bin/f"), SHA256: []byte("not written")}})
 	}
 	b, err := Decode(pack(t, c.buf))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(b.Events) != 2 || b.Counters.Lost != 3 || string(b.Events[1].Subject) != "b" || string(b.Events[1].Message) != "m" || b.Events[0].Key != nil {
+	if len(b.Events) != 2 || b.Counters.Lost != 3 || string(b.Events[1].Subject) != "b" || string(b.Events[1].Message) != "m" || b.Events[0].Key != nil ||
+		string(b.Events[1].Command.File) != "/bin/f" || b.Events[1].Command.SHA256 != nil {
 		t.Errorf("got %+v", b)
 	}
 }

@@ -15,7 +15,7 @@ type coder struct {
 	buf     []byte // written so far, or still to be read
 	last    int64  // milliseconds of the event before
 	items   int    // how many more arguments and files there may be
-	old     bool   // version 1, whose events have no Key
+	old     bool   // version 1, whose events have no Key and no hash of what was started
 	err     error
 }
 
@@ -244,6 +244,9 @@ func (c *coder) command(m *activity.Command) {
 	c.bytes(&m.File)
 	c.int(&m.Missing)
 	c.bytes(&m.Packed)
+	if !c.old {
+		c.bytes(&m.SHA256)
+	}
 }
 
 // isJoined reports whether a line is its arguments with blanks between, which it mostly is.

@@ -2,12 +2,14 @@ package packed
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/bulkheadhq/bulkhead/agent/activity"
 )
@@ -139,6 +141,69 @@ func TestChecker(t *testing.T) {
 	if got := look(activity.Exec, "/tmp/.x/a"); got != "" {
 		t.Errorf("after it changed: %q", got)
 	}
+}
+
+// TestChecker_Hash: the hash is of what runs, a script's where an interpreter was given one, and anew when the file changed, whatever its time says.
+func TestChecker_Hash(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(root, "opt"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	job := filepath.Join(root, "opt/job.sh")
+	write := func(text string) [32]byte {
+		t.Helper()
+		if err := os.WriteFile(job, []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		at := time.Unix(1_700_000_000, 0)
+		if err := os.Chtimes(job, at, at); err != nil {
+			t.Fatal(err)
+		}
+		return sha256.Sum256([]byte(text))
+	}
+	want := write("one\n")
+	c := NewChecker(root)
+	look := func(file, dir string, args ...string) []byte {
+		e := &activity.Event{Kind: activity.Exec, Success: true, Command: activity.Command{File: []byte(file), Dir: []byte(dir)}}
+		for _, a := range args {
+			e.Command.Args = append(e.Command.Args, []byte(a))
+		}
+		c.Event(e)
+		return e.Command.SHA256
+	}
+	for _, x := range []struct {
+		file, dir string
+		args      []string
+		want      bool
+	}{
+		{"/opt/job.sh", "/", []string{"/opt/job.sh"}, true},
+		{"/usr/bin/bash", "/", []string{"bash", "/opt/job.sh"}, true},
+		{"/usr/bin/bash", "/opt", []string{"bash", "-x", "job.sh", "a"}, true},
+		{"/usr/bin/python3.11", "/opt", []string{"python3", "-u", "job.sh"}, true},
+		{"/usr/bin/bash", "/", []string{"bash", "-c", "/opt/job.sh"}, false},
+		{"/usr/bin/bash", "", []string{"bash", "job.sh"}, false},
+		{"/usr/bin/bash", "/", []string{"bash"}, false},
+		{"/usr/bin/bash", "/", nil, false},
+		{"/usr/bin/cat", "/", []string{"cat", "/opt/job.sh"}, false},
+		{"/usr/bin/python3", "/", []string{"python3", "-m", "/opt/job.sh"}, false},
+		{"/opt/none", "/", []string{"/opt/none"}, false},
+	} {
+		got := look(x.file, x.dir, x.args...)
+		if x.want && !bytes.Equal(got, want[:]) || !x.want && got != nil {
+			t.Errorf("%s %q: %x", x.file, x.args, got)
+		}
+	}
+	if runtime.GOOS != "linux" {
+		return // others' files are told apart by size and time alone
+	}
+	for range 100 { // the kernel's clock goes by steps
+		time.Sleep(10 * time.Millisecond)
+		if want = write("two\n"); bytes.Equal(look("/opt/job.sh", "/", "/opt/job.sh"), want[:]) {
+			return
+		}
+	}
+	t.Error("a file with other content of the same size and time has the old hash")
 }
 
 func FuzzInspect(f *testing.F) {

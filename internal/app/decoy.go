@@ -150,6 +150,7 @@ func (p *Platform) decoyServices(known *intel.Store, alerts *engine.Engine, agen
 	ours := ourMachines{agents: agents, named: named}
 	feed := intel.NewFeed(known, ours.has)
 	watch := intel.NewWatch(ours, alerts, p.log)
+	watch.Clients(known.Visitors)
 	cfg := honeypot.Config{
 		Dir: p.cfg.path("honeypot"), Policy: honeypot.Policy{OneIn: p.cfg.HoneypotOneIn}, Now: p.clock.Now, Log: p.log, Observe: feed.Observe, Attack: watch.Attack,
 	}

@@ -60,6 +60,7 @@ type Attack struct {
 	User              string   // that was let in; "" if none
 	Lines             []string // commands, as they were typed
 	URLs              []string
+	HASSH             string // fingerprint of its SSH client; "" if it is none, or hasn't signed in
 	Ended             bool
 }
 

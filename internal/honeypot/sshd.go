@@ -47,6 +47,9 @@ func (h *Honeypot) ssh(ctx context.Context, v *visit) {
 	}
 	defer conn.Close()
 	v.conn.until(time.Now().Add(h.cfg.Limits.Session))
+	v.mu.Lock()
+	v.client = v.hello.hassh
+	v.mu.Unlock()
 	v.observe(HASSH, v.hello.hassh, "signed in to the honeypot as "+banner)
 	var running sync.WaitGroup
 	defer running.Wait()

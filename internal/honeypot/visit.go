@@ -46,6 +46,7 @@ type visit struct {
 	shells int
 	window shingle.Window
 	told   bool
+	client string // HASSH, once somebody is signed in
 	kept   map[string]bool
 }
 
@@ -93,7 +94,7 @@ func (v *visit) attack(ended bool) {
 	v.mu.Lock()
 	a := Attack{
 		Session: v.id, Protocol: v.protocol, Source: v.source, First: v.began, Last: v.h.cfg.Now(), Tries: v.tries, User: v.user, Ended: ended,
-		Lines: append([]string(nil), v.lines...), URLs: append([]string(nil), v.urls...),
+		Lines: append([]string(nil), v.lines...), URLs: append([]string(nil), v.urls...), HASSH: v.client,
 	}
 	tell := v.tries > 0 && (ended || !v.told)
 	v.told = v.told || tell

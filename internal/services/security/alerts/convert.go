@@ -69,7 +69,7 @@ func bare(s Source, f *detect.Finding, scope string) *Alert {
 		Subscription: s.Subscription, Machine: s.Machine, Host: s.Host, Key: scope + "|" + f.Alert.Type + "|" + f.Key,
 		Type: f.Alert.Type, DisplayName: f.Alert.Name, Severity: Severity(f.Alert.Severity.String()), Intent: f.Alert.Intent,
 		Techniques: slices.Clone(f.Alert.Techniques), Remedy: slices.Clone(f.Alert.Remedy), Rule: f.Rule, Why: f.Why,
-		Status: Active, First: at, Last: at, Count: 1, Confidence: f.Confidence, Reasons: []Reason{{f.Rule, f.Why}},
+		Status: Active, First: at, Last: at, Count: 1, Confidence: f.Confidence, Reasons: []Reason{{f.Rule, f.Why}}, Job: detect.JobOf(f),
 	}
 	for _, e := range f.Commands {
 		a.evidence(Evidence{Time: At(e.Millis), PID: e.PID, Line: cut(e.Line)})
@@ -248,8 +248,11 @@ func (a *Alert) Merge(more *Alert) {
 	if more.Last.After(a.Last) {
 		a.Last = more.Last
 	}
-	if more.Severity.Rank() > a.Severity.Rank() {
-		a.Severity = more.Severity
+	if more.Lowered == "" || a.Lowered == "" { // a part that wasn't learned isn't hidden by one that was
+		a.Severity, a.Lowered = worse(a.Weight(), more.Weight()), ""
+	}
+	if a.Job == nil || more.Job == nil || *a.Job != *more.Job {
+		a.Job = nil
 	}
 	if more.Confidence >= a.Confidence {
 		a.Confidence, a.Why = more.Confidence, more.Why
@@ -280,6 +283,13 @@ func (a *Alert) Merge(more *Alert) {
 		}
 		a.Extended[k] = v
 	}
+}
+
+func worse(a, b Severity) Severity {
+	if b.Rank() > a.Rank() {
+		return b
+	}
+	return a
 }
 
 // Repeats reports whether an observation of the same Key at a time still belongs to the alert: it isn't resolved, and the last observation is no longer ago than Window.

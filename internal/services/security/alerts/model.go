@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/bulkheadhq/bulkhead/internal/services/security/detect"
 )
 
 // Severity is Azure's word for how bad an alert is.
@@ -81,9 +83,20 @@ type Alert struct {
 	Incident string   `json:"incident,omitempty"` // name of the incident it is in
 	Members  []string `json:"members,omitempty"`  // of an incident: the names of its alerts, oldest first
 
+	Job     *detect.Job `json:"job,omitempty"`     // the recurring job whose doing it is
+	Lowered Severity    `json:"lowered,omitempty"` // what Severity was before it was lowered, because such a job does it always; "" if it wasn't
+
 	Suppressed string            `json:"suppressed,omitempty"` // the suppression rule that dismissed it
 	Simulated  bool              `json:"simulated,omitempty"`  // made by the simulate operation: nothing happened
 	Extended   map[string]string `json:"extended,omitempty"`
+}
+
+// Weight is how bad the alert is for itself, whatever was learned of jobs: incidents are judged by it.
+func (a *Alert) Weight() Severity {
+	if a.Lowered != "" {
+		return a.Lowered
+	}
+	return a.Severity
 }
 
 // IsIncident reports whether the alert is an incident.

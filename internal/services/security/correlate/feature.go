@@ -270,7 +270,7 @@ func (f *features) outbound() {
 		if e.Kind != alerts.EdgeAttacked {
 			continue
 		}
-		attacks = attacks || f.a.Severity.Rank() >= alerts.Medium.Rank()
+		attacks = attacks || f.a.Weight().Rank() >= alerts.Medium.Rank()
 		if n := f.byID[e.To]; n != nil {
 			f.add(target, targetLink, targetLink, 3, n.Name, f.here(f.ctx))
 		}
@@ -282,7 +282,7 @@ func (f *features) outbound() {
 	if attacks {
 		weight = lateralLink
 	}
-	if f.a.Severity.Rank() >= alerts.Medium.Rank() {
+	if f.a.Weight().Rank() >= alerts.Medium.Rank() {
 		for at := range f.own {
 			f.lateral(at, weight, attacker)
 		}

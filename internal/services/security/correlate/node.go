@@ -34,7 +34,7 @@ const (
 
 func newNode(a *alerts.Alert) *node {
 	n := &node{
-		name: a.Name, subscription: a.Subscription, machine: a.Machine, host: hostName(a), kind: a.Type, title: a.DisplayName, why: cut(a.Why), intent: a.Intent, severity: a.Severity,
+		name: a.Name, subscription: a.Subscription, machine: a.Machine, host: hostName(a), kind: a.Type, title: a.DisplayName, why: cut(a.Why), intent: a.Intent, severity: a.Weight(),
 		confidence: min(1, max(0, a.Confidence)), count: a.Count, first: a.First, last: later(a.First, a.Last), techniques: slices.Clone(a.Techniques), remedy: slices.Clone(a.Remedy),
 		features: featuresOf(a),
 	}

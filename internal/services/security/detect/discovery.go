@@ -279,9 +279,7 @@ func onTypedScript(s *step, c *Command) {
 		}
 		full := within(s.process.Dir, a)
 		if n, ok := s.m.files.Peek(full); ok && recent(n.typed, s.event.Millis, s.m.params.FetchToRun) {
-			f := s.find(&scriptTyped, 0.3, "", full+" was written by echo and run")
-			f.Files = []string{full}
-			s.m.report(f)
+			s.typedRun(full, n)
 		}
 		return
 	}

@@ -163,6 +163,9 @@ func (m *Machine) known(host string) bool {
 
 func (m *Machine) fetched(s *step, file, from string) {
 	s.session.fetched = s.event.Millis
+	if strings.Contains(from, "://") {
+		s.session.downloaded = s.event.Millis
+	}
 	if file == "" {
 		return
 	}
@@ -225,7 +228,12 @@ func onRun(m *Machine, s *step) {
 	now := s.event.Millis
 	fetched := recent(note.fetched, now, m.params.FetchToRun)
 	kit := recent(note.made, now, m.params.FetchToRun) && recent(s.session.fetched, now, m.params.FetchToRun)
-	if (fetched || kit) && note.ran == 0 && !expected(s.process) {
+	if kit && !fetched && note.ran == 0 && !expected(s.process) && !recent(s.session.downloaded, now, m.params.FetchToRun) && !serviceName(s.session.Account) {
+		// It came by scp, rsync or SFTP, from whoever signed in: so do an intruder's tools, and so does what people bring to their own machines.
+		f := s.find(&uploadedRun, 0.3, path.Dir(file), fmt.Sprintf("%s was run, in a session that had copied files here within %s", file, m.params.FetchToRun))
+		f.Files = []string{file}
+		m.report(f)
+	} else if (fetched || kit) && note.ran == 0 && !expected(s.process) {
 		why := fmt.Sprintf("%s was fetched and run within %s", file, m.params.FetchToRun)
 		f := s.find(&downloadAndRun, 0.6, path.Dir(file), why)
 		f.Files = []string{file}

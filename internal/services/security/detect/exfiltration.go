@@ -248,6 +248,12 @@ func onArchive(s *step, c *Command) {
 		makes = secret
 	case "split":
 		if (c.flag('b') || c.flag('C') || c.flag('n')) && len(c.operands()) > 0 {
+			for _, o := range c.operands() {
+				if full := within(s.process.Dir, o); tempDir(full) && s.process.under&underCron == 0 {
+					s.tell(&partsStaged, 0.4, "", full+" was split into parts of a size, where everybody may write")
+					return
+				}
+			}
 			s.tell(&dataSplit, 0.3, "", "a file was split into parts of a size")
 		}
 		return
@@ -325,9 +331,23 @@ func onGeolocation(s *step, c *Command) {
 		h := domain(u)
 		for _, w := range [...]string{"ipinfo", "ip-api", "ifconfig", "icanhazip", "checkip", "ipify", "whatismyip", "myip", "ident.me", "ipecho", "geoip", "freegeoip", "ipapi", "ip.sb", "geolocation", "ipwho", "wtfismyip", "iplocation", "api.ip"} {
 			if strings.Contains(h, w) {
+				if _, path, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(u, "https://"), "http://"), "/"); placeTold(h) && path != "ip" && !s.byHand(c) {
+					s.tell(&placeAsked, 0.4, "", "in which country and place the machine is was asked of "+h+", by a script")
+					return
+				}
 				s.tell(&geolocated, 0.3, "", "where the machine is, and its address, was asked of "+h)
 				return
 			}
 		}
 	}
+}
+
+// placeTold reports whether a service tells in which country and town one is, not just one's address.
+func placeTold(host string) bool {
+	for _, w := range [...]string{"ipinfo", "ip-api", "geoip", "freegeoip", "ipapi", "ip.sb", "geolocation", "ipwho", "iplocation"} {
+		if strings.Contains(host, w) {
+			return true
+		}
+	}
+	return false
 }

@@ -66,6 +66,9 @@ func onHiddenPlace(s *step, c *Command) {
 	}
 	for _, o := range c.operands() {
 		full := within(s.process.Dir, o)
+		if strings.Contains(o, "`") || strings.Contains(o, "$(") { // what is in there isn't known, and isn't the name
+			continue
+		}
 		if why := deceptive(o); why != "" && c.Name != "tar" && c.Name != "unzip" {
 			s.tell(&hiddenPlace, 0.6, why, fmt.Sprintf("%q was made or filled: %s", full, why))
 			return

@@ -14,25 +14,49 @@ func impactAnalytics() []commandAnalytic {
 	}
 }
 
-// encrypted: a file is encrypted with a password that a program was given. One is worth a look; many, or with what was there before removed, are somebody's who wants money.
+// encrypted: a file is encrypted with a password that a program was given. One is worth a look; many different ones are somebody's who wants money. A backup encrypts files of the same few names
+// each time, with a password that is kept in a file.
 func (s *step) encrypted(c *Command) {
 	t := &s.session.encrypted
 	now := s.event.Millis
-	if t.from == 0 || !recent(t.from, now, s.m.params.EncryptWindow) {
-		*t = tally{from: now}
+	if t.names == nil || !recent(t.from, now, s.m.params.EncryptWindow) {
+		*t = stops{from: now, names: map[string]bool{}}
 	}
-	t.n++
-	if t.n >= s.m.params.EncryptFiles {
-		s.tell(&massEncrypted, 0.8, "", fmt.Sprintf("%d files were encrypted within %s", t.n, s.m.params.EncryptWindow))
+	for _, f := range encryptedFiles(c) {
+		if len(t.names) < 4*s.m.params.EncryptFiles {
+			t.names[base(f)] = true
+		}
+	}
+	if n := len(t.names); n >= s.m.params.EncryptFiles {
+		s.tell(&massEncrypted, 0.8, "", fmt.Sprintf("%d files or more were encrypted within %s", n, s.m.params.EncryptWindow))
+		return
+	}
+	if keptSecret(c) {
+		s.tell(&encryptedKept, 0.3, "", fmt.Sprintf("a file was encrypted by %s with a password or key that is kept in a file", c.Name))
 		return
 	}
 	s.tell(&encrypted, 0.5, "", fmt.Sprintf("a file was encrypted by %s with a password that it was given", c.Name))
 }
 
-// tally counts within a window.
-type tally struct {
-	from int64
-	n    int
+// encryptedFiles are the names of what is encrypted.
+func encryptedFiles(c *Command) []string {
+	files := c.operands()
+	switch c.Name {
+	case "openssl":
+		for i, a := range c.Args {
+			if a == "-in" {
+				return []string{c.arg(i + 1)}
+			}
+		}
+		return nil
+	case "zip": // the archive, then what goes into it
+		return files[min(1, len(files)):]
+	case "7z", "7za", "rar": // "a", the archive, then what goes into it
+		return files[min(2, len(files)):]
+	case "ccrypt", "ccencrypt", "mcrypt":
+		return files
+	}
+	return files[max(0, len(files)-1):]
 }
 
 // onWipe: disks, file systems, or everything is overwritten or removed.
@@ -126,7 +150,24 @@ func onShutdown(s *step, c *Command) {
 			return
 		}
 	}
+	if atOnce(c) && s.process.under&underCron == 0 && !s.byHand(c) {
+		s.tell(&stoppedByScript, 0.4, "", "the machine was told to stop or to start anew, at once, by a script")
+		return
+	}
 	s.tell(&machineStopped, 0.3, "", "the machine was told to stop or to start anew")
+}
+
+// atOnce reports whether nobody is told, and given time, before the machine stops.
+func atOnce(c *Command) bool {
+	if c.Name != "shutdown" {
+		return true
+	}
+	for _, o := range c.operands() {
+		if o != "now" && o != "+0" {
+			return false // a time, or words to those who are signed in
+		}
+	}
+	return len(c.operands()) > 0
 }
 
 // onBurn: time of the processor is used for nothing: what a test of mining does, or somebody who wants the machine to be slow. A fork bomb is the same, and faster.

@@ -29,7 +29,7 @@ func onKit(m *Machine, s *step) {
 				continue
 			}
 			untrusted++
-			if expected(s.process) {
+			if expected(s.process) || strings.HasSuffix(f, "/") { // a folder
 				continue
 			}
 			note := m.file(file)
@@ -160,12 +160,12 @@ func (m *Machine) gone(s *step, name string, folder bool) {
 	was := func(f *fileNote) bool {
 		return recent(f.ran, now, m.params.Memory) || recent(f.made, now, m.params.Memory)
 	}
-	if f, ok := m.files.Peek(name); ok && was(f) {
+	if f, ok := m.files.Peek(name); ok && was(f) && !trial(name) {
 		r.files[name] = true
 	} else {
 		// A folder with all that is in it.
 		for _, file := range m.below(name, folder) {
-			if f, ok := m.files.Peek(file); ok && was(f) && (!folder || f.made != 0 && f.ran != 0) && len(r.files) < maxFiles {
+			if f, ok := m.files.Peek(file); ok && was(f) && !trial(file) && (!folder || f.made != 0 && f.ran != 0) && len(r.files) < maxFiles {
 				r.files[file] = true
 			}
 		}

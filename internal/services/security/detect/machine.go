@@ -34,12 +34,15 @@ type Process struct {
 	Line    string // at most maxKept bytes
 	Dir     string
 	TTY     bool // it has a terminal
-	under   under
-	depth   uint8
-	parent  bool       // it started others
-	daemon  bool       // init, or the kernel, started it
-	piped   *piped     // nil: nothing
-	asked   *questions // about the host, below one connection; nil: the session's
+	// Where the agent told: the hash (32 bytes) of the file that runs, which is Script, and whether that was fetched, made executable or written lately.
+	Hash, Script string
+	Put          bool
+	under        under
+	depth        uint8
+	parent       bool       // it started others
+	daemon       bool       // init, or the kernel, started it
+	piped        *piped     // nil: nothing
+	asked        *questions // about the host, below one connection; nil: the session's
 }
 
 // Session is what belongs together: a sign-in, or a service and what it started.
@@ -49,23 +52,27 @@ type Session struct {
 	AUID    uint32
 	Account string // if it was told
 	From    string // the address it came from, if it was told
-	First   int64
-	Last    int64
+	// Scheduled: cron began it.
+	Scheduled bool
+	First     int64
+	Last      int64
 
-	number  uint32 // of a sign-in, by the kernel
-	swept   int64  // when programs of it were remembered at a sweep
-	asked   questions
-	fetched int64 // when something was fetched last, 0 for never
-	sprayed map[string]*repetition
-	removed removal
-	window  shingle.Window
+	number     uint32 // of a sign-in, by the kernel
+	swept      int64  // when programs of it were remembered at a sweep
+	asked      questions
+	fetched    int64 // when something was fetched last, 0 for never; downloaded is when by a URL
+	downloaded int64
+	sprayed    map[string]*repetition
+	removed    removal
+	window     shingle.Window
 
 	stopped   stops // services
 	entered   stops // machines
 	locked    stops // accounts
-	encrypted tally
+	encrypted stops // the names of files
 	decoded   stops // ways in which texts were
 	agents    stops // what fetchers said they are
+	sniffers  stops // that listened to the network
 }
 
 // fileNote is what became of a file.
@@ -73,6 +80,7 @@ type fileNote struct {
 	fetched, made, ran, attack int64 // when it was last fetched, made executable, started, started as a tool of attack
 	typed                      int64 // when a shell's echo last wrote it
 	copied                     int64 // when a program may have been copied there
+	typing                     typing
 	by                         *Session
 	fetchedFrom                string
 	listed                     bool // it is among Machine.programs
@@ -151,6 +159,7 @@ func New(p Params, intel Intel, report func(*Finding)) *Machine {
 		{"results", onResults},
 		{"packed", onPacked},
 		{"known-commands", onKnownCommands},
+		{"known-file", onKnownFile},
 		{"run", onRun}, // last: what the others ask is what was before this start
 	}
 	return m
@@ -183,6 +192,10 @@ func (m *Machine) Apply(e *activity.Event) {
 			m.access.begun(e)
 			s := m.login(e.Process.Session, e.Millis)
 			s.AUID = e.Process.AUID
+			switch base(string(e.Process.Image)) {
+			case "cron", "crond", "fcron":
+				s.Scheduled = trusted(string(e.Process.Image))
+			}
 			if len(e.SignIn.Account) > 0 {
 				s.Account = string(e.SignIn.Account)
 			}
@@ -232,6 +245,7 @@ func (m *Machine) exec(e *activity.Event) {
 	p := m.start(e, line)
 	s := &m.step
 	*s = step{m: m, event: e, process: p, session: p.Session, args: args}
+	s.hashed()
 	if args[0] == "" { // whoever starts a program chooses what it is told to be called
 		if args[0] = p.File; p.File == "" {
 			args[0] = "?"
@@ -349,7 +363,9 @@ func (m *Machine) start(e *activity.Event, line string) *Process {
 	if known && p.Parent != nil && was.Parent == p.Parent && !talkedTo(p, e.Command.Args) { // what ran in this process before hands down too
 		p.under |= was.under
 	}
-	p.Session = m.belongs(e, p)
+	if p.Session = m.belongs(e, p); p.Session.Scheduled { // cron's own fork starts no program, so its children have no parent that is known
+		p.under |= underCron
+	}
 	if known {
 		m.processes.Add(p.PID, p)
 	} else {

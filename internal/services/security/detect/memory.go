@@ -58,6 +58,14 @@ func onCapture(s *step, c *Command) {
 		s.tell(&captureKept, 0.6, "", "what goes over the network was listened to and kept, or searched")
 		return
 	}
+	t := &s.session.sniffers
+	if now := s.event.Millis; t.names == nil || !recent(t.from, now, s.m.params.EnumerationWindow) {
+		*t = stops{from: now, names: map[string]bool{}}
+	}
+	if t.names[c.Name] = true; len(t.names) > 1 {
+		s.tell(&captureTried, 0.5, "", "several programs that listen to the network were tried one after the other")
+		return
+	}
 	s.tell(&capture, 0.3, "", "what goes over the network was listened to by "+c.Name)
 }
 

@@ -72,6 +72,10 @@ func onSecretSearch(s *step, c *Command) {
 		switch {
 		case a == "-perm":
 			if m := strings.TrimLeft(next, "-/+"); setuid(m) || m == "u=s" || m == "g=s" || m == "4000" || m == "2000" || m == "6000" || strings.Contains(m, "=s") || strings.Contains(m, "+s") {
+				if own := s.ownScript(); own != "" {
+					s.tell(&setuidReport, 0.3, own, "programs that run with their owner's rights were looked for by "+own+", a script of the machine's own")
+					return
+				}
 				s.tell(&setuidSearch, 0.5, "", "programs that run with their owner's rights were looked for")
 				return
 			}

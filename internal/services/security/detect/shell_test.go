@@ -447,7 +447,12 @@ func (s *shell) effects(sc *scope, pid uint32, args []string) {
 	default:
 		return
 	}
-	for _, a := range args[1:] {
+	rest := args[1:]
+	switch path.Base(args[0]) {
+	case "cp", "ln", "install": // what is copied is read
+		rest = rest[max(0, len(rest)-1):]
+	}
+	for _, a := range rest {
 		if !strings.HasPrefix(a, "-") {
 			s.touch(sc, pid, image, a, call, kind)
 		}

@@ -36,8 +36,9 @@ func (m *Machine) sweep(now int64) {
 
 // over reports whether nothing is left of a session that isn't a sign-in, and it did nothing that is remembered.
 func (s *Session) over(now int64) bool {
-	return !s.Login && s.swept != now && now-s.Last >= scriptAge && s.fetched == 0 && s.sprayed == nil && s.removed.files == nil && s.asked.kept == nil &&
-		s.stopped.names == nil && s.entered.names == nil && s.locked.names == nil && s.encrypted.n == 0 && s.decoded.names == nil && s.agents.names == nil
+	return !s.Login && s.swept != now && now-s.Last >= scriptAge && s.fetched == 0 && s.downloaded == 0 && s.sprayed == nil && s.removed.files == nil && s.asked.kept == nil &&
+		s.stopped.names == nil && s.entered.names == nil && s.locked.names == nil && s.encrypted.names == nil && s.decoded.names == nil &&
+		s.agents.names == nil && s.sniffers.names == nil
 }
 
 // over reports whether a program most likely ended, and matters to nothing that may come.

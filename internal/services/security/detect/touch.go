@@ -119,10 +119,10 @@ func (s *step) touches(c *Command) {
 		case '<':
 			s.touch(c, r.file, reads)
 		case '>':
-			s.typed(c, r.file)
+			s.typed(c, r.file, true)
 			s.touch(c, r.file, writes)
 		case 'a':
-			s.typed(c, r.file)
+			s.typed(c, r.file, false)
 			s.touch(c, r.file, appends)
 		}
 	}
@@ -145,7 +145,10 @@ func (s *step) touches(c *Command) {
 				h = appends
 			}
 		}
-		for a := range c.eachOperand() {
+		for i, a := range c.Args {
+			if strings.HasPrefix(a, "-") || i > 0 && optionValue(c.Name, c.Args[i-1]) {
+				continue
+			}
 			s.touch(c, a, h)
 		}
 	case edits:
@@ -203,13 +206,29 @@ func (s *step) touches(c *Command) {
 	}
 }
 
+// optionValue reports whether what stands behind an option isn't a file that is written: a size, a time, or a file to be like.
+func optionValue(name, option string) bool {
+	switch name {
+	case "truncate":
+		return option == "-s" || option == "-r" || option == "--size" || option == "--reference"
+	case "touch":
+		return option == "-d" || option == "-r" || option == "-t" || option == "--date" || option == "--reference"
+	}
+	return false
+}
+
 // typed remembers a file that a shell's echo writes a program to.
-func (s *step) typed(c *Command, name string) {
+func (s *step) typed(c *Command, name string, anew bool) {
 	if c.Name != "echo" && c.Name != "printf" && c.Name != "cat" || c.Name == "cat" && c.Input == "" || expected(s.process) || strings.HasPrefix(name, "/dev/") || strings.Contains(name, "$") {
 		return
 	}
 	if full := within(s.process.Dir, name); !trusted(full) && classify(full) == ordinary {
-		s.m.file(full).typed = s.event.Millis
+		n := s.m.file(full)
+		if n.typed = s.event.Millis; c.Name == "cat" {
+			n.typing = typing{} // at once, as an editor would
+		} else {
+			n.typing.add(strings.Join(c.Args, " "), anew)
+		}
 	}
 }
 
@@ -342,6 +361,8 @@ func (s *step) judge(c *Command, full string, k class, h how) {
 		if content := s.content(c); content != "" && !settingsOnly(content) {
 			a = &profileChanged
 		}
+	case k == shadowFile && h == reads && c != nil && s.keptByRoot(c):
+		a = &shadowKept
 	case k == historyFile && h == reads && s.searches(c):
 		a = &historySearched
 	case k == passwdFile && h == reads && runsText(c):

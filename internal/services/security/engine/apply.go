@@ -65,6 +65,8 @@ func (e *Engine) OutboxHandlers() map[string]outbox.Handler {
 type shelf struct {
 	rules  [][]byte
 	latest [][]byte // by the place of the alert: the record that its Key names, or nil
+
+	patterns map[string][]byte // by key: what is known of jobs
 }
 
 func (x *shelf) read(s store.Snapshot, entered []alerts.Alert) error {
@@ -91,7 +93,7 @@ func (x *shelf) read(s store.Snapshot, entered []alerts.Alert) error {
 		}
 		x.latest[i] = bytes.Clone(record)
 	}
-	return nil
+	return x.readPatterns(s, entered)
 }
 
 // enter adds alerts to those they repeat, or as new ones.
@@ -106,6 +108,9 @@ func (x *shelf) enter(e *Engine, p *page, entered []alerts.Alert) error {
 	}
 	for i := range entered {
 		fresh := entered[i]
+		if err := x.learn(p, &fresh, now); err != nil {
+			return err
+		}
 		if x.latest[i] != nil {
 			have, err := alerts.Record.Decode(x.latest[i])
 			if err != nil {

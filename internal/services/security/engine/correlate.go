@@ -169,6 +169,9 @@ func (e *Engine) putJoined(ctx context.Context, subscription string, lsn store.L
 	}
 	for _, name := range slices.Sorted(maps.Keys(changed)) {
 		a := changed[name]
+		if err := unlearn(p, a, e.deps.Clock.Now()); err != nil {
+			return err
+		}
 		var err error
 		if a.IsIncident() && stored[name] == nil {
 			err = e.fresh(p, a)

@@ -18,6 +18,7 @@
 //	                         C|           how often incidents were looked for
 //	                         R|<name>     a suppression rule
 //	                         U|<name>     an incident that grew, and when that is to be told
+//	                         P|<m>|<slot> what is known of one doing of a machine's recurring jobs
 //	                         T|<guid>     a simulation that was done
 //	                         I| J| X| N| Y|   the index of alerts and their numbers (index.go)
 //
@@ -39,6 +40,13 @@
 //
 // Of a new incident people are told at once, as of a new alert. Of one that was resolved and goes on they are told at once, too; of one that grew, a while later (UpdateAfter) and once, however
 // much came meanwhile.
+//
+// # Learned patterns
+//
+// What a recurring job of a machine does (detect.JobOf: cron or a timer of systemd started it, every program on the way is one of the system's or has a hash) is remembered by what it is, the
+// programs above it and their hashes. An alert that the same job gave on LearnDays other days, by the platform's clock, without ever being part of an incident, is lowered to Informational and
+// says so. High ones never are. A changed file makes another pattern, that begins anew. Incidents are judged as if nothing had been lowered; an alert that becomes part of one gets its severity
+// back, and its pattern is not learned for 90 days. So an intruder who waits for days until his job is known hides its single alerts at best.
 //
 // # Suppression
 //

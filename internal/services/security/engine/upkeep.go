@@ -45,7 +45,11 @@ func (e *Engine) Upkeep(ctx context.Context) error {
 		return err
 	}
 	for _, shard := range shards {
-		if err := e.expire(ctx, strings.TrimPrefix(shard, alerts.Shard(""))); err != nil {
+		subscription := strings.TrimPrefix(shard, alerts.Shard(""))
+		if err := e.expire(ctx, subscription); err != nil {
+			return err
+		}
+		if err := e.forgetPatterns(ctx, subscription); err != nil {
 			return err
 		}
 	}

@@ -85,6 +85,8 @@ func TestLive(t *testing.T) {
 			"hash":             r.SHA256(strings.Repeat("AB", 32)),
 			"hassh":            r.HASSH(strings.Repeat("0f", 16)),
 			"credential":       r.Credential("root", "pa:ss"),
+			"account":          r.Account("root") && r.Account("Root"),
+			"not the account":  !r.Account("alice"),
 			"shingle":          r.Shingle("chmod +x a all"),
 			"not the domain":   !r.Domain("notevil.example") && !r.Domain("example"),
 			"not the address":  !r.Addr("203.0.113.10") && !r.Addr("198.51.101.1") && !r.Addr("nonsense"),
@@ -356,6 +358,31 @@ func TestWatch(t *testing.T) {
 	}
 }
 
+// TestWatch_Client: that a machine of ours has the SSH client of other visitors is told.
+func TestWatch_Client(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	ours, hassh := netip.MustParseAddr("10.0.0.4"), strings.Repeat("0f", 16)
+	got := &reports{}
+	w := NewWatch(fleet{ours: "/subscriptions/s/vm1"}, got, slog.New(slog.DiscardHandler))
+	w.Clients(r.Visitors)
+	visit := honeypot.Attack{Session: "s1", Protocol: "ssh", Source: ours, Tries: 1, HASSH: hassh}
+	for _, witness := range []string{ours.String(), "203.0.113.1", "203.0.113.2"} {
+		if err := w.look(t.Context(), visit); err != nil {
+			t.Fatal(err)
+		}
+		r.put(HASSH, hassh, witness, 0.6)
+	}
+	if err := w.look(t.Context(), visit); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"", "", "of 1 other visitors", "of 2 other visitors"} {
+		if why := got.found[i].Why; want == "" && strings.Contains(why, "HASSH") || !strings.Contains(why, want) {
+			t.Errorf("visit %d: %s", i, why)
+		}
+	}
+}
+
 func TestFeed(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -383,6 +410,32 @@ func TestFeed(t *testing.T) {
 	}
 	if !r.Addr("203.0.113.9") || !r.Shingle("chmod +x # go") {
 		t.Error("what was observed doesn't count")
+	}
+}
+
+// TestAccount: an account counts when several attempts were made on it, fades with them, and goes with the last of them.
+func TestAccount(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.put(Credential, "oracle:oracle", "203.0.113.1", 0.5)
+	if r.Account("oracle") {
+		t.Error("one attempt of one visitor is enough")
+	}
+	r.put(Credential, "oracle:oracle1", "203.0.113.2", 0.5)
+	if !r.Account("oracle") {
+		t.Error("two attempts are not enough")
+	}
+	r.reopen()
+	if !r.Account("oracle") {
+		t.Error("it is forgotten by a restart")
+	}
+	r.clock.Advance(180 * 24 * time.Hour)
+	if r.Account("oracle") {
+		t.Error("it doesn't fade")
+	}
+	r.put(Credential, "oracle:x", "203.0.113.3", 0.9)
+	if _, err := r.Remove(t.Context(), Credential, "oracle:x", "oracle:oracle", "oracle:oracle1"); err != nil || r.Account("oracle") || len(r.users) != 0 {
+		t.Errorf("removed: %v, still %v, %d names", err, r.Account("oracle"), len(r.users))
 	}
 }
 

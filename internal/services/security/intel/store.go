@@ -49,9 +49,10 @@ type Store struct {
 	writing sync.Mutex // one writer at a time
 	mu      sync.RWMutex
 	lsn     store.LSN
-	by      map[Kind]map[string]*Indicator // an Indicator here is not changed, but replaced
-	lengths map[int]int                    // of networks: how many there are of each length, IPv6's below zero
-	added   time.Time                      // the last Added
+	by      map[Kind]map[string]*Indicator   // an Indicator here is not changed, but replaced
+	lengths map[int]int                      // of networks: how many there are of each length, IPv6's below zero
+	users   map[string]map[string]*Indicator // credentials by the account's name in lower case, and by their value
+	added   time.Time                        // the last Added
 	total   int
 }
 
@@ -102,7 +103,7 @@ func (s *Store) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	by, lengths, total := map[Kind]map[string]*Indicator{}, map[int]int{}, 0
+	by, lengths, users, total := map[Kind]map[string]*Indicator{}, map[int]int{}, map[string]map[string]*Indicator{}, 0
 	var added time.Time
 	for _, r := range rows {
 		if bytes.HasPrefix(r.key, []byte("I|"+string(Credential)+"|")) {
@@ -123,10 +124,11 @@ func (s *Store) load(ctx context.Context) error {
 			added = i.Added
 		}
 		count(lengths, &i, 1)
+		tried(users, nil, &i)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.by, s.lengths, s.total, s.lsn, s.added = by, lengths, total, lsn, added
+	s.by, s.lengths, s.users, s.total, s.lsn, s.added = by, lengths, users, total, lsn, added
 	return nil
 }
 
@@ -306,6 +308,7 @@ func (s *Store) commit(ctx context.Context, list []change) error {
 
 // show makes a change seen. It is called with the lock held.
 func (s *Store) show(c change) {
+	tried(s.users, c.old, c.fresh)
 	if c.old != nil {
 		count(s.lengths, c.old, -1)
 		delete(s.by[c.old.Kind], c.old.Value)

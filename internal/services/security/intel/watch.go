@@ -40,12 +40,17 @@ type Watch struct {
 	alerts   Reporter
 	log      *slog.Logger
 	queue    chan honeypot.Attack
+	clients  func(hassh string, but netip.Addr) int
 }
 
 // NewWatch makes one.
 func NewWatch(m Machines, r Reporter, log *slog.Logger) *Watch {
 	return &Watch{machines: m, alerts: r, log: log, queue: make(chan honeypot.Attack, 256)}
 }
+
+// Clients makes the watch compare the SSH clients of our own machines with those of others: known tells how many other visitors had one (Store.Visitors). It is called before Run. sshd's log on a
+// machine doesn't tell the clients' fingerprints, so the honeypot is where they are known.
+func (w *Watch) Clients(known func(hassh string, but netip.Addr) int) { w.clients = known }
 
 // Attack takes a visit; it doesn't wait.
 func (w *Watch) Attack(a honeypot.Attack) {
@@ -79,7 +84,14 @@ func (w *Watch) look(ctx context.Context, a honeypot.Attack) error {
 	if a.Ended {
 		id += "-end"
 	}
-	return w.alerts.Report(ctx, machine, id, []*detect.Finding{FindingOf(a)})
+	f := FindingOf(a)
+	if w.clients != nil && a.HASSH != "" {
+		if n := w.clients(a.HASSH, a.Source); n > 0 {
+			f.Why += fmt.Sprintf("; its SSH client (HASSH %s) is that of %d other visitors", a.HASSH, n)
+			f.Confidence = 0.98
+		}
+	}
+	return w.alerts.Report(ctx, machine, id, []*detect.Finding{f})
 }
 
 // FindingOf is what a visit says of the machine that made it.
