@@ -7,15 +7,19 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/bulkheadhq/bulkhead/internal/slack"
 )
 
 type options struct {
@@ -65,6 +69,10 @@ func main() {
 }
 
 func run(ctx context.Context, o options) error {
+	if err := asBuilt(); err != nil {
+		return err
+	}
+	defer slack.Bound(slack.Platform)() // as the platform has it
 	if o.memory {
 		dir, err := os.MkdirTemp(o.dir, "bhbench")
 		if err != nil {
@@ -133,5 +141,19 @@ func run(ctx context.Context, o options) error {
 		}
 	}
 	r.print(os.Stdout, o)
+	return nil
+}
+
+// asBuilt refuses to measure another program than the platform is: with cgo, Pebble's caches are no memory of Go's.
+func asBuilt() error {
+	info, _ := debug.ReadBuildInfo()
+	if info == nil {
+		return nil
+	}
+	for _, s := range info.Settings {
+		if s.Key == "CGO_ENABLED" && s.Value != "0" {
+			return errors.New("build it with CGO_ENABLED=0, as the platform is built")
+		}
+	}
 	return nil
 }

@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/items"
-	"github.com/bulkheadhq/bulkhead/internal/slack"
 )
 
 // Sizes of the memory run.
@@ -34,7 +33,6 @@ func memoryText(n int) string {
 
 // runMemory fills Bulkhead with up to 2 million small documents, reads at random in between, and prints what the process holds as they grow.
 func runMemory(ctx context.Context, dir string, documents int) error {
-	defer slack.Bound(slack.Platform)() // as the platform has it
 	b, err := openBulkhead(ctx, filepath.Join(dir, "memory"))
 	if err != nil {
 		return err

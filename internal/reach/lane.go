@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"math"
 	"net"
 	"net/http"
 	"os"
@@ -31,7 +32,7 @@ type Briefer interface {
 // Bounds of the lane.
 const (
 	laneRoom = 4 << 10  // bytes of a connection's buffer
-	laneMost = 32 << 10 // it grows to for a request; what is longer is net/http's
+	laneMost = 32 << 10 // it grows to for a request; one that is longer is net/http's
 )
 
 // Who has a laneConn's request under way.
@@ -53,7 +54,7 @@ type laneConn struct {
 	from     string // the client's address
 
 	buf       []byte // read from the connection and not yet taken
-	given     int    // bytes at its begin that are net/http's
+	given     int    // bytes at its begin, and that follow, which are net/http's
 	between   bool   // net/http has all of the requests given to it behind it, and waits for one
 	off       bool   // the connection is net/http's for good
 	part      bool   // the rest of a request is waited for
@@ -122,8 +123,13 @@ func (c *laneConn) Close() error {
 
 // Read gives net/http what is its own.
 func (c *laneConn) Read(p []byte) (int, error) {
-	if c.given > 0 {
-		return c.take(p, c.given), nil
+	switch {
+	case c.given > 0 && len(c.buf) > 0:
+		return c.take(p, min(c.given, len(c.buf))), nil
+	case c.given > 0:
+		n, err := c.Conn.Read(p[:min(len(p), c.given)])
+		c.given -= n
+		return n, err
 	}
 	switch {
 	case c.off:
@@ -142,7 +148,7 @@ func (c *laneConn) Read(p []byte) (int, error) {
 		case n > 0:
 			c.hand()
 			c.given = n
-			return c.take(p, n), nil
+			return c.take(p, min(n, len(c.buf))), nil
 		case c.off:
 			c.hand()
 			return c.through(p)
@@ -244,8 +250,8 @@ func (c *laneConn) more() error {
 	return err
 }
 
-// next looks at the request that the buffer begins with. A request that comes back is the lane's, and n bytes long; else n bytes are net/http's. 0 without c.off
-// asks for more.
+// next looks at the request that the buffer begins with. A request that comes back is the lane's, there as a whole, and n bytes long; else n bytes, of which some may
+// still have to come, are net/http's. 0 without c.off asks for more.
 func (c *laneConn) next() (n int, req *http.Request) {
 	for ; c.posted > 0 && len(c.buf) > 0 && (c.buf[0] == '\r' || c.buf[0] == '\n'); c.posted-- {
 		c.drop(1)
@@ -264,23 +270,23 @@ func (c *laneConn) next() (n int, req *http.Request) {
 	}
 	c.requests.Reset(&c.unread)
 	req, err := http.ReadRequest(c.requests)
-	if err != nil || len(c.buf)-c.unread.Len()-c.requests.Buffered() != head || !plain(req) || head+int(req.ContentLength) > laneMost {
+	if err != nil || len(c.buf)-c.unread.Len()-c.requests.Buffered() != head || !plain(req) {
 		c.off = true
 		return 0, nil
 	}
 	n = head + int(req.ContentLength)
 	switch {
+	case n > laneMost || !c.door.brief(req):
+		return n, nil
 	case n > len(c.buf):
 		return 0, nil
-	case !c.door.brief(req):
-		return n, nil
 	}
 	return n, req
 }
 
 // plain tells whether there can be no two minds about a request: where it ends, whose it is, and that the connection stays.
 func plain(r *http.Request) bool {
-	if r.Method == http.MethodHead || r.ProtoMajor != 1 || r.ProtoMinor != 1 || r.Close || len(r.TransferEncoding) > 0 || len(r.Trailer) > 0 || r.ContentLength < 0 || r.ContentLength > laneMost ||
+	if r.Method == http.MethodHead || r.ProtoMajor != 1 || r.ProtoMinor != 1 || r.Close || len(r.TransferEncoding) > 0 || len(r.Trailer) > 0 || r.ContentLength < 0 || r.ContentLength > math.MaxInt32 ||
 		r.Host == "" || r.URL.Host != "" || !httpguts.ValidHostHeader(r.Host) {
 		return false
 	}

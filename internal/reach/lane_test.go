@@ -78,7 +78,7 @@ func (e *echoHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // door serves a handler without certificates: what comes is what TLS would have carried.
-func door(t testing.TB, h *echoHandler) (addr string, f *FrontDoor) {
+func door(t testing.TB, h http.Handler) (addr string, f *FrontDoor) {
 	t.Helper()
 	f = NewFrontDoor(h, &tls.Config{}, slog.New(slog.DiscardHandler)) //nolint:gosec // it never shakes hands
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -195,7 +195,9 @@ var conversations = []struct {
 	{"continue", "POST /slow HTTP/1.1\r\nHost: a\r\nExpect: something\r\nContent-Length: 5\r\n\r\nhello", 0},
 	{"a long head", "GET /brief HTTP/1.1\r\nHost: a\r\nX: " + strings.Repeat("x", laneMost) + "\r\n\r\n" + getBrief, 0},
 	{"too long a head", "GET /brief HTTP/1.1\r\nHost: a\r\nX: " + strings.Repeat("x", maxHeader+8<<10) + "\r\n\r\n", 0},
-	{"a long body", "POST /brief HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n" + strings.Repeat("x", 100000), 0},
+	{"a long body", "POST /brief HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n" + strings.Repeat("x", 100000) + getBrief, 1},
+	{"a body for another route", "POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 9000\r\n\r\n" + strings.Repeat("x", 9000) + getBrief, 1},
+	{"a length beyond all", "POST /brief HTTP/1.1\r\nHost: a\r\nContent-Length: 9223372036854775807\r\n\r\nhello", 0},
 	{"a body that fills the room", "POST /brief HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\n" + strings.Repeat("x", 20000) + getBrief, 2},
 }
 

@@ -168,7 +168,7 @@ func appendHeader(b []byte, name string, values []string) []byte {
 		return b
 	}
 	for _, v := range values {
-		if strings.ContainsAny(v, "\r\n") {
+		if strings.IndexByte(v, '\r') >= 0 || strings.IndexByte(v, '\n') >= 0 {
 			v = strings.TrimSpace(strings.NewReplacer("\r", " ", "\n", " ").Replace(v))
 		}
 		b = append(append(append(append(b, name...), ": "...), v...), "\r\n"...)
