@@ -27,7 +27,7 @@ func TestMySQL(t *testing.T) {
 		step{"mysql server configuration set -g az-my -s $DB -n slow_query_log --value ON", "[value, source]", `["ON","user-override"]`},
 		step{"mysql server configuration show -g az-my -s $DB -n long_query_time", "value", `"10"`},
 		step{"mysql db create -g az-my -s $DB -n shop", "name", `"shop"`},
-		step{"mysql db list -g az-my -s $DB", "[?name=='shop'].charset", `["utf8mb4"]`},
+		step{"mysql db list -g az-my -s $DB", "[?name==`shop`].charset", `["utf8mb4"]`},
 		step{"mysql server list-skus -l westeurope", "[].id", `["Basic","GeneralPurpose","MemoryOptimized"]`},
 		step{"mysql server-logs list -g az-my -s $DB", "length(@) >= `1`", `true`},
 	)
