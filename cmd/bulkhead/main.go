@@ -67,7 +67,7 @@ func newRoot() *cobra.Command {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.AddCommand(newUp(), newExec(), newEnv(), newTrust(), newDoctor(), newLogLevel())
-	root.AddCommand(newTenant(), newSubscription(), newApp(), newUser(), newARMClient(), newTrace(), newAudit())
+	root.AddCommand(newTenant(), newSubscription(), newApp(), newUser(), newARMClient(), newTrace(), newAlert(), newAudit())
 	root.AddCommand(newBackup(), newRestore(), newVerify(), newExport(), newConfig(), newMasterKey(), newStoreKey(), newEncrypt(), newMan(), newInside())
 	root.AddCommand(newKeys(), newSignIns(), newCosmos(), newScan(), newHoneypot(), newIndicators(), newProfile(), newPortal(), newAgent(), newMySQL())
 	return root

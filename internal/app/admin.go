@@ -33,6 +33,7 @@ func (p *Platform) adminService() wire.Service {
 		p.stream("/profile", "Profile", p.profile),
 		route("GET", "/log-level", "GetLogLevel", p.getLogLevel),
 		route("POST", "/portal/links", "CreatePortalLink", p.createPortalLink),
+		route("GET", "/alerts/try", "TryAlert", p.tryAlert),
 		route("PUT", "/log-level", "PutLogLevel", p.putLogLevel),
 	}}
 }

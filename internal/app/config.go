@@ -49,6 +49,10 @@ type Config struct {
 	HoneypotOneIn    int    `yaml:"honeypotOneIn"`    // besides, one in so many other pairs
 	HoneypotMachines string `yaml:"honeypotMachines"` // ADDRESS=ID,...: machines whose addresses the platform does not know by itself
 
+	SMTP          string `yaml:"smtp"`          // mail server that alerts are sent through, HOST:PORT; "": none
+	MailFrom      string `yaml:"mailFrom"`      // whom mail of alerts is from
+	AlertPrograms string `yaml:"alertPrograms"` // folder of programs that webhook receivers may name as exec:NAME; "": none is run
+
 	Level *slog.LevelVar `yaml:"-"` // of the log given to Up, to be changed at run time; nil if it can't be
 }
 
@@ -56,7 +60,7 @@ type Config struct {
 func Defaults() Config {
 	return Config{
 		Data: "bulkhead-data", Listen: "127.0.0.1:8443", Proxy: "127.0.0.1:8444", Identity: "127.0.0.1:8445",
-		Suffix: "bulkhead.localhost", LogLevel: "info", CosmosThrottling: "burst", CosmosRange: 50 << 10, CosmosPartition: 20 << 10,
+		Suffix: "bulkhead.localhost", MailFrom: "alerts@bulkhead.localhost", LogLevel: "info", CosmosThrottling: "burst", CosmosRange: 50 << 10, CosmosPartition: 20 << 10,
 	}
 }
 
@@ -121,6 +125,9 @@ func (c *Config) Check() error {
 	}
 	if c.CosmosRange < 1 || c.CosmosPartition < 1 {
 		return fmt.Errorf("cosmosRangeMB %d, cosmosPartitionMB %d: want a number of megabytes", c.CosmosRange, c.CosmosPartition)
+	}
+	if err := c.checkAlerts(); err != nil {
+		return err
 	}
 	if err := c.checkHoneypot(); err != nil {
 		return err

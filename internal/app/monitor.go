@@ -19,7 +19,7 @@ func (p *Platform) monitor(ctx context.Context) (*monitor.Service, error) {
 	}
 	return monitor.New(monitor.Deps{
 		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Outbox: drainer{p}, Metrics: p.measured, Definitions: metricTable(),
-		Inventory: p.arm, Resources: p.arm, Access: p.arm, SignedIn: p.arm.Authenticator(),
+		Inventory: p.arm, Resources: p.arm, Access: p.arm, Verifier: verifier{p.tokens, p.directory}, SignedIn: p.arm.Authenticator(),
 		FrontDoor: &http.Client{Transport: reach.InProcess{Handler: frontDoor{p}}},
 	}), nil
 }

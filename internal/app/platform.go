@@ -24,6 +24,8 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/scripts"
 	"github.com/bulkheadhq/bulkhead/internal/services/directory"
+	"github.com/bulkheadhq/bulkhead/internal/services/monitor/alerts"
+	"github.com/bulkheadhq/bulkhead/internal/services/mysql"
 	"github.com/bulkheadhq/bulkhead/internal/services/portal"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 	"github.com/bulkheadhq/bulkhead/internal/store/pebble"
@@ -57,6 +59,8 @@ type Platform struct {
 	cosmos    *cosmos.Service
 	portal    *portal.Service
 	measured  *metrics.Store
+	databases *mysql.Service
+	alarms    *alerts.Service
 	decoy     decoy
 
 	services []wire.Service
@@ -125,7 +129,7 @@ func (p *Platform) open(ctx context.Context) error {
 	if err := p.ensureInstalled(ctx); err != nil {
 		return fmt.Errorf("first start: %w", err)
 	}
-	err = p.outbox.DrainAll(ctx, "sub/", "tenant/", "vault/", "account/", "machine/", "security/", "posture/")
+	err = p.outbox.DrainAll(ctx, "sub/", "tenant/", "vault/", "account/", "machine/", "security/", "posture/", "monitor/")
 	if store.IsFull(err) {
 		// Reads are served all the same; what is left is tried again while the platform runs.
 		p.log.Error("started on a full disk: effects of earlier writes wait for room", "error", err)

@@ -64,7 +64,9 @@ func (s *Store) lines(ctx context.Context, q *Query, res *Result, list []Selecte
 			return err
 		}
 	}
-	q.rank(res)
+	if q.OrderBy != None || q.Top != 0 {
+		res.Rank(q.Top, q.OrderBy, q.Ascending)
+	}
 	return nil
 }
 
@@ -88,15 +90,21 @@ func lineKey(dims []Dimension) string {
 	return b.String()
 }
 
-// rank orders lines by the whole span's value, and keeps the top ones. Those without data come last.
-func (q *Query) rank(res *Result) {
-	if q.OrderBy == None && q.Top == 0 {
-		return
+// Merge adds a line of the same span and grain: to the line of the same dimensions, if there is one.
+func (res *Result) Merge(l Line) {
+	for i := range res.Lines {
+		if have := &res.Lines[i]; slices.Equal(have.Dimensions, l.Dimensions) {
+			for k, c := range l.Cells {
+				have.Cells[k].Merge(c)
+			}
+			return
+		}
 	}
-	by := q.OrderBy
-	if by == None {
-		by = Average
-	}
+	res.Lines = append(res.Lines, l)
+}
+
+// Rank orders lines by the whole span's value, falling unless ascending, and keeps the top ones (0: all). Those without data come last. By None is by Average.
+func (res *Result) Rank(top int, by Aggregation, ascending bool) {
 	type ranked struct {
 		Line
 		v  float64
@@ -117,13 +125,13 @@ func (q *Query) rank(res *Result) {
 			return -1
 		case a.ok != b.ok:
 			return 1
-		case q.Ascending:
+		case ascending:
 			return cmp.Compare(a.v, b.v)
 		}
 		return cmp.Compare(b.v, a.v)
 	})
-	if q.Top > 0 {
-		all = all[:min(q.Top, len(all))]
+	if top > 0 {
+		all = all[:min(top, len(all))]
 	}
 	for i := range all {
 		res.Lines[i] = all[i].Line

@@ -135,10 +135,15 @@ type DimensionFilter struct {
 func (f DimensionFilter) matches(dims []Dimension) bool {
 	for _, d := range dims {
 		if strings.EqualFold(d.Name, f.Name) {
-			return slices.ContainsFunc(f.Values, func(v string) bool { return matchesValue(v, d.Value) }) != f.Exclude
+			return f.Matches(d.Value)
 		}
 	}
 	return false
+}
+
+// Matches tells whether the filter takes a value of its dimension.
+func (f DimensionFilter) Matches(value string) bool {
+	return slices.ContainsFunc(f.Values, func(v string) bool { return matchesValue(v, value) }) != f.Exclude
 }
 
 func matchesValue(pattern, value string) bool {

@@ -19,6 +19,7 @@ const (
 	HostSCM     HostKind = "scm"        // {name}.scm.azurewebsites.net
 	HostPortal  HostKind = "portal"     // portal.azure.com
 	HostMySQL   HostKind = "mysql"      // {name}.mysql.database.azure.com: files of a database server; its own protocol has a port of its own
+	HostMetrics HostKind = "monitoring" // {region}.monitoring.azure.com: metrics sent and scraped
 	HostTAXII   HostKind = "taxii"      // taxii.SUFFIX: threat intelligence; Azure has no such name
 	HostAdmin   HostKind = "admin"      // the admin socket; never reachable by TCP
 	HostMachine HostKind = "identity"   // plain HTTP: managed identity endpoint, IMDS, health
@@ -38,6 +39,7 @@ var hostTable = []hostNames{
 	{HostARM, []string{"management.azure.com", "management.core.windows.net"}, "management"},
 	{HostPortal, []string{"portal.azure.com"}, "portal"},
 	{HostTAXII, nil, "taxii"},
+	{HostMetrics, []string{".monitoring.azure.com"}, ".monitoring"},
 	{HostVault, []string{".vault.azure.net"}, ".vault"},
 	{HostMySQL, []string{".mysql.database.azure.com"}, ".mysql"},
 	{HostCosmos, []string{".documents.azure.com"}, ".documents"},

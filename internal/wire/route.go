@@ -14,6 +14,8 @@ type Route struct {
 	Operation string // the service's name for it, as in Azure's own logs: "SecretGet", "Microsoft.KeyVault/vaults/write"
 	Versions  Versions
 	BodyLimit int64 // bytes; 0 = DefaultBodyLimit, < 0 = the body is not read (Raw handlers)
+	// Encodings are the Content-Encodings, in lower case, that the handler undoes itself; the limit is for the body as it came. Others are refused.
+	Encodings []string
 
 	// The stages, in the fixed order network, (api-version), authentication, authorization. Auth is required:
 	// a route open to anyone says so with Anonymous. Each may read the request but never its body.

@@ -138,7 +138,7 @@ func readBody(r *Request, limit int64) *fault.Error {
 	if hr.Body == nil || hr.Body == http.NoBody || hr.ContentLength == 0 {
 		return nil
 	}
-	if enc := hr.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
+	if enc := hr.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") && !slices.Contains(r.Route.Encodings, strings.ToLower(enc)) {
 		return r.plane.problem(r, bodyEncoding, enc)
 	}
 	if hr.ContentLength > limit {

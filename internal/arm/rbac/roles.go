@@ -146,6 +146,9 @@ func builtIn() []Role {
 			"Microsoft.OperationalInsights/workspaces/search/action", "Microsoft.OperationalInsights/workspaces/sharedKeys/action", "Microsoft.Support/*",
 			"Microsoft.WorkloadMonitor/monitors/*",
 		}, nil, nil),
+		role("3913510d-42f4-4e42-8a64-420c390055eb", "Monitoring Metrics Publisher", "Enables publishing metrics against Azure resources", []string{
+			"Microsoft.Insights/Register/Action", "Microsoft.Support/*", "Microsoft.Resources/subscriptions/resourceGroups/read",
+		}, nil, []string{"Microsoft.Insights/Metrics/Write", "Microsoft.Insights/Telemetry/Write"}),
 		role("43d0d8ad-25c7-4714-9337-8ba259a9fe05", "Monitoring Reader", "Can read all monitoring data.",
 			[]string{"*/read", "Microsoft.OperationalInsights/workspaces/search/action", "Microsoft.Support/*"}, nil, nil),
 		role("4d97b98b-1d4f-4787-a291-c67834d212e7", "Network Contributor", "Lets you manage networks, but not access to them.",

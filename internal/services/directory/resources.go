@@ -48,6 +48,10 @@ var firstParties = []firstParty{
 		name: "Azure Cosmos DB", appID: "a232010e-820c-4083-83bb-3ace5fc29d0b",
 		uris: []string{"https://cosmos.azure.com"}, host: wire.HostCosmos,
 	},
+	{
+		name: "Azure Monitor", appID: "035f9e1d-4f00-4419-bf50-bf2d87eb4878",
+		uris: []string{"https://monitoring.azure.com"}, host: wire.HostMetrics, bare: true,
+	},
 	{name: "AAD Token Exchange", appID: exchangeAppID, uris: []string{"api://azureadtokenexchange"}, version: "2.0"},
 }
 

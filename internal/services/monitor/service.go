@@ -6,9 +6,9 @@ import (
 	"net/http"
 
 	"github.com/bulkheadhq/bulkhead/internal/arm"
+	"github.com/bulkheadhq/bulkhead/internal/authn"
 	"github.com/bulkheadhq/bulkhead/internal/clock"
 	"github.com/bulkheadhq/bulkhead/internal/metrics"
-	"github.com/bulkheadhq/bulkhead/internal/outbox"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
@@ -42,6 +42,7 @@ type Deps struct {
 	Inventory   Inventory
 	Resources   arm.Reader
 	Access      arm.Access
+	Verifier    authn.Verifier
 	SignedIn    wire.Authenticator // how the control plane knows who calls
 	FrontDoor   *http.Client       // reaches the platform's own hosts
 }
@@ -58,12 +59,9 @@ func New(d Deps) *Service {
 }
 
 // Types are the resource types of the control plane.
-func (s *Service) Types() []arm.Type { return s.alertTypes() }
+func (s *Service) Types() []arm.Type { return nil }
 
 // Service gives the routes that no type stands behind, and the background work.
 func (s *Service) Service() wire.Service {
-	return wire.Service{Name: "monitor", Routes: append(s.metricRoutes(), s.alertRoutes()...), Run: s.runAlerts}
+	return wire.Service{Name: "monitor", Routes: s.metricRoutes()}
 }
-
-// OutboxHandlers are the handlers of rows that the service's transactions leave in other shards' outboxes.
-func (s *Service) OutboxHandlers() map[string]outbox.Handler { return s.alertOutboxHandlers() }

@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/bulkheadhq/bulkhead/internal/arm"
 	"github.com/bulkheadhq/bulkhead/internal/fault"
+	"github.com/bulkheadhq/bulkhead/internal/notify"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 )
 
@@ -212,17 +212,12 @@ func (a *automation) readActions(in arm.Object) (uris []string, err error) {
 			}
 		}
 		uri := o.String("uri")
-		if uri != "" && !webhook(uri) {
+		if uri != "" && !notify.CheckURL(uri) {
 			return nil, bad("The uri of an action must be an http or https address with a host, and without a user.") // never the uri itself: it may hold a signature
 		}
 		a.Actions, uris = append(a.Actions, act), append(uris, uri)
 	}
 	return uris, nil
-}
-
-func webhook(uri string) bool {
-	u, err := url.Parse(uri)
-	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil && len(uri) <= 4096
 }
 
 // active reads an automation; nil if the resource is none, or it is turned off.

@@ -1,18 +1,16 @@
 package posture
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"net/url"
 	"sync"
 	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/arm"
+	"github.com/bulkheadhq/bulkhead/internal/notify"
 	"github.com/bulkheadhq/bulkhead/internal/outbox"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 )
@@ -37,11 +35,10 @@ const (
 	kindEvent    = "security.event"
 	kindDelivery = "security.delivery"
 
-	webhookTimeout = 10 * time.Second
-	giveUp         = 24 * time.Hour // how long delivery is tried
-	deliverEvery   = 2 * time.Second
-	atOnce         = 8 // webhooks that are called at the same time
-	shardsPerList  = 256
+	giveUp        = 24 * time.Hour // how long delivery is tried
+	deliverEvery  = 2 * time.Second
+	atOnce        = 8 // webhooks that are called at the same time
+	shardsPerList = 256
 )
 
 func deliveryShard(guid string) string { return "automation/" + guid }
@@ -159,28 +156,9 @@ func (s *Service) automation(ctx context.Context, id, guid string) (*arm.Resourc
 
 // post sends an event. Its errors never show the address, which may hold a signature.
 func (s *Service) post(ctx context.Context, uri string, e *Event) error {
-	q, err := http.NewRequestWithContext(ctx, http.MethodPost, uri, bytes.NewReader(e.Body))
-	if err != nil {
-		return errors.New("the webhook's address can't be used")
-	}
-	q.Header.Set("Content-Type", "application/json")
-	q.Header.Set("User-Agent", "bulkhead-security")
-	q.Header.Set("X-Bulkhead-Event", e.ID)
-	q.Header.Set("X-Bulkhead-Source", e.Source)
-	w, err := s.deps.Webhooks.Do(q)
-	if err != nil {
-		var u *url.Error
-		if errors.As(err, &u) {
-			err = u.Err
-		}
-		return fmt.Errorf("the webhook at %s did not answer: %w", q.URL.Host, err)
-	}
-	defer w.Body.Close()
-	_, _ = io.CopyN(io.Discard, w.Body, 1<<16)
-	if w.StatusCode/100 != 2 {
-		return fmt.Errorf("the webhook at %s answered %d", q.URL.Host, w.StatusCode)
-	}
-	return nil
+	return s.webhooks.Post(ctx, notify.Message{
+		URL: uri, ID: e.ID, Agent: "bulkhead-security", Header: http.Header{"X-Bulkhead-Source": {e.Source}}, Body: e.Body,
+	})
 }
 
 // run delivers, and judges every subscription from time to time, until ctx ends.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/bulkheadhq/bulkhead/internal/arm"
 	"github.com/bulkheadhq/bulkhead/internal/clock"
+	"github.com/bulkheadhq/bulkhead/internal/notify"
 	"github.com/bulkheadhq/bulkhead/internal/outbox"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/alerts"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/posture/assess"
@@ -57,16 +58,14 @@ type Deps struct {
 // Service is safe for concurrent use.
 type Service struct {
 	deps       Deps
+	webhooks   *notify.Webhooks
 	deliveries *outbox.Drainer
 	wake       chan struct{} // something to deliver
 }
 
 // New makes the service.
 func New(d Deps) *Service {
-	if d.Webhooks == nil {
-		d.Webhooks = &http.Client{Timeout: webhookTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	}
-	s := &Service{deps: d, wake: make(chan struct{}, 1)}
+	s := &Service{deps: d, webhooks: notify.NewWebhooks(d.Webhooks), wake: make(chan struct{}, 1)}
 	s.deliveries = outbox.NewDrainer(d.Store, d.Log, map[string]outbox.Handler{kindDelivery: s.deliver}).WithClock(d.Clock)
 	return s
 }
