@@ -80,6 +80,9 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger, addr Addresses) (*P
 // openSteps is Open with other steps than this release's, for tests.
 func openSteps(ctx context.Context, cfg Config, log *slog.Logger, addr Addresses, steps []upgradeStep) (*Platform, error) {
 	p := &Platform{cfg: cfg, log: log, clock: clock.System{}, addr: addr, steps: steps, metrics: telemetry.New()}
+	if cfg.clock != nil {
+		p.clock = cfg.clock
+	}
 	p.hosts = wire.Hosts{Suffix: cfg.Suffix, Port: port(addr.FrontDoor)}
 	if err := p.open(ctx); err != nil {
 		return nil, errors.Join(err, p.Close())
