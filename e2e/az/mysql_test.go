@@ -13,7 +13,7 @@ import (
 // az goes on having the commands of single servers; where it hasn't, its tests of them skip.
 func TestMySQL(t *testing.T) {
 	if _, err := exec.LookPath("/usr/sbin/mariadbd"); err != nil {
-		t.Skip("mariadbd is not installed (Debian's package mariadb-server)")
+		t.Skip("mariadbd is not installed (Debian's package mariadb-server-core)")
 	}
 	c := administrator(t, "$DB", harness.Name("az-db"))
 	c.do(t, "group create -n az-my -l westeurope")

@@ -224,7 +224,7 @@ func TestRecommendedRules_FailedConnectionsOfARealServer(t *testing.T) {
 	t.Parallel()
 	for _, program := range []string{"/usr/sbin/mariadbd", "mariadb-install-db"} {
 		if _, err := exec.LookPath(program); err != nil {
-			t.Skip("MariaDB is not installed (Debian's package mariadb-server)")
+			t.Skip("MariaDB is not installed (Debian's package mariadb-server-core)")
 		}
 	}
 	m := newMonitored(t)
