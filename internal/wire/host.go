@@ -18,8 +18,8 @@ const (
 	HostSite    HostKind = "sites"      // {name}.azurewebsites.net
 	HostSCM     HostKind = "scm"        // {name}.scm.azurewebsites.net
 	HostPortal  HostKind = "portal"     // portal.azure.com
-	HostMySQL   HostKind = "mysql"      // {name}.mysql.database.azure.com: files of a database server; its own protocol has a port of its own
 	HostMetrics HostKind = "monitoring" // {region}.monitoring.azure.com: metrics sent and scraped
+	HostMySQL   HostKind = "mysql"      // {name}.mysql.database.azure.com: files of a database server; its own protocol has a port of its own
 	HostTAXII   HostKind = "taxii"      // taxii.SUFFIX: threat intelligence; Azure has no such name
 	HostAdmin   HostKind = "admin"      // the admin socket; never reachable by TCP
 	HostMachine HostKind = "identity"   // plain HTTP: managed identity endpoint, IMDS, health
