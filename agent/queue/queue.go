@@ -13,6 +13,9 @@ import (
 type Options struct {
 	Limit   int64 // bytes of all files together; 0: 64 MiB
 	Segment int64 // bytes after which a new file is begun; 0: 1 MiB, or an eighth of the limit if that is less
+	// Thin takes what has a priority, and what matters less, out of a batch where there is no room for it, and says how many that were. nil: batches are agent/batch's. Batches of
+	// another kind have priorities from 0 to batch.Priorities-1, too.
+	Thin func(packed []byte, least int) (thinner []byte, dropped uint64, err error)
 }
 
 // Queue is the batches of one agent. Safe for concurrent use, by one process.

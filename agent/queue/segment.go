@@ -184,11 +184,15 @@ func (q *Queue) strip(s *segment, priority int) error {
 	frames, _ := scan(b)
 	var out []byte
 	var dropped uint64
-	var pack batch.Builder
+	thin := q.o.Thin
+	if thin == nil {
+		var pack batch.Builder
+		thin = func(packed []byte, least int) ([]byte, uint64, error) { return without(&pack, packed, least) }
+	}
 	for i := range frames {
 		f := &frames[i]
-		n, err := without(&pack, f, priority)
-		if err != nil {
+		var n uint64
+		if f.packed, n, err = thin(f.packed, priority); err != nil {
 			return err
 		}
 		if dropped += n; f.last && i < len(frames)-1 {
@@ -206,11 +210,11 @@ func (q *Queue) strip(s *segment, priority int) error {
 	return nil
 }
 
-// without takes the events of a priority, and of those below, out of a frame.
-func without(pack *batch.Builder, f *frame, least int) (dropped uint64, err error) {
-	b, err := batch.Decode(f.packed)
+// without takes the events of a priority, and of those below, out of a batch.
+func without(pack *batch.Builder, packed []byte, least int) (thinner []byte, dropped uint64, err error) {
+	b, err := batch.Decode(packed)
 	if err != nil {
-		return 0, nil // it isn't ours to judge: the platform refuses it
+		return packed, 0, nil // it isn't ours to judge: the platform refuses it
 	}
 	kept := b.Events[:0]
 	for i := range b.Events {
@@ -223,11 +227,11 @@ func without(pack *batch.Builder, f *frame, least int) (dropped uint64, err erro
 		kept = append(kept, b.Events[i])
 	}
 	if dropped == 0 {
-		return 0, nil
+		return packed, 0, nil
 	}
 	b.Events = kept
-	f.packed, err = pack.Encode(b)
-	return dropped, err
+	packed, err = pack.Encode(b)
+	return packed, dropped, err
 }
 
 // replace writes a file anew, so that a crash leaves the old one or the new one.

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -22,13 +23,16 @@ type Poster interface {
 	Post(ctx context.Context, path, contentType string, body []byte, out any) error
 }
 
-// Options are a Sender's. The zero value of the last three works.
+// Options are a Sender's. The zero value of all but the first three works.
 type Options struct {
 	Queue  *queue.Queue
 	Client Poster
-	// Describe makes a heartbeat, without its queue.
+	// Describe makes a heartbeat, without its queue. nil: none is sent.
 	Describe func() Heartbeat
-	Log      *slog.Logger
+	// Path is where batches go, up to their number, and Spoiled makes one of a batch that the platform will never take: it says what is missing. The defaults are those of an agent's events.
+	Path    string
+	Spoiled func(packed []byte) ([]byte, error)
+	Log     *slog.Logger
 	// MinWait and MaxWait bound the time between attempts; 0 is half a second and a minute.
 	MinWait, MaxWait time.Duration
 }
@@ -65,6 +69,12 @@ type Sender struct {
 func New(o Options) *Sender {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Path == "" {
+		o.Path = "/bulkhead/agent/activity?sequence="
+	}
+	if o.Spoiled == nil {
+		o.Spoiled = spoiled
 	}
 	if o.MinWait == 0 {
 		o.MinWait = time.Second / 2
@@ -119,8 +129,12 @@ func (s *Sender) fail(ctx context.Context, err error) {
 
 // step sends one thing, or waits until there is one.
 func (s *Sender) step(ctx context.Context) error {
-	if now := time.Now(); !now.Before(s.next) {
-		return s.beat(ctx)
+	var beat <-chan time.Time
+	if s.o.Describe != nil {
+		if now := time.Now(); !now.Before(s.next) {
+			return s.beat(ctx)
+		}
+		beat = time.After(time.Until(s.next))
 	}
 	seq, packed, err := s.o.Queue.Next()
 	if err != nil {
@@ -130,7 +144,7 @@ func (s *Sender) step(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 		case <-s.o.Queue.Changed():
-		case <-time.After(time.Until(s.next)):
+		case <-beat:
 		}
 		return nil
 	}
@@ -171,21 +185,17 @@ func (s *Sender) beat(ctx context.Context) error {
 }
 
 func (s *Sender) send(ctx context.Context, seq uint64, packed []byte) error {
+	path := s.o.Path + strconv.FormatUint(seq, 10)
 	var a acknowledged
-	err := s.o.Client.Post(ctx, fmt.Sprint("/bulkhead/agent/activity?sequence=", seq), "application/octet-stream", packed, &a)
+	err := s.o.Client.Post(ctx, path, "application/octet-stream", packed, &a)
 	var status *enrol.StatusError
 	if errors.As(err, &status) && (status.Status == http.StatusBadRequest || status.Status == http.StatusRequestEntityTooLarge) {
 		// It will never be taken. Its number goes to one that says what is missing.
 		s.o.Log.Error("the platform can't take a batch, which is given up", "sequence", seq, "error", err)
-		b := batch.Batch{Counters: batch.Counters{Cut: 1}}
-		if was, derr := batch.Decode(packed); derr == nil {
-			b.Counters = was.Counters
-			b.Counters.Cut += uint64(len(was.Events))
-		}
-		if packed, err = batch.Encode(&b); err != nil {
+		if packed, err = s.o.Spoiled(packed); err != nil {
 			return err
 		}
-		err = s.o.Client.Post(ctx, fmt.Sprint("/bulkhead/agent/activity?sequence=", seq), "application/octet-stream", packed, &a)
+		err = s.o.Client.Post(ctx, path, "application/octet-stream", packed, &a)
 	}
 	if err != nil {
 		return err
@@ -194,4 +204,14 @@ func (s *Sender) send(ctx context.Context, seq uint64, packed []byte) error {
 		return fmt.Errorf("the platform took batch %d and says that it has %d", seq, a.Acknowledged)
 	}
 	return s.o.Queue.Ack(a.Acknowledged)
+}
+
+// spoiled is a batch of events of which none is left.
+func spoiled(packed []byte) ([]byte, error) {
+	b := batch.Batch{Counters: batch.Counters{Cut: 1}}
+	if was, err := batch.Decode(packed); err == nil {
+		b.Counters = was.Counters
+		b.Counters.Cut += uint64(len(was.Events))
+	}
+	return batch.Encode(&b)
 }

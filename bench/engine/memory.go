@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/items"
+	"github.com/bulkheadhq/bulkhead/internal/slack"
 )
 
 // Sizes of the memory run.
@@ -32,18 +33,18 @@ func memoryText(n int) string {
 }
 
 // runMemory fills Bulkhead with up to 2 million small documents, reads at random in between, and prints what the process holds as they grow.
-func runMemory(ctx context.Context, dir string, most int) error {
-	debug.SetGCPercent(300) // as the platform has it
+func runMemory(ctx context.Context, dir string, documents int) error {
+	defer slack.Bound(slack.Platform)() // as the platform has it
 	b, err := openBulkhead(ctx, filepath.Join(dir, "memory"))
 	if err != nil {
 		return err
 	}
 	defer b.close()
 	fmt.Printf("%s, %d cores, %s, load average %s\n\n", time.Now().UTC().Format("2006-01-02"), runtime.NumCPU(), runtime.Version(), loadAverage())
-	fmt.Println("| documents | resident MiB | without what the collector keeps for later MiB | Go heap in use MiB | on disk MiB | creates 1/s | point reads 1/s | p99 of reads ms |")
-	fmt.Println("|---|---|---|---|---|---|---|---|")
+	fmt.Println("| documents | resident MiB | most it ever was | once the collector gave back | heap alive | of that blocks | memory tables | files | on disk MiB | creates 1/s | point reads 1/s | p99 of reads ms |")
+	fmt.Println("|---|---|---|---|---|---|---|---|---|---|---|---|")
 	at := 0
-	for _, mark := range []int{most / 8, most / 4, most / 2, most} {
+	for _, mark := range []int{documents / 8, documents / 4, documents / 2, documents} {
 		begin, from := time.Now(), at
 		if at, err = b.fill(ctx, at, mark); err != nil {
 			return err
@@ -53,18 +54,25 @@ func runMemory(ctx context.Context, dir string, most int) error {
 		if err != nil {
 			return err
 		}
-		resident, err := residentMiB()
+		resident, err := memoryMiB("VmRSS:")
 		if err != nil {
 			return err
 		}
-		var m runtime.MemStats
+		var m, live runtime.MemStats
 		runtime.ReadMemStats(&m)
 		debug.FreeOSMemory()
-		least, err := residentMiB()
+		runtime.ReadMemStats(&live)
+		most, err := memoryMiB("VmHWM:")
 		if err != nil {
 			return err
 		}
-		fmt.Printf("| %d | %.0f | %.0f | %.0f | %.0f | %.0f | %.0f | %.2f |\n", at, resident, least, float64(m.HeapInuse)/(1<<20), diskMiB(dir), float64(at-from)/took.Seconds(), perSecond, p99.Seconds()*1000)
+		least, err := memoryMiB("VmRSS:")
+		if err != nil {
+			return err
+		}
+		s := b.disk.Stats()
+		fmt.Printf("| %d | %.0f | %.0f | %.0f | %.0f | %.0f | %.0f | %d | %.0f | %.0f | %.0f | %.2f |\n", at, resident, most, least, mib(live.HeapAlloc), mib(s.CacheBytes), mib(s.MemTableBytes),
+			s.Files, diskMiB(dir), float64(at-from)/took.Seconds(), perSecond, p99.Seconds()*1000)
 	}
 	return nil
 }
@@ -143,19 +151,19 @@ func (b *bulkhead) readAll(ctx context.Context, n int) (perSecond float64, p99 t
 	return float64(len(all)) / elapsed.Seconds(), all[len(all)*99/100], nil
 }
 
-// residentMiB is this process's resident memory.
-func residentMiB() (float64, error) {
+// memoryMiB is a line of what the kernel tells of this process's memory.
+func memoryMiB(line string) (float64, error) {
 	b, err := os.ReadFile("/proc/self/status")
 	if err != nil {
 		return 0, err
 	}
-	for line := range strings.Lines(string(b)) {
-		if v, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+	for l := range strings.Lines(string(b)) {
+		if v, ok := strings.CutPrefix(l, line); ok {
 			kb, err := strconv.ParseFloat(strings.Fields(v)[0], 64)
 			return kb / 1024, err
 		}
 	}
-	return 0, fmt.Errorf("no VmRSS")
+	return 0, fmt.Errorf("no %s", line)
 }
 
 // diskMiB is what the folder holds.
@@ -175,3 +183,5 @@ func diskMiB(dir string) float64 {
 	}
 	return float64(sum) / (1 << 20)
 }
+
+func mib(n uint64) float64 { return float64(n) / (1 << 20) }

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
@@ -21,56 +25,141 @@ func newIndicators() *cobra.Command {
 		newIndicatorsImport(), newIndicatorsExport(), newIndicatorsList(), newIndicatorsRemove())
 }
 
+// importing is how files are taken in.
+type importing struct {
+	source, format string
+	weight         float64
+	events         int
+}
+
 func newIndicatorsImport() *cobra.Command {
-	var source, format string
-	var weight float64
+	var im importing
 	cmd := &cobra.Command{
-		Use:   "import FILE...",
-		Short: "Take indicators in: STIX 2.1 bundles, or plain lists of one a line",
-		Long: `Take indicators in: STIX 2.1 bundles, or plain lists. A line of a list is an address, a network, a domain, a URL, a SHA-256 or a HASSH; or its
-kind ("credential", "shingle", ...), a space and the value. What follows # is a remark. - is standard input. They count for detection at once.`,
+		Use:   "import FILE|URL...",
+		Short: "Take indicators in: STIX 2.1 bundles, MISP events and feeds, or plain lists of one a line",
+		Long: `Take indicators in: STIX 2.1 bundles, MISP events, or plain lists. A line of a list is an address, a network, a domain, a URL, a SHA-256 or a HASSH;
+or its kind ("credential", "shingle", ...), a space and the value. What follows # is a remark. - is standard input. They count for detection at once.
+
+What begins with http:// or https:// is fetched from here, not by the platform. If it is the manifest of a MISP feed (.../manifest.json), the feed's
+events are fetched, too, the newest first. Of MISP's attributes, those marked for detection (to_ids) are taken.`,
+		Example: `  bulkhead indicators import bundle.json addresses.txt
+  bulkhead indicators import --events 50 https://feeds.example.org/misp/manifest.json`,
 		Args: cobra.MinimumNArgs(1),
 	}
 	data := addDataFlag(cmd.Flags())
-	cmd.Flags().StringVar(&source, "source", "", "who says so; default the file's name")
-	cmd.Flags().StringVar(&format, "format", "", "stix or list; default by what is in it")
-	cmd.Flags().Float64Var(&weight, "weight", 0.8, "how much a plain list is believed, up to 1; from 0.5 on an indicator counts")
-	cmd.RunE = action(func(cmd *cobra.Command, files []string) error {
+	cmd.Flags().StringVar(&im.source, "source", "", "who says so; default the file's name, or the URL's host")
+	cmd.Flags().StringVar(&im.format, "format", "", "stix, misp or list; default by what is in it")
+	cmd.Flags().Float64Var(&im.weight, "weight", 0.8, "how much plain lists and MISP are believed, up to 1; from 0.5 on an indicator counts")
+	cmd.Flags().IntVar(&im.events, "events", 200, "at most so many events of a feed")
+	cmd.RunE = action(func(cmd *cobra.Command, names []string) error {
 		a, err := openAdmin(cmd.Context(), *data, false)
 		if err != nil {
 			return err
 		}
 		defer a.close()
-		for _, name := range files {
-			in := cmd.InOrStdin()
-			from := "stdin"
-			if name != "-" {
-				f, err := os.Open(name)
-				if err != nil {
-					return err
-				}
-				defer f.Close()
-				in, from = f, filepath.Base(name)
+		for _, name := range names {
+			switch {
+			case strings.HasPrefix(name, "https://"), strings.HasPrefix(name, "http://"):
+				err = im.fetch(cmd, a, name)
+			case name == "-":
+				err = im.post(cmd, a, "stdin", "stdin", cmd.InOrStdin())
+			default:
+				err = im.file(cmd, a, name)
 			}
-			if source != "" {
-				from = source
-			}
-			q := url.Values{"source": {"import:" + from}, "weight": {fmt.Sprint(weight)}}
-			if format != "" {
-				q.Set("format", format)
-			}
-			var done intel.Imported
-			if err := a.send(cmd.Context(), "POST", "/indicators?"+q.Encode(), in, &done); err != nil {
+			if err != nil {
 				return fmt.Errorf("%s: %w", name, err)
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s: %d entered, %d of them new; %d removed, %d skipped\n", from, done.Entered, done.New, done.Removed, done.Skipped)
-			for _, p := range done.Problems {
-				fmt.Fprintf(cmd.ErrOrStderr(), "  %s\n", plain(p))
 			}
 		}
 		return nil
 	})
 	return cmd
+}
+
+func (im *importing) file(cmd *cobra.Command, a *admin, name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return im.post(cmd, a, filepath.Base(name), filepath.Base(name), f)
+}
+
+// post takes one file in, and tells what became of it.
+func (im *importing) post(cmd *cobra.Command, a *admin, name, source string, in io.Reader) error {
+	if im.source != "" {
+		source = im.source
+	}
+	q := url.Values{"source": {"import:" + source}, "weight": {fmt.Sprint(im.weight)}}
+	if im.format != "" {
+		q.Set("format", im.format)
+	}
+	var done intel.Imported
+	if err := a.send(cmd.Context(), "POST", "/indicators?"+q.Encode(), in, &done); err != nil {
+		return err
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%s: %d entered, %d of them new; %d removed, %d skipped\n", name, done.Entered, done.New, done.Removed, done.Skipped)
+	for _, p := range done.Problems {
+		fmt.Fprintf(cmd.ErrOrStderr(), "  %s\n", plain(p))
+	}
+	return nil
+}
+
+const (
+	maxFetched = 64 << 20 // bytes of one file, as the platform takes
+	fetchTime  = 2 * time.Minute
+)
+
+// fetch takes in what is at an address: a file, or a feed's manifest with its events.
+func (im *importing) fetch(cmd *cobra.Command, a *admin, address string) error {
+	at, err := url.Parse(address)
+	if err != nil || at.Host == "" {
+		return errors.New("that is no URL")
+	}
+	client := &http.Client{Timeout: fetchTime}
+	b, err := download(cmd.Context(), client, at)
+	if err != nil {
+		return err
+	}
+	events, ok := intel.Manifest(b)
+	if !ok {
+		return im.post(cmd, a, path.Base(at.Path), at.Hostname(), bytes.NewReader(b))
+	}
+	if len(events) > im.events {
+		fmt.Fprintf(cmd.ErrOrStderr(), "  the feed has %d events: the newest %d are taken (--events)\n", len(events), im.events)
+		events = events[:max(im.events, 0)]
+	}
+	for _, id := range events {
+		one := *at
+		one.Path, one.RawPath = path.Join(path.Dir("/"+at.Path), id+".json"), ""
+		if b, err = download(cmd.Context(), client, &one); err == nil {
+			err = im.post(cmd, a, id, at.Hostname(), bytes.NewReader(b))
+		}
+		if err != nil {
+			return fmt.Errorf("event %s: %w", id, err)
+		}
+	}
+	return nil
+}
+
+func download(ctx context.Context, client *http.Client, at *url.URL) ([]byte, error) {
+	q, err := http.NewRequestWithContext(ctx, http.MethodGet, at.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	q.Header.Set("User-Agent", "bulkhead")
+	w, err := client.Do(q)
+	if err != nil {
+		return nil, err
+	}
+	defer w.Body.Close()
+	if w.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("it answers %s", w.Status)
+	}
+	b, err := io.ReadAll(io.LimitReader(w.Body, maxFetched+1))
+	if err == nil && len(b) > maxFetched {
+		err = fmt.Errorf("it is larger than %d MiB", maxFetched>>20)
+	}
+	return b, err
 }
 
 // choice adds the flags that choose indicators.
@@ -85,10 +174,10 @@ func choice(cmd *cobra.Command) (query func() url.Values) {
 func newIndicatorsExport() *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
-		Use: "export", Short: "Write indicators as a STIX 2.1 bundle or a plain list; credentials only by --kind credential", Args: cobra.NoArgs,
+		Use: "export", Short: "Write indicators as a STIX 2.1 bundle, a MISP event or a plain list; credentials only by --kind credential", Args: cobra.NoArgs,
 	}
 	data := addDataFlag(cmd.Flags())
-	cmd.Flags().StringVar(&format, "format", "stix", "stix or list")
+	cmd.Flags().StringVar(&format, "format", "stix", "stix, misp or list")
 	query := choice(cmd)
 	cmd.RunE = action(func(cmd *cobra.Command, _ []string) error {
 		a, err := openAdmin(cmd.Context(), *data, false)

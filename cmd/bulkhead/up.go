@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"runtime/debug"
 	"strings"
 
 	"github.com/bulkheadhq/bulkhead/internal/app"
 	"github.com/bulkheadhq/bulkhead/internal/app/notify"
+	"github.com/bulkheadhq/bulkhead/internal/slack"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -50,7 +50,7 @@ line is printed ("ready ...") and DIR/run.json says the same.`,
 		cfg.Level = new(slog.LevelVar)
 		cfg.Level.Set(level)
 		log := slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: cfg.Level}))
-		tuneCollector()
+		defer tuneCollector()()
 		return action(func(cmd *cobra.Command, _ []string) error {
 			manager := notify.FromEnvironment()
 			tell := func(err error) {
@@ -68,12 +68,13 @@ line is printed ("ready ...") and DIR/run.json says the same.`,
 	return cmd
 }
 
-// tuneCollector lets the heap grow further between collections than Go does by itself. What lives for long is small (tens of megabytes), so that a collection
-// at twice of it would come many times a second under load. GOGC in the environment wins.
-func tuneCollector() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(300)
+// tuneCollector lets the heap grow further between collections than Go does by itself while it is small, and less far once caches have filled it: see package
+// slack. GOGC in the environment wins.
+func tuneCollector() (stop func()) {
+	if os.Getenv("GOGC") != "" {
+		return func() {}
 	}
+	return slack.Bound(slack.Platform)
 }
 
 // upFlags are the flags of up: the configuration's, and the name of its file.

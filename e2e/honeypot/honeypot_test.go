@@ -60,7 +60,7 @@ type decoy struct {
 	stop        func()
 }
 
-func start(t *testing.T) *decoy {
+func start(t *testing.T, more ...string) *decoy {
 	t.Helper()
 	bin, err := harness.Binary()
 	if err != nil {
@@ -68,7 +68,7 @@ func start(t *testing.T) *decoy {
 	}
 	dir := t.TempDir()
 	d := &decoy{data: filepath.Join(dir, "data")}
-	args := []string{bin, "honeypot", "--data", d.data, "--ssh", "127.0.0.1:0", "--telnet", "127.0.0.1:0"}
+	args := append([]string{bin, "honeypot", "--data", d.data, "--ssh", "127.0.0.1:0", "--telnet", "127.0.0.1:0"}, more...)
 	if strace, err := exec.LookPath("strace"); err == nil && exec.Command(strace, "-f", "-o", "/dev/null", "true").Run() == nil {
 		d.trace = filepath.Join(dir, "trace")
 		args = append([]string{strace, "-f", "-qq", "-e", "trace=%file,%process", "-o", d.trace}, args...)

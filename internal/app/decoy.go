@@ -118,8 +118,13 @@ func ReadCredentials(name string) ([]string, error) {
 }
 
 // intelService serves what is known of attackers, by TAXII and over the admin socket. It is the platform's own, so rights count in the platform's own subscription.
-func (p *Platform) intelService(known *intel.Store) wire.Service {
-	api := &intel.API{Store: known, Auth: p.arm.Authenticator(), May: func(ctx context.Context, r *wire.Request, write bool) error {
+func (p *Platform) intelService(known *intel.Store, alerts *engine.Engine, agents *machines.Service) (wire.Service, error) {
+	named, err := parseMachines(p.cfg.HoneypotMachines)
+	if err != nil {
+		return wire.Service{}, err
+	}
+	reports := &intel.Reports{Store: p.store, Clock: p.clock, Known: known, Machines: ourMachines{agents: agents, named: named}, Alerts: alerts}
+	api := &intel.API{Store: known, Reports: reports, Auth: p.arm.Authenticator(), May: func(ctx context.Context, r *wire.Request, write bool) error {
 		action := "Microsoft.Security/threatIntelligence/read"
 		if write {
 			action = "Microsoft.Security/threatIntelligence/write"
@@ -130,7 +135,7 @@ func (p *Platform) intelService(known *intel.Store) wire.Service {
 		}
 		return fault.New(fault.Forbidden, "AuthorizationFailed", "The client '%s' may not do '%s' in the platform's own subscription.", r.Principal.ObjectID, action)
 	}}
-	return api.Service()
+	return api.Service(), nil
 }
 
 // decoyServices are the honeypot and what moves on what it learns; none unless it is wanted.

@@ -122,9 +122,13 @@ func (p *Platform) wireServices(ctx context.Context) error {
 	maps.Copy(handlers, pose.OutboxHandlers())
 	maps.Copy(handlers, alarms.OutboxHandlers())
 	p.outbox = outbox.NewDrainer(p.store, p.log, handlers).WithClock(p.clock)
+	indicators, err := p.intelService(known, defender.Engine(), watched)
+	if err != nil {
+		return err
+	}
 	p.services = []wire.Service{
 		p.directory.Service(), p.arm.Service(), p.audit.Service(), ids.Service(), vaults.Service(), accounts.Service(), sites.Service(),
-		defender.Service(), pose.Service(), watched.Service(), p.portal.Service(), p.intelService(known), watching.Service(), p.metricsService(), alarms.Service(), p.databases.Service(),
+		defender.Service(), pose.Service(), watched.Service(), p.portal.Service(), indicators, watching.Service(), p.metricsService(), alarms.Service(), p.databases.Service(),
 		reach.Metadata(), p.adminService(), p.keyService(), p.healthService(),
 	}
 	decoy, err := p.decoyServices(known, defender.Engine(), watched)

@@ -13,6 +13,8 @@
 // (169.254.169.254) and sites. This machine's own loopback is relayed, since clients send localhost to a proxy too. Any other host that is not Azure's is refused
 // (403) unless the operator allowed passing through.
 //
+// The front door is net/http's server, with a lane beside it for requests that are answered at once: docs/adr/0007-lane.md.
+//
 // Package isolate below it serves clients that ignore proxies; package armclient the command lines of the tool of that name; package trust the stores of roots
 // that browsers read. docs/reach.md tells the four ways with an example each.
 package reach

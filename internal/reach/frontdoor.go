@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,25 +23,44 @@ const (
 
 // FrontDoor is the HTTPS listener that serves every service by host name. Connections come from its own listener and, already accepted, from the proxy.
 type FrontDoor struct {
-	server *http.Server
-	tunnel *tunnelListener
+	server  *http.Server
+	handler http.Handler
+	brief   func(*http.Request) bool // which requests the lane may answer
+	conf    *tls.Config
+	tunnel  *tunnelListener
+	ready   *tunnelListener // connections whose handshake is done
+	lane    lane
+	shaking handshakes
 }
 
-// NewFrontDoor returns a front door that answers with handler over conf.
+// NewFrontDoor returns a front door that answers with handler over conf. What a handler that is a Briefer calls brief is answered by the lane.
 func NewFrontDoor(handler http.Handler, conf *tls.Config, log *slog.Logger) *FrontDoor {
-	return &FrontDoor{
-		server: &http.Server{
-			Handler: handler, TLSConfig: conf, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-			ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
-			ConnContext: connContext,
-		},
-		tunnel: newTunnelListener(),
+	f := &FrontDoor{handler: handler, tunnel: newTunnelListener(), ready: newTunnelListener(), brief: func(*http.Request) bool { return false }}
+	if b, ok := handler.(Briefer); ok {
+		f.brief = b.Brief
 	}
+	f.conf = conf.Clone()
+	for _, proto := range []string{"http/1.1", "h2"} {
+		if !slices.Contains(f.conf.NextProtos, proto) {
+			f.conf.NextProtos = append(slices.Clone(f.conf.NextProtos), proto)
+		}
+	}
+	f.server = &http.Server{
+		Handler: handler, TLSConfig: f.conf.Clone(), ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		ConnContext: connContext,
+		ConnState: func(c net.Conn, s http.ConnState) {
+			if l, ok := c.(*laneConn); ok {
+				l.state(s)
+			}
+		},
+	}
+	return f
 }
 
 // connContext marks the requests of a tunnelled connection with the process behind it.
 func connContext(ctx context.Context, c net.Conn) context.Context {
-	if t, ok := c.(*tls.Conn); ok {
+	if t, ok := c.(interface{ NetConn() net.Conn }); ok {
 		c = t.NetConn()
 	}
 	if t, ok := c.(*tunnelConn); ok && t.identity != "" {
@@ -51,14 +71,15 @@ func connContext(ctx context.Context, c net.Conn) context.Context {
 
 // Serve accepts on l, and from the proxy, until Shutdown. It returns nil after Shutdown.
 func (f *FrontDoor) Serve(l net.Listener) error {
-	errs := make(chan error, 2)
-	go func() { errs <- f.server.ServeTLS(f.tunnel, "", "") }()
-	go func() { errs <- f.server.ServeTLS(l, "", "") }()
+	errs := make(chan error, 3)
+	go func() { errs <- f.accept(f.tunnel) }()
+	go func() { errs <- f.accept(l) }()
+	go func() { errs <- f.server.Serve(f.ready) }()
 	first := <-errs
 	f.tunnel.Close()
+	f.ready.Close()
 	l.Close()
-	second := <-errs
-	for _, err := range []error{first, second} {
+	for _, err := range []error{first, <-errs, <-errs} {
 		if err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 			return err
 		}
@@ -68,7 +89,15 @@ func (f *FrontDoor) Serve(l net.Listener) error {
 
 // Shutdown stops accepting and waits for running requests until ctx ends, then cuts them off.
 func (f *FrontDoor) Shutdown(ctx context.Context) error {
-	if err := f.server.Shutdown(ctx); err != nil {
+	f.lane.stopping.Store(true)
+	f.shaking.stop()
+	drained := make(chan error, 1)
+	go func() { drained <- f.lane.shutdown(ctx) }()
+	err := f.server.Shutdown(ctx)
+	if late := <-drained; err == nil {
+		err = late
+	}
+	if err != nil {
 		return f.server.Close()
 	}
 	return nil
@@ -91,12 +120,14 @@ func newTunnelListener() *tunnelListener {
 	return &tunnelListener{conns: make(chan net.Conn), done: make(chan struct{})}
 }
 
-// give passes c on, or closes it when the listener is closed.
-func (l *tunnelListener) give(c net.Conn) {
+// give passes c on, or closes it when the listener is closed. It reports whether c was passed on.
+func (l *tunnelListener) give(c net.Conn) bool {
 	select {
 	case l.conns <- c:
+		return true
 	case <-l.done:
 		c.Close()
+		return false
 	}
 }
 

@@ -78,6 +78,8 @@ func (m *Mux) add(r *Route) error {
 		return fmt.Errorf("route %s %s%s: no authenticator", r.Method, r.Host, r.Pattern)
 	case (r.Handler == nil) == (r.Raw == nil):
 		return fmt.Errorf("route %s %s%s: needs either Handler or Raw", r.Method, r.Host, r.Pattern)
+	case r.Brief != nil && r.Raw != nil:
+		return fmt.Errorf("route %s %s%s: Raw can't be Brief", r.Method, r.Host, r.Pattern)
 	case r.Method == "*" && r.Raw == nil:
 		return fmt.Errorf("route * %s%s: any method needs Raw", r.Host, r.Pattern)
 	}
@@ -92,6 +94,7 @@ func (m *Mux) add(r *Route) error {
 	if err := t.add(r); err != nil {
 		return err
 	}
+	t.brief = t.brief || r.Brief != nil
 	m.kept = append(m.kept, *r)
 	return nil
 }
@@ -107,6 +110,22 @@ func (m *Mux) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 		return
 	}
 	m.serve(w, hr, host)
+}
+
+// Brief tells whether a request is for a route that answers it at once: a server need not watch meanwhile for its caller to hang up, and the answer is small
+// enough to be sent as a whole.
+func (m *Mux) Brief(hr *http.Request) bool {
+	host, ok := m.hosts.Resolve(hr.Host)
+	if !ok {
+		return false
+	}
+	t := m.trees[host.Kind]
+	if t == nil || !t.brief {
+		return false
+	}
+	var room [24]string
+	e := t.find(hr.Method, splitPath(hr.URL.EscapedPath(), room[:0]))
+	return e != nil && e.route.Brief != nil && e.route.Brief(hr)
 }
 
 // For serves one host kind whatever the Host header says: for a listener of its own (the admin socket, the identity endpoint).

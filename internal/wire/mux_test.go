@@ -149,10 +149,42 @@ func TestNewMux_Refuses(t *testing.T) {
 		"name twice":         {route("GET", "/{b}/{b}", "x")},
 		"mixed segment":      {route("GET", "/a{b}", "x")},
 		"unclosed":           {route("GET", "/{b", "x")},
+		"brief stream": {{
+			Host: wire.HostVault, Method: "GET", Pattern: "/", Auth: wire.Anonymous, Brief: func(*http.Request) bool { return true },
+			Raw: func(http.ResponseWriter, *wire.Request) error { return nil },
+		}},
 	}
 	for name, routes := range tests {
 		if _, err := wire.NewMux([]wire.Service{{Name: "test", Routes: routes}}, wire.Options{}); err == nil {
 			t.Errorf("%s: NewMux accepted it", name)
+		}
+	}
+}
+
+func TestMux_Brief(t *testing.T) {
+	t.Parallel()
+	quick := route("GET", "/quick/{a}", "x")
+	quick.Brief = func(r *http.Request) bool { return r.Header.Get("Slow") == "" }
+	m := newMux(t, wire.Options{}, quick, route("GET", "/other", "y"), route("POST", "/quick/{a}", "z"))
+	for _, c := range []struct {
+		method, url, slow string
+		want              bool
+	}{
+		{"GET", "https://v.vault.azure.net/quick/1", "", true},
+		{"GET", "https://v.vault.azure.net/QUICK/%2F?x=y", "", true},
+		{"GET", "https://v.vault.azure.net/quick/1", "yes", false},
+		{"POST", "https://v.vault.azure.net/quick/1", "", false},
+		{"GET", "https://v.vault.azure.net/other", "", false},
+		{"GET", "https://v.vault.azure.net/none", "", false},
+		{"GET", "https://v.documents.azure.com/quick/1", "", false},
+		{"GET", "https://example.com/quick/1", "", false},
+	} {
+		r := httptest.NewRequest(c.method, c.url, nil)
+		if c.slow != "" {
+			r.Header.Set("Slow", c.slow)
+		}
+		if got := m.Brief(r); got != c.want {
+			t.Errorf("Brief(%s %s, %q) = %t, want %t", c.method, c.url, c.slow, got, c.want)
 		}
 	}
 }

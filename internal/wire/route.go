@@ -26,6 +26,10 @@ type Route struct {
 	Handler Handler                                       // returns the answer's value
 	Raw     func(w http.ResponseWriter, r *Request) error // instead of Handler, for streams and reverse proxies
 
+	// Brief, if set, tells by method and headers which requests the Handler answers at once: in about a millisecond, without waiting for anybody but the store. See
+	// Mux.Brief.
+	Brief func(r *http.Request) bool
+
 	Quiet bool // no audit record for a successful call (discovery documents, health); still in the request log
 }
 

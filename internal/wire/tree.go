@@ -12,6 +12,7 @@ import (
 type tree struct {
 	root   node
 	scoped []*entry // most specific first, compared from the end
+	brief  bool     // some route is
 }
 
 type node struct {

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -75,153 +74,12 @@ var killChain = []string{
 	"LateralMovement", "Collection", "CommandAndControl", "Exfiltration", "Impact",
 }
 
-// alerts lists those of all subscriptions the user can see, newest first. Subscriptions in which the user may not read alerts are left out.
-func (s *Service) alerts(ctx context.Context, r *wire.Request, who *session) (all []alert, more bool, err error) {
-	subs, err := s.subscriptions(ctx, r, who)
-	if err != nil {
-		return nil, false, err
-	}
-	for _, sub := range subs {
-		some, cut, err := list[alert](ctx, s, r, who, "/subscriptions/"+url.PathEscape(sub.ID)+"/providers/Microsoft.Security/alerts?api-version="+alertsVersion)
-		switch {
-		case fault.Is(err, fault.Forbidden):
-			continue
-		case err != nil:
-			return nil, false, err
-		}
-		all, more = append(all, some...), more || cut
-	}
-	slices.SortStableFunc(all, func(a, b alert) int { return b.Properties.End.Compare(a.Properties.End) })
-	return all, more, nil
-}
-
 func (s *Service) home(ctx context.Context, r *wire.Request, who *session) (any, error) {
 	subs, err := s.subscriptions(ctx, r, who)
 	if err != nil {
 		return s.refused(who, "home", err)
 	}
 	return s.render("home", http.StatusOK, page{Title: "Home", Who: who, Room: "home", Data: subs})
-}
-
-// count is one figure of the overview.
-type count struct {
-	Name, Link string
-	N          int
-}
-
-func (s *Service) overview(ctx context.Context, r *wire.Request, who *session) (any, error) {
-	all, more, err := s.alerts(ctx, r, who)
-	if err != nil {
-		return s.refused(who, "security", err)
-	}
-	var data struct {
-		Severities []count
-		Machines   []count
-		Incidents  []alert
-		More       bool
-	}
-	data.More = more
-	machines := map[string]int{}
-	for _, sev := range severities {
-		n := 0
-		for _, a := range all {
-			if a.Open() && !a.Properties.IsIncident && a.Properties.Severity == sev {
-				n++
-				machines[a.Properties.Compromised]++
-			}
-		}
-		data.Severities = append(data.Severities, count{sev, "/security/alerts?status=open&severity=" + sev, n})
-	}
-	for m, n := range machines {
-		data.Machines = append(data.Machines, count{m, "/security/alerts?status=open&machine=" + url.QueryEscape(m), n})
-	}
-	slices.SortFunc(data.Machines, func(a, b count) int { return cmp.Or(b.N-a.N, strings.Compare(a.Name, b.Name)) })
-	data.Machines = data.Machines[:min(len(data.Machines), 10)]
-	for _, a := range all {
-		if a.Properties.IsIncident && a.Open() {
-			data.Incidents = append(data.Incidents, a)
-		}
-	}
-	return s.render("overview", http.StatusOK, page{Title: "Security", Who: who, Room: "security", Path: []step{{"Home", "/"}}, Data: data})
-}
-
-// rows is how many alerts a page of the list shows.
-const rows = 50
-
-// filter is what the list is narrowed down to.
-type filter struct {
-	Severity, Status, Machine, Text string
-}
-
-func (f filter) takes(a alert) bool {
-	p := a.Properties
-	switch {
-	case f.Severity != "" && p.Severity != f.Severity,
-		f.Status == "open" && !a.Open(),
-		f.Status != "" && f.Status != "open" && p.Status != f.Status,
-		f.Machine != "" && !strings.EqualFold(p.Compromised, f.Machine):
-		return false
-	}
-	if f.Text == "" {
-		return true
-	}
-	whole := strings.ToLower(strings.Join([]string{p.DisplayName, p.Description, p.Compromised, p.Type, a.Name, strings.Join(p.Techniques, " "), strings.Join(p.SubTechniques, " ")}, "\n"))
-	return strings.Contains(whole, strings.ToLower(f.Text))
-}
-
-func (f filter) query(from int) string {
-	q := url.Values{}
-	for _, v := range [][2]string{{"severity", f.Severity}, {"status", f.Status}, {"machine", f.Machine}, {"text", f.Text}} {
-		if v[1] != "" {
-			q.Set(v[0], v[1])
-		}
-	}
-	if from > 0 {
-		q.Set("from", strconv.Itoa(from))
-	}
-	return "/security/alerts?" + q.Encode()
-}
-
-func (s *Service) alertList(ctx context.Context, r *wire.Request, who *session) (any, error) {
-	all, more, err := s.alerts(ctx, r, who)
-	if err != nil {
-		return s.refused(who, "alerts", err)
-	}
-	f := filter{Severity: r.Query("severity"), Status: r.Query("status"), Machine: r.Query("machine"), Text: r.Query("text")}
-	var taken []alert
-	for _, a := range all {
-		if f.takes(a) {
-			taken = append(taken, a)
-		}
-	}
-	// Incidents come first: they are the story, the alerts its sentences.
-	slices.SortStableFunc(taken, func(a, b alert) int {
-		switch {
-		case a.Properties.IsIncident == b.Properties.IsIncident:
-			return 0
-		case a.Properties.IsIncident:
-			return -1
-		}
-		return 1
-	})
-	from, _ := strconv.Atoi(r.Query("from"))
-	from = min(max(from, 0), len(taken))
-	end := min(from+rows, len(taken))
-	data := struct {
-		Filter             filter
-		Severities, States []string
-		Alerts             []alert
-		Total, From, To    int
-		Before, After      string
-		More               bool
-	}{Filter: f, Severities: severities, States: []string{"open", "Active", "InProgress", "Resolved", "Dismissed"}, Alerts: taken[from:end], Total: len(taken), From: from + 1, To: end, More: more}
-	if from > 0 {
-		data.Before = f.query(max(from-rows, 0))
-	}
-	if end < len(taken) {
-		data.After = f.query(end)
-	}
-	return s.render("alerts", http.StatusOK, page{Title: "Security alerts", Who: who, Room: "alerts", Path: []step{{"Home", "/"}, {"Security", "/security"}}, Script: "portal.js", Data: data})
 }
 
 // one reads an alert by its id.
@@ -251,7 +109,7 @@ func (s *Service) alertPage(ctx context.Context, r *wire.Request, who *session) 
 		Actions       []action
 	}{Alert: a, Entities: entityRows(a), Investigation: "/security/investigation?id=" + url.QueryEscape(a.ID), Actions: actions(a)}
 	if key := a.Properties.CorrelationKey; key != "" {
-		all, _, err := list[alert](ctx, s, r, who, "/subscriptions/"+url.PathEscape(a.Subscription())+"/providers/Microsoft.Security/alerts?api-version="+alertsVersion)
+		all, _, err := list[alert](ctx, s, r, who, alertsOf(a.Subscription(), []string{"correlationKey eq " + quoted(key)}, ""))
 		if err != nil {
 			return s.refused(who, "alerts", err)
 		}

@@ -65,7 +65,15 @@ func (p *platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(map[string]any{"focus": "alert:a", "path": []string{"alert:a"}, "nodes": []any{
 			map[string]any{"id": "alert:a", "type": "alert", "label": "A"}, map[string]any{"id": "process:1", "type": "process", "label": angry},
 		}, "edges": []any{map[string]any{"from": "alert:a", "to": "process:1", "type": "about"}}})
+	case strings.HasSuffix(r.URL.Path, "/alertCounts"):
+		answer(map[string]any{"value": []any{map[string]any{"properties": map[string]any{"compromisedEntity": angry, "counts": []any{
+			map[string]any{"isIncident": false, "status": "Active", "severity": "High", "count": 1},
+		}}}}})
 	case strings.HasSuffix(r.URL.Path, "/alerts"):
+		if f := r.URL.Query().Get("$filter"); strings.Contains(f, "isIncident eq true") || strings.Contains(f, "severity eq 'Low'") {
+			answer(map[string]any{"value": []any{}})
+			return
+		}
 		answer(map[string]any{"value": []any{alert}})
 	case r.URL.Path == aID:
 		answer(alert)
@@ -137,7 +145,8 @@ func TestPages(t *testing.T) {
 	b.admin(s)
 	id := url.QueryEscape(aID)
 	for path, want := range map[string]string{
-		"/": "Subscriptions", "/security": "High", "/security/alerts": "1 to 1 of 1", "/security/alerts?severity=Low": "No alert is like this",
+		"/": "Subscriptions", "/security": "High", "/security/alerts": "1 to 1 of 1", "/security/alerts?severity=Low": "No alert is like this", "/security/alerts?text=SHELL": "1 to 1,",
+		"/security/alerts?text=nothing": "No alert is like this", "/security/alerts?from=noon": "is not a time", "/security/alerts?after=x": "no place in the list",
 		"/security/alert?id=" + id: "Evidence", "/security/investigation?id=" + id: "svg", "/security/investigation?id=" + id + "&from=nonsense": "is not a time",
 		"/security/investigation?id=" + id + "&to=2000-01-01T00:00": "Investigation",
 	} {
@@ -207,6 +216,21 @@ func TestSignIn(t *testing.T) {
 	if w := b.do("GET", "/signin/code?code=c0de&state="+q.Get("state"), nil); w.Code != http.StatusBadRequest {
 		t.Errorf("the answer again = %d, want 400", w.Code)
 	}
+}
+
+func TestExchanges(t *testing.T) {
+	t.Parallel()
+	wiretest.Run(t, "testdata", func(t *testing.T) wiretest.Target {
+		s, _, b := open(t)
+		_, code, _ := strings.Cut(s.Link(), "#")
+		return wiretest.Target{Handler: b.h, Vars: map[string]string{"code": code}}
+	})
+}
+
+func TestExchanges_CoverEveryRoute(t *testing.T) {
+	t.Parallel()
+	s, _, _ := open(t)
+	wiretest.CheckCovered(t, "testdata", s.Service().Routes)
 }
 
 func TestRoutes_ObeyTheRulesOfAll(t *testing.T) {

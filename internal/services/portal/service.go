@@ -98,5 +98,5 @@ func staticFile(_ context.Context, r *wire.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return wire.Reply{Status: http.StatusOK, Body: b, Header: http.Header{"Content-Type": {kind}, "Cache-Control": {"no-cache"}}}, nil
+	return wire.Reply{Status: http.StatusOK, Body: b, Header: http.Header{"Content-Type": {kind}, "Cache-Control": {"no-cache"}, "X-Content-Type-Options": {"nosniff"}}}, nil
 }

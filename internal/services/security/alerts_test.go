@@ -80,7 +80,24 @@ func TestPaging(t *testing.T) {
 	if len(all) != 250 {
 		t.Errorf("%d alerts, want 250", len(all))
 	}
-	p.ok("owner", "GET", "/subscriptions/"+p.sub+"/providers/Microsoft.Security/alerts"+version+"&$skiptoken=%25", "", 400)
+	sub := "/subscriptions/" + p.sub + "/providers/Microsoft.Security"
+	p.ok("owner", "GET", sub+"/alerts"+version+"&$skiptoken=%25", "", 400)
+	// Both shapes, at each scope, and however narrowed down.
+	for _, path := range []string{
+		sub + "/alerts" + version, sub + "/alerts" + oldVersion, sub + "/locations/westeurope/alerts" + version, sub + "/locations/westeurope/alerts" + oldVersion,
+		p.rg("rg1") + "/providers/Microsoft.Security/alerts" + version, p.rg("rg1") + "/providers/Microsoft.Security/alerts" + oldVersion,
+		p.rg("rg1") + "/providers/Microsoft.Security/locations/westeurope/alerts" + oldVersion,
+		sub + "/alerts" + version + "&$top=7", sub + "/alerts" + oldVersion + "&$filter=state%20eq%20'Active'",
+	} {
+		path = strings.ReplaceAll(path, "'", "%27")
+		first := p.ok("owner", "GET", path, "", 200)
+		if n, most := len(first["value"].([]any)), 100; first["nextLink"] == nil || n > most || n == 0 {
+			t.Errorf("the first page of %s has %d alerts and leads to %v", path, n, first["nextLink"])
+		}
+		if n := len(p.list("owner", path)); n != 250 {
+			t.Errorf("%s gives %d alerts, want 250", path, n)
+		}
+	}
 }
 
 // TestStates: each change of state is there at once, in both shapes and in the activity log; a resolved behaviour that comes back is a new alert.
@@ -129,6 +146,7 @@ func TestQuery(t *testing.T) {
 	p.ingest(p.machine("rg1", "db1"), 1, func(l *replay.Log) { replay.Intrusion(l, replay.Disguise{}) })
 	list := "/subscriptions/" + p.sub + "/providers/Microsoft.Security/alerts" + oldVersion
 	all := len(p.list("owner", list))
+	incident := p.list("owner", list+"&$filter=isIncident%20eq%20true")[0]["name"].(string)
 	for _, c := range []struct {
 		filter string
 		least  int
@@ -141,13 +159,25 @@ func TestQuery(t *testing.T) {
 		{"isIncident eq true", 1, 1},
 		{"compromisedEntity eq 'db''1'", 0, 0},
 		{"compromisedEntity eq 'db1'", all, all},
+		{"status ne 'Resolved' and status ne 'Dismissed'", all, all},
+		{"status eq 'Resolved' and status eq 'Active'", 0, 0},
+		{"isIncident ne true and compromisedEntity eq 'DB1'", all - 1, all - 1},
+		{"startTimeUtc ge '2026-01-01T00:00:00Z'", all, all},
+		{"startTimeUtc lt 2026-01-01T00:00:00Z", 0, 0},
+		{"startTimeUtc gt '2026-01-03T00:00:00Z'", 0, 0},
+		{"correlationKey eq '" + incident + "'", 15, all},
+		{"correlationKey eq '" + incident + "' and isIncident eq true", 1, 1},
+		{"correlationKey eq 'none'", 0, 0},
+		{"name eq '" + strings.ToUpper(incident) + "'", 1, 1},
+		{"name ge '" + incident + "' and name le '" + incident + "'", 1, 1},
+		{"name gt '0' and name lt '1'", 0, 0},
 	} {
 		got := len(p.list("owner", list+"&$filter="+strings.NewReplacer(" ", "%20", "'", "%27").Replace(c.filter)))
 		if got < c.least || got > c.most {
 			t.Errorf("%q keeps %d alerts, want %d to %d", c.filter, got, c.least, c.most)
 		}
 	}
-	for _, bad := range []string{"state", "state eq", "state gt 'x'", "color eq 'red'", "state eq 'Active' or state eq 'x'", "state eq 'Active", "state eq 'Active' and"} {
+	for _, bad := range []string{"state", "state eq", "state gt 'x'", "color eq 'red'", "state eq 'Active' or state eq 'x'", "state eq 'Active", "state eq 'Active' and", "startTimeUtc eq '2026-01-01T00:00:00Z'", "startTimeUtc gt 'noon'", "severity gt 'Low'"} {
 		p.ok("owner", "GET", list+"&$filter="+strings.NewReplacer(" ", "%20", "'", "%27").Replace(bad), "", 400)
 	}
 	for _, a := range p.list("owner", list+"&$select=state,Properties/alertName") {

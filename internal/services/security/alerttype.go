@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/bulkheadhq/bulkhead/internal/arm"
@@ -99,7 +100,16 @@ func (s *Service) listAlerts(ctx context.Context, c *arm.Call) ([]*arm.Resource,
 	if err != nil {
 		return nil, err
 	}
-	found, next, err := s.engine.List(ctx, c.ID.Subscription, string(from), pageSize, func(a *alerts.Alert) bool { return within(c, a) && q.keeps(a) })
+	wanted, err := s.wanted(ctx, c, q)
+	if err != nil {
+		return nil, err
+	}
+	wanted.Keep = func(a *alerts.Alert) bool { return within(c, a) && q.keeps(a) }
+	top, err := c.QueryInt("$top", pageSize, 1, pageSize)
+	if err != nil {
+		return nil, err
+	}
+	found, next, err := s.engine.Find(ctx, c.ID.Subscription, wanted, string(from), top)
 	if err != nil {
 		return nil, err
 	}
@@ -110,6 +120,26 @@ func (s *Service) listAlerts(ctx context.Context, c *arm.Call) ([]*arm.Resource,
 	for i, a := range found {
 		if out[i], err = s.resource(c, a, q); err != nil {
 			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// wanted is what a query asks the index. The alerts of an incident are found by the incident.
+func (s *Service) wanted(ctx context.Context, c *arm.Call, q *query) (engine.Query, error) {
+	out := q.narrowed()
+	for _, t := range q.terms {
+		if t.name != "correlationkey" || t.op != "eq" || out.Names != nil {
+			continue
+		}
+		in, err := s.engine.Get(ctx, c.ID.Subscription, strings.ToLower(t.value))
+		if err != nil {
+			return out, err
+		}
+		out.Names = []string{}
+		if in != nil {
+			out.Names = append(slices.Clone(in.Members), in.Name)
+			slices.Sort(out.Names)
 		}
 	}
 	return out, nil

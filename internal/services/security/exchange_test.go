@@ -18,6 +18,11 @@ func TestExchanges(t *testing.T) {
 	})
 }
 
+func TestExchanges_CoverEveryRoute(t *testing.T) {
+	t.Parallel()
+	wiretest.CheckCovered(t, "testdata", newPlane(t).routes)
+}
+
 func TestRoutes_ObeyTheRulesOfAll(t *testing.T) {
 	t.Parallel()
 	p := newPlane(t)

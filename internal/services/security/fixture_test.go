@@ -113,7 +113,7 @@ func newPlane(t *testing.T) *plane {
 	box.Drainer = outbox.NewDrainer(st, log, handlers)
 	service := p.control.Service()
 	for _, r := range service.Routes {
-		if strings.Contains(r.Pattern, "Microsoft.Security") && strings.Contains(r.Pattern, "lerts") {
+		if strings.Contains(r.Pattern, "Microsoft.Security") && strings.Contains(r.Pattern, "lert") {
 			p.routes = append(p.routes, r)
 		}
 	}

@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/alerts"
+	"github.com/bulkheadhq/bulkhead/internal/services/security/engine"
 )
 
 // query is what a list of alerts was asked for by $filter, $select and autoDismissRuleName. A nil query keeps and shows all.
@@ -18,9 +20,11 @@ type query struct {
 
 // term compares one property: name eq 'value'.
 type term struct {
+	name  string // in lower case, without "properties/"
 	read  func(*alerts.Alert) string
-	not   bool
+	op    string // eq, ne and, of the name and of times, gt, ge, lt, le
 	value string
+	at    time.Time // value, of a time
 }
 
 const maxTerms = 32
@@ -57,7 +61,7 @@ func parseQuery(get func(name string) string) (*query, error) {
 
 func badFilter(what string) error {
 	return fault.New(fault.Invalid, "InvalidFilterInQueryString", "Invalid $filter: '%.100s'. What is understood are terms \"property eq 'value'\" and \"property ne 'value'\" joined by \"and\", of "+
-		"state, status, severity, alertType, alertName, compromisedEntity, associatedResource, intent and isIncident.", what)
+		"state, status, severity, alertType, alertName, compromisedEntity, associatedResource, intent, isIncident, correlationKey and name, and gt, ge, lt and le of name and startTimeUtc.", what)
 }
 
 // parseTerm reads the first term of a filter and the "and" after it.
@@ -65,8 +69,9 @@ func parseTerm(text string) (t term, rest string, err error) {
 	name, after, _ := strings.Cut(text, " ")
 	op, after, _ := strings.Cut(strings.TrimLeft(after, " "), " ")
 	after = strings.TrimLeft(after, " ")
-	t.not = strings.EqualFold(op, "ne")
-	if t.read = readerOf(strings.ToLower(name)); t.read == nil || !t.not && !strings.EqualFold(op, "eq") || after == "" {
+	t.op = strings.ToLower(op)
+	t.name = strings.TrimPrefix(strings.ToLower(name), "properties/")
+	if t.read = readerOf(t.name); t.read == nil || !slices.Contains(operatorsOf(t.name), t.op) || after == "" {
 		return t, "", badFilter(text)
 	}
 	if after[0] == '\'' {
@@ -88,6 +93,11 @@ func parseTerm(text string) (t term, rest string, err error) {
 	} else {
 		t.value, rest, _ = strings.Cut(after, " ")
 	}
+	if t.name == startTime {
+		if t.at, err = parseTime(t.value); err != nil {
+			return t, "", badFilter(t.value + " is no time")
+		}
+	}
 	rest = strings.TrimLeft(rest, " ")
 	if rest == "" {
 		return t, "", nil
@@ -99,9 +109,28 @@ func parseTerm(text string) (t term, rest string, err error) {
 	return t, strings.TrimLeft(rest, " "), nil
 }
 
+const startTime = "starttimeutc"
+
+// operatorsOf are those of a property.
+func operatorsOf(name string) []string {
+	switch name {
+	case "name":
+		return []string{"eq", "ne", "gt", "ge", "lt", "le"}
+	case startTime:
+		return []string{"gt", "ge", "lt", "le"}
+	}
+	return []string{"eq", "ne"}
+}
+
 // readerOf gives the property of a name, in lower case; nil if there is none.
 func readerOf(name string) func(*alerts.Alert) string {
-	switch strings.TrimPrefix(name, "properties/") {
+	switch name {
+	case "name":
+		return func(a *alerts.Alert) string { return a.Name }
+	case startTime:
+		return func(a *alerts.Alert) string { return stamp(a.First) }
+	case "correlationkey":
+		return correlation
 	case "state", "status":
 		return func(a *alerts.Alert) string { return string(a.Status) }
 	case "severity", "reportedseverity":
@@ -109,7 +138,7 @@ func readerOf(name string) func(*alerts.Alert) string {
 	case "alerttype", "alertname":
 		return func(a *alerts.Alert) string { return a.Type }
 	case "compromisedentity":
-		return compromised
+		return (*alerts.Alert).Compromised
 	case "associatedresource":
 		return func(a *alerts.Alert) string { return a.Machine }
 	case "intent":
@@ -130,11 +159,88 @@ func (q *query) keeps(a *alerts.Alert) bool {
 		return false
 	}
 	for _, t := range q.terms {
-		if strings.EqualFold(t.read(a), t.value) == t.not {
+		if !t.holds(a) {
 			return false
 		}
 	}
 	return true
+}
+
+func (t *term) holds(a *alerts.Alert) bool {
+	switch t.op {
+	case "eq":
+		return strings.EqualFold(t.read(a), t.value)
+	case "ne":
+		return !strings.EqualFold(t.read(a), t.value)
+	}
+	order := strings.Compare(a.Name, strings.ToLower(t.value))
+	if t.name == startTime {
+		order = a.First.Compare(t.at)
+	}
+	switch t.op {
+	case "gt":
+		return order > 0
+	case "ge":
+		return order >= 0
+	case "lt":
+		return order < 0
+	}
+	return order <= 0
+}
+
+// moved is by how much an alert's beginning may lie before the one it is named after, when older observations of it come late.
+const moved = 7 * 24 * time.Hour
+
+// narrowed tells the index what the terms ask for. What it doesn't know is asked of each alert.
+func (q *query) narrowed() engine.Query {
+	var out engine.Query
+	for _, t := range q.terms {
+		value := strings.ToLower(t.value)
+		switch {
+		case t.name == "state" || t.name == "status":
+			out.Statuses = choose(out.Statuses, t, alerts.Active, alerts.InProgress, alerts.Resolved, alerts.Dismissed)
+		case t.name == "severity" || t.name == "reportedseverity":
+			out.Severities = choose(out.Severities, t, alerts.Informational, alerts.Low, alerts.Medium, alerts.High)
+		case t.name == "isincident" && (value == "true" || value == "false"):
+			is := (value == "true") == (t.op == "eq")
+			out.Incident = &is
+		case t.name == "compromisedentity" && t.op == "eq":
+			out.Host = value
+		case t.name == "name" && t.op == "eq":
+			out.Names = []string{value}
+		case t.name == "name" && t.op[0] == 'g':
+			out.Least = max(out.Least, value)
+		case t.name == "name" && t.op == "lt" && value != "":
+			out.Below = lower(out.Below, value)
+		case t.name == startTime && t.op[0] == 'g': // what began later has a smaller name
+			out.Below = lower(out.Below, alerts.NewName(t.at, "~"))
+		case t.name == startTime:
+			out.Least = max(out.Least, alerts.NewName(t.at.Add(moved), ""))
+		}
+	}
+	return out
+}
+
+// lower is the smaller one of two bounds, "" being none.
+func lower(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return min(a, b)
+}
+
+// choose leaves those of all that a term and the terms before it take.
+func choose[T ~string](have []T, t term, all ...T) []T {
+	if have == nil {
+		have = all
+	}
+	out := []T{}
+	for _, v := range have {
+		if strings.EqualFold(string(v), t.value) == (t.op == "eq") {
+			out = append(out, v)
+		}
+	}
+	return out
 }
 
 // chosen leaves of rendered properties what $select names.

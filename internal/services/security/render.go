@@ -65,7 +65,7 @@ func render(a *alerts.Alert, id, portal string) *shown {
 		Version: "2022-01-01", AlertType: a.Type, SystemAlertID: a.Name, Component: "Servers", DisplayName: a.Title(), Description: describe(a), Severity: string(a.Severity),
 		Intent: a.Intent, Start: stamp(a.First), End: stamp(a.Last), Remedy: listed(a.Remedy), Vendor: vendor, Status: string(a.Status), Links: []any{}, URI: alertPage(portal, id),
 		Generated: stamp(a.Generated), Product: product, Processed: stamp(a.Processed), Entities: entities(a), IsIncident: a.IsIncident(), CorrelationKey: correlation(a),
-		Extended: extended(a), Compromised: compromised(a), Techniques: []string{}, SubTechniques: []string{},
+		Extended: extended(a), Compromised: a.Compromised(), Techniques: []string{}, SubTechniques: []string{},
 		Resources: []resource{{AzureResourceID: a.Machine, Type: "AzureResource"}},
 	}
 	for _, t := range a.Techniques {
@@ -104,18 +104,10 @@ func listed(s []string) []string {
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.0000000Z") }
 
-// compromised names the machine.
-func compromised(a *alerts.Alert) string {
-	if a.Host != "" {
-		return a.Host
-	}
-	return a.Machine[strings.LastIndexByte(a.Machine, '/')+1:]
-}
-
 // describe tells in sentences what was seen, where and how often.
 func describe(a *alerts.Alert) string {
 	why := strings.TrimSuffix(a.Why, ".")
-	text := "Analysis of host data on " + compromised(a) + " found: " + why + "."
+	text := "Analysis of host data on " + a.Compromised() + " found: " + why + "."
 	if a.Count > 1 && !a.IsIncident() {
 		text += " It was seen " + strconv.Itoa(a.Count) + " times between " + stamp(a.First)[:19] + "Z and " + stamp(a.Last)[:19] + "Z."
 	}

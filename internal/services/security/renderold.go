@@ -36,7 +36,7 @@ type shownOld struct {
 func renderOld(a *alerts.Alert) *shownOld {
 	s := &shownOld{
 		State: string(a.Status), Reported: stamp(a.Generated), Vendor: vendor, AlertName: a.Type, DisplayName: a.Title(), Detected: stamp(a.First), Description: describe(a),
-		ActionTaken: "Detected", Severity: string(a.Severity), Compromised: compromised(a), Associated: a.Machine, Extended: extended(a), System: "Azure", Investigable: true,
+		ActionTaken: "Detected", Severity: string(a.Severity), Compromised: a.Compromised(), Associated: a.Machine, Extended: extended(a), System: "Azure", Investigable: true,
 		IsIncident: a.IsIncident(), Entities: entities(a), Confidence: a.Confidence, Reasons: a.Reasons, Subscription: a.Subscription, CorrelationKey: correlation(a),
 	}
 	_, s.InstanceID, _ = strings.Cut(a.Name, "_")

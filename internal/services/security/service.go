@@ -79,7 +79,7 @@ func (s *Service) Engine() *engine.Engine { return s.engine }
 
 // Types are the resource types of the control plane.
 func (s *Service) Types() []arm.Type {
-	return []arm.Type{s.alertType(), s.allAlertsType(), s.suppressionType()}
+	return []arm.Type{s.alertType(), s.allAlertsType(), s.suppressionType(), s.countType()}
 }
 
 // OutboxHandlers are the handlers of the rows that batches and calls leave.

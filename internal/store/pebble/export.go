@@ -165,6 +165,9 @@ type Stats struct {
 	CompactionDebt         uint64
 	BlockHits, BlockMisses int64
 	CacheHits, CacheMisses uint64
+	// Memory: blocks of files, tables of what was written lately, those that wait to be written out or used again among them; and how many files hold data.
+	CacheBytes, MemTableBytes uint64
+	Files                     int64
 }
 
 // Stats returns the present figures; the zero value once the engine is closed.
@@ -179,5 +182,6 @@ func (e *Engine) Stats() Stats {
 		Shards: e.count.Load(), Bytes: m.DiskSpaceUsage(), FreeBytes: e.space.free.Load(), WALBytes: m.WAL.PhysicalSize,
 		CompactionDebt: m.Compact.EstimatedDebt, BlockHits: m.BlockCache.Hits, BlockMisses: m.BlockCache.Misses,
 		CacheHits: e.cached.Hits.Load(), CacheMisses: e.cached.Misses.Load(),
+		CacheBytes: uint64(max(m.BlockCache.Size, 0)), MemTableBytes: m.MemTable.Size + m.MemTable.ZombieSize, Files: m.Total().TablesCount,
 	}
 }

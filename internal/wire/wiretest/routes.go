@@ -4,6 +4,10 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,6 +49,31 @@ func CheckRoutes(t *testing.T, h http.Handler, routes []wire.Route, c Check) {
 				checkBody(t, h, &r, method, c)
 			}
 		})
+	}
+}
+
+// CheckCovered demands that the exchanges in dir have a request for every route.
+func CheckCovered(t *testing.T, dir string, routes []wire.Route) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*.txtar"))
+	if err != nil || len(files) == 0 || len(routes) == 0 {
+		t.Fatalf("%d files of exchanges in %s for %d routes: %v", len(files), dir, len(routes), err)
+	}
+	var lines []string
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, strings.Split(string(b), "\n")...)
+	}
+	rest, name := regexp.MustCompile(`\\\{[a-zA-Z0-9]+\\\*\\\}`), regexp.MustCompile(`\\\{[a-zA-Z0-9]+\\\}`)
+	for _, r := range routes {
+		pattern := name.ReplaceAllString(rest.ReplaceAllString(regexp.QuoteMeta(r.Pattern), `.+`), `[^/?]+`)
+		want := regexp.MustCompile("(?i)^" + r.Method + " " + pattern + `(\?|$)`)
+		if !slices.ContainsFunc(lines, want.MatchString) {
+			t.Errorf("no exchange for %s %s", r.Method, r.Pattern)
+		}
 	}
 }
 

@@ -161,10 +161,19 @@ func (g *Gateway) Routes() []wire.Route {
 	add("POST", coll+"/conflicts", "QueryConflicts", g.postConflicts)
 	add("GET", docs, "ListDocuments", g.steady(g.listDocuments))
 	add("POST", docs, "CreateDocument", g.steady(g.postDocuments))
-	add("GET", docs+"/{doc}", "ReadDocument", g.steady(g.readDocument))
-	add("PUT", docs+"/{doc}", "ReplaceDocument", g.steady(g.replaceDocument))
-	add("PATCH", docs+"/{doc}", "PatchDocument", g.steady(g.patchDocument))
-	add("DELETE", docs+"/{doc}", "DeleteDocument", g.steady(g.deleteDocument))
+	out[len(out)-1].Brief = brief
+	for _, r := range []struct {
+		method, operation string
+		h                 handler
+	}{
+		{"GET", "ReadDocument", g.readDocument},
+		{"PUT", "ReplaceDocument", g.replaceDocument},
+		{"PATCH", "PatchDocument", g.patchDocument},
+		{"DELETE", "DeleteDocument", g.deleteDocument},
+	} {
+		add(r.method, docs+"/{doc}", r.operation, g.steady(r.h))
+		out[len(out)-1].Brief = brief
+	}
 	g.scriptRoutes(add, coll)
 	add("GET", "/offers", "ListOffers", g.listOffers)
 	add("POST", "/offers", "QueryOffers", g.postOffers)
@@ -180,6 +189,14 @@ func (g *Gateway) Routes() []wire.Route {
 		}
 	}
 	return out
+}
+
+// brief tells whether a request about documents is about one, and runs no script: all others may take their time.
+func brief(r *http.Request) bool {
+	if op := classify(r); op != opRead && op != opWrite {
+		return false
+	}
+	return r.Header["X-Ms-Documentdb-Pre-Trigger-Include"] == nil && r.Header["X-Ms-Documentdb-Post-Trigger-Include"] == nil
 }
 
 // metered charges a request, however it ended, to the range it was about.

@@ -32,6 +32,45 @@ func TestParseTarget(t *testing.T) {
 	}
 }
 
+// TestBrief: reads and writes of one document are answered at once; what may take its time, or run a client's script, is not.
+func TestBrief(t *testing.T) {
+	t.Parallel()
+	routes := map[string]func(*http.Request) bool{}
+	for _, r := range New(Deps{}).Routes() {
+		if r.Brief != nil {
+			routes[r.Operation] = r.Brief
+		}
+	}
+	for _, c := range []struct {
+		operation, method, header, value string
+		want                             bool
+	}{
+		{"ReadDocument", "GET", "", "", true},
+		{"ReadDocument", "GET", "X-Ms-Session-Token", "0:-1#1", true},
+		{"CreateDocument", "POST", "", "", true},
+		{"CreateDocument", "POST", "X-Ms-Documentdb-Is-Upsert", "True", true},
+		{"CreateDocument", "POST", "X-Ms-Documentdb-Isquery", "True", false},
+		{"CreateDocument", "POST", "Content-Type", "application/query+json", false},
+		{"CreateDocument", "POST", "X-Ms-Cosmos-Is-Query-Plan-Request", "True", false},
+		{"CreateDocument", "POST", "X-Ms-Cosmos-Is-Batch-Request", "True", false},
+		{"CreateDocument", "POST", "X-Ms-Documentdb-Pre-Trigger-Include", "t", false},
+		{"DeleteDocument", "DELETE", "X-Ms-Documentdb-Post-Trigger-Include", "t", false},
+		{"ReplaceDocument", "PUT", "", "", true},
+		{"PatchDocument", "PATCH", "", "", true},
+	} {
+		r := httptest.NewRequest(c.method, "/dbs/d/colls/c/docs", nil)
+		if c.header != "" {
+			r.Header.Set(c.header, c.value)
+		}
+		if got := routes[c.operation](r); got != c.want {
+			t.Errorf("%s with %s: %s is brief: %t, want %t", c.operation, c.header, c.value, got, c.want)
+		}
+	}
+	if len(routes) != 5 {
+		t.Errorf("%d operations may be brief, want the 5 above", len(routes))
+	}
+}
+
 func TestClassify(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

@@ -2,6 +2,7 @@ package alerts
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -94,6 +95,14 @@ func (a *Alert) Title() string {
 		return a.DisplayName + " [seen multiple times]"
 	}
 	return a.DisplayName
+}
+
+// Compromised names the machine: as it calls itself, else as its resource is called.
+func (a *Alert) Compromised() string {
+	if a.Host != "" {
+		return a.Host
+	}
+	return a.Machine[strings.LastIndexByte(a.Machine, '/')+1:]
 }
 
 // Entity gives the node of an id, nil if the alert has none.

@@ -52,8 +52,9 @@ func (b *books) enter(ctx context.Context, subscription string) (leave func(), e
 
 // page is a change of a subscription's alerts being worked out: what is to be written.
 type page struct {
-	rows []row
-	tell []func(tx store.Tx) error
+	rows  []row
+	index []entry // of the alerts among them
+	tell  []func(tx store.Tx) error
 
 	entered []*alerts.Alert // new and repeated ones, which may make incidents
 	joiner  *joiner         // that knows of them
@@ -69,7 +70,14 @@ func (p *page) alert(a *alerts.Alert) error {
 		return err
 	}
 	p.put(alerts.RecordKey(a.Name), b)
+	p.index = append(p.index, indexed(a))
 	return nil
+}
+
+// remove takes an alert away.
+func (p *page) remove(name string) {
+	p.put(alerts.RecordKey(name), nil)
+	p.index = append(p.index, entry{name: name})
 }
 
 // fresh enters a new alert or incident, and tells of it whom it concerns.
@@ -113,7 +121,7 @@ func (e *Engine) change(ctx context.Context, subscription string, read func(s st
 		if err := plan(&p); err != nil {
 			return err
 		}
-		if len(p.rows) == 0 {
+		if len(p.rows) == 0 && len(p.index) == 0 {
 			return nil
 		}
 		if len(p.entered) > 0 && e.deps.Correlate != nil {
@@ -157,6 +165,11 @@ func (p *page) write(tx store.Tx) error {
 			return err
 		}
 	}
+	for i := range p.index {
+		if err := p.index[i].write(tx); err != nil {
+			return err
+		}
+	}
 	for _, tell := range p.tell {
 		if err := tell(tx); err != nil {
 			return err
@@ -165,9 +178,11 @@ func (p *page) write(tx store.Tx) error {
 	return nil
 }
 
+const maxName = 200
+
 // Get is the alert of a name, nil if there is none.
 func (e *Engine) Get(ctx context.Context, subscription, name string) (*alerts.Alert, error) {
-	if len(name) > 200 {
+	if len(name) > maxName {
 		return nil, nil
 	}
 	var row []byte

@@ -17,6 +17,7 @@
 //	                         C|           how often incidents were looked for
 //	                         R|<name>     a suppression rule
 //	                         T|<guid>     a simulation that was done
+//	                         I| J| X| N| Y|   the index of alerts and their numbers (index.go)
 //
 // # Restart
 //

@@ -61,6 +61,7 @@ type Engine struct {
 	deps    Deps
 	books   books
 	joiners *joiners
+	ready   sync.Map // subscriptions whose index is complete
 
 	mu       sync.Mutex
 	matchers sync.Pool           // of *rules.Matcher

@@ -78,7 +78,7 @@ func (e *Engine) expire(ctx context.Context, subscription string) error {
 					continue
 				}
 				removed++
-				p.put(alerts.RecordKey(a.Name), nil)
+				p.remove(a.Name)
 				key := latestKey(a.Key)
 				if name, _ := decodeName(latest[string(key)]); name == a.Name {
 					p.put(key, nil)

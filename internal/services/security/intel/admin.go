@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/bulkheadhq/bulkhead/internal/fault"
+	"github.com/bulkheadhq/bulkhead/internal/honeypot/report"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
 
@@ -19,7 +20,14 @@ func (a *API) Service() wire.Service {
 	admin := func(method, pattern, op string, limit int64, h wire.Handler) wire.Route {
 		return wire.Route{Host: wire.HostAdmin, Method: method, Pattern: pattern, Operation: op, Auth: wire.Anonymous, BodyLimit: limit, Handler: h, Quiet: true}
 	}
-	return wire.Service{Name: "intel", Run: a.Store.Run, Routes: append(a.routes(),
+	routes := a.routes()
+	if a.Reports != nil {
+		routes = append(routes, admin("GET", "/honeypot/visits", "ListHoneypotVisits", 0, a.Reports.list), wire.Route{
+			Host: wire.HostARM, Method: "POST", Pattern: "/bulkhead/honeypot/report", Operation: "Bulkhead/honeypot/report", BodyLimit: report.MaxBytes, Auth: a.Auth, Quiet: true,
+			Authorize: func(ctx context.Context, r *wire.Request) error { return a.May(ctx, r, true) }, Handler: a.Reports.take,
+		})
+	}
+	return wire.Service{Name: "intel", Run: a.Store.Run, Routes: append(routes,
 		admin("GET", "/indicators", "ListIndicators", 0, a.list),
 		admin("POST", "/indicators", "ImportIndicators", maxImport, a.take),
 		admin("DELETE", "/indicators", "RemoveIndicator", 0, a.remove),
@@ -70,24 +78,21 @@ func (a *API) list(_ context.Context, r *wire.Request) (any, error) {
 		}
 		return map[string]any{"value": out}, nil
 	}
-	if format != string(STIX) && format != string(List) {
-		return nil, fault.New(fault.Invalid, "InvalidFormat", "%.20q is no format: want json, stix or list.", format)
+	if format != string(STIX) && format != string(List) && format != string(MISP) {
+		return nil, fault.New(fault.Invalid, "InvalidFormat", "%.20q is no format: want json, stix, misp or list.", format)
 	}
 	var b bytes.Buffer
 	if err := a.Store.Export(&b, Format(format), f); err != nil {
 		return nil, err
 	}
-	contentType := map[string]string{string(STIX): stixType, string(List): "text/plain; charset=utf-8"}[format]
+	contentType := map[string]string{string(STIX): stixType, string(MISP): "application/json", string(List): "text/plain; charset=utf-8"}[format]
 	return wire.Reply{Status: http.StatusOK, Header: http.Header{"Content-Type": {contentType}}, Body: b.Bytes()}, nil
 }
 
 func (a *API) take(ctx context.Context, r *wire.Request) (any, error) {
 	format := Format(r.Query("format"))
 	if format == "" {
-		format = List
-		if bytes.HasPrefix(bytes.TrimSpace(r.Body), []byte("{")) {
-			format = STIX
-		}
+		format = guessFormat(r.Body)
 	}
 	source := r.Query("source")
 	if source == "" {

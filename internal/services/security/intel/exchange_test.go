@@ -15,6 +15,23 @@ import (
 // served is a Store behind a mux. A caller's token is its name: reader and writer have rights.
 func served(t *testing.T) (*rig, []wire.Route, *wire.Mux) {
 	t.Helper()
+	r, api := serving(t)
+	service, mux := mounted(t, r, api)
+	return r, service.Routes, mux
+}
+
+// servedAt is one that takes honeypots' reports where one machine is ours.
+func servedAt(t *testing.T) (*rig, *atHome, *wire.Mux) {
+	t.Helper()
+	r, api := serving(t)
+	home := &atHome{}
+	api.Reports.Machines, api.Reports.Alerts = home, home
+	_, mux := mounted(t, r, api)
+	return r, home, mux
+}
+
+func serving(t *testing.T) (*rig, *API) {
+	t.Helper()
 	r := newRig(t)
 	r.put(Address, "203.0.113.9", "", 0.9)
 	r.put(Shingle, "chmod +x a all classes co", "", 0.7)
@@ -36,12 +53,18 @@ func served(t *testing.T) (*rig, []wire.Route, *wire.Mux) {
 			return fault.New(fault.Forbidden, "AuthorizationFailed", "The caller has no right to that.")
 		},
 	}
+	api.Reports = &Reports{Store: r.st, Clock: r.clock, Known: r.Store, Machines: &atHome{}, Alerts: &atHome{}}
+	return r, api
+}
+
+func mounted(t *testing.T, r *rig, api *API) (wire.Service, *wire.Mux) {
+	t.Helper()
 	service := api.Service()
 	mux, err := wire.NewMux([]wire.Service{service}, wire.Options{Hosts: wire.Hosts{Suffix: "bulkhead.localhost", Port: 8443}, Clock: r.clock, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r, service.Routes, mux
+	return service, mux
 }
 
 func TestExchanges(t *testing.T) {
@@ -65,7 +88,7 @@ func TestRoutes(t *testing.T) {
 	_, routes, mux := served(t)
 	var taxii []wire.Route
 	for _, r := range routes {
-		if r.Host == wire.HostTAXII {
+		if r.Host != wire.HostAdmin {
 			taxii = append(taxii, r)
 		}
 	}

@@ -43,12 +43,10 @@ func NewFeed(s *Store, ours func(netip.Addr) bool) *Feed {
 
 // Observe takes an observation. It is dropped, which is logged, when thousands wait already.
 func (f *Feed) Observe(o honeypot.Observation) {
-	s := Sighting{Kind: Kind(o.Kind), Value: o.Value, Source: "honeypot", Witness: o.Source, Weight: weight(Kind(o.Kind)), Note: o.Note, Time: o.Time}
-	clean, err := Clean(s.Kind, s.Value)
-	if err != nil || s.Kind == Address && !f.foreign(clean) {
+	s, ok := sighted(o, f.ours)
+	if !ok {
 		return
 	}
-	s.Value = clean
 	select {
 	case f.queue <- s:
 	default:
@@ -59,10 +57,21 @@ func (f *Feed) Observe(o honeypot.Observation) {
 	}
 }
 
+// sighted is what an observation of a honeypot says; not ok: nothing.
+func sighted(o honeypot.Observation, ours func(netip.Addr) bool) (s Sighting, ok bool) {
+	s = Sighting{Kind: Kind(o.Kind), Value: o.Value, Source: "honeypot", Witness: o.Source, Weight: weight(Kind(o.Kind)), Note: o.Note, Time: o.Time}
+	clean, err := Clean(s.Kind, s.Value)
+	if err != nil || s.Kind == Address && !foreign(clean, ours) {
+		return s, false
+	}
+	s.Value = clean
+	return s, true
+}
+
 // foreign tells whether an address may be called malicious: it is out in the world, and not one of ours.
-func (f *Feed) foreign(text string) bool {
+func foreign(text string, ours func(netip.Addr) bool) bool {
 	a, err := netip.ParseAddr(text)
-	return err == nil && a.IsGlobalUnicast() && !a.IsPrivate() && (f.ours == nil || !f.ours(a))
+	return err == nil && a.IsGlobalUnicast() && !a.IsPrivate() && (ours == nil || !ours(a))
 }
 
 // Run enters what was observed until ctx ends, and then what is left.

@@ -84,7 +84,7 @@ func parseList(in io.Reader, source string, weight float64, now time.Time) (*par
 	return p, lines.Err()
 }
 
-// Import enters a file. source names it in the indicators; weight, for plain lists, is how much it is believed.
+// Import enters a file. source names it in the indicators; weight, for plain lists and MISP, is how much it is believed.
 func (s *Store) Import(ctx context.Context, f Format, raw []byte, source string, weight float64) (Imported, error) {
 	now := s.deps.Clock.Now()
 	var p *parsed
@@ -94,8 +94,10 @@ func (s *Store) Import(ctx context.Context, f Format, raw []byte, source string,
 		p, err = parseBundle(raw, source, now)
 	case List:
 		p, err = parseList(strings.NewReader(string(raw)), source, weight, now)
+	case MISP:
+		p, err = parseMISP(raw, source, weight, now)
 	default:
-		err = fmt.Errorf("%.20q is no format: want stix or list", f)
+		err = fmt.Errorf("%.20q is no format: want stix, misp or list", f)
 	}
 	if err != nil {
 		return Imported{}, fault.New(fault.Invalid, "InvalidIndicators", "%s.", err)
@@ -133,6 +135,9 @@ func (s *Store) Export(w io.Writer, f Format, which Filter) error {
 			}
 		}
 		return out.Flush()
+	}
+	if f == MISP {
+		return writeMISP(w, found, now)
 	}
 	b := Bundle{Type: "bundle", ID: "bundle--" + uuid(), Objects: make([]Object, 0, len(found))}
 	for _, i := range found {

@@ -29,6 +29,8 @@ type API struct {
 	Auth  wire.Authenticator
 	// May answers whether the caller may read, or write, indicators.
 	May func(ctx context.Context, r *wire.Request, write bool) error
+	// Reports takes what honeypots by themselves tell; nil: that isn't served.
+	Reports *Reports
 }
 
 func (a *API) routes() []wire.Route {

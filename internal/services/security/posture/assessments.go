@@ -114,9 +114,9 @@ func (s *Service) listAssessments(ctx context.Context, c *arm.Call) ([]*arm.Reso
 	if err != nil {
 		return nil, err
 	}
-	var out []*arm.Resource
+	var list []item
 	for _, j := range below(all, scopeOf(c)) {
-		out = append(out, j.resource(c.Version, x))
+		list = append(list, item{assessmentID(j.Resource.ID, j.Check.Name), func() (*arm.Resource, error) { return j.resource(c.Version, x), nil }})
 	}
 	own, err := s.customs(ctx, c.ID.Subscription, st)
 	if err != nil {
@@ -126,13 +126,12 @@ func (s *Service) listAssessments(ctx context.Context, c *arm.Call) ([]*arm.Reso
 		if !within(rec.Resource, scopeOf(c)) {
 			continue
 		}
-		m, err := s.customMetadata(ctx, c.ID.Subscription, rec.Name)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, rec.resource(c.Version, x, m))
+		list = append(list, item{assessmentID(rec.Resource, rec.Name), func() (*arm.Resource, error) {
+			m, err := s.customMetadata(ctx, c.ID.Subscription, rec.Name)
+			return rec.resource(c.Version, x, m), err
+		}})
 	}
-	return out, nil
+	return paged(c, list)
 }
 
 // customs lists what other tools said of resources that are still there.
@@ -324,15 +323,15 @@ func (s *Service) listParts(ctx context.Context, c *arm.Call, keep func(*judged)
 	if err != nil {
 		return nil, err
 	}
-	var out []*arm.Resource
+	var list []item
 	for _, j := range below(all, scopeOf(c)) {
 		for i := range j.Parts {
 			if keep(&j) {
-				out = append(out, j.part(i))
+				list = append(list, item{assessmentID(j.Resource.ID, j.Check.Name) + "/" + j.partName(i), func() (*arm.Resource, error) { return j.part(i), nil }})
 			}
 		}
 	}
-	return out, nil
+	return paged(c, list)
 }
 
 func (j *judged) partName(i int) string {

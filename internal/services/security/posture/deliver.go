@@ -67,20 +67,16 @@ func (s *Service) spread(ctx context.Context, _ string, payload []byte) error {
 	if err := json.Unmarshal(payload, &e); err != nil {
 		return err
 	}
-	all, err := loadAll(ctx, s.deps.Store, subShard(e.Subscription), ownKey(tagAutomate, ""), automateCodec)
+	all, err := s.hearers(ctx, e.Subscription)
 	if err != nil {
 		return err
 	}
 	told := false
-	for guid, id := range all {
-		r, err := s.automation(ctx, id, guid)
-		if err != nil {
-			return err
-		}
-		a := active(r)
-		if a == nil || !a.wants(&e) {
+	for _, l := range all {
+		if !l.a.wants(&e) {
 			continue
 		}
+		r, a := l.r, l.a
 		rows := make([][]byte, len(a.Actions))
 		for i := range a.Actions {
 			if rows[i], err = json.Marshal(delivery{r.ID, r.GUID, i, e}); err != nil {

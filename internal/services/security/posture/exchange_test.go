@@ -2,9 +2,6 @@ package posture
 
 import (
 	"net/http"
-	"os"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -52,25 +49,5 @@ func TestRoutes_ObeyTheRulesOfAll(t *testing.T) {
 // TestExchanges_CoverEveryRoute finds a request for each route in the files of exchanges.
 func TestExchanges_CoverEveryRoute(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatal(files, err)
-	}
-	var lines []string
-	for _, f := range files {
-		b, err := os.ReadFile(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		lines = append(lines, strings.Split(string(b), "\n")...)
-	}
-	for _, r := range openPlane(t).routes {
-		pattern := regexp.QuoteMeta(r.Pattern)
-		pattern = regexp.MustCompile(`\\\{[a-zA-Z0-9]+\\\*\\\}`).ReplaceAllString(pattern, `.+`)
-		pattern = regexp.MustCompile(`\\\{[a-zA-Z0-9]+\\\}`).ReplaceAllString(pattern, `[^/?]+`)
-		want := regexp.MustCompile("(?i)^" + r.Method + " " + pattern + `\?`)
-		if !slices.ContainsFunc(lines, want.MatchString) {
-			t.Errorf("no exchange for %s %s", r.Method, r.Pattern)
-		}
-	}
+	wiretest.CheckCovered(t, "testdata", openPlane(t).routes)
 }

@@ -61,11 +61,12 @@ type Service struct {
 	webhooks   *notify.Webhooks
 	deliveries *outbox.Drainer
 	wake       chan struct{} // something to deliver
+	heard      *listening
 }
 
 // New makes the service.
 func New(d Deps) *Service {
-	s := &Service{deps: d, webhooks: notify.NewWebhooks(d.Webhooks), wake: make(chan struct{}, 1)}
+	s := &Service{deps: d, webhooks: notify.NewWebhooks(d.Webhooks), wake: make(chan struct{}, 1), heard: newListening()}
 	s.deliveries = outbox.NewDrainer(d.Store, d.Log, map[string]outbox.Handler{kindDelivery: s.deliver}).WithClock(d.Clock)
 	return s
 }

@@ -43,16 +43,26 @@ func (s *Service) taskType() arm.Type {
 }
 
 func (s *Service) getTask(ctx context.Context, c *arm.Call) (*arm.Resource, error) {
-	all, err := s.listTasks(ctx, c)
-	for _, r := range all {
-		if strings.EqualFold(r.Name, c.ID.Name()) {
-			return r, nil
+	all, err := s.tasks(ctx, c)
+	for _, x := range all {
+		r, err := x.make()
+		if err != nil || strings.EqualFold(r.Name, c.ID.Name()) {
+			return r, err
 		}
 	}
 	return nil, err
 }
 
 func (s *Service) listTasks(ctx context.Context, c *arm.Call) ([]*arm.Resource, error) {
+	all, err := s.tasks(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return paged(c, all)
+}
+
+// tasks are those of the call's scope.
+func (s *Service) tasks(ctx context.Context, c *arm.Call) ([]item, error) {
 	if len(c.ID.Types) > 1 && !strings.EqualFold(c.ID.Names[0], HomeRegion) {
 		return nil, nil
 	}
@@ -68,7 +78,7 @@ func (s *Service) listTasks(ctx context.Context, c *arm.Call) ([]*arm.Resource, 
 	if err != nil {
 		return nil, err
 	}
-	var out []*arm.Resource
+	var out []item
 	for _, j := range below(all, scopeOf(c)) {
 		if j.Fault.IsZero() {
 			continue
@@ -82,7 +92,7 @@ func (s *Service) listTasks(ctx context.Context, c *arm.Call) ([]*arm.Resource, 
 			state, changed = u.State, u.Changed
 		}
 		if only == "" || strings.EqualFold(only, state) {
-			out = append(out, j.task(c, name, state, changed))
+			out = append(out, item{j.Resource.ID + "/" + name, func() (*arm.Resource, error) { return j.task(c, name, state, changed), nil }})
 		}
 	}
 	return out, nil
