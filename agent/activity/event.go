@@ -67,6 +67,7 @@ type Event struct {
 	Subject []byte // the account, group or service it was done to
 	Began   bool   // of Session and Service: started, not ended
 	Lost    uint64 // of Audit whose Op is "lost": so many records never came; Subject is where (package source)
+	Key     []byte // of a call: that of the audit rule which asked for it, by which rules of detection may go
 	Message []byte // of a log's line: the program's name and what it said, as it stands there
 
 	Source *linuxaudit.Event // what it was made of, or nil

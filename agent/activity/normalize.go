@@ -31,7 +31,7 @@ func (n *Normalizer) Audit(e *linuxaudit.Event) *Event {
 func (n *Normalizer) call(e *linuxaudit.Event) {
 	out, c := &n.event, &e.Call
 	out.Call, out.Kind = callOf(c.Arch, c.Number)
-	out.Success = c.Success
+	out.Success, out.Key = c.Success, c.Key
 	out.Process = Process{
 		PID: c.PID, Parent: c.ParentPID, AUID: c.AUID, UID: c.UID, EUID: c.EUID, GID: c.GID, Session: c.Session, TTY: c.TTY, Comm: c.Comm, Image: c.Exe,
 	}

@@ -18,7 +18,7 @@ const (
 )
 
 const (
-	version = 1
+	version = 2
 	window  = 1 << 20 // how far back repetition is looked for: bounds the memory of both sides
 )
 
@@ -172,7 +172,7 @@ func Decode(packed []byte) (*Batch, error) {
 	if len(packed) > MaxPacked {
 		return nil, fmt.Errorf("%w: %d bytes packed, %d at most", ErrTooLarge, len(packed), MaxPacked)
 	}
-	if packed[3] != version {
+	if packed[3] < 1 || packed[3] > version {
 		return nil, fmt.Errorf("%w: %d, this program knows up to %d", ErrVersion, packed[3], version)
 	}
 	z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(MaxBody), zstd.WithDecoderMaxWindow(8*window))
@@ -187,7 +187,7 @@ func Decode(packed []byte) (*Batch, error) {
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	r := coder{buf: body, items: MaxItems}
+	r := coder{buf: body, items: MaxItems, old: packed[3] == 1}
 	b := &Batch{}
 	r.read(b)
 	if r.err == nil && len(r.buf) > 0 {

@@ -53,7 +53,7 @@ func random(r *rand.Rand) *Batch {
 	b := &Batch{}
 	for range r.IntN(20) {
 		e := activity.Event{
-			Kind: activity.Kind(r.UintN(256)), Node: text(), Millis: int64(r.Uint64()), Success: flag(), Call: string(text()), Mode: u(), Op: text(), Subject: text(), Began: flag(), Lost: r.Uint64N(3), Message: text(),
+			Kind: activity.Kind(r.UintN(256)), Node: text(), Millis: int64(r.Uint64()), Success: flag(), Call: string(text()), Mode: u(), Op: text(), Subject: text(), Began: flag(), Lost: r.Uint64N(3), Message: text(), Key: text(),
 			Process: activity.Process{PID: u(), Parent: u(), AUID: u(), UID: u(), EUID: u(), GID: u(), Session: u(), TTY: text(), Comm: text(), Image: text()},
 			Command: activity.Command{Line: text(), Dir: text(), File: text(), Missing: int(r.Int32()) - 1<<30, Packed: text()},
 			Remote:  activity.Remote{Addr: netip.AddrPortFrom(addr(), uint16(r.Uint32())), Path: text()},
@@ -171,6 +171,24 @@ func pack(t testing.TB, body []byte) []byte {
 	return z.EncodeAll(body, []byte("BHB\x01"))
 }
 
+// A batch of version 1, as a store may still have it, is read; its events have no Key.
+func TestDecode_Version1(t *testing.T) {
+	t.Parallel()
+	c := coder{writing: true, items: MaxItems, old: true}
+	c.counters(&Counters{Lost: 3})
+	c.count(2, smallest)
+	for _, subject := range []string{"a", "b"} {
+		c.event(&activity.Event{Kind: activity.Account, Subject: []byte(subject), Message: []byte("m"), Key: []byte("not written")})
+	}
+	b, err := Decode(pack(t, c.buf))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(b.Events) != 2 || b.Counters.Lost != 3 || string(b.Events[1].Subject) != "b" || string(b.Events[1].Message) != "m" || b.Events[0].Key != nil {
+		t.Errorf("got %+v", b)
+	}
+}
+
 func TestDecode_Bounds(t *testing.T) {
 	t.Parallel()
 	events := func(n int) []byte { return append(make([]byte, 8), byte(n)|0x80, byte(n>>7)|0x80, byte(n>>14)) }
@@ -180,7 +198,7 @@ func TestDecode_Bounds(t *testing.T) {
 	}{
 		"nothing":          {nil, ErrMalformed},
 		"something else":   {[]byte("PK\x03\x04 and more"), ErrMalformed},
-		"a newer version":  {[]byte("BHB\x02"), ErrVersion},
+		"a newer version":  {[]byte("BHB\x03"), ErrVersion},
 		"no frame":         {[]byte("BHB\x01not zstd"), ErrMalformed},
 		"too long":         {append([]byte("BHB\x01"), make([]byte, MaxPacked)...), ErrTooLarge},
 		"a bomb":           {pack(t, make([]byte, MaxBody+1)), ErrTooLarge},

@@ -15,6 +15,7 @@ type coder struct {
 	buf     []byte // written so far, or still to be read
 	last    int64  // milliseconds of the event before
 	items   int    // how many more arguments and files there may be
+	old     bool   // version 1, whose events have no Key
 	err     error
 }
 
@@ -201,6 +202,9 @@ func (c *coder) event(e *activity.Event) {
 	c.bytes(&e.Subject)
 	c.number(&e.Lost)
 	c.bytes(&e.Message)
+	if !c.old {
+		c.bytes(&e.Key)
+	}
 	e.Source = nil
 }
 

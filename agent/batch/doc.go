@@ -1,8 +1,8 @@
 // Package batch packs what a machine's agent reports for its way to the platform: events, and the counts of what was lost.
 //
-// A packed batch is "BHB", a version byte and one zstd frame. In version 1 the frame holds the counters, the number of events and the events one after the other, each field
+// A packed batch is "BHB", a version byte and one zstd frame, which holds the counters, the number of events and the events one after the other, each field
 // in turn: numbers as varints, times as the difference to the event before, bytes with their length. An empty field takes one byte, and the compression takes care of repetition;
-// events of a real audit log take about a twelfth of their records.
+// events of a real audit log take about a twelfth of their records. Version 2 added an event's Key; version 1 is read, too.
 //
 // Events arrive as they were, but for Source, the raw records: those could carry what was redacted in the fields.
 //

@@ -27,16 +27,16 @@ const (
 // Options are a Collector's.
 type Options struct {
 	Queue *queue.Queue
-	// Every is how long events wait for more before they are stored; 0 is 200 ms.
+	// Every is the time between two batches, which a busy machine's events wait for; what comes when nothing was stored for so long is stored at once. 0 is 200 ms.
 	Every time.Duration
-	// Away tells that the platform isn't reached, so that there is no hurry: batches get ten times as long. nil: never.
+	// Away tells that the platform isn't reached, so that there is less of a hurry: batches get five times as long. nil: never.
 	Away func() bool
 	// Look is given each event before it is taken, to add what is only known on the machine itself. It is called by one goroutine at a time. nil: nothing is added.
 	Look func(*activity.Event)
 	Log  *slog.Logger
 }
 
-// Collector is a source.Sink. What it is given is stored by the time of a later Mark, or soon after: at most Every, by Run.
+// Collector is a source.Sink. What it is given is stored by the Mark that ends its turn, or soon after: at most Every, by Run.
 type Collector struct {
 	o      Options
 	redact *redact.Redactor
@@ -47,8 +47,8 @@ type Collector struct {
 	events    int
 	counters  batch.Counters
 	positions map[string][]byte
-	open      bool // a source is amid its turn
-	since     time.Time
+	open      bool            // a source is amid its turn
+	stored    time.Time       // when the last batch was
 	stop      context.Context // ends the waiting for room
 }
 
@@ -69,9 +69,6 @@ func New(ctx context.Context, o Options) *Collector {
 func (c *Collector) Event(_ string, e *activity.Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.events == 0 && !c.open {
-		c.since = time.Now()
-	}
 	c.open = true
 	c.events++
 	if e.Kind == activity.Audit && e.Lost > 0 {
@@ -115,7 +112,7 @@ func (c *Collector) count(e *activity.Event) {
 
 // large tells whether an event gets a batch of its own.
 func large(e *activity.Event) bool {
-	n := len(e.Command.Line) + len(e.Op) + len(e.Subject) + 8*len(e.Command.Args) + 64*len(e.Files)
+	n := len(e.Command.Line) + len(e.Message) + len(e.Op) + len(e.Subject) + 8*len(e.Command.Args) + 64*len(e.Files)
 	for _, a := range e.Command.Args {
 		n += len(a)
 	}
@@ -135,7 +132,7 @@ func clip(e *activity.Event) {
 	m.Args = m.Args[:kept:kept]
 	m.Line = m.Line[:min(len(m.Line), 64<<10)]
 	e.Files = e.Files[:min(len(e.Files), 256)]
-	for _, b := range []*[]byte{&e.Op, &e.Subject, &m.Dir, &m.File} {
+	for _, b := range []*[]byte{&e.Op, &e.Subject, &e.Message, &m.Dir, &m.File} {
 		*b = (*b)[:min(len(*b), 64<<10)]
 	}
 }
@@ -168,9 +165,9 @@ func (c *Collector) Mark(name string, position []byte) error {
 func (c *Collector) due() bool {
 	every := c.o.Every
 	if c.o.Away != nil && c.o.Away() {
-		every *= 10
+		every *= 5
 	}
-	return c.events > 0 && time.Since(c.since) >= every
+	return c.events > 0 && time.Since(c.stored) >= every
 }
 
 // Run stores what waits for more events and gets none, until ctx ends; then it stores the rest.
@@ -227,7 +224,7 @@ func (c *Collector) store() error {
 	if err := c.o.Queue.Append(c.parts, c.positions); err != nil {
 		return err
 	}
-	c.parts, c.events = nil, 0
+	c.parts, c.events, c.stored = nil, 0, time.Now()
 	clear(c.positions)
 	return nil
 }

@@ -159,6 +159,22 @@ func TestCollector_Soon(t *testing.T) {
 	}
 }
 
+// After a quiet time an event is stored by the Mark that ends its turn: an agent that is killed then has lost nothing. What comes right behind it waits.
+func TestCollector_AtOnce(t *testing.T) {
+	t.Parallel()
+	q := newQueue(t)
+	c := New(t.Context(), Options{Queue: q, Every: time.Hour})
+	for n, name := range []string{"first", "second"} {
+		c.Event("kernel", exec(name))
+		if err := c.Mark("kernel", nil); err != nil {
+			t.Fatal(err)
+		}
+		if s := q.Status(); s.Last != 1 {
+			t.Errorf("after event %d there are %d batches, want 1", n+1, s.Last)
+		}
+	}
+}
+
 // What a source says it lost is in the counters of the batch, by which the platform makes an alert of it.
 func TestCollector_Lost(t *testing.T) {
 	t.Parallel()

@@ -17,7 +17,7 @@ func (e *Event) decode(dec []byte) {
 			dec = e.path(body, dec)
 		case r.typ == Cwd:
 			e.Cwd, dec = only(body, "cwd", dec)
-		case r.typ == Proctitle:
+		case r.typ == Proctitle && !e.HasExec:
 			e.Title, dec = only(body, "proctitle", dec)
 		case r.typ == Sockaddr:
 			dec = e.peer(body, dec)
@@ -42,8 +42,16 @@ func only(body []byte, key string, dec []byte) (value, rest []byte) {
 func (c *Call) decode(body, dec []byte) []byte {
 	*c = Call{AUID: Unset, Session: Unset}
 	f := FieldsOf(body)
-	for f.Next() {
-		switch number(f.Key) {
+	for {
+		name, value, quote, rest, ok := plain(f.rest)
+		if ok && !f.nested {
+			f.Value, f.Quote, f.rest = value, quote, rest
+		} else if !f.Next() {
+			return dec
+		} else {
+			name = number(f.Key)
+		}
+		switch name {
 		case keyArch:
 			c.Arch = uint32(hexNumber(f.Value))
 		case keySyscall:
@@ -54,7 +62,7 @@ func (c *Call) decode(body, dec []byte) []byte {
 		case keyExit:
 			c.Exit = signed(f.Value)
 		case keyA0, keyA1, keyA2, keyA3:
-			c.Args[f.Key[1]-'0'] = hexNumber(f.Value)
+			c.Args[name-keyA0] = hexNumber(f.Value)
 		case keyPpid:
 			c.ParentPID = id(f.Value)
 		case keyPid:
@@ -93,14 +101,21 @@ func (c *Call) decode(body, dec []byte) []byte {
 			c.Key, dec = f.text(dec)
 		}
 	}
-	return dec
 }
 
 func (e *Event) path(body, dec []byte) []byte {
 	var p PathItem
 	f := FieldsOf(body)
-	for p.NameType == nil && f.Next() { // what follows are the file's capabilities
-		switch number(f.Key) {
+	for p.NameType == nil { // what follows are the file's capabilities
+		name, value, quote, rest, ok := plain(f.rest)
+		if ok && !f.nested {
+			f.Value, f.Quote, f.rest = value, quote, rest
+		} else if !f.Next() {
+			break
+		} else {
+			name = number(f.Key)
+		}
+		switch name {
 		case keyItem:
 			p.Item = int(signed(f.Value))
 		case keyName:

@@ -21,7 +21,7 @@ type Event struct {
 	HasExec bool
 	Cwd     []byte
 	Paths   []PathItem // in order of their item numbers as they came
-	Title   []byte     // PROCTITLE: the beginning (128 bytes at most) of the command line, arguments ended by zero bytes
+	Title   []byte     // PROCTITLE: the beginning (128 bytes at most) of the command line, arguments ended by zero bytes; nil where there is an EXECVE, which has it all
 	Peer    Address    // of SOCKADDR
 	HasPeer bool
 	User    UserMessage // of a message from user space

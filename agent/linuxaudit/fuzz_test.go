@@ -42,3 +42,28 @@ func FuzzReassemble(f *testing.F) {
 		}
 	})
 }
+
+// FuzzPlain: where the fast way reads a field, it reads what the other one does.
+func FuzzPlain(f *testing.F) {
+	for _, s := range []string{
+		`arch=c000003e syscall=59 success=yes exit=0 comm="a b" exe=2F62 key=(null)`, "item=0 name=\"/x\" nametype=NORMAL", "a, b=c, (d=e) f=,) g=", "pid=1 msg='op=x res=1' y=2", "=x a=\n b", "key=\"open",
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		fields := FieldsOf(body)
+		for {
+			name, value, quote, rest, ok := plain(fields.rest)
+			ok = ok && !fields.nested
+			if !fields.Next() {
+				if ok {
+					t.Fatalf("%q: one field more: %q", body, value)
+				}
+				return
+			}
+			if ok && (name != number(fields.Key) || string(value) != string(fields.Value) || quote != fields.Quote || string(rest) != string(fields.rest)) {
+				t.Fatalf("%q: %x = %q; want %q = %q", body, name, value, fields.Key, fields.Value)
+			}
+		}
+	})
+}

@@ -16,7 +16,10 @@ type Line struct {
 const separator = 0x1d
 
 // ParseLine takes a line of audit.log, or of an audisp plugin, apart: [node=NAME ]type=TYPE msg=audit(SECONDS.MILLIS:SERIAL): BODY. The parts point into the line.
-func ParseLine(line []byte) (l Line, ok bool) {
+func ParseLine(line []byte) (l Line, ok bool) { return parseLine(line, nil) }
+
+// parseLine is ParseLine with the stamp of the line before, or nil.
+func parseLine(line []byte, before *stamp) (l Line, ok bool) {
 	b := trimEnd(line)
 	if bytes.HasPrefix(b, []byte("node=")) {
 		end := bytes.IndexByte(b, ' ')
@@ -40,17 +43,31 @@ func ParseLine(line []byte) (l Line, ok bool) {
 	if !bytes.HasPrefix(b, []byte("msg=")) {
 		return l, false
 	}
-	return l, l.stamp(b[len("msg="):])
+	return l, l.stamp(b[len("msg="):], before)
 }
 
 // ParseMessage takes a netlink message of the audit system apart: audit(SECONDS.MILLIS:SERIAL): BODY.
 func ParseMessage(t Type, payload []byte) (l Line, ok bool) {
 	l.Type = t
-	return l, l.stamp(trimEnd(payload))
+	return l, l.stamp(trimEnd(payload), nil)
 }
 
-// stamp reads time, serial and body.
-func (l *Line) stamp(b []byte) bool {
+// stamp is what the last line began with, since most lines begin as the one before them: they are of the same event.
+type stamp struct {
+	text   [48]byte
+	n      int // bytes of text, 0 for none
+	millis int64
+	serial uint64
+}
+
+// stamp reads time, serial and body. before may be nil.
+func (l *Line) stamp(b []byte, before *stamp) bool {
+	if before != nil && before.n > 0 && len(b) >= before.n && string(b[:before.n]) == string(before.text[:before.n]) {
+		l.Millis, l.Serial = before.millis, before.serial
+		l.body(b[before.n:])
+		return true
+	}
+	whole := b
 	const open = "audit("
 	if len(b) < len(open) || string(b[:len(open)]) != open {
 		return false
@@ -69,6 +86,18 @@ func (l *Line) stamp(b []byte) bool {
 		return false
 	}
 	l.Millis, l.Serial, b = int64(seconds)*1000+int64(millis), serial, b[k+2:]
+	if before != nil {
+		before.n, before.millis, before.serial = 0, l.Millis, l.Serial
+		if n := len(whole) - len(b); n <= len(before.text) {
+			before.n = copy(before.text[:], whole[:n])
+		}
+	}
+	l.body(b)
+	return true
+}
+
+// body takes what follows the stamp.
+func (l *Line) body(b []byte) {
 	if len(b) > 0 && b[0] == ' ' {
 		b = b[1:]
 	}
@@ -76,7 +105,6 @@ func (l *Line) stamp(b []byte) bool {
 	if end := bytes.IndexByte(b, separator); end >= 0 {
 		l.Body, l.Enriched = b[:end], b[end+1:]
 	}
-	return true
 }
 
 // digits reads a number of at most 18 digits from b[i:]. It returns where it ends; b[end] exists unless end is len(b), which the callers look at.

@@ -34,6 +34,7 @@ type Reassembler struct {
 	stats  Stats
 	exec   command
 	dec    []byte
+	before stamp // of the last line
 }
 
 type key struct {
@@ -65,7 +66,7 @@ func (r *Reassembler) Stats() Stats {
 
 // Line takes a line of text. It keeps nothing of it.
 func (r *Reassembler) Line(line []byte) {
-	l, ok := ParseLine(line)
+	l, ok := parseLine(line, &r.before)
 	if !ok && len(bytes.TrimSpace(line)) == 0 {
 		return
 	}

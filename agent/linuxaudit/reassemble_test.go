@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -92,12 +93,21 @@ func TestEvent(t *testing.T) {
 	got := one(t, grep)
 	want := told{
 		Node: "web1", Serial: 59, Millis: 1492037291036, Whole: true, Comm: "grep", Exe: "/usr/bin/grep", Cwd: "/srv/andrew", Key: "exec",
-		Title: "grep --color=auto model name", PID: 13393, PPID: 12041, AUID: 1000, UID: 0, Session: 2, Number: 59, Success: true,
+		PID: 13393, PPID: 12041, AUID: 1000, UID: 0, Session: 2, Number: 59, Success: true,
 		Args: []string{"grep", "--color=auto", "model name"}, Paths: []string{"/usr/bin/grep", ""},
 		Records: []string{"SYSCALL", "EXECVE", "CWD", "PATH", "PATH", "PROCTITLE"},
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
+	}
+}
+
+// TestEvent_Title: the title is read where the command line isn't there.
+func TestEvent_Title(t *testing.T) {
+	t.Parallel()
+	text := regexp.MustCompile("(?m)^.*type=EXECVE.*\n").ReplaceAllString(grep, "")
+	if got := one(t, text); got.Title != "grep --color=auto model name" || got.Args != nil {
+		t.Errorf("title %q, arguments %q", got.Title, got.Args)
 	}
 }
 

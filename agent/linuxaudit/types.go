@@ -39,6 +39,7 @@ const (
 	Cwd             Type = 1307
 	Execve          Type = 1309
 	EOE             Type = 1320
+	bprmFcaps       Type = 1321
 	Seccomp         Type = 1326
 	Proctitle       Type = 1327
 	FeatureChange   Type = 1328
@@ -137,7 +138,7 @@ var typeNames = [...]struct {
 	{1318, "OBJ_PID"},
 	{1319, "TTY"},
 	{1320, "EOE"},
-	{1321, "BPRM_FCAPS"},
+	{bprmFcaps, "BPRM_FCAPS"},
 	{1322, "CAPSET"},
 	{1323, "MMAP"},
 	{1324, "NETFILTER_PKT"},
@@ -269,6 +270,18 @@ var typeNames = [...]struct {
 
 // String is the name auditd writes, or UNKNOWN[number] as auditd does for those without one.
 func (t Type) String() string {
+	switch t { // as in typeOf
+	case Syscall:
+		return "SYSCALL"
+	case Path:
+		return "PATH"
+	case Cwd:
+		return "CWD"
+	case Execve:
+		return "EXECVE"
+	case Proctitle:
+		return "PROCTITLE"
+	}
 	for i := range typeNames {
 		if typeNames[i].number == t {
 			return typeNames[i].name
@@ -294,6 +307,8 @@ func typeOf(name []byte) Type {
 		return Sockaddr
 	case "EOE":
 		return EOE
+	case "BPRM_FCAPS":
+		return bprmFcaps
 	}
 	for i := range typeNames {
 		if string(name) == typeNames[i].name {

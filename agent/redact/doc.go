@@ -9,6 +9,8 @@
 //   - what a header gives as a credential: Authorization: Bearer x
 //   - what has the form of a known kind of secret, wherever it stands: a JSON Web Token, a private key in PEM, tokens of GitHub, GitLab, Slack, AWS and Azure
 //
+// Lines of logs are gone through the same way; where sudo or cron say which command they ran, that is one.
+//
 // Names, users, hosts and everything else stay: detection reads them. A word like "pass" alone, a port after -p or a word list's name is no secret.
 //
 // What can't be told from any other word stays, too: a password as a bare argument of an unknown program, or within base64.

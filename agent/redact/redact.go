@@ -56,6 +56,7 @@ func (r *Redactor) Event(e *activity.Event) {
 	} else {
 		c.Line = r.Text(c.Line)
 	}
+	e.Message = r.Log(e.Message)
 	e.Op = r.Text(e.Op)
 	e.Subject = r.Text(e.Subject)
 	for i := range e.Files {
@@ -168,6 +169,42 @@ func (r *Redactor) commands(a []byte) []byte {
 		return a
 	}
 	return append(out, a[at:]...)
+}
+
+// begins are what stands before a command line in a line of a log: sudo's, and cron's.
+var begins = [...]string{"COMMAND=", "CMD (", "CMDOUT ("}
+
+// Log takes the secrets out of a line of a log: as of any text and, where a program says which command it ran, as of that.
+func (r *Redactor) Log(line []byte) []byte {
+	for _, b := range begins {
+		if i := bytes.Index(line, []byte(b)); i >= 0 {
+			head, command := line[:i+len(b)], line[i+len(b):]
+			if redacted := r.arg(command); !bytes.Equal(redacted, command) {
+				line = append(head[:len(head):len(head)], redacted...)
+			}
+		}
+	}
+	from, to := ownWords(line)
+	if from == to {
+		return r.Text(line)
+	}
+	out := append([]byte(nil), r.Text(line[:from])...)
+	out = append(out, line[from:to]...)
+	return append(out, r.Text(line[to:])...)
+}
+
+// ownWords finds what sudo and PAM say of themselves that looks like a secret's name with its value: sudo's PWD= is the folder, passwd:chauthtok what PAM was asked for.
+func ownWords(line []byte) (from, to int) {
+	const asked = "(passwd:chauthtok)"
+	if i := bytes.Index(line, []byte(asked)); i >= 0 {
+		return i, i + len(asked)
+	}
+	if i := bytes.Index(line, []byte(" ; PWD=/")); i >= 0 && bytes.HasPrefix(line, []byte("sudo")) {
+		if n := bytes.Index(line[i+3:], []byte(" ;")); n >= 0 {
+			return i, i + 3 + n
+		}
+	}
+	return 0, 0
 }
 
 // Text takes the secrets out of a text that may hold anything. What has none is returned as it is.

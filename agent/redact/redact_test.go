@@ -90,6 +90,26 @@ func TestArgs_Untouched(t *testing.T) {
 	}
 }
 
+// In lines of logs, too, and in the commands that they tell of.
+func TestLog(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"sudo:   eve : TTY=pts/0 ; PWD=/srv ; USER=root ; COMMAND=/usr/bin/mysql -uroot -pS3cr3t db":            "sudo:   eve : TTY=pts/0 ; PWD=/srv ; USER=root ; COMMAND=/usr/bin/mysql -uroot -p*** db",
+		"CRON[7]: (root) CMD (mysqldump -uroot -pS3cr3t db > /srv/x)":                                           "CRON[7]: (root) CMD (mysqldump -uroot -p*** db > /srv/x)",
+		"app[3]: connect to postgres://u:S3cr3t@h/db failed":                                                    "app[3]: connect to postgres://u:***@h/db failed",
+		"nginx: GET /x?sig=S3cr3t&a=1":                                                                          "nginx: GET /x?sig=***&a=1",
+		"sshd[1]: Failed password for invalid user token from 1.2.3.4 port 5 ssh2":                              "sshd[1]: Failed password for invalid user token from 1.2.3.4 port 5 ssh2",
+		"passwd[3]: pam_unix(passwd:chauthtok): password changed for root":                                      "passwd[3]: pam_unix(passwd:chauthtok): password changed for root",
+		"sshd[1]: Accepted publickey for git from 1.2.3.4 port 5 ssh2: RSA SHA256:nThbg6kXUpJWGl7E1IGOCspRomTx": "sshd[1]: Accepted publickey for git from 1.2.3.4 port 5 ssh2: RSA SHA256:nThbg6kXUpJWGl7E1IGOCspRomTx",
+	} {
+		message := []byte(in)
+		e := activity.Event{Message: message}
+		if New().Event(&e); string(e.Message) != want || string(message) != in {
+			t.Errorf("%q became %q, want %q; what it pointed to is %q", in, e.Message, want, message)
+		}
+	}
+}
+
 func TestEvent(t *testing.T) {
 	t.Parallel()
 	r := New()
@@ -146,6 +166,11 @@ func FuzzRedact(f *testing.F) {
 		out, _ := r.Args(args)
 		if len(out) != len(args) || !bytes.Equal(bytes.Join(args, []byte("|")), []byte(s)) {
 			t.Errorf("%q became %q of %q", s, out, args)
+		}
+		line := []byte("sudo: x : COMMAND=" + s)
+		r.Log(line)
+		if string(line) != "sudo: x : COMMAND="+s {
+			t.Errorf("what a line pointed to became %q", line)
 		}
 		once := bytes.Clone(r.Text([]byte(s)))
 		if twice := r.Text(once); !bytes.Equal(once, twice) && len(twice) > len(once) {

@@ -70,7 +70,7 @@ command lines before anything is stored or sent. While the platform can't be rea
 			return err
 		})(cmd, nil)
 	}
-	cmd.AddCommand(newAgentEnrol(), newAgentUnit())
+	cmd.AddCommand(newAgentEnrol(), newAgentUnit(), newAgentRestore())
 	return cmd
 }
 
@@ -97,7 +97,7 @@ func newAgentUnit() *cobra.Command {
 		if err != nil {
 			return &actionError{err}
 		}
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), agentUnit, exe, agentState)
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), agentUnit, exe, agentState, exe, agentState)
 		return err
 	}
 	return cmd
@@ -114,6 +114,8 @@ Wants=network-online.target
 Type=notify
 NotifyAccess=main
 ExecStart=%s agent --state %s
+# What an agent that was killed left in the kernel's audit system; after a proper end there is nothing to do.
+ExecStopPost=%s agent restore --state %s
 StateDirectory=bulkhead-agent
 StateDirectoryMode=0700
 UMask=0077

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -64,6 +65,14 @@ func TestAgentUnit(t *testing.T) {
 	if got := cmd.Flag("state").Value.String(); got != "/var/lib/"+set["StateDirectory"] {
 		t.Errorf("the folder is %s, systemd makes %s", got, set["StateDirectory"])
 	}
+	words = strings.Fields(set["ExecStopPost"]) // what a kill leaves is put back, of the same folder
+	if len(words) < 2 || words[0] != exe {
+		t.Fatalf("ExecStopPost=%s", set["ExecStopPost"])
+	}
+	after, rest, err := newRoot().Find(words[1:])
+	if err != nil || after.Name() != "restore" || after.ParseFlags(rest) != nil || after.Flag("state").Value.String() != cmd.Flag("state").Value.String() {
+		t.Errorf("ExecStopPost=%s: %v, %v", set["ExecStopPost"], after, err)
+	}
 	for name, want := range map[string]string{"Type": "notify", "Nice": "10", "Restart": "on-failure", "NoNewPrivileges": "yes", "ProtectSystem": "strict"} {
 		if set[name] != want {
 			t.Errorf("%s=%s, want %s", name, set[name], want)
@@ -71,16 +80,40 @@ func TestAgentUnit(t *testing.T) {
 	}
 }
 
+// Where nothing was left in the kernel, there is nothing to do.
+func TestAgentRestore_Nothing(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux has this audit system")
+	}
+	out, errs, code := bulkhead(t, "agent", "restore", "--state", t.TempDir())
+	if code != 0 || !strings.Contains(out, "nothing to put back") {
+		t.Errorf("%d %s %s", code, out, errs)
+	}
+}
+
 func TestAgentSources(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	audit, auth := filepath.Join(dir, "audit.log"), filepath.Join(dir, "auth.log")
+	for args, says := range map[string]string{"--uid 7 --audit-log " + audit: "--kernel", "--kernel --keep-rules --uid 7": "--keep-rules", "--kernel --uid -7": "no account's", "--kernel --uid 4294967295": "no account's"} {
+		var f sourceFlags
+		p := pflag.NewFlagSet("", pflag.ContinueOnError)
+		f.add(p)
+		if err := p.Parse(strings.Fields(args)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.sources(dir, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v, want %q", args, err, says)
+		}
+	}
 	for args, want := range map[string]string{
-		"--inventory=false --audit-log " + audit:                                        "file:" + audit,
-		"--inventory=false --audit-log " + audit + " --auth-log " + auth:                "file:" + audit + " file:" + auth,
-		"--inventory=false --kernel --auth-log " + auth:                                 "kernel file:" + auth,
-		"--inventory=false --audisp " + dir + "/s --auth-log " + auth:                   "audisp:" + dir + "/s file:" + auth,
-		"--inventory=false --audit-log " + audit + " --audit-log " + dir + "/other.log": "file:" + audit + " file:" + dir + "/other.log",
+		"--inventory=false --audit-log " + audit:                                                 "file:" + audit,
+		"--inventory=false --audit-log " + audit + " --auth-log " + auth:                         "file:" + audit + " file:" + auth,
+		"--inventory=false --auth-log " + auth + " --syslog " + dir + "/syslog --syslog " + auth: "file:" + auth + " file:" + dir + "/syslog",
+		"--inventory=false --kernel --auth-log " + auth:                                          "kernel file:" + auth,
+		"--inventory=false --audisp " + dir + "/s --auth-log " + auth:                            "audisp:" + dir + "/s file:" + auth,
+		"--inventory=false --audit-log " + audit + " --audit-log " + dir + "/other.log":          "file:" + audit + " file:" + dir + "/other.log",
 	} {
 		var f sourceFlags
 		p := pflag.NewFlagSet("", pflag.ContinueOnError)

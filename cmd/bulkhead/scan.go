@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -59,6 +60,8 @@ func newScan() *cobra.Command {
 				}
 				o.Countries = table
 			}
+			// Little is kept of much that is read: with the usual 100 %, a tenth of the time would go to looking for what isn't used any more.
+			defer debug.SetGCPercent(debug.SetGCPercent(400))
 			begun := time.Now()
 			s := scan.New(o)
 			for _, name := range files {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/bulkheadhq/bulkhead/internal/app"
@@ -115,9 +116,16 @@ func upFlags(cfg *app.Config, file *string) *pflag.FlagSet {
 
 // settle applies file and environment below the flags that were given.
 func settle(cfg *app.Config, f *pflag.FlagSet, file string) error {
-	given := map[string]string{}
-	f.Visit(func(fl *pflag.Flag) { given[fl.Name] = fl.Value.String() })
-	roots, issuers := cfg.PackageRoots, cfg.FederatedIssuers
+	given := map[string]func() error{} // what gives it back its value
+	f.Visit(func(fl *pflag.Flag) {
+		if list, ok := fl.Value.(pflag.SliceValue); ok { // setting a list again would add to it
+			had := slices.Clone(list.GetSlice())
+			given[fl.Name] = func() error { return list.Replace(had) }
+			return
+		}
+		had := fl.Value.String()
+		given[fl.Name] = func() error { return fl.Value.Set(had) }
+	})
 	if file != "" {
 		if err := cfg.LoadFile(file); err != nil {
 			return err
@@ -136,16 +144,8 @@ func settle(cfg *app.Config, f *pflag.FlagSet, file string) error {
 	if err != nil {
 		return err
 	}
-	for name, v := range given {
-		switch name { // setting a list again would add to it
-		case "package-root":
-			cfg.PackageRoots = roots
-			continue
-		case "federated-issuer":
-			cfg.FederatedIssuers = issuers
-			continue
-		}
-		if err := f.Lookup(name).Value.Set(v); err != nil {
+	for _, again := range given {
+		if err := again(); err != nil {
 			return err
 		}
 	}

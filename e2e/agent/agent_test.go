@@ -233,3 +233,42 @@ func grep(t *testing.T, text string, dirs ...string) string {
 	}
 	return ""
 }
+
+// A rule with words of a log's line, in a user's folder, is asked about what any program writes to the logs that the agent was given; it is an alert with the line as evidence, and what was a secret
+// in the line is on no disk.
+func TestLogLines(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	rules, logs := filepath.Join(dir, "rules"), filepath.Join(dir, "syslog")
+	const rule = `title: A pump was overrun
+id: 5f6f2c3e-4d0c-4d70-9d2e-0d6f6a3c1b11
+level: high
+logsource:
+  product: linux
+  service: syslog
+detection:
+  keywords:
+    - 'pump overrun'
+  condition: keywords
+`
+	stamp := time.Now().UTC().Format(time.RFC3339)
+	lines := stamp + " web-1 plantd[7]: all is well\n" + stamp + " web-1 plantd[7]: pump overrun, told https://ops:S3cr3tWord@hall.example/x\n" + stamp + " web-1 plantd[7]: and it ends\n"
+	if err := errors.Join(os.Mkdir(rules, 0o700), os.WriteFile(filepath.Join(rules, "pump.yml"), []byte(rule), 0o600), os.WriteFile(logs, []byte(lines), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	p := harness.Start(t, harness.Options{Flags: []string{"--security-rules", rules}})
+	group, state := p.PutGroup(t), filepath.Join(dir, "agent")
+	p.Output(t, "agent", "enrol", "--state", state, "--resource-group", filepath.Base(group), "--name", "web-1")
+	start(t, state, "--syslog", logs, "--from-start")
+	var said string
+	until(t, "there is an alert of the rule", func() bool {
+		said = string(p.TryARM(t, http.MethodGet, group+"/providers/Microsoft.Security/alerts?api-version=2022-01-01", nil).Body)
+		return strings.Contains(said, "A pump was overrun")
+	})
+	if !strings.Contains(said, "plantd[7]: pump overrun, told https://ops:***@hall.example/x") || strings.Contains(said, "all is well") || !strings.Contains(said, `"High"`) {
+		t.Errorf("the alerts are %s", said)
+	}
+	if hit := grep(t, "S3cr3tWord", state, p.Data); hit != "" {
+		t.Errorf("the password is in %s", hit)
+	}
+}

@@ -61,6 +61,7 @@ var intrudedGroup string
 func intruded(t *testing.T) string {
 	t.Helper()
 	if intrudedGroup == "" {
+		witnessed(t, shared.Platform(t))
 		group, _ := shared.Platform(t).Intrude(t)
 		intrudedGroup = path.Base(group)
 	}

@@ -155,6 +155,39 @@ func (in *Installed) release() {
 	in.lock.Close()
 }
 
+// Restore puts back what an agent that was killed has changed, and noted in a file; done is false if there is nothing to put back. While that agent runs it is an error.
+func Restore(file string, log *slog.Logger) (done bool, err error) {
+	if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	lock, err := lockFile(file)
+	if err != nil {
+		return false, err
+	}
+	defer lock.Close()
+	c, err := dial()
+	if err != nil {
+		return false, err
+	}
+	defer c.close()
+	return true, putBack(c, file, log)
+}
+
+// Look is how the audit system stands, and the rules it has.
+func Look() (Status, []*Rule, error) {
+	c, err := dial()
+	if err != nil {
+		return Status{}, nil, err
+	}
+	defer c.close()
+	s, err := c.status()
+	if err != nil {
+		return Status{}, nil, err
+	}
+	all, _, err := c.rules()
+	return s, all, err
+}
+
 // putBack undoes what a state file tells of, and removes it.
 func putBack(c *conn, file string, log *slog.Logger) error {
 	text, err := os.ReadFile(file)

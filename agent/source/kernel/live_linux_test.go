@@ -18,6 +18,7 @@ import (
 
 	"github.com/bulkheadhq/bulkhead/agent/activity"
 	"github.com/bulkheadhq/bulkhead/agent/source"
+	"github.com/bulkheadhq/bulkhead/agent/source/kernel/kerneltest"
 )
 
 // The account that nobody has, whose commands alone are audited.
@@ -26,15 +27,8 @@ const nobody = 71990
 // live skips where the kernel's audit system can't be used, and fails if the test leaves it otherwise than it was.
 func live(t *testing.T) (c Config, file string) {
 	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("not root: the kernel's audit system can't be tried")
-	}
-	conn, err := dial()
-	if err != nil {
-		t.Skip(err)
-	}
-	defer conn.close()
-	was, err := conn.status()
+	kerneltest.Alone(t)
+	was, _, err := Look()
 	if err != nil {
 		t.Skip(err)
 	}
@@ -45,7 +39,7 @@ func live(t *testing.T) (c Config, file string) {
 	c = Config{Key: fmt.Sprintf("bulkhead-test-%d-%s", os.Getpid(), t.Name()), Scope: Scope{UID: &id}, ExecOnly: true}
 	file = filepath.Join(t.TempDir(), "audit.json")
 	t.Cleanup(func() {
-		if err := restore(file, slog.New(slog.DiscardHandler)); err != nil {
+		if _, err := Restore(file, slog.New(slog.DiscardHandler)); err != nil {
 			t.Error(err)
 		}
 		for _, r := range kernelRules(t) {
@@ -59,12 +53,7 @@ func live(t *testing.T) (c Config, file string) {
 
 func kernelRules(t *testing.T) []*Rule {
 	t.Helper()
-	conn, err := dial()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.close()
-	all, _, err := conn.rules()
+	_, all, err := Look()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,12 +62,7 @@ func kernelRules(t *testing.T) []*Rule {
 
 func kernelStatus(t *testing.T) Status {
 	t.Helper()
-	conn, err := dial()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.close()
-	s, err := conn.status()
+	s, _, err := Look()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,6 +203,9 @@ func TestLive_Crash(t *testing.T) {
 	if _, err := Install(c, file, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "another agent") {
 		t.Errorf("a second agent with the same file: %v", err)
 	}
+	if _, err := Restore(file, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "another agent") {
+		t.Errorf("restored under an agent that runs: %v", err)
+	}
 	in.release() // as a kill does: lock and socket are gone, rules and file stay
 	count := func() (n int) {
 		for _, r := range kernelRules(t) {
@@ -239,8 +226,12 @@ func TestLive_Crash(t *testing.T) {
 	if count() != left {
 		t.Errorf("%d rules after the second start, %d after the first", count(), left)
 	}
-	if err := again.Restore(); err != nil {
-		t.Fatal(err)
+	again.release()
+	if done, err := Restore(file, slog.New(slog.DiscardHandler)); err != nil || !done {
+		t.Fatal(done, err)
+	}
+	if done, err := Restore(file, slog.New(slog.DiscardHandler)); err != nil || done {
+		t.Errorf("restored twice: %t, %v", done, err)
 	}
 	if after := kernelStatus(t); count() != 0 || after.Enabled != before.Enabled || after.Backlog != before.Backlog || after.BacklogWait != before.BacklogWait {
 		t.Errorf("%d rules left; before %+v\nafter  %+v", count(), before, after)
@@ -254,8 +245,8 @@ func TestLive_OtherBoot(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := kernelStatus(t)
-	if err := restore(file, slog.New(slog.DiscardHandler)); err != nil {
-		t.Fatal(err)
+	if done, err := Restore(file, slog.New(slog.DiscardHandler)); err != nil || !done {
+		t.Fatal(done, err)
 	}
 	if after := kernelStatus(t); after.Backlog != before.Backlog {
 		t.Errorf("backlog was %d and is %d", before.Backlog, after.Backlog)
@@ -264,7 +255,7 @@ func TestLive_OtherBoot(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := restore(file, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), file) {
+		if _, err := Restore(file, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), file) {
 			t.Errorf("%s: %v", text, err)
 		}
 		os.Remove(file)
@@ -367,22 +358,4 @@ func copyOfSelf(t *testing.T) string {
 	}
 	t.Cleanup(func() { os.Remove(name) })
 	return name
-}
-
-// restore puts back what an agent that crashed has changed and noted in file. It does nothing if there is no such file, and fails while that agent runs.
-func restore(file string, log *slog.Logger) error {
-	if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	lock, err := lockFile(file)
-	if err != nil {
-		return err
-	}
-	defer lock.Close()
-	c, err := dial()
-	if err != nil {
-		return err
-	}
-	defer c.close()
-	return putBack(c, file, log)
 }

@@ -69,28 +69,46 @@ func (a *auditReader) Count(f *source.Figures) {
 	f.Records, f.Events, f.Malformed, f.Lost[source.AtSocket] = s.Lines, s.Events, s.Malformed, s.Missing
 }
 
-// SignIns reads the log of sign-ins that syslog keeps. zone is that of the machine, for lines that don't tell it; now says which year it is.
-func SignIns(zone *time.Location, now func() time.Time) func() Reader {
-	return func() Reader { return &signInReader{p: authlog.Parser{Zone: zone, Now: now}} }
+// Log reads a log that syslog keeps, of sign-ins or of anything else: what its lines tell is told, and of the others each is told as it is, for rules to be asked about. What the kernel writes
+// there of its audit records isn't, nor what an agent says: these would be told of for ever. zone is that of the machine, for lines that don't tell it; now says which year it is.
+func Log(zone *time.Location, now func() time.Time) func() Reader {
+	return func() Reader { return &logReader{p: authlog.Parser{Zone: zone, Now: now}} }
 }
 
-type signInReader struct {
+// maxMessage is how much of a line is told as it is.
+const maxMessage = 16 << 10
+
+// ownEcho reports whether a line is there because of an agent.
+func ownEcho(e *activity.Event) bool {
+	switch string(e.Process.Comm) {
+	case "kernel":
+		return bytes.Contains(e.Message[:min(len(e.Message), 64)], []byte("audit: ")) // with the time since the start of the machine before it
+	case "bulkhead":
+		return true
+	}
+	return false
+}
+
+type logReader struct {
 	p             authlog.Parser
 	lines, events uint64
 }
 
-func (s *signInReader) Line(line []byte, emit func(*activity.Event)) {
+func (s *logReader) Line(line []byte, emit func(*activity.Event)) {
 	if len(bytes.TrimSpace(line)) == 0 {
 		return
 	}
 	s.lines++
-	if e, ok := s.p.Line(line); ok {
-		s.events++
-		emit(e)
+	e, told := s.p.Any(line)
+	if e == nil || !told && ownEcho(e) {
+		return
 	}
+	s.events++
+	e.Message = e.Message[:min(len(e.Message), maxMessage)]
+	emit(e)
 }
 
-func (*signInReader) Idle(time.Time, bool, func(*activity.Event)) {}
-func (*signInReader) Open(dst []byte) []byte                      { return dst }
-func (*signInReader) Restore([]byte)                              {}
-func (s *signInReader) Count(f *source.Figures)                   { f.Records, f.Events = s.lines, s.events }
+func (*logReader) Idle(time.Time, bool, func(*activity.Event)) {}
+func (*logReader) Open(dst []byte) []byte                      { return dst }
+func (*logReader) Restore([]byte)                              {}
+func (s *logReader) Count(f *source.Figures)                   { f.Records, f.Events = s.lines, s.events }

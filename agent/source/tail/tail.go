@@ -22,7 +22,7 @@ const (
 type Options struct {
 	// File is the log's name. It needn't exist yet.
 	File string
-	// Lines makes events of lines: Audit or SignIns.
+	// Lines makes events of lines: Audit or Log.
 	Lines func() Reader
 	// FromStart reads what the log has already, at the first start; else what is written from then on.
 	FromStart bool

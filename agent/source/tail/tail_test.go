@@ -46,6 +46,8 @@ func (k *keeper) Event(_ string, e *activity.Event) {
 		k.lost[string(e.Subject)] += e.Lost
 	case e.Kind == activity.Exec:
 		k.fresh = append(k.fresh, string(e.Command.Line))
+	case e.Kind == activity.Other && len(e.Message) > 0:
+		k.fresh = append(k.fresh, fmt.Sprintf("%.12s %d", e.Message, len(e.Message)))
 	default:
 		k.fresh = append(k.fresh, string(e.SignIn.Account))
 	}
@@ -356,18 +358,19 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestSignIns: the other kind of log.
-func TestSignIns(t *testing.T) {
+// TestLog: the other kind of log. Of lines that nothing is known of it tells as they are, but of those that are there because of an agent.
+func TestLog(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "auth.log")
-	write(t, file, "Dec 10 11:02:44 h sshd[25399]: Failed password for invalid user admin from 192.0.2.7 port 42294 ssh2\nDec 10 11:02:45 h cron[1]: nothing\n\n")
+	write(t, file, "Dec 10 11:02:44 h sshd[25399]: Failed password for invalid user admin from 192.0.2.7 port 42294 ssh2\nDec 10 11:02:45 h cron[1]: nothing\n\n"+
+		"Dec 10 11:02:46 h kernel: [  12.3] audit: type=1300 audit(1.2:3): x\nDec 10 11:02:46 h bulkhead[7]: watching\nDec 10 11:02:47 h kernel: "+strings.Repeat("x", 20_000)+"\nno line of a log\n")
 	o := options(file)
-	o.Lines = SignIns(time.UTC, func() time.Time { return time.Date(2026, 12, 11, 0, 0, 0, 0, time.UTC) })
+	o.Lines = Log(time.UTC, func() time.Time { return time.Date(2026, 12, 11, 0, 0, 0, 0, time.UTC) })
 	k := &keeper{}
 	s, _ := follow(t, o, k)
-	if got := k.until(t, 1); got[0] != "admin" {
+	if got := k.until(t, 3); !slices.Equal(got, []string{"admin", "cron[1]: not 16", "kernel: xxxx 16384"}) {
 		t.Errorf("got %q", got)
 	}
-	if f := s.Figures(); f.Records != 2 || f.Events != 1 {
+	if f := s.Figures(); f.Records != 6 || f.Events != 3 {
 		t.Errorf("figures %+v", f)
 	}
 }

@@ -356,3 +356,44 @@ func TestNotify(t *testing.T) {
 		t.Errorf("told of %v, want %v", p.told, want)
 	}
 }
+
+// TestNotify_Incident: automations hear of an incident when it is new, when it goes on after it was resolved, and a while after it grew; each time as the incident, with why.
+func TestNotify_Incident(t *testing.T) {
+	t.Parallel()
+	p := newPlane(t)
+	of := func() (incidents []string) {
+		for _, told := range p.told {
+			if strings.Contains(told, "ncident") {
+				incidents = append(incidents, told)
+			}
+		}
+		p.told = nil
+		return incidents
+	}
+	id := ""
+	for seq, want := range []string{"[BH_SecurityIncident db1]", "[BH_SecurityIncident db1 reopened]", "[]", "[BH_SecurityIncident db1 grown]"} {
+		switch seq {
+		case 0:
+			p.ingest(p.machine("rg1", "db1"), 1, func(l *replay.Log) { replay.Intrusion(l, replay.Disguise{}) })
+			for _, a := range p.list("owner", "/subscriptions/"+p.sub+"/providers/Microsoft.Security/alerts"+version) {
+				if properties(a)["isIncident"] == true {
+					id = a["id"].(string)
+				}
+			}
+			p.ok("owner", "POST", id+"/resolve"+version, "", 204)
+		case 1, 2:
+			p.ingest(p.machine("rg1", "db1"), uint64(seq+1), func(l *replay.Log) {
+				l.Wait(time.Duration(seq) * 5 * time.Hour)
+				replay.Intrusion(l, replay.Disguise{Other: true, Wrap: seq == 2, Seed: uint64(seq)})
+			})
+		case 3:
+			p.clock.Advance(engine.UpdateAfter)
+			if err := p.s.engine.TellUpdates(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := fmt.Sprint(of()); got != want {
+			t.Errorf("step %d: told of %s, want %s", seq, got, want)
+		}
+	}
+}

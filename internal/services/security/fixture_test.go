@@ -102,12 +102,19 @@ func newPlane(t *testing.T) *plane {
 		}
 		var body struct {
 			ID, Name   string
-			Properties struct{ AlertType, CompromisedEntity string }
+			Properties struct {
+				AlertType, CompromisedEntity string
+				ExtendedProperties           map[string]string
+			}
 		}
-		if err := json.Unmarshal(e.Body, &body); err != nil || body.Name != e.ID || body.Properties.AlertType == "" || !strings.HasSuffix(body.ID, "/alerts/"+body.Name) {
+		if err := json.Unmarshal(e.Body, &body); err != nil || !strings.HasPrefix(e.ID, body.Name) || body.Properties.AlertType == "" || !strings.HasSuffix(body.ID, "/alerts/"+body.Name) {
 			t.Errorf("automations are told %s, %v", e.Body, err)
 		}
-		p.told = append(p.told, body.Properties.AlertType+" "+body.Properties.CompromisedEntity)
+		told := body.Properties.AlertType + " " + body.Properties.CompromisedEntity
+		if why := body.Properties.ExtendedProperties["update"]; why != "" {
+			told += " " + why
+		}
+		p.told = append(p.told, told)
 		return nil
 	}
 	box.Drainer = outbox.NewDrainer(st, log, handlers)

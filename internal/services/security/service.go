@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"time"
 
@@ -63,14 +64,23 @@ func New(d Deps) *Service {
 	})}
 }
 
-// notify leaves the telling of an alert to automations.
-func notify(a *alerts.Alert) (func(tx store.Tx) error, error) {
+// notify leaves the telling of an alert to automations. What became of an incident that they know is the incident once more, and says so in its extended properties.
+func notify(a *alerts.Alert, n engine.Notice) (func(tx store.Tx) error, error) {
 	id := alertID(a)
+	if n.Why != engine.Began {
+		told := *a
+		told.Extended = maps.Clone(a.Extended)
+		if told.Extended == nil {
+			told.Extended = map[string]string{}
+		}
+		told.Extended["update"] = string(n.Why)
+		a = &told
+	}
 	body, err := json.Marshal(map[string]any{"id": id, "name": a.Name, "type": shownTypeName, "properties": render(a, id, azurePortal)})
 	if err != nil {
 		return nil, err
 	}
-	e := posture.Event{ID: a.Name, Source: posture.SourceAlerts, Subscription: a.Subscription, Resource: a.Machine, Time: a.Generated, Body: body}
+	e := posture.Event{ID: n.ID, Source: posture.SourceAlerts, Subscription: a.Subscription, Resource: a.Machine, Time: n.Time, Body: body}
 	return func(tx store.Tx) error { return posture.Notify(tx, e) }, nil
 }
 

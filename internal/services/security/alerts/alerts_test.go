@@ -113,6 +113,25 @@ func TestMerge(t *testing.T) {
 	}
 }
 
+// TestAdd: a finding that is added gives what merging its alert gives, before and after the alert is full.
+func TestAdd(t *testing.T) {
+	t.Parallel()
+	merged, added := Of(source, finding(5000)), Of(source, finding(5000))
+	for i := range 1000 {
+		f := finding(int64(6000 + i))
+		f.Files = []string{fmt.Sprintf("/tmp/%d", i)}
+		f.Confidence = float64(i) / 1000
+		merged.Merge(Of(source, f))
+		added.Add(source, f)
+	}
+	if len(added.Entities) != MaxEntities || len(added.Edges) != MaxEdges {
+		t.Fatalf("%d entities and %d edges: it isn't full", len(added.Entities), len(added.Edges))
+	}
+	if diff := cmp.Diff(merged, added); diff != "" {
+		t.Errorf("merged and added (-merged +added):\n%s", diff)
+	}
+}
+
 // TestRepeats: what was resolved, or is too long ago, begins anew.
 func TestRepeats(t *testing.T) {
 	t.Parallel()

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -43,9 +44,29 @@ func Scope(machine string) string {
 
 // Of makes the alert of a finding. Name, Generated and Processed are the caller's to fill; Status is Active.
 func Of(s Source, f *detect.Finding) *Alert {
+	scope := Scope(s.Machine)
+	a := bare(s, f, scope)
+	const usual = 12
+	a.Entities, a.Edges = make([]Entity, 0, usual), make([]Edge, 0, 2*usual)
+	g := graph{a: a, scope: scope}
+	g.finding(s, f)
+	return a
+}
+
+// Add is Merge of what Of makes of a finding with the alert's Key. An alert that has all the entities and edges that it may have costs little.
+func (a *Alert) Add(s Source, f *detect.Finding) {
+	if len(a.Entities) >= MaxEntities && len(a.Edges) >= MaxEdges {
+		a.Merge(bare(s, f, Scope(s.Machine)))
+		return
+	}
+	a.Merge(Of(s, f))
+}
+
+// bare is the alert of a finding without its graph.
+func bare(s Source, f *detect.Finding, scope string) *Alert {
 	at := At(f.Millis)
 	a := &Alert{
-		Subscription: s.Subscription, Machine: s.Machine, Host: s.Host, Key: Scope(s.Machine) + "|" + f.Alert.Type + "|" + f.Key,
+		Subscription: s.Subscription, Machine: s.Machine, Host: s.Host, Key: scope + "|" + f.Alert.Type + "|" + f.Key,
 		Type: f.Alert.Type, DisplayName: f.Alert.Name, Severity: Severity(f.Alert.Severity.String()), Intent: f.Alert.Intent,
 		Techniques: slices.Clone(f.Alert.Techniques), Remedy: slices.Clone(f.Alert.Remedy), Rule: f.Rule, Why: f.Why,
 		Status: Active, First: at, Last: at, Count: 1, Confidence: f.Confidence, Reasons: []Reason{{f.Rule, f.Why}},
@@ -53,8 +74,6 @@ func Of(s Source, f *detect.Finding) *Alert {
 	for _, e := range f.Commands {
 		a.evidence(Evidence{Time: At(e.Millis), PID: e.PID, Line: cut(e.Line)})
 	}
-	g := graph{a: a, scope: Scope(s.Machine)}
-	g.finding(s, f)
 	return a
 }
 
@@ -184,9 +203,12 @@ func (g *graph) session(host string, s *detect.Session) string {
 func (g *graph) process(p *detect.Process, host string) string {
 	bottom, below := "", ""
 	for range maxAncestors {
-		name := first(p.File, p.Image, fmt.Sprintf("pid %d", p.PID))
+		name := first(p.File, p.Image)
+		if name == "" {
+			name = fmt.Sprintf("pid %d", p.PID)
+		}
 		id := g.node(Entity{
-			ID: g.own("process", fmt.Sprintf("%d@%d", p.PID, p.Millis)), Kind: Process, Name: name, PID: p.PID, Line: cut(p.Line), Image: p.Image, Dir: p.Dir, UID: p.UID,
+			ID: g.own("process", strconv.FormatUint(uint64(p.PID), 10)+"@"+strconv.FormatInt(p.Millis, 10)), Kind: Process, Name: name, PID: p.PID, Line: cut(p.Line), Image: p.Image, Dir: p.Dir, UID: p.UID,
 			Time: At(p.Millis),
 		})
 		if bottom == "" {

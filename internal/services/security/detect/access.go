@@ -5,8 +5,6 @@ import (
 	"net/netip"
 	"strconv"
 
-	"github.com/hashicorp/golang-lru/v2/simplelru"
-
 	"github.com/bulkheadhq/bulkhead/agent/activity"
 	"github.com/bulkheadhq/bulkhead/agent/linuxaudit"
 )
@@ -30,11 +28,11 @@ func (m *Machine) Locate(c Countries) { m.access.countries = c }
 
 // access is what is known of attempts to sign in.
 type access struct {
-	sources   *simplelru.LRU[netip.Addr, *source]
-	accounts  *simplelru.LRU[string, *account]
-	networks  *simplelru.LRU[netip.Prefix, *failing] // the /24 or /64 around a source
-	beyond    [2]*countMin                           // failures of sources that are no longer among them, in the younger and the older half of a day; nil before there are any
-	since     int64                                  // when the younger half began
+	sources   *lru[netip.Addr, *source]
+	accounts  *lru[string, *account]
+	networks  *lru[netip.Prefix, *failing] // the /24 or /64 around a source
+	beyond    [2]*countMin                 // failures of sources that are no longer among them, in the younger and the older half of a day; nil before there are any
+	since     int64                        // when the younger half began
 	ledger    ledger
 	users     map[uint32]string
 	countries Countries
@@ -74,9 +72,9 @@ func (f *failing) fail(name string, millis int64, n int) {
 
 func newAccess() (a access) {
 	a.users = map[uint32]string{}
-	a.sources, _ = simplelru.NewLRU[netip.Addr, *source](maxSources, nil)
-	a.accounts, _ = simplelru.NewLRU[string, *account](maxSources, nil)
-	a.networks, _ = simplelru.NewLRU[netip.Prefix, *failing](maxSources, nil)
+	a.sources = newLRU[netip.Addr, *source](maxSources, seeded[netip.Addr](), nil)
+	a.accounts = newLRU[string, *account](maxSources, seeded[string](), nil)
+	a.networks = newLRU[netip.Prefix, *failing](maxSources, seeded[netip.Prefix](), nil)
 	return a
 }
 
@@ -187,7 +185,7 @@ func (m *Machine) source(addr netip.Addr, millis int64) *source {
 		x.beyond[0], x.beyond[1], x.since = nil, x.beyond[0], millis
 	}
 	if x.sources.Len() == maxSources {
-		if was, old, ok := x.sources.GetOldest(); ok && old.ever > 0 {
+		if was, old, ok := x.sources.Oldest(); ok && old.ever > 0 {
 			if x.beyond[0] == nil {
 				x.beyond[0] = &countMin{}
 			}

@@ -1,26 +1,70 @@
 package detect
 
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
 // clues tell cheaply what an event's commands can't contain, so that analytics look through the texts of few events: nearly all programs that start are nobody's
-// business. They are made in one pass, of the pairs of neighbouring bytes, without regard to the case of ASCII.
+// business. They are made in one pass, of every three neighbouring bytes, without regard to the case of ASCII.
 type clues struct {
-	pairs   [16]uint64
-	network bool // a dot between two digits: an address, a network, or a version
+	seen    uint64 // of the threes that were chosen for marks
+	network bool   // a dot between two digits: an address, a network, or a version
+	url     bool   // "://"
 }
 
-func pair(a, b byte) uint { return (uint(a)*61 ^ uint(b)*5) & 1023 }
+const (
+	perMark = 3  // threes that are looked for of each
+	maxMark = 21 // so many have room in a number
+	threes  = 2048
+)
 
-// add takes a text's pairs.
-func (c *clues) add(s string) {
+// marks are texts, in lower case, that an analytic looks for.
+type marks struct {
+	texts  []string
+	threes [threes]uint64 // by three bytes, of which texts they were chosen
+}
+
+// newMarks makes at most maxMark texts ready to be looked for. Each has at least six bytes.
+func newMarks(texts ...string) *marks {
+	m := &marks{texts: texts}
+	for i, t := range texts {
+		var at []int
+		for j := 2; j < len(t); j++ {
+			at = append(at, j)
+		}
+		rank := func(j int) int { return often(t[j-2]) + often(t[j-1]) + often(t[j]) }
+		slices.SortStableFunc(at, func(a, b int) int { return cmp.Compare(rank(a), rank(b)) })
+		for k := range perMark {
+			j := at[k]
+			m.threes[three(t[j-2], t[j-1], t[j])] |= 1 << (perMark*i + k)
+		}
+	}
+	return m
+}
+
+// often ranks bytes by how many there are of them in command lines.
+func often(b byte) int { return strings.IndexByte("+:xqzjkwvy0123456789=mhgfubpdlcnrsoitae.-/", b) }
+
+func three(a, b, c byte) uint { return (uint(a)*199 ^ uint(b)*37 ^ uint(c)*5) % threes }
+
+// add takes a text's threes.
+func (c *clues) add(m *marks, s string) {
 	var before, last byte
+	seen := c.seen
 	for i := range len(s) {
 		b := lowerByte[s[i]]
-		p := pair(last, b)
-		c.pairs[p>>6] |= 1 << (p & 63)
+		seen |= m.threes[three(before, last, b)]
 		if last == '.' && b-'0' <= 9 && before-'0' <= 9 {
 			c.network = true
 		}
+		if b == '/' && last == '/' && before == ':' {
+			c.url = true
+		}
 		before, last = last, b
 	}
+	c.seen = seen
 }
 
 var lowerByte = func() (t [256]byte) {
@@ -32,41 +76,12 @@ var lowerByte = func() (t [256]byte) {
 	return t
 }()
 
-// mark is a text, in lower case, that an analytic looks for.
-type mark struct {
-	text  string
-	pairs [8]uint16
+// possible are the marks that the commands may contain; that they don't contain others is certain.
+type possible uint64
+
+func (c *clues) maybe() possible {
+	const firsts = 0o111111111111111111111
+	return possible(c.seen & (c.seen >> 1) & (c.seen >> 2) & firsts)
 }
 
-// marks makes texts ready to be looked for. Each has at least four bytes, else it would be in most events.
-func marks(texts ...string) []mark {
-	out := make([]mark, len(texts))
-	for i, t := range texts {
-		out[i].text = t
-		for j := range out[i].pairs {
-			at := 1 + j%(len(t)-1)
-			out[i].pairs[j] = uint16(pair(t[at-1], t[at]))
-		}
-	}
-	return out
-}
-
-// may reports whether the commands may contain a text; false is certain.
-func (c *clues) may(m *mark) bool {
-	for _, p := range m.pairs {
-		if c.pairs[p>>6]&(1<<(p&63)) == 0 {
-			return false
-		}
-	}
-	return true
-}
-
-// any reports whether the commands may contain one of the texts; false is certain.
-func (c *clues) any(ms []mark) bool {
-	for i := range ms {
-		if c.may(&ms[i]) {
-			return true
-		}
-	}
-	return false
-}
+func (p possible) has(mark int) bool { return p>>(perMark*mark)&1 != 0 }

@@ -2,7 +2,9 @@ package detect
 
 import (
 	"encoding/base64"
+	"iter"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -289,27 +291,48 @@ func oneLiner(out []Command, text, via string, depth int) []Command {
 
 // operands are the arguments that are no options.
 func (c *Command) operands() []string {
-	out := make([]string, 0, len(c.Args))
-	only := false
-	for _, a := range c.Args {
-		if !only && a == "--" {
-			only = true
-			continue
-		}
-		if only || !strings.HasPrefix(a, "-") {
-			out = append(out, a)
+	return slices.AppendSeq(make([]string, 0, len(c.Args)), c.eachOperand())
+}
+
+// eachOperand goes through them.
+func (c *Command) eachOperand() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		only := false
+		for _, a := range c.Args {
+			if !only && a == "--" {
+				only = true
+				continue
+			}
+			if (only || !strings.HasPrefix(a, "-")) && !yield(a) {
+				return
+			}
 		}
 	}
-	return out
 }
 
 // within is a name made absolute.
 func within(dir, name string) string {
 	if strings.HasPrefix(name, "/") {
-		return path.Clean(name)
+		return clean(name)
 	}
 	if dir == "" {
 		return name
 	}
-	return path.Join(dir, name)
+	if dir[len(dir)-1] != '/' {
+		dir += "/"
+	}
+	return clean(dir + name)
+}
+
+// clean is path.Clean, of names most of which are clean.
+func clean(name string) string {
+	for i := range len(name) {
+		if name[i] == '/' && (i+1 == len(name) || name[i+1] == '/' || name[i+1] == '.') || i == 0 && name[i] == '.' {
+			return path.Clean(name)
+		}
+	}
+	if name == "" {
+		return "."
+	}
+	return name
 }

@@ -29,6 +29,10 @@ func onDenial(m *Machine, s *step) {
 		var addr netip.Addr
 		numbers, others := 0, 0
 		for _, a := range args {
+			if a == "" || (a[0] < '0' || a[0] > '9') && a[0] != '+' && a[0] != '-' { // most; an error takes time to be made
+				others++
+				continue
+			}
 			if at, err := netip.ParseAddr(a); err == nil && at.Is4() {
 				addr = at
 				continue

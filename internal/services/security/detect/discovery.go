@@ -82,7 +82,7 @@ func furtherQuestion(c *Command) int {
 		}
 	}
 	for _, a := range c.Args {
-		if len(a) < 8 || a[0] != '/' {
+		if len(a) < 8 || a[0] != '/' || !tellsOfHost(a) {
 			continue
 		}
 		switch {
@@ -107,6 +107,17 @@ func furtherQuestion(c *Command) int {
 		}
 	}
 	return askNone
+}
+
+// tellsOfHost reports whether a file may be one of those that tell about the host; most are not, which their first letters say.
+func tellsOfHost(file string) bool {
+	switch file[1] {
+	case 'e', 'p', 's', 'v', '.', '/': // /etc, /proc, /sys, /var, /.dockerenv
+		return true
+	case 'u', 'l':
+		return strings.Contains(file, "/local/etc/")
+	}
+	return false
 }
 
 // asks are the alerts of single questions. Nobody has to look at one; an incident shows them among the rest.
@@ -140,7 +151,7 @@ var asks = [allKinds]Alert{
 }
 
 // noteQuestion tells a question by itself, once in a while.
-func (s *step) noteQuestion(q *questions, kind int, c *Command) {
+func (s *step) noteQuestion(q *asked, kind int, c *Command) {
 	if recent(q.noted[kind], s.event.Millis, s.m.params.QuestionAgain) {
 		return
 	}

@@ -117,6 +117,9 @@ func onDownload(m *Machine, s *step) {
 	for i := range s.commands {
 		c := &s.commands[i]
 		kind := fetcherOf(c.Name)
+		if kind == fetchesNothing && !s.clues.url { // nearly all
+			continue
+		}
 		addresses := c.urls()
 		for _, a := range addresses {
 			host := domain(a)
@@ -173,7 +176,7 @@ func onSpeedTest(m *Machine, s *step) {
 		return
 	}
 	for _, a := range s.args {
-		if low := strings.ToLower(a); strings.Contains(low, "speedtest") || strings.Contains(low, "speed-test") || strings.Contains(low, "/100mb") || strings.Contains(low, "iperf") {
+		if low := lower(a); strings.Contains(low, "speedtest") || strings.Contains(low, "speed-test") || strings.Contains(low, "/100mb") || strings.Contains(low, "iperf") {
 			m.report(s.find(&speedTest, 0.3, "", "a bandwidth test was run from a session"))
 			return
 		}
@@ -233,5 +236,6 @@ func onRun(m *Machine, s *step) {
 	}
 	if !expected(s.process) {
 		note.ran, note.by = now, s.session
+		m.list(file, note)
 	}
 }

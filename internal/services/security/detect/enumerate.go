@@ -8,11 +8,23 @@ import (
 
 // questions are the different things a session has asked about its host lately: the last time of each kind.
 type questions struct {
+	kept *asked // nil: none yet, as of nearly all that could ask
+}
+
+// asked is what was asked, and when.
+type asked struct {
 	at   [questionKinds]int64
 	last [questionKinds]Evidence
 	told int64
 
 	noted [allKinds]int64 // when a question was told by itself
+}
+
+func (q *questions) asked() *asked {
+	if q.kept == nil {
+		q.kept = &asked{}
+	}
+	return q.kept
 }
 
 // The kinds of questions. Several tools that ask the same are one kind: one curious command is nothing, five different things within a minute are somebody who
@@ -98,6 +110,9 @@ func question(c *Command) int {
 		return askNone
 	}
 	for _, a := range c.Args {
+		if len(a) < 6 || a[0] != '/' || a[1] != 'p' && a[1] != 'e' && a[1] != 's' {
+			continue
+		}
 		switch {
 		case !strings.HasPrefix(a, "/proc/") && !strings.HasPrefix(a, "/etc/") && !strings.HasPrefix(a, "/sys/"):
 		case strings.HasPrefix(a, "/proc/cpuinfo"), strings.HasPrefix(a, "/sys/devices/system/cpu"):
@@ -132,7 +147,7 @@ func onEnumeration(m *Machine, s *step) {
 	if q == nil {
 		q = &s.session.asked
 	}
-	asked, kept := false, 0
+	counted, kept := false, 0
 	for i := range s.commands {
 		c := &s.commands[i]
 		kind := question(c)
@@ -141,42 +156,42 @@ func onEnumeration(m *Machine, s *step) {
 				continue
 			}
 		}
-		if !asked && (expected(s.process) || s.process.under&underCron != 0) {
+		if !counted && (expected(s.process) || s.process.under&underCron != 0) {
 			return
 		}
-		s.noteQuestion(q, kind, c)
+		s.noteQuestion(q.asked(), kind, c)
 		for _, r := range c.Redirects {
 			if (r.op == '>' || r.op == 'a') && tempDir(within(s.process.Dir, r.file)) {
 				kept++
 			}
 		}
 		if kind < questionKinds {
-			asked = true
-			q.at[kind], q.last[kind] = s.event.Millis, s.evidence()
+			counted = true
+			q.kept.at[kind], q.kept.last[kind] = s.event.Millis, s.evidence()
 		}
 	}
 	if kept >= 2 {
 		m.report(s.find(&answersKept, 0.5, "", fmt.Sprintf("the answers of %d commands about the host were written to a file where everybody may write", kept)))
 	}
-	if !asked || recent(q.told, s.event.Millis, m.params.EnumerationWindow) {
+	if !counted || recent(q.kept.told, s.event.Millis, m.params.EnumerationWindow) {
 		return
 	}
 	n, curious := 0, 0
 	var lines []Evidence
-	for kind, at := range q.at {
+	for kind, at := range q.kept.at {
 		if recent(at, s.event.Millis, m.params.EnumerationWindow) {
 			n++
 			switch kind {
 			case askDevices, askRelease, askUser, askUsers, askConnections, askPackages, askScheduled:
 				curious++
 			}
-			lines = append(lines, q.last[kind])
+			lines = append(lines, q.kept.last[kind])
 		}
 	}
 	if n < m.params.EnumerationKinds || curious < m.params.EnumerationCurious { // what monitoring asks, it asks all day
 		return
 	}
-	q.told = s.event.Millis
+	q.kept.told = s.event.Millis
 	f := s.find(&reconnaissance, min(0.95, 0.5+0.08*float64(n-m.params.EnumerationKinds+1)), "",
 		fmt.Sprintf("%d different kinds of questions about the host within %s", n, time.Duration(m.params.EnumerationWindow)))
 	f.Commands = lines
@@ -185,10 +200,22 @@ func onEnumeration(m *Machine, s *step) {
 
 // trusted reports whether a file lies where only root, as a rule, puts programs.
 func trusted(file string) bool {
-	for _, dir := range [...]string{"/usr/", "/bin/", "/sbin/", "/lib/", "/lib64/", "/opt/", "/snap/", "/nix/store/"} {
-		if strings.HasPrefix(file, dir) {
-			return !strings.HasPrefix(file, "/usr/local/games/")
-		}
+	if len(file) < 5 || file[0] != '/' {
+		return false
+	}
+	switch file[1] {
+	case 'u':
+		return strings.HasPrefix(file, "/usr/") && !strings.HasPrefix(file, "/usr/local/games/")
+	case 'b':
+		return strings.HasPrefix(file, "/bin/")
+	case 's':
+		return strings.HasPrefix(file, "/sbin/") || strings.HasPrefix(file, "/snap/")
+	case 'l':
+		return strings.HasPrefix(file, "/lib/") || strings.HasPrefix(file, "/lib64/")
+	case 'o':
+		return strings.HasPrefix(file, "/opt/")
+	case 'n':
+		return strings.HasPrefix(file, "/nix/store/")
 	}
 	return false
 }

@@ -3,6 +3,7 @@ package detect
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -33,6 +34,7 @@ func onKit(m *Machine, s *step) {
 			}
 			note := m.file(file)
 			note.made, note.by = s.event.Millis, s.session
+			m.list(file, note)
 			if why := oddExecutable(f); why != "" {
 				odd = append(odd, f+" ("+why+")")
 			}
@@ -142,7 +144,7 @@ func onCleanup(m *Machine, s *step) {
 		if c.Name != "rm" && c.Name != "unlink" && c.Name != "shred" && c.Name != "srm" && c.Name != "wipe" {
 			continue
 		}
-		for _, o := range c.operands() {
+		for o := range c.eachOperand() {
 			m.gone(s, within(s.process.Dir, o), c.flag('r') || c.flag('R') || c.has("--recursive"))
 		}
 	}
@@ -161,15 +163,10 @@ func (m *Machine) gone(s *step, name string, folder bool) {
 	if f, ok := m.files.Peek(name); ok && was(f) {
 		r.files[name] = true
 	} else {
-		var files []string
-		if folder || strings.HasSuffix(name, "*") {
-			files = m.files.Keys()
-		}
-		for _, file := range files { // a folder with all that is in it
-			if strings.HasPrefix(file, name+"/") || name != "" && name[len(name)-1] == '*' && strings.HasPrefix(file, name[:len(name)-1]) {
-				if f, ok := m.files.Peek(file); ok && was(f) && (!folder || f.made != 0 && f.ran != 0) && len(r.files) < maxFiles {
-					r.files[file] = true
-				}
+		// A folder with all that is in it.
+		for _, file := range m.below(name, folder) {
+			if f, ok := m.files.Peek(file); ok && was(f) && (!folder || f.made != 0 && f.ran != 0) && len(r.files) < maxFiles {
+				r.files[file] = true
 			}
 		}
 	}
@@ -193,8 +190,29 @@ func (m *Machine) gone(s *step, name string, folder bool) {
 	m.report(f)
 }
 
+// below are the programs that a pattern which ends in an asterisk covers, or, of a folder, those in it.
+func (m *Machine) below(name string, folder bool) []string {
+	start, pattern := strings.CutSuffix(name, "*")
+	switch {
+	case pattern:
+	case folder:
+		start += "/"
+	default:
+		return nil
+	}
+	from, _ := slices.BinarySearch(m.programs, start)
+	to := from
+	for to < len(m.programs) && strings.HasPrefix(m.programs[to], start) {
+		to++
+	}
+	return m.programs[from:to]
+}
+
 // onResults: a file that lies beside a tool of attack, and is no program, is looked at after the tool ran.
 func onResults(m *Machine, s *step) {
+	if !m.attacks {
+		return
+	}
 	for i := range s.commands {
 		c := &s.commands[i]
 		switch c.Name {
@@ -202,7 +220,7 @@ func onResults(m *Machine, s *step) {
 		default:
 			continue
 		}
-		for _, o := range c.operands() {
+		for o := range c.eachOperand() {
 			file := within(s.process.Dir, o)
 			if trusted(file) || !m.beside(file, s.event.Millis) {
 				continue
@@ -217,7 +235,11 @@ func onResults(m *Machine, s *step) {
 
 // beside reports whether a tool of attack ran from the folder of a file.
 func (m *Machine) beside(file string, now int64) bool {
-	f, ok := m.files.Peek(path.Dir(file) + "/")
+	dir := path.Dir(file) + "/"
+	if i := strings.LastIndexByte(file, '/'); i > 0 { // it is clean
+		dir = file[:i+1]
+	}
+	f, ok := m.files.Peek(dir)
 	return ok && recent(f.attack, now, m.params.Memory)
 }
 
@@ -229,4 +251,5 @@ func (m *Machine) attacked(s *step) {
 	}
 	f := m.file(dir + "/")
 	f.attack, f.by = s.event.Millis, s.session
+	m.attacks = true
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/agent/activity"
 	feed "github.com/bulkheadhq/bulkhead/agent/source"
 	"github.com/bulkheadhq/bulkhead/agent/source/kernel"
+	"github.com/bulkheadhq/bulkhead/agent/source/kernel/kerneltest"
 )
 
 // machineSink gives what a source tells to a machine's state.
@@ -25,9 +26,7 @@ func (s machineSink) Mark(string, []byte) error         { return nil }
 
 // TestLive: what an account that nobody has does on this machine, told by its kernel, is found. The tools are copies of "true" under the names of the seed's.
 func TestLive(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("not root: the kernel's audit system can't be tried")
-	}
+	kerneltest.Alone(t)
 	const nobody = 71991
 	id := uint32(nobody)
 	found := map[string]*Finding{}

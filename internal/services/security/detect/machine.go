@@ -1,11 +1,10 @@
 package detect
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/hashicorp/golang-lru/v2/simplelru"
 
 	"github.com/bulkheadhq/bulkhead/agent/activity"
 	"github.com/bulkheadhq/bulkhead/agent/linuxaudit"
@@ -26,6 +25,7 @@ const (
 // Process is a program that was started. Programs that ran before the machine was watched are known as far as their children told.
 type Process struct {
 	PID     uint32
+	UID     uint32
 	Parent  *Process // nil if unknown
 	Millis  int64    // when it was started
 	Session *Session
@@ -33,11 +33,12 @@ type Process struct {
 	File    string // the file that was started; a script's own
 	Line    string // at most maxKept bytes
 	Dir     string
-	UID     uint32
 	TTY     bool // it has a terminal
-	depth   int
 	under   under
-	piped   piped
+	depth   uint8
+	parent  bool       // it started others
+	daemon  bool       // init, or the kernel, started it
+	piped   *piped     // nil: nothing
 	asked   *questions // about the host, below one connection; nil: the session's
 }
 
@@ -52,6 +53,7 @@ type Session struct {
 	Last    int64
 
 	number  uint32 // of a sign-in, by the kernel
+	swept   int64  // when programs of it were remembered at a sweep
 	asked   questions
 	fetched int64 // when something was fetched last, 0 for never
 	sprayed map[string]*repetition
@@ -73,6 +75,7 @@ type fileNote struct {
 	copied                     int64 // when a program may have been copied there
 	by                         *Session
 	fetchedFrom                string
+	listed                     bool // it is among Machine.programs
 }
 
 // Machine is one machine's state. Not for concurrent use.
@@ -80,18 +83,23 @@ type Machine struct {
 	params    Params
 	intel     Intel
 	report    func(*Finding)
-	processes *simplelru.LRU[uint32, *Process]
-	sessions  *simplelru.LRU[string, *Session]
-	files     *simplelru.LRU[string, *fileNote]
+	processes *lru[uint32, *Process]
+	sessions  *lru[string, *Session]
+	files     *lru[string, *fileNote]
+	programs  []string // names of those files that were made executable or started, in order: what lies in a folder stands together
 	access    access
-	fanOut    *simplelru.LRU[fanKey, *fan]
+	fanOut    *lru[fanKey, *fan]
 	args      []string
 	commands  []Command
+	step      step // of the event that is looked at
 	analytics []analytic
 	names     map[string]string // of files and folders, so that each is kept once
+	dir       string            // of the last program that was started
+	swept     int64             // when processes were forgotten last
 	shells    [16]recentShell
 	shell     int
 	latest    *Session // that was asked for last, and so is the last to be forgotten
+	attacks   bool     // a tool of attack ran ever
 }
 
 // Intel is what is known of others' machines. All methods are called with lower-case text.
@@ -122,10 +130,10 @@ type step struct {
 // New makes the state of a machine of which nothing is known. Findings go to report, in the call that shows them.
 func New(p Params, intel Intel, report func(*Finding)) *Machine {
 	m := &Machine{params: p, intel: intel, report: report, names: map[string]string{}}
-	m.processes, _ = simplelru.NewLRU[uint32, *Process](maxProcesses, nil)
-	m.sessions, _ = simplelru.NewLRU[string, *Session](maxSessions, nil)
-	m.files, _ = simplelru.NewLRU[string, *fileNote](maxFiles, nil)
-	m.fanOut, _ = simplelru.NewLRU[fanKey, *fan](maxSources, nil)
+	m.processes = newLRU[uint32, *Process](maxProcesses, hashPID(), nil)
+	m.sessions = newLRU[string, *Session](maxSessions, seeded[string](), nil)
+	m.files = newLRU(maxFiles, seeded[string](), m.unlist)
+	m.fanOut = newLRU[fanKey, *fan](maxSources, seeded[fanKey](), nil)
 	m.access = newAccess()
 	m.analytics = []analytic{
 		{"service-account", onServiceShell},
@@ -222,7 +230,8 @@ func (m *Machine) login(number uint32, millis int64) *Session {
 func (m *Machine) exec(e *activity.Event) {
 	line, args := m.text(&e.Command)
 	p := m.start(e, line)
-	s := &step{m: m, event: e, process: p, session: p.Session, args: args}
+	s := &m.step
+	*s = step{m: m, event: e, process: p, session: p.Session, args: args}
 	if args[0] == "" { // whoever starts a program chooses what it is told to be called
 		if args[0] = p.File; p.File == "" {
 			args[0] = "?"
@@ -235,7 +244,7 @@ func (m *Machine) exec(e *activity.Event) {
 	s.commands = m.commands
 	for i := range s.commands {
 		for _, a := range s.commands[i].Args {
-			s.clues.add(a)
+			s.clues.add(miningMarks, a)
 		}
 	}
 	for i := range m.analytics {
@@ -289,10 +298,22 @@ func (m *Machine) name(b []byte) string {
 
 // start enters a started program into the tree.
 func (m *Machine) start(e *activity.Event, line string) *Process {
+	if e.Millis-m.swept >= sweepEvery {
+		m.sweep(e.Millis)
+	}
 	was, known := m.processes.Get(e.Process.PID)
+	image, dir := m.name(e.Process.Image), m.dir
+	file := image
+	if string(e.Command.File) != image {
+		file = m.name(e.Command.File)
+	}
+	if string(e.Command.Dir) != dir {
+		dir = m.name(e.Command.Dir)
+		m.dir = dir
+	}
 	p := &Process{
-		PID: e.Process.PID, Millis: e.Millis, Image: m.name(e.Process.Image), File: m.name(e.Command.File), Dir: m.name(e.Command.Dir), UID: e.Process.UID,
-		TTY: len(e.Process.TTY) > 0, Line: line,
+		PID: e.Process.PID, Millis: e.Millis, Image: image, File: file, Dir: dir, UID: e.Process.UID,
+		TTY: len(e.Process.TTY) > 0, Line: line, daemon: e.Process.Parent <= 2,
 	}
 	if len(line) > maxKept {
 		p.Line = strings.Clone(line[:maxKept])
@@ -305,6 +326,7 @@ func (m *Machine) start(e *activity.Event, line string) *Process {
 		p.Parent = parent
 	}
 	if p.Parent != nil {
+		p.Parent.parent = true
 		if p.depth = p.Parent.depth + 1; p.depth > maxAncestors {
 			p.Parent, p.depth = nil, 0
 		}
@@ -328,7 +350,11 @@ func (m *Machine) start(e *activity.Event, line string) *Process {
 		p.under |= was.under
 	}
 	p.Session = m.belongs(e, p)
-	m.processes.Add(p.PID, p)
+	if known {
+		m.processes.Add(p.PID, p)
+	} else {
+		m.processes.begin(p.PID, p)
+	}
 	m.keepShell(e, p.Parent)
 	m.keepShell(e, p)
 	return p
@@ -360,6 +386,26 @@ func (m *Machine) file(name string) *fileNote {
 		m.files.Add(name, f)
 	}
 	return f
+}
+
+// list notes that a file was made executable, or started.
+func (m *Machine) list(name string, f *fileNote) {
+	if f.listed {
+		return
+	}
+	f.listed = true
+	i, _ := slices.BinarySearch(m.programs, name)
+	m.programs = slices.Insert(m.programs, i, name)
+}
+
+// unlist is told of each file that is forgotten.
+func (m *Machine) unlist(name string, f *fileNote) {
+	if !f.listed {
+		return
+	}
+	if i, ok := slices.BinarySearch(m.programs, name); ok {
+		m.programs = slices.Delete(m.programs, i, i+1)
+	}
 }
 
 // recent reports whether something was at a time, and no longer before now than d.

@@ -1,6 +1,9 @@
 package detect
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // redirect is a file that a command's input or output goes to.
 type redirect struct {
@@ -16,7 +19,7 @@ type reader struct {
 	via      string
 	depth    int
 	words    []string
-	word     strings.Builder
+	word     []byte
 	inWord   bool
 	quoted   bool // a part of the word was in quotes
 	files    []redirect
@@ -74,7 +77,7 @@ func (r *reader) read() {
 		case '\'':
 			r.inWord, r.quoted = true, true
 			for i++; i < len(r.text) && r.text[i] != '\''; i++ {
-				r.word.WriteByte(r.text[i])
+				r.word = append(r.word, r.text[i])
 			}
 		case '"':
 			i = r.double(i + 1)
@@ -92,7 +95,7 @@ func (r *reader) read() {
 
 func (r *reader) add(c byte) {
 	r.inWord = true
-	r.word.WriteByte(c)
+	r.word = append(r.word, c)
 }
 
 // ends is a character that ends a command; it returns the place of its last byte.
@@ -131,8 +134,8 @@ func (r *reader) ends(i int) int {
 // redirection reads < > >> << <<< >& and <(; it returns the place of the last byte of the sign.
 func (r *reader) redirection(i int) int {
 	c := r.text[i]
-	if r.inWord && !r.quoted && strings.Trim(r.word.String(), "0123456789") == "" { // 2>
-		r.word.Reset()
+	if r.inWord && !r.quoted && len(bytes.Trim(r.word, "0123456789")) == 0 { // 2>
+		r.word = r.word[:0]
 		r.inWord = false
 	}
 	r.end()
@@ -178,13 +181,13 @@ func (r *reader) double(i int) int {
 		switch c := r.text[i]; {
 		case c == '\\' && i+1 < len(r.text):
 			i++
-			r.word.WriteByte(r.text[i])
+			r.word = append(r.word, r.text[i])
 		case c == '`':
 			i = r.substitution(i+1, "`")
 		case c == '$':
 			i = r.dollar(i)
 		default:
-			r.word.WriteByte(c)
+			r.word = append(r.word, c)
 		}
 	}
 	return i
@@ -215,11 +218,11 @@ func (r *reader) dollar(i int) int {
 		j := i + 2
 		for ; j < len(r.text) && r.text[j] != '\''; j++ {
 			if r.text[j] == '\\' && j+3 < len(r.text) && r.text[j+1] == 'x' {
-				r.word.WriteByte(hexByte(r.text[j+2])<<4 | hexByte(r.text[j+3]))
+				r.word = append(r.word, hexByte(r.text[j+2])<<4|hexByte(r.text[j+3]))
 				j += 3
 				continue
 			}
-			r.word.WriteByte(r.text[j])
+			r.word = append(r.word, r.text[j])
 		}
 		return j
 	}
@@ -249,8 +252,8 @@ func hexByte(c byte) byte {
 
 func (r *reader) value(v string) {
 	r.inWord = true
-	if r.word.Len()+len(v) <= maxScript {
-		r.word.WriteString(v)
+	if len(r.word)+len(v) <= maxScript {
+		r.word = append(r.word, v...)
 	}
 }
 
@@ -304,8 +307,8 @@ func (r *reader) end() {
 	if !r.inWord {
 		return
 	}
-	w := r.word.String()
-	r.word.Reset()
+	w := string(r.word)
+	r.word = r.word[:0]
 	r.inWord = false
 	quoted := r.quoted
 	r.quoted = false

@@ -62,19 +62,22 @@ func serviceProgram(names ...string) bool {
 }
 
 // miningMarks are in what miners are told.
-var miningMarks = marks("stratum+tcp://", "stratum+ssl://", "stratum1+", "stratum2+", "--donate-level", "--nicehash", "--randomx", "--cpu-priority", "--coin=", "--algo=cryptonight", "cryptonight", "minexmr", "nanopool", "supportxmr", "xmrpool", "moneroocean", "nicehash.com", "minergate")
+var miningMarks = newMarks("stratum+tcp://", "stratum+ssl://", "stratum1+", "stratum2+", "--donate-level", "--nicehash", "--randomx", "--cpu-priority", "--coin=", "--algo=cryptonight", "cryptonight", "minexmr", "nanopool", "supportxmr", "xmrpool", "moneroocean", "nicehash.com", "minergate")
 
 // onMining: what every miner is told, whatever it is called: a pool's address, a wallet, how much to give its author.
 func onMining(m *Machine, s *step) {
-	if !s.clues.any(miningMarks) {
+	if s.clues.maybe() == 0 {
 		return
 	}
 	for i := range s.commands {
 		for _, a := range s.commands[i].Args {
+			var one clues // a long line has all threes somewhere
+			if one.add(miningMarks, a); one.maybe() == 0 {
+				continue
+			}
 			low := lower(a)
-			for j := range miningMarks {
-				mark := miningMarks[j].text
-				if !strings.Contains(low, mark) {
+			for j, mark := range miningMarks.texts {
+				if !one.maybe().has(j) || !strings.Contains(low, mark) {
 					continue
 				}
 				f := s.find(&mining, 0.85, mark, fmt.Sprintf("%s in the command line of %s", mark, program(&s.commands[i])))

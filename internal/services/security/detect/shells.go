@@ -12,6 +12,13 @@ type piped struct {
 	from                    string
 }
 
+func (p *Process) pipes() *piped {
+	if p.piped == nil {
+		p.piped = &piped{}
+	}
+	return p.piped
+}
+
 // pipeWithin is how far apart the ends of a pipe are started, in milliseconds.
 const pipeWithin = 1500
 
@@ -64,12 +71,12 @@ func onPipedShell(s *step, c *Command) {
 	if p := s.process.Parent; p != nil && s.wrapped(c) {
 		now := s.event.Millis
 		switch {
-		case recentMillis(p.piped.decoded, now):
+		case recentMillis(p.pipes().decoded, now):
 			s.tell(&decodedRun, 0.6, "", fmt.Sprintf("%s started beside a program that decodes", c.Name))
-		case recentMillis(p.piped.fetched, now):
-			s.pipedDownload(c, []string{p.piped.from})
+		case recentMillis(p.pipes().fetched, now):
+			s.pipedDownload(c, []string{p.pipes().from})
 		}
-		p.piped.shell = now
+		p.pipes().shell = now
 	}
 }
 
@@ -121,16 +128,16 @@ func onPipeSource(s *step, c *Command) {
 		urls := c.urls()
 		fetched = len(urls) > 0 && (c.Name == "curl" && !c.flag('o') && !c.flag('O') && !c.flag('I') && !c.has("--output", "--remote-name") || c.has("-O-", "-qO-", "-") || strings.Contains(strings.Join(c.Args, " "), "O -"))
 		if fetched {
-			p.piped.from = urls[0]
+			p.pipes().from = urls[0]
 		}
 	}
 	if decoded {
-		p.piped.decoded = now
+		p.pipes().decoded = now
 	}
 	if fetched {
-		p.piped.fetched = now
+		p.pipes().fetched = now
 	}
-	if recentMillis(p.piped.shell, now) {
+	if recentMillis(p.pipes().shell, now) {
 		if decoded {
 			s.tell(&decodedRun, 0.6, "", "a program that decodes started beside a shell that was told nothing")
 		} else if fetched {

@@ -18,21 +18,33 @@ const maxPrefixes = 4096
 
 // prefix reports whether a text is the first two numbers of IPv4 addresses, as scanners take them: "10.20", "10.20.", "10.20.0.0/16".
 func prefix(a string) (string, bool) {
+	if a == "" || a[0] < '1' || a[0] > '9' {
+		return "", false
+	}
 	a = strings.TrimSuffix(a, "/16")
 	if strings.Count(a, ".") == 3 {
 		a = strings.TrimSuffix(a, ".0.0")
 	}
 	a = strings.TrimSuffix(a, ".")
 	x, y, ok := strings.Cut(a, ".")
-	if !ok || !octet(x) || !octet(y) || x == "0" {
+	if !ok || !octet(x) || !octet(y) {
 		return "", false
 	}
 	return a, true
 }
 
 func octet(s string) bool {
-	n, err := strconv.Atoi(s)
-	return err == nil && n >= 0 && n <= 255 && len(s) <= 3 && (s[0] != '0' || len(s) == 1)
+	if s == "" || len(s) > 3 || s[0] == '0' && len(s) > 1 {
+		return false
+	}
+	n := 0
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+		n = 10*n + int(s[i]-'0')
+	}
+	return n <= 255
 }
 
 // version reports whether an operand behind a name may be a version rather than a network: "python 3.11".
@@ -44,6 +56,9 @@ func version(c *Command, a string) bool {
 
 // targets are the networks that a command line names, with what is left of the line once they are taken out.
 func targets(c *Command) (found []string, shape string) {
+	if !slices.ContainsFunc(c.Args, isPrefix) {
+		return nil, ""
+	}
 	b := &strings.Builder{}
 	b.WriteString(c.Name)
 	for _, a := range c.Args {

@@ -145,7 +145,7 @@ func (s *step) touches(c *Command) {
 				h = appends
 			}
 		}
-		for _, a := range c.operands() {
+		for a := range c.eachOperand() {
 			s.touch(c, a, h)
 		}
 	case edits:
@@ -153,7 +153,7 @@ func (s *step) touches(c *Command) {
 		for _, a := range c.Args {
 			in = in || strings.HasPrefix(a, "-i") || strings.HasPrefix(a, "--in-place") || a == "-pi" || strings.HasPrefix(a, "-ni") || strings.HasPrefix(a, "-pi")
 		}
-		for _, a := range c.operands() {
+		for a := range c.eachOperand() {
 			if in {
 				s.touch(c, a, writes)
 			} else {
@@ -163,7 +163,7 @@ func (s *step) touches(c *Command) {
 	case writesLast:
 		s.copies(c)
 	case removesAll:
-		for _, a := range c.operands() {
+		for a := range c.eachOperand() {
 			s.touch(c, a, removes)
 		}
 	case converts:

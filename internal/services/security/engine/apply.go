@@ -112,6 +112,7 @@ func (x *shelf) enter(e *Engine, p *page, entered []alerts.Alert) error {
 				return err
 			}
 			if have.Repeats(fresh.First) {
+				addLosses(&fresh, &have)
 				have.Merge(&fresh)
 				have.Processed = now
 				p.entered = append(p.entered, &have)

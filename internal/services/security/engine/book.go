@@ -82,17 +82,10 @@ func (p *page) remove(name string) {
 
 // fresh enters a new alert or incident, and tells of it whom it concerns.
 func (e *Engine) fresh(p *page, a *alerts.Alert) error {
-	if err := p.alert(a); err != nil || e.deps.Notify == nil || !a.Status.Open() {
+	if err := p.alert(a); err != nil {
 		return err
 	}
-	tell, err := e.deps.Notify(a)
-	if err != nil {
-		return fmt.Errorf("tell of alert %s: %w", a.Name, err)
-	}
-	if tell != nil {
-		p.tell = append(p.tell, tell)
-	}
-	return nil
+	return e.notify(p, a, Notice{ID: a.Name, Time: a.Generated})
 }
 
 var errStale = errors.New("the alerts were changed meanwhile")

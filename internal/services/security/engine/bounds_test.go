@@ -168,8 +168,11 @@ func TestNotify(t *testing.T) {
 	t.Parallel()
 	r := open(t, newStore(t), nil)
 	told := map[string]int{}
-	r.engine.deps.Notify = func(a *alerts.Alert) (func(store.Tx) error, error) {
+	r.engine.deps.Notify = func(a *alerts.Alert, n Notice) (func(store.Tx) error, error) {
 		name := a.Name
+		if n != (Notice{ID: a.Name, Time: a.Generated}) {
+			t.Errorf("of %s it is told for %+v", a.Name, n)
+		}
 		return func(tx store.Tx) error { told[name]++; return tx.Put([]byte("told|"+name), []byte("x")) }, nil
 	}
 	if err := r.engine.PutRule(t.Context(), subscription, Rule{Name: "r", Type: "VM_LinuxReconnaissance", Enabled: true}); err != nil {

@@ -81,12 +81,17 @@ func decodeEpoch(b []byte) uint64 {
 // If the page isn't written, the joiner is to be forgotten.
 func (e *Engine) join(ctx context.Context, subscription string, lsn store.LSN, p *page) error {
 	var epoch uint64
+	var pending map[string][]byte
 	err := e.deps.Store.View(ctx, alerts.Shard(subscription), func(s store.Snapshot) error {
 		if s.LSN() != lsn {
 			return errStale
 		}
 		b, err := s.Get(epochKey())
+		if err != nil {
+			return err
+		}
 		epoch = decodeEpoch(b)
+		pending, err = updates(s)
 		return err
 	})
 	if err != nil {
@@ -104,7 +109,7 @@ func (e *Engine) join(ctx context.Context, subscription string, lsn store.LSN, p
 		changes = append(changes, j.Restore(recent))
 	}
 	changes = append(changes, j.Add(e.deps.Clock.Now(), p.entered...))
-	if err := e.putJoined(ctx, subscription, lsn, p, j, changes); err != nil {
+	if err := e.putJoined(ctx, subscription, lsn, p, j, changes, pending); err != nil {
 		return err
 	}
 	j.epoch = epoch + 1
@@ -113,8 +118,8 @@ func (e *Engine) join(ctx context.Context, subscription string, lsn store.LSN, p
 	return nil
 }
 
-// putJoined writes incidents, and which alerts are in them, to a page.
-func (e *Engine) putJoined(ctx context.Context, subscription string, lsn store.LSN, p *page, j *joiner, changes []*correlate.Changes) error {
+// putJoined writes incidents, and which alerts are in them, to a page. pending are the incidents that people are to be told of already.
+func (e *Engine) putJoined(ctx context.Context, subscription string, lsn store.LSN, p *page, j *joiner, changes []*correlate.Changes, pending map[string][]byte) error {
 	have := map[string]*alerts.Alert{}
 	for _, a := range p.entered {
 		have[a.Name] = a
@@ -154,17 +159,23 @@ func (e *Engine) putJoined(ctx context.Context, subscription string, lsn store.L
 			delete(j.owed, name)
 		}
 	}
-	stored := maps.Clone(have)
+	stored, was := maps.Clone(have), map[string]standing{}
+	for name, a := range have {
+		was[name] = standing{a.Status, len(a.Members)}
+	}
 	changed := map[string]*alerts.Alert{}
 	for _, ch := range append([]*correlate.Changes{due}, changes...) {
 		correlate.Apply(ch, func(name string) *alerts.Alert { return have[name] }, func(a *alerts.Alert) { have[a.Name], changed[a.Name] = a, a })
 	}
 	for _, name := range slices.Sorted(maps.Keys(changed)) {
-		write := p.alert
-		if a := changed[name]; a.IsIncident() && stored[name] == nil {
-			write = func(a *alerts.Alert) error { return e.fresh(p, a) }
+		a := changed[name]
+		var err error
+		if a.IsIncident() && stored[name] == nil {
+			err = e.fresh(p, a)
+		} else if err = p.alert(a); err == nil && a.IsIncident() {
+			err = e.changed(p, was[name], a, pending[name] != nil)
 		}
-		if err := write(changed[name]); err != nil {
+		if err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,9 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
 	"github.com/bulkheadhq/bulkhead/internal/services/security/alerts"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/correlate"
 	"github.com/bulkheadhq/bulkhead/internal/store"
@@ -106,6 +109,89 @@ func TestIncidentReopened(t *testing.T) {
 		if err != nil || a.Status != want {
 			t.Errorf("%s, then it went on: %s, want %s (%v)", status, a.Status, want, err)
 		}
+	}
+}
+
+// TestUpdates: of an incident people are told when it is new; of what it grew by once, a while later, however much that is; of one that they resolved and that goes on, at once. Of a
+// dismissed one they are told no more.
+func TestUpdates(t *testing.T) {
+	t.Parallel()
+	r := correlating(t, newStore(t))
+	var told []string
+	r.engine.deps.Notify = func(a *alerts.Alert, n Notice) (func(store.Tx) error, error) {
+		if !a.IsIncident() {
+			return nil, nil
+		}
+		what := fmt.Sprintf("%q", n.Why)
+		if n.Why == Began && n.ID != a.Name || n.Why != Began && n.ID != fmt.Sprintf("%s|%s|%d", a.Name, n.Why, len(a.Members)) {
+			t.Errorf("the id of the notice is %s of %s with %d members", n.ID, a.Name, len(a.Members))
+		}
+		return func(store.Tx) error { told = append(told, what); return nil }, nil
+	}
+	status := func(s alerts.Status) {
+		t.Helper()
+		for _, a := range r.alerts() {
+			if a.IsIncident() {
+				if err := r.engine.setStatus(t.Context(), StatusChange{Subscription: subscription, Name: a.Name, Status: s}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	expect := func(when string, want ...string) {
+		t.Helper()
+		if err := r.engine.TellUpdates(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, told, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s: %s", when, diff)
+		}
+		told = nil
+	}
+	members := func() int {
+		for _, a := range r.alerts() {
+			if a.IsIncident() {
+				return len(a.Members)
+			}
+		}
+		return 0
+	}
+	batches := intrusion(t, 4)
+	next := 0
+	grow := func(least int) { // until the incident has so many alerts more
+		t.Helper()
+		for from := members(); members() < from+least; next++ {
+			if next == len(batches) {
+				t.Fatal("the intrusion is over")
+			}
+			r.take(next+1, batches[next])
+		}
+	}
+	grow(1)
+	expect("it begins", `""`)
+	grow(3)
+	expect("it grew just now")
+	r.clock.Advance(UpdateAfter)
+	expect("it grew a while ago", `"grown"`)
+	r.clock.Advance(UpdateAfter)
+	expect("nothing came since")
+	grow(1)
+	status(alerts.Resolved)
+	grow(1)
+	expect("it goes on after it was resolved", `"reopened"`)
+	r.clock.Advance(UpdateAfter)
+	expect("what it grew by was told with that")
+	grow(1)
+	status(alerts.Dismissed)
+	r.clock.Advance(UpdateAfter)
+	expect("it was dismissed before it was told")
+	grow(1)
+	r.clock.Advance(UpdateAfter)
+	expect("it is dismissed")
+	var rows map[string][]byte
+	err := r.store.View(t.Context(), alerts.Shard(subscription), func(s store.Snapshot) (err error) { rows, err = updates(s); return err })
+	if err != nil || len(rows) != 0 {
+		t.Errorf("%d rows are left, %v", len(rows), err)
 	}
 }
 

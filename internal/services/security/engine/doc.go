@@ -16,6 +16,7 @@
 //	                         M|<guid>     number of the last applied row of a machine
 //	                         C|           how often incidents were looked for
 //	                         R|<name>     a suppression rule
+//	                         U|<name>     an incident that grew, and when that is to be told
 //	                         T|<guid>     a simulation that was done
 //	                         I| J| X| N| Y|   the index of alerts and their numbers (index.go)
 //
@@ -31,6 +32,9 @@
 //
 // What alerts do to incidents (package correlate) is written in the transaction that enters them. A subscription's Correlator stays in memory as long as this process alone enters
 // alerts, which the number at C| tells; else it is made again of the newest 2,000 alerts.
+//
+// Of a new incident people are told at once, as of a new alert. Of one that was resolved and goes on they are told at once, too; of one that grew, a while later (UpdateAfter) and once, however
+// much came meanwhile.
 //
 // # Suppression
 //

@@ -51,9 +51,9 @@ type Deps struct {
 	Addresses func(ctx context.Context, guid string) ([]netip.Addr, error)
 	// Correlate are the thresholds of incidents; nil: none are made.
 	Correlate *correlate.Params
-	// Notify prepares the telling of an alert or incident that is new and not dismissed: tell is called in the transaction that stores it, by the rules of such functions,
-	// and may leave outbox rows, which are drained after it. nil: nobody is told.
-	Notify func(a *alerts.Alert) (tell func(tx store.Tx) error, err error)
+	// Notify prepares the telling of an alert or incident that is new and not dismissed, or of what became of an incident: tell is called in the transaction that stores it, by the rules of
+	// such functions, and may leave outbox rows, which are drained after it. nil: nobody is told.
+	Notify func(a *alerts.Alert, n Notice) (tell func(tx store.Tx) error, err error)
 }
 
 // Engine is safe for concurrent use.

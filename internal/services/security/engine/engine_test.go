@@ -316,11 +316,12 @@ func TestLoss(t *testing.T) {
 	r.take(6, packed)
 	var got []string
 	for _, a := range r.alerts() {
-		got = append(got, fmt.Sprintf("%s %d %s: %s", a.DisplayName, a.Count, a.Severity, a.Why))
+		got = append(got, fmt.Sprintf("%s %d %s: %s %v", a.DisplayName, a.Count, a.Severity, a.Why, a.Extended))
 	}
 	want := []string{
-		"Audit records were lost 1 Medium: batches 2 to 3 of the machine never came",
-		"Audit records were lost 2 Medium: 3 records never came, 5 events were given up because the agent's queue was full",
+		"Audit records were lost 1 Medium: batches 2 to 3 of the machine never came map[batchesMissing:2]",
+		"Audit records were lost 2 Medium: 3 records never came, 5 events were given up because the agent's queue was full " +
+			"map[eventsDropped:5 eventsMissing:3 recordsLost:20 recordsOverrun:12]", // of both batches together
 	}
 	if diff := cmp.Diff(want, got, unordered); diff != "" {
 		t.Error(diff)

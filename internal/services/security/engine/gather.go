@@ -84,48 +84,68 @@ func (g *gathering) losses(seq, last uint64, b *batch.Batch) {
 	if at == 0 {
 		at = g.e.deps.Clock.Now().UnixMilli()
 	}
-	self := func(kind *detect.Alert, key, why string, count uint64) {
+	self := func(kind *detect.Alert, key, why string, counts map[string]uint64) {
 		f := detect.Finding{Alert: kind, Rule: "collection", Key: key, Millis: at, Why: why, Confidence: 1}
 		a := alerts.Of(alerts.Source{Machine: g.src.id, Subscription: g.src.subscription, Host: g.src.host, Addresses: g.src.addresses}, &f)
-		a.Extended = map[string]string{key: strconv.FormatUint(count, 10)}
+		a.Extended = map[string]string{}
+		for k, n := range counts {
+			a.Extended[k] = strconv.FormatUint(n, 10)
+		}
 		if g.by == nil {
 			g.by = map[string]*alerts.Alert{}
 		}
 		g.by[a.Key] = a
 	}
 	if gap := seq - last - 1; gap > 0 {
-		self(&recordsLost, "batchesMissing", fmt.Sprintf("batches %d to %d of the machine never came", last+1, seq-1), gap)
+		self(&recordsLost, "batchesMissing", fmt.Sprintf("batches %d to %d of the machine never came", last+1, seq-1), map[string]uint64{"batchesMissing": gap})
 	}
-	if n, why := lost(&b.Counters); n > 0 {
-		self(&recordsLost, "recordsLost", why, n)
+	if counts, why := lost(&b.Counters); why != "" {
+		self(&recordsLost, "recordsLost", why, counts)
 	}
 	if g.dropped > 0 {
-		self(&alertsDropped, "alertsDropped", fmt.Sprintf("one batch gave %d alerts more than the %d that are kept", g.dropped, maxAlerts), uint64(g.dropped))
+		self(&alertsDropped, "alertsDropped", fmt.Sprintf("one batch gave %d alerts more than the %d that are kept", g.dropped, maxAlerts), map[string]uint64{"alertsDropped": uint64(g.dropped)})
 	}
 }
 
-// lost sums up what an agent says is missing, in words. Events that were cut but came are not missing.
-func lost(c *batch.Counters) (n uint64, why string) {
+// lost is what an agent says is missing: in figures, as the alert's extended properties have them, and in words. Events that were cut but came are not missing.
+func lost(c *batch.Counters) (counts map[string]uint64, why string) {
 	var dropped uint64
 	for _, d := range c.Dropped {
 		dropped += d
 	}
+	counts = map[string]uint64{}
 	var parts []string
 	for _, p := range [...]struct {
-		n    uint64
-		what string
+		n         uint64
+		key, what string
 	}{
-		{c.Lost, "records were lost by the kernel or came too fast"},
-		{c.Missing, "records never came"},
-		{c.Malformed, "lines were no records"},
-		{dropped, "events were given up because the agent's queue was full"},
+		{c.Lost, "recordsOverrun", "records were lost by the kernel or came too fast"},
+		{c.Missing, "eventsMissing", "records never came"},
+		{c.Malformed, "linesMalformed", "lines were no records"},
+		{dropped, "eventsDropped", "events were given up because the agent's queue was full"},
 	} {
 		if p.n > 0 {
-			n += p.n
+			counts["recordsLost"] += p.n
+			counts[p.key] = p.n
 			parts = append(parts, strconv.FormatUint(p.n, 10)+" "+p.what)
 		}
 	}
-	return n, strings.Join(parts, ", ")
+	return counts, strings.Join(parts, ", ")
+}
+
+// addLosses makes what another batch lost count on in the alert that tells of it: its figures are of all that is missing since its beginning.
+func addLosses(fresh, have *alerts.Alert) {
+	if fresh.Type != recordsLost.Type && fresh.Type != alertsDropped.Type {
+		return
+	}
+	fresh.Extended = maps.Clone(fresh.Extended) // this may be worked out again
+	for k, v := range fresh.Extended {
+		n, err := strconv.ParseUint(v, 10, 64)
+		was, werr := strconv.ParseUint(have.Extended[k], 10, 64)
+		if err == nil && werr == nil {
+			fresh.Extended[k] = strconv.FormatUint(n+was, 10)
+		}
+	}
 }
 
 // rows are the outbox rows: every alert with the name it gets if it is new, chosen here, so that a row that runs again makes no other.

@@ -17,18 +17,23 @@ const (
 	perStep     = 200 // alerts looked at, and removed, at once
 )
 
-// Run removes old alerts now and then, until ctx ends.
+// Run removes old alerts now and then, and tells of incidents that grew, until ctx ends.
 func (e *Engine) Run(ctx context.Context) error {
-	tick := time.NewTicker(upkeepEvery)
+	tick, tell := time.NewTicker(upkeepEvery), time.NewTicker(updateEvery)
 	defer tick.Stop()
+	defer tell.Stop()
+	work, what := e.Upkeep, "old alerts not removed"
 	for {
-		if err := e.Upkeep(ctx); err != nil && ctx.Err() == nil {
-			e.deps.Log.Error("old alerts not removed", "error", err)
+		if err := work(ctx); err != nil && ctx.Err() == nil {
+			e.deps.Log.Error(what, "error", err)
 		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+			work, what = e.Upkeep, "old alerts not removed"
+		case <-tell.C:
+			work, what = e.TellUpdates, "incidents that grew not told of"
 		}
 	}
 }

@@ -42,6 +42,7 @@ func (x *Matcher) records() {
 			x.path(item)
 		case r.Type == linuxaudit.Cwd:
 			x.put(auditd, sigma.FieldCWD, src.Cwd)
+		case r.Type == linuxaudit.Proctitle: // its only field is in the message
 		default:
 			x.fields(r.Body)
 		}
@@ -57,15 +58,16 @@ func (x *Matcher) records() {
 // message is what a record says in words, decoded: of a call who made it, of a command line also how it was typed, since rules are written for either. Other records are as they were written.
 func (x *Matcher) message(r linuxaudit.Record, path *linuxaudit.PathItem) []byte {
 	src := x.event.Source
-	b := x.line[:0]
 	switch {
 	case r.Type == linuxaudit.Syscall:
-		b = quote(append(b, "type=SYSCALL comm="...), src.Call.Comm)
-		b = quote(append(b, " exe="...), src.Call.Exe)
-		b = quote(append(b, " key="...), src.Call.Key)
+		return x.callMessage(src.Call.Comm, src.Call.Exe, src.Call.Key)
+	case r.Type == linuxaudit.Execve:
+		return x.execMessage(src.Exec.Args)
 	case r.Type == linuxaudit.Path && path != nil:
-		b = quote(append(b, "type=PATH name="...), path.Name)
-		b = append(append(b, " nametype="...), path.NameType...)
+		return x.pathMessage(path.Name, path.NameType)
+	}
+	b := x.line[:0]
+	switch {
 	case r.Type == linuxaudit.Cwd:
 		b = quote(append(b, "type=CWD cwd="...), src.Cwd)
 	case r.Type == linuxaudit.Proctitle:
@@ -73,18 +75,34 @@ func (x *Matcher) message(r linuxaudit.Record, path *linuxaudit.PathItem) []byte
 			return nil // the command line has it all
 		}
 		b = append(append(b, "type=PROCTITLE proctitle="...), src.Title...)
-	case r.Type == linuxaudit.Execve:
-		b = append(b, "type=EXECVE"...)
-		for i, a := range src.Exec.Args {
-			b = append(strconv.AppendInt(append(b, " a"...), int64(i), 10), '=')
-			b = quote(b, a)
-		}
-		b = append(append(b, ' '), x.event.Command.Line...)
 	default:
 		return r.Body
 	}
 	x.line = b
 	return b
+}
+
+func (x *Matcher) callMessage(comm, image, key []byte) []byte {
+	x.line = quote(append(x.line[:0], "type=SYSCALL comm="...), comm)
+	x.line = quote(append(x.line, " exe="...), image)
+	x.line = quote(append(x.line, " key="...), key)
+	return x.line
+}
+
+func (x *Matcher) execMessage(args [][]byte) []byte {
+	b := append(x.line[:0], "type=EXECVE"...)
+	for i, a := range args {
+		b = append(strconv.AppendInt(append(b, " a"...), int64(i), 10), '=')
+		b = quote(b, a)
+	}
+	x.line = append(append(b, ' '), x.event.Command.Line...)
+	return x.line
+}
+
+func (x *Matcher) pathMessage(name, nameType []byte) []byte {
+	b := quote(append(x.line[:0], "type=PATH name="...), name)
+	x.line = append(append(b, " nametype="...), nameType...)
+	return x.line
 }
 
 func quote(b, text []byte) []byte { return append(append(append(b, '"'), text...), '"') }
@@ -197,17 +215,24 @@ func (x *Matcher) names(enriched []byte) {
 // made asks about the records that an event would have had, of which only what it means has come.
 func (x *Matcher) made() {
 	e, want := x.event, x.rules.records
+	says := x.rules.uses[auditd][sigma.FieldMessage]
 	if e.Call != "" && want[linuxaudit.Syscall] {
 		x.put(auditd, sigma.FieldType, []byte("SYSCALL"))
 		x.call(&linuxaudit.Call{
 			Success: e.Success, ParentPID: e.Process.Parent, PID: e.Process.PID, AUID: e.Process.AUID, UID: e.Process.UID, GID: e.Process.GID, EUID: e.Process.EUID, Session: e.Process.Session,
-			TTY: e.Process.TTY, Comm: e.Process.Comm, Exe: e.Process.Image,
+			TTY: e.Process.TTY, Comm: e.Process.Comm, Exe: e.Process.Image, Key: e.Key,
 		}, e.Call)
+		if says {
+			x.put(auditd, sigma.FieldMessage, x.callMessage(e.Process.Comm, e.Process.Image, e.Key))
+		}
 		x.ask(auditd)
 	}
 	if e.Kind == activity.Exec && e.Call != "" && want[linuxaudit.Execve] {
 		x.put(auditd, sigma.FieldType, []byte("EXECVE"))
 		x.arguments(e.Command.Args)
+		if says {
+			x.put(auditd, sigma.FieldMessage, x.execMessage(e.Command.Args))
+		}
 		x.ask(auditd)
 	}
 	for i := range e.Files[:min(len(e.Files), maxFiles)] {
@@ -215,15 +240,18 @@ func (x *Matcher) made() {
 			break
 		}
 		f := &e.Files[i]
-		x.put(auditd, sigma.FieldType, []byte("PATH"))
-		x.put(auditd, sigma.FieldName, f.Name)
+		kind := []byte("NORMAL")
 		switch {
 		case f.New:
-			x.put(auditd, sigma.FieldNameType, []byte("CREATE"))
+			kind = []byte("CREATE")
 		case e.Kind == activity.Delete:
-			x.put(auditd, sigma.FieldNameType, []byte("DELETE"))
-		default:
-			x.put(auditd, sigma.FieldNameType, []byte("NORMAL"))
+			kind = []byte("DELETE")
+		}
+		x.put(auditd, sigma.FieldType, []byte("PATH"))
+		x.put(auditd, sigma.FieldName, f.Name)
+		x.put(auditd, sigma.FieldNameType, kind)
+		if says {
+			x.put(auditd, sigma.FieldMessage, x.pathMessage(f.Name, kind))
 		}
 		x.ask(auditd)
 	}

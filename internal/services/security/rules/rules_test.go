@@ -16,7 +16,9 @@ import (
 
 	"github.com/bulkheadhq/bulkhead/agent/activity"
 	"github.com/bulkheadhq/bulkhead/agent/authlog"
+	"github.com/bulkheadhq/bulkhead/agent/batch"
 	"github.com/bulkheadhq/bulkhead/agent/linuxaudit"
+	"github.com/bulkheadhq/bulkhead/agent/redact"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/detect"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/sigma"
 )
@@ -29,6 +31,26 @@ type watcher struct {
 }
 
 func watch(set *Set) *watcher {
+	return watchBy(set, func(e *activity.Event) *activity.Event { return e })
+}
+
+// byAgent is an event as it comes from an agent: without its records, secrets taken out, packed and unpacked.
+func byAgent(e *activity.Event) *activity.Event {
+	own := *e
+	own.Source = nil
+	redact.New().Event(&own)
+	packed, err := batch.Encode(&batch.Batch{Events: []activity.Event{own}})
+	if err != nil {
+		panic(err)
+	}
+	b, err := batch.Decode(packed)
+	if err != nil {
+		panic(err)
+	}
+	return &b.Events[0]
+}
+
+func watchBy(set *Set, way func(e *activity.Event) *activity.Event) *watcher {
 	w := &watcher{}
 	report := func(f *detect.Finding) {
 		if f.Rule == "sigma" {
@@ -38,6 +60,7 @@ func watch(set *Set) *watcher {
 	m := detect.New(detect.DefaultParams(), detect.ShippedIndicators(), report)
 	x, state := NewMatcher(), &State{}
 	apply := func(e *activity.Event) {
+		e = way(e)
 		m.Apply(e)
 		x.Apply(set, state, m, e, report)
 	}

@@ -50,14 +50,15 @@ const maxCorrelated = 20_000
 // keep adds a finding to the alert that correlation sees of a result.
 func (s *Scanner) keep(r *Result, m *machine, f *detect.Finding) {
 	number := strconv.Itoa(m.number) // a machine may get its name later, its number stays
-	a := alerts.Of(alerts.Source{Machine: number, Host: m.name}, f)
+	src := alerts.Source{Machine: number, Host: m.name}
 	if r.alert != nil {
-		r.alert.Merge(a)
+		r.alert.Add(src, f)
 		return
 	}
 	if s.kept == maxCorrelated {
 		return
 	}
+	a := alerts.Of(src, f)
 	s.kept++
 	sum := sha256.Sum256([]byte(number + "|" + a.Key + "|" + a.First.String()))
 	a.Name = alerts.NewName(a.First, hex.EncodeToString(sum[:16]))
