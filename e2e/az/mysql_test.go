@@ -13,7 +13,7 @@ import (
 // az goes on having the commands of single servers; where it hasn't, its tests of them skip.
 func TestMySQL(t *testing.T) {
 	if _, err := exec.LookPath("/usr/sbin/mariadbd"); err != nil {
-		t.Skip("mariadbd is not installed (Debian's package mariadb-server)")
+		t.Skip("mariadbd is not installed (Debian's package mariadb-server-core)")
 	}
 	c := administrator(t, "$DB", harness.Name("az-db"))
 	c.do(t, "group create -n az-my -l westeurope")
@@ -27,7 +27,7 @@ func TestMySQL(t *testing.T) {
 		step{"mysql server configuration set -g az-my -s $DB -n slow_query_log --value ON", "[value, source]", `["ON","user-override"]`},
 		step{"mysql server configuration show -g az-my -s $DB -n long_query_time", "value", `"10"`},
 		step{"mysql db create -g az-my -s $DB -n shop", "name", `"shop"`},
-		step{"mysql db list -g az-my -s $DB", "[?name=='shop'].charset", `["utf8mb4"]`},
+		step{"mysql db list -g az-my -s $DB", "[?name==`shop`].charset", `["utf8mb4"]`},
 		step{"mysql server list-skus -l westeurope", "[].id", `["Basic","GeneralPurpose","MemoryOptimized"]`},
 		step{"mysql server-logs list -g az-my -s $DB", "length(@) >= `1`", `true`},
 	)

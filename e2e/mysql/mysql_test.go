@@ -36,7 +36,7 @@ func needMariaDB(t *testing.T) {
 		return
 	}
 	if _, err := exec.LookPath("/usr/sbin/mariadbd"); err != nil {
-		t.Skip("mariadbd is not installed (Debian's package mariadb-server)")
+		t.Skip("mariadbd is not installed (Debian's package mariadb-server-core)")
 	}
 }
 

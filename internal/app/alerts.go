@@ -24,7 +24,7 @@ func (p *Platform) alerts() *alerts.Service {
 	table := metricTable()
 	p.alarms = alerts.New(alerts.Deps{
 		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Outbox: drainer{p}, Inventory: p.arm, Resources: p.arm, Source: alerts.NewSource(p.measured),
-		SignedIn: p.arm.Authenticator(), Token: p.webhookToken, Mailer: &notify.Mailer{Server: p.cfg.SMTP, From: p.cfg.MailFrom}, Programs: p.cfg.AlertPrograms,
+		SignedIn: p.arm.Authenticator(), Token: p.webhookToken, Mailer: &notify.Mailer{Server: p.cfg.SMTP, From: p.cfg.MailFrom}, Programs: p.cfg.AlertPrograms, Advise: p.advise,
 		Known: func(resourceType, namespace, metric string) (has, known bool) {
 			for _, d := range table.Of(resourceType) {
 				if namespace != "" && !strings.EqualFold(namespace, d.Namespace) {

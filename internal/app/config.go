@@ -17,6 +17,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/bulkheadhq/bulkhead/internal/clock"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/gateway"
 )
 
@@ -54,6 +55,8 @@ type Config struct {
 	AlertPrograms string `yaml:"alertPrograms"` // folder of programs that webhook receivers may name as exec:NAME; "": none is run
 
 	Level *slog.LevelVar `yaml:"-"` // of the log given to Up, to be changed at run time; nil if it can't be
+
+	clock clock.Clock // of tests; nil: the system's
 }
 
 // Defaults are loopback addresses and a data folder beside the caller.

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"encoding/pem"
 	"net/http"
 
@@ -15,4 +16,9 @@ func (p *Platform) databaseServers() *mysql.Service {
 		FrontDoor: &http.Client{Transport: reach.InProcess{Handler: frontDoor{p}}}, TLS: p.ca.TLS(p.serves), Data: p.cfg.Data,
 		RootPEM: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.ca.Root.Raw}),
 	})
+}
+
+// advise tells what to check when a metric of a resource raises an alert.
+func (p *Platform) advise(ctx context.Context, resourceID, metric string) string {
+	return p.databases.Advise(ctx, resourceID, metric)
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/scripts"
 	"github.com/bulkheadhq/bulkhead/internal/services/directory"
 	"github.com/bulkheadhq/bulkhead/internal/services/monitor/alerts"
+	"github.com/bulkheadhq/bulkhead/internal/services/mysql"
 	"github.com/bulkheadhq/bulkhead/internal/services/portal"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 	"github.com/bulkheadhq/bulkhead/internal/store/pebble"
@@ -58,6 +59,7 @@ type Platform struct {
 	cosmos    *cosmos.Service
 	portal    *portal.Service
 	measured  *metrics.Store
+	databases *mysql.Service
 	alarms    *alerts.Service
 	meter     *meter
 	decoy     decoy
@@ -79,6 +81,9 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger, addr Addresses) (*P
 // openSteps is Open with other steps than this release's, for tests.
 func openSteps(ctx context.Context, cfg Config, log *slog.Logger, addr Addresses, steps []upgradeStep) (*Platform, error) {
 	p := &Platform{cfg: cfg, log: log, clock: clock.System{}, addr: addr, steps: steps, metrics: telemetry.New()}
+	if cfg.clock != nil {
+		p.clock = cfg.clock
+	}
 	p.hosts = wire.Hosts{Suffix: cfg.Suffix, Port: port(addr.FrontDoor)}
 	if err := p.open(ctx); err != nil {
 		return nil, errors.Join(err, p.Close())

@@ -1,8 +1,13 @@
 package mysql
 
 import (
+	"context"
 	"fmt"
 	"strconv"
+	"strings"
+
+	"github.com/bulkheadhq/bulkhead/internal/arm"
+	"github.com/bulkheadhq/bulkhead/internal/services/mysql/gate"
 )
 
 // Recommendation is one alert rule that watches a server: the best practice of the post "Best practices for alerting on metrics with Azure Database for MySQL monitoring".
@@ -153,4 +158,53 @@ func moreStorage(l Limits) string {
 		return fmt.Sprintf("It has all the %d GB that its tier allows: delete data or logs.", t.maxStorage/gigabyte)
 	}
 	return fmt.Sprintf("Provision more, in steps of 1 GB up to %d GB, or let it grow by itself (storageAutogrow).", t.maxStorage/gigabyte)
+}
+
+// Advise tells what to check when a metric of a server raises an alert, with the numbers of this moment; "" for other resources.
+func (s *Service) Advise(ctx context.Context, resourceID, metric string) string {
+	id, err := arm.ParseID(resourceID)
+	if err != nil || !strings.EqualFold(id.Type(), serverTypeName) {
+		return ""
+	}
+	d, err := s.load(ctx, resourceID)
+	if err != nil || d == nil {
+		return ""
+	}
+	if metric == metricActive { // what the post's own rule is about
+		metric = metricActiveShare
+	}
+	for _, c := range concerns(d.limits) {
+		if !strings.EqualFold(c.metric, metric) {
+			continue
+		}
+		var text []string
+		for _, a := range c.check {
+			text = append(text, a[1])
+		}
+		if strings.EqualFold(metric, metricFailed) {
+			text = append(text, s.failuresSoFar(d.server.GUID))
+		}
+		return strings.TrimSpace(strings.Join(text, " "))
+	}
+	return ""
+}
+
+// failuresSoFar tells how many connections of each reason have failed since the platform's start; "" where nothing counts them.
+func (s *Service) failuresSoFar(guid string) string {
+	e, ok := s.host.of(guid).(*engine)
+	if !ok {
+		return ""
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var parts []string
+	for _, r := range gate.Reasons() {
+		if n := e.failures[r]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, r))
+		}
+	}
+	if parts == nil {
+		return ""
+	}
+	return "Since the platform started: " + strings.Join(parts, ", ") + "."
 }

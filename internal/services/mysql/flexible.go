@@ -133,6 +133,7 @@ func (s *Service) renderFlexible(_ context.Context, c *arm.Call, r *arm.Resource
 		p.AdministratorLogin, p.Version, state, domain,
 		flexibleStorage{p.StorageProfile.StorageMB / gigabyte, 0, p.StorageProfile.StorageAutogrow},
 		flexibleBackup{p.StorageProfile.BackupRetentionDays, p.StorageProfile.GeoRedundantBackup},
-		map[string]string{"publicNetworkAccess": p.PublicAccess}, map[string]string{"mode": disabled, "state": "NotEnabled"},
+		map[string]string{"publicNetworkAccess": p.PublicAccess},
+		map[string]string{"mode": disabled, "state": "NotEnabled"},
 	})
 }

@@ -29,7 +29,7 @@ func needMariaDB(t *testing.T) {
 	t.Helper()
 	for _, program := range []string{serverProgram, installProgram} {
 		if _, err := findProgram(program); err != nil {
-			t.Skipf("%s is not installed (Debian's package mariadb-server)", program)
+			t.Skipf("%s is not installed (Debian's package mariadb-server-core)", program)
 		}
 	}
 }
