@@ -124,10 +124,6 @@ func (g *rig) grant(t *testing.T, who, role string) {
 		`{"properties":{"roleDefinitionId":"/subscriptions/`+g.sub+`/providers/Microsoft.Authorization/roleDefinitions/`+role+`","principalId":"`+who+`"}}`)
 }
 
-func (g *rig) path(p string) string {
-	return strings.ReplaceAll(p, "$/", "/subscriptions/"+g.sub+"/resourceGroups/rg/")
-}
-
 // server is the canonical id of one of the servers.
 func (g *rig) server(name string) string {
 	return "/subscriptions/" + g.sub + "/resourceGroups/rg/providers/" + serverType + "/" + name

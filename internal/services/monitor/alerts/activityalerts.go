@@ -285,7 +285,7 @@ func (c *change) raise(ctx context.Context, r *activityRule, e *arm.LogEvent, no
 	c.rows = append(c.rows, rows...)
 	var to actions
 	for _, g := range r.Actions.Groups {
-		to.Groups = append(to.Groups, groupRef{g.ID, g.Properties})
+		to.Groups = append(to.Groups, groupRef(g))
 	}
 	return c.tell(&a, to)
 }
