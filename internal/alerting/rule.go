@@ -22,30 +22,6 @@ func (c *Cell) Merge(o Cell) {
 	}
 }
 
-// Reduce merges cells that lie in a row, such as those of a window.
-func Reduce(cells []Cell) Cell {
-	lo, hi := math.Inf(1), math.Inf(-1)
-	var sum, count float64
-	for i := range cells {
-		c := &cells[i]
-		if c.Count == 0 {
-			continue
-		}
-		sum += c.Sum
-		count += c.Count
-		if c.Min < lo {
-			lo = c.Min
-		}
-		if c.Max > hi {
-			hi = c.Max
-		}
-	}
-	if count == 0 {
-		return Cell{}
-	}
-	return Cell{sum, count, lo, hi}
-}
-
 // Aggregation is what of a cell a criterion looks at.
 type Aggregation uint8
 

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"context"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -117,16 +116,3 @@ func (r *Request) LookupQuery(name string) (string, bool) {
 
 // URL builds an absolute URL of another endpoint, by the way this client came in.
 func (r *Request) URL(kind HostKind, name string) string { return r.Hosts.URL(r.Host, kind, name) }
-
-type contextKey struct{}
-
-// NewContext carries r's ids (not its dependencies) to code that only has a context.
-func NewContext(ctx context.Context, r *Request) context.Context {
-	return context.WithValue(ctx, contextKey{}, r)
-}
-
-// FromContext returns the request ctx belongs to, or nil.
-func FromContext(ctx context.Context) *Request {
-	r, _ := ctx.Value(contextKey{}).(*Request)
-	return r
-}

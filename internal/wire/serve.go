@@ -53,7 +53,7 @@ func (c *call) begin(hr *http.Request, host Host) {
 		r.Client = ap.Addr().Unmap()
 	}
 	setIDs(r)
-	c.ctx = NewContext(hr.Context(), r)
+	c.ctx = hr.Context()
 	c.w.correlation = r.CorrelationID
 	r.answer = c.w.Header()
 	r.plane.headers(r.answer, r)

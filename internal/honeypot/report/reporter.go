@@ -66,9 +66,6 @@ func (r *Reporter) Close() error {
 	return r.queue.Close()
 }
 
-// Status is how the queue stands.
-func (r *Reporter) Status() queue.Status { return r.queue.Status() }
-
 // Observe takes an observation; honeypot.Config.Observe.
 func (r *Reporter) Observe(o honeypot.Observation) {
 	r.add(func(w *Report) {

@@ -31,21 +31,21 @@ func TestLimits_OfEveryTier(t *testing.T) {
 		{"MO_Gen5_8", 5, 2500, 100, 80},
 		{"MO_Gen5_16", 5, 5000, 100, 160},
 	} {
-		l, ok := LimitsOf(tt.name, tt.storageGB*gigabyte)
+		l, ok := limitsOf(tt.name, tt.storageGB*gigabyte)
 		if !ok || l.Connections != tt.connections || l.IOPS != tt.iops || l.MemoryBytes != int64(tt.memGB)<<30 {
-			t.Errorf("LimitsOf(%s, %d GB) = %+v, %v; want %d connections, %d IOPS, %d GB", tt.name, tt.storageGB, l, ok, tt.connections, tt.iops, tt.memGB)
+			t.Errorf("limitsOf(%s, %d GB) = %+v, %v; want %d connections, %d IOPS, %d GB", tt.name, tt.storageGB, l, ok, tt.connections, tt.iops, tt.memGB)
 		}
 	}
 	for _, name := range []string{"", "B_Gen5_4", "GP_Gen5_1", "MO_Gen5_32", "GP_Gen6_2", "GP_Gen5_x", "GP_Gen5", "GP__2"} {
-		if l, ok := LimitsOf(name, minStorage); ok && name != "" {
-			t.Errorf("LimitsOf(%q) = %+v, want none", name, l)
+		if l, ok := limitsOf(name, minStorage); ok && name != "" {
+			t.Errorf("limitsOf(%q) = %+v, want none", name, l)
 		}
 	}
-	l, _ := LimitsOf("GP_Gen5_2", minStorage)
+	l, _ := limitsOf("GP_Gen5_2", minStorage)
 	if n, ok := l.Next(); !ok || n.SKU != "GP_Gen5_4" {
 		t.Errorf("next of GP_Gen5_2 = %+v, %v", n, ok)
 	}
-	l, _ = LimitsOf("B_Gen5_2", minStorage)
+	l, _ = limitsOf("B_Gen5_2", minStorage)
 	if n, ok := l.Next(); ok {
 		t.Errorf("next of B_Gen5_2 = %+v, want none", n)
 	}
@@ -154,7 +154,7 @@ func TestSpan_Admits(t *testing.T) {
 
 // look is a reading of a GP_Gen5_2 with 100 GB.
 func look(seconds int, counters map[string]float64) *reading {
-	l, _ := LimitsOf("GP_Gen5_2", 100*gigabyte)
+	l, _ := limitsOf("GP_Gen5_2", 100*gigabyte)
 	return &reading{
 		at: time.Unix(int64(seconds), 0), pid: 7, counters: counters, limits: l, connections: l.Connections, processors: 8, storage: 50 * gib, logs: 0, memory: 5 << 30,
 		cpu: time.Duration(seconds) * time.Second, hasCPU: true,
@@ -260,7 +260,7 @@ func TestComplex(t *testing.T) {
 
 func TestParameters_AcceptOnlyTheirValues(t *testing.T) {
 	t.Parallel()
-	l, _ := LimitsOf("B_Gen5_1", minStorage)
+	l, _ := limitsOf("B_Gen5_1", minStorage)
 	for _, tt := range []struct{ name, in, want string }{
 		{"wait_timeout", " 99 ", "99"},
 		{"wait_timeout", "59", ""},
@@ -290,7 +290,7 @@ func TestParameters_AcceptOnlyTheirValues(t *testing.T) {
 
 func TestRecommend_HasTheServersNumbers(t *testing.T) {
 	t.Parallel()
-	l, _ := LimitsOf("MO_Gen5_16", 4<<20)
+	l, _ := limitsOf("MO_Gen5_16", 4<<20)
 	all := Recommend("/subscriptions/x/resourceGroups/g/providers/Microsoft.DBforMySQL/servers/db1", l)
 	got := map[string]string{}
 	for _, r := range all {
@@ -335,4 +335,13 @@ func TestFilesUnder_SumsSizes(t *testing.T) {
 	if got, err := filesUnder(filepath.Join(dir, "nosuch")); err != nil || got != 0 {
 		t.Errorf("filesUnder of nothing = %d, %v; want 0", got, err)
 	}
+}
+
+// limitsOf gives the limits of a SKU's name with that much storage; ok is false for a SKU that isn't one.
+func limitsOf(name string, storageMB int) (Limits, bool) {
+	s := sku{Name: name}
+	if s.settle(nil) != nil {
+		return Limits{}, false
+	}
+	return s.limits(storageMB), true
 }

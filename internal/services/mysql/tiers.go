@@ -112,15 +112,6 @@ type Limits struct {
 	IOPS        int // 0: variable (Basic)
 }
 
-// LimitsOf gives the limits of a SKU's name with that much storage; ok is false for a SKU that isn't one.
-func LimitsOf(name string, storageMB int) (Limits, bool) {
-	s := sku{Name: name}
-	if s.settle(nil) != nil {
-		return Limits{}, false
-	}
-	return s.limits(storageMB), true
-}
-
 // limits of a settled SKU.
 func (s sku) limits(storageMB int) Limits {
 	t := tierNamed(s.Tier)
