@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"os"
 	"runtime"
 	"sort"
 	"strings"
@@ -285,8 +286,8 @@ func (r *ring) Merge(_ context.Context, q *Query, from, to int64, out []Sample) 
 func BenchmarkEvaluate(b *testing.B) {
 	for _, n := range []int{100_000, 1_000_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			if n > 100_000 && testing.Short() {
-				b.Skip("takes 2.5 GB")
+			if n > 100_000 && os.Getenv("BULKHEAD_BENCH") == "" {
+				b.Skip("takes 2.5 GB: set BULKHEAD_BENCH=1")
 			}
 			src := &ring{make([]Cell, n*ringCells)}
 			for i := range src.cells {
