@@ -32,6 +32,6 @@ func TestMonitorMetrics(t *testing.T) {
 	c.steps(t,
 		step{"monitor metrics list --resource $ID --metrics ServiceApiResult --interval PT1H --offset 2h --filter $FILTER", "value[0].timeseries[].metadatavalues[].value", `["401"]`},
 	)
-	c.fails(t, "monitor metrics list --resource $ID --metric Nonsense", "Valid metrics: ServiceApiHit")
+	c.fails(t, "monitor metrics list --resource $ID --metric Nonsense", "Valid metrics: Availability,ServiceApiHit")
 	c.do(t, "group delete -n az-mon -y")
 }

@@ -136,6 +136,11 @@ func (k *counted) samples(out []metrics.Sample, id string, f *figures) []metrics
 		dims = append(dims, status, metrics.Dimension{Name: "StatusCodeClass", Value: class})
 		add(vaultType, "ServiceApiLatency", f.ms, dims...)
 		add(vaultType, "ServiceApiResult", n, dims...)
+		up := metrics.Cell{Count: n.Count} // in percent: 0 for an answer that is the service's fault
+		if k.status < 500 {
+			up = metrics.Cell{Sum: 100 * n.Count, Min: 100, Max: 100, Count: n.Count}
+		}
+		add(vaultType, "Availability", up, dims...)
 	case wire.HostCosmos:
 		dims := []metrics.Dimension{status, {Name: "OperationType", Value: k.operation}}
 		if db, coll := container(k.resource); db != "" {
@@ -194,6 +199,7 @@ func metricTable() *metrics.Table {
 	activity := []string{"ActivityType", "ActivityName"}
 	outcome := append(activity[:2:2], "StatusCode", "StatusCodeClass")
 	t.Define(vaultType,
+		metrics.Definition{Name: "Availability", DisplayName: "Overall Vault Availability", Description: "Vault requests availability", Unit: "Percent", Primary: metrics.Average, Dimensions: outcome},
 		metrics.Definition{Name: "ServiceApiHit", DisplayName: "Total Service Api Hits", Description: "Number of total service api hits", Unit: "Count", Primary: metrics.Count, Dimensions: activity},
 		metrics.Definition{Name: "ServiceApiLatency", DisplayName: "Overall Service Api Latency", Description: "Overall latency of service api requests", Unit: "MilliSeconds", Primary: metrics.Average, Dimensions: outcome},
 		metrics.Definition{Name: "ServiceApiResult", DisplayName: "Total Service Api Results", Description: "Number of total service api results", Unit: "Count", Primary: metrics.Count, Dimensions: outcome},

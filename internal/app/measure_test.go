@@ -77,6 +77,7 @@ func TestMeter(t *testing.T) {
 	}{
 		{"hits", sum(wire.HostVault, vaultType, "ServiceApiHit", metrics.DimensionFilter{Name: "ActivityType", Values: []string{"secret"}}), metrics.Cell{Sum: 4, Min: 1, Max: 1, Count: 4}},
 		{"refusals", sum(wire.HostVault, vaultType, "ServiceApiResult", status("403")), metrics.Cell{Sum: 1, Min: 1, Max: 1, Count: 1}},
+		{"availability", sum(wire.HostVault, vaultType, "Availability"), metrics.Cell{Sum: 400, Min: 100, Max: 100, Count: 4}},
 		{"latency", sum(wire.HostVault, vaultType, "ServiceApiLatency"), metrics.Cell{Sum: 14, Min: 2, Max: 4, Count: 4}},
 		{"cosmos", sum(wire.HostCosmos, accountType, "TotalRequests", metrics.DimensionFilter{Name: "CollectionName", Values: []string{"c"}}), metrics.Cell{Sum: 1, Min: 1, Max: 1, Count: 1}},
 		{"site", sum(wire.HostSite, siteType, "Http5xx"), metrics.Cell{Sum: 1, Min: 1, Max: 1, Count: 1}},

@@ -50,11 +50,7 @@ func (e *engine) apply(ctx context.Context, d *desired) error {
 		statements = append(statements, p.assignment(v))
 	}
 	for name, db := range d.databases {
-		s := "CREATE DATABASE IF NOT EXISTS " + quoteName(name) + " CHARACTER SET " + db.Charset
-		if db.Collation != "" {
-			s += " COLLATE " + db.Collation
-		}
-		statements = append(statements, s)
+		statements = append(statements, createDatabase(name, db))
 	}
 	for _, s := range statements {
 		if _, err := e.db.ExecContext(ctx, s); err != nil {
@@ -114,6 +110,27 @@ func (e *engine) databases(ctx context.Context) (map[string]databaseRecord, erro
 		delete(out, own)
 	}
 	return out, rows.Err()
+}
+
+func createDatabase(name string, d databaseRecord) string {
+	s := "CREATE DATABASE IF NOT EXISTS " + quoteName(name) + " CHARACTER SET " + d.Charset
+	if d.Collation != "" {
+		s += " COLLATE " + d.Collation
+	}
+	return s
+}
+
+// create makes a database at once, so that it is there when its creation is answered; a server that isn't ready makes it when it is.
+func (e *engine) create(ctx context.Context, name string, d databaseRecord) error {
+	if !e.status().Ready {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, statementTime)
+	defer cancel()
+	if _, err := e.db.ExecContext(ctx, createDatabase(name, d)); err != nil {
+		return fmt.Errorf("create database: %w", err)
+	}
+	return nil
 }
 
 func (e *engine) drop(ctx context.Context, database string) error {

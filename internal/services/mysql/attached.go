@@ -66,7 +66,10 @@ func (a *attached) databases(context.Context) (map[string]databaseRecord, error)
 	return map[string]databaseRecord{}, nil
 }
 
-func (a *attached) drop(context.Context, string) error {
+func (a *attached) create(context.Context, string, databaseRecord) error { return errAttached() }
+func (a *attached) drop(context.Context, string) error                   { return errAttached() }
+
+func errAttached() error {
 	return fault.New(fault.NotImplemented, "NotImplemented", "An attached server's databases are not changed from here.")
 }
 

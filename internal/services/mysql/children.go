@@ -165,6 +165,11 @@ func putDatabase(_ context.Context, c *arm.Call) error {
 	if !word(name, "$-") || slices.Contains(systemDatabases(), name) {
 		return invalid("The database name '%s' is invalid: it must have 1 to 64 letters, digits, _, $ and -, and not be one of the server's own.", clip(name))
 	}
+	if p, err := propertiesOf(c.Parent); err != nil {
+		return err
+	} else if p.Attach != nil {
+		return errAttached()
+	}
 	d := databaseRecord{Charset: "utf8mb4", Collation: "utf8mb4_general_ci"}
 	if c.Old != nil {
 		if err := json.Unmarshal(c.Old.Properties, &d); err != nil {
@@ -199,12 +204,19 @@ func putDatabase(_ context.Context, c *arm.Call) error {
 
 // appliedDatabase makes or drops the database.
 func (s *Service) appliedDatabase(ctx context.Context, c *arm.Call) error {
-	if c.New != nil {
-		return s.follow(ctx, c)
-	}
 	r, _, err := s.deps.Resources.Resource(ctx, c.ID.Parent().String())
 	if err != nil || r == nil {
 		return err
+	}
+	if c.New != nil {
+		var d databaseRecord
+		if err := json.Unmarshal(c.New.Properties, &d); err != nil {
+			return err
+		}
+		if err := s.host.changed(ctx, r.GUID, r.ID); err != nil {
+			return err
+		}
+		return s.host.create(ctx, r.GUID, strings.ToLower(c.ID.Name()), d)
 	}
 	return s.host.drop(ctx, r.GUID, strings.ToLower(c.ID.Name()))
 }

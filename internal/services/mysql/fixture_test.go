@@ -108,9 +108,10 @@ func (s *still) want(d *desired) {
 func (s *still) status() status {
 	return status{Ready: true, Endpoint: "127.0.0.1:3306", Engine: "10.11.6-MariaDB"}
 }
-func (s *still) restart(context.Context) error      { return nil }
-func (s *still) drop(context.Context, string) error { return nil }
-func (s *still) loop(ctx context.Context)           { <-ctx.Done() }
+func (s *still) restart(context.Context) error                        { return nil }
+func (s *still) drop(context.Context, string) error                   { return nil }
+func (s *still) create(context.Context, string, databaseRecord) error { return nil }
+func (s *still) loop(ctx context.Context)                             { <-ctx.Done() }
 func (s *still) databases(context.Context) (map[string]databaseRecord, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -42,6 +42,7 @@ type instance interface {
 	status() status
 	restart(ctx context.Context) error
 	databases(ctx context.Context) (map[string]databaseRecord, error)
+	create(ctx context.Context, database string, d databaseRecord) error
 	drop(ctx context.Context, database string) error
 	loop(ctx context.Context)
 }
@@ -230,6 +231,13 @@ func (h *host) databases(ctx context.Context, guid string) (map[string]databaseR
 		return i.databases(ctx)
 	}
 	return nil, errNotRunning()
+}
+
+func (h *host) create(ctx context.Context, guid, database string, d databaseRecord) error {
+	if i := h.of(guid); i != nil {
+		return i.create(ctx, database, d)
+	}
+	return nil // run will find it
 }
 
 func (h *host) drop(ctx context.Context, guid, database string) error {
