@@ -21,6 +21,7 @@ func registeredCloud(t *testing.T, options string) {
 		" --endpoint-active-directory-resource-id $ARM/ --endpoint-active-directory-graph-resource-id $GRAPH/ --suffix-keyvault-dns .$VAULT "+options)
 	c.do(t, "cloud set -n Bulkhead")
 	c.do(t, "login --service-principal -u $APP -p $SECRET --tenant $TENANT")
+	c.do(t, "account set --subscription $SUB") // a test beside this one may have made another
 	c.steps(t,
 		step{"account show", "[environmentName, id]", `["Bulkhead","$SUB"]`},
 		step{"group create -n az-cloud -l westeurope", "name", `"az-cloud"`},
