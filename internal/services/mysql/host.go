@@ -162,21 +162,22 @@ func (h *host) changed(ctx context.Context, guid, resourceID string) error {
 	}
 	h.mu.Lock()
 	r := h.servers[guid]
-	if r == nil {
-		if h.ctx == nil || h.stopped {
-			h.mu.Unlock()
-			return nil // run will find the server
-		}
-		ctx, cancel := context.WithCancel(h.ctx)
-		r = &running{instance: h.make(h, d), cancel: cancel, done: make(chan struct{})}
-		h.servers[guid] = r
-		h.loops.Go(func() {
-			defer close(r.done)
-			r.loop(ctx)
-		})
+	if r != nil {
+		h.mu.Unlock()
+		r.want(d)
+		return nil
 	}
-	h.mu.Unlock()
-	r.want(d)
+	defer h.mu.Unlock()
+	if h.ctx == nil || h.stopped {
+		return nil // run will find the server
+	}
+	ctx, cancel := context.WithCancel(h.ctx)
+	r = &running{instance: h.make(h, d), cancel: cancel, done: make(chan struct{})}
+	h.servers[guid] = r
+	h.loops.Go(func() {
+		defer close(r.done)
+		r.loop(ctx)
+	})
 	return nil
 }
 
