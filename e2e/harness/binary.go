@@ -47,7 +47,7 @@ func Program(pkg string) (string, error) {
 	return build(filepath.Join(root, "e2e"), pkg, filepath.Base(pkg))
 }
 
-// build compiles without cgo into .test/bin. The file appears whole: several test processes may build the same.
+// build compiles without cgo into .test/bin. The file appears whole: several tests, and test processes, may build the same at once.
 func build(dir, pkg, name string) (string, error) {
 	root, err := Root()
 	if err != nil {
@@ -57,8 +57,12 @@ func build(dir, pkg, name string) (string, error) {
 	if err := os.MkdirAll(bin, 0o755); err != nil {
 		return "", err
 	}
-	tmp := filepath.Join(bin, fmt.Sprintf(".%s-%d", name, os.Getpid()))
-	defer os.Remove(tmp)
+	own, err := os.MkdirTemp(bin, ".build-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(own)
+	tmp := filepath.Join(own, name)
 	c := exec.Command("go", "build", "-o", tmp, pkg)
 	c.Dir = dir
 	c.Env = append(os.Environ(), "CGO_ENABLED=0")
