@@ -21,6 +21,8 @@ const (
 	maxFiles  = 32 // files of one event
 
 	remembered = 4096 // values that no rule matches
+
+	late = 10 * time.Second // what an event may lag behind another; so long the end of a correlation's time span waits
 )
 
 // Matcher asks a set's rules about events, in memory of its own. The zero value doesn't work. Not for concurrent use.
@@ -86,6 +88,11 @@ func (x *Matcher) Apply(set *Set, state *State, m *detect.Machine, e *activity.E
 		x.quiet, x.quietOf = [remembered]uint64{}, set
 	}
 	x.seen, x.buf = x.seen[:0], x.buf[:0]
+	if state.of == set && state.correlator != nil {
+		x.fired(state.correlator.Advance(time.UnixMilli(e.Millis).Add(-late)), func(t *told, key, why string) { // the event only told the time
+			report(&detect.Finding{Alert: t.alert, Rule: "sigma", Millis: e.Millis, Why: t.why + why, Confidence: t.confidence, Key: "sigma|" + t.key + key})
+		})
+	}
 	switch {
 	case len(e.Message) > 0:
 		x.logged()
@@ -175,15 +182,21 @@ func (x *Matcher) matched(n int32) {
 	if x.state.of != s {
 		x.state.moveTo(s)
 	}
-	for _, f := range x.state.correlator.Feed(sigma.Hit{Rule: n, Time: time.UnixMilli(x.event.Millis), Values: x.values}) {
-		if !f.Silent {
-			group := strings.Join(f.Group, ", ")
-			why := " with " + strconv.FormatFloat(f.Measure, 'g', -1, 64) + " since " + f.First.UTC().Format(time.RFC3339)
-			if group != "" {
-				why += " of " + group
-			}
-			x.find(&s.correlations[f.Correlation], "|"+group, why)
+	x.fired(x.state.correlator.Feed(sigma.Hit{Rule: n, Time: time.UnixMilli(x.event.Millis), Values: x.values}), x.find)
+}
+
+// fired tells of correlations.
+func (x *Matcher) fired(all []sigma.Firing, find func(t *told, key, why string)) {
+	for _, f := range all {
+		if f.Silent {
+			continue
 		}
+		group := strings.Join(f.Group, ", ")
+		why := " with " + strconv.FormatFloat(f.Measure, 'g', -1, 64) + " since " + f.First.UTC().Format(time.RFC3339)
+		if group != "" {
+			why += " of " + group
+		}
+		find(&x.rules.correlations[f.Correlation], "|"+group, why)
 	}
 }
 

@@ -205,6 +205,47 @@ func TestApply(t *testing.T) {
 	}
 }
 
+// TestApply_SpanEnds: a correlation that is judged at the end of its time span fires when the machine's time has passed it, whatever tells the time, and is told of no program
+// that has nothing to do with it.
+func TestApply_SpanEnds(t *testing.T) {
+	t.Parallel()
+	set, problems := Compile(fstest.MapFS{"a.yml": {Data: []byte(`
+title: Curl by cron
+name: curl
+logsource: {product: linux, service: cron}
+detection:
+  s: ['CMD (curl ']
+  condition: s
+---
+title: Curl too seldom
+id: seldom
+level: high
+correlation: {type: event_count, rules: [curl], timespan: 5m, condition: {lt: 2}}
+`)}})
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	for _, c := range []struct {
+		runs, want int
+		until      string
+	}{{1, 0, "11:05:05"}, {1, 1, "11:05:20"}, {2, 0, "11:05:20"}} {
+		w := watch(set)
+		for i := range c.runs {
+			w.lines(fmt.Sprintf("Dec 10 11:00:0%d h CRON[77]: (root) CMD (curl x)\n", i))
+		}
+		w.found = nil
+		w.lines("Dec 10 " + c.until + " h sshd[25399]: Failed password for root from 192.0.2.7 port 42294 ssh2\n")
+		if len(w.found) != c.want {
+			t.Errorf("%d runs, at %s: %d found, want %d", c.runs, c.until, len(w.found), c.want)
+		}
+		for _, f := range w.found {
+			if f.Alert.Name != "Curl too seldom" || f.Process != nil || f.Addrs != nil || f.Account != "" || !strings.HasPrefix(f.Key, "sigma|seldom|") {
+				t.Errorf("found %+v", f)
+			}
+		}
+	}
+}
+
 // TestApply_Hidden: a command in base64 is asked about as if it had been started.
 func TestApply_Hidden(t *testing.T) {
 	t.Parallel()
