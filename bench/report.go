@@ -3,11 +3,11 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/bulkheadhq/bulkhead/bench/machine"
 )
 
 // aim is what a figure should reach; zero fields ask nothing.
@@ -85,7 +85,7 @@ func (r *report) ratio(name, a, b string, want float64) {
 }
 
 func (r *report) print(w io.Writer) {
-	fmt.Fprintf(w, "%s, %s, %d cores, %s, commit %s\n\n", time.Now().UTC().Format("2006-01-02"), cpu(), runtime.NumCPU(), runtime.Version(), commit())
+	fmt.Fprintf(w, "%s, %s, %d cores, %s, commit %s\n\n", time.Now().UTC().Format("2006-01-02"), machine.Processor(), runtime.NumCPU(), runtime.Version(), machine.Commit())
 	fmt.Fprintln(w, "| figure | best | all rounds | unit | aim |")
 	fmt.Fprintln(w, "|---|---|---|---|---|")
 	for _, f := range r.figures {
@@ -110,22 +110,4 @@ func (r *report) judgeRatios() error {
 		}
 	}
 	return nil
-}
-
-func cpu() string {
-	b, _ := os.ReadFile("/proc/cpuinfo")
-	for line := range strings.Lines(string(b)) {
-		if name, v, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
-			return strings.TrimSpace(v)
-		}
-	}
-	return runtime.GOARCH
-}
-
-func commit() string {
-	out, err := exec.Command("git", "rev-parse", "--short", "HEAD").Output()
-	if err != nil {
-		return "unknown"
-	}
-	return strings.TrimSpace(string(out))
 }

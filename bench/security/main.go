@@ -18,6 +18,8 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/debug"
+
+	"github.com/bulkheadhq/bulkhead/bench/machine"
 )
 
 // options are what the command line says.
@@ -76,7 +78,7 @@ func run(ctx context.Context, o options) error {
 		debug.SetGCPercent(100)
 		t.rate("memory of a machine after an ordinary day", "KiB", "<= 200", measured{best: w.idle(), least: true})
 	}
-	t.print(os.Stdout, commit())
+	t.print(os.Stdout, machine.Commit())
 	if len(w.sets) < 3 {
 		fmt.Fprintln(os.Stderr, "no folder of rules was given: they are left out")
 		return nil

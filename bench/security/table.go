@@ -4,10 +4,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/bulkheadhq/bulkhead/bench/machine"
 )
 
 // measured is one figure of one round: by processor time, and by the clock.
@@ -64,7 +65,7 @@ func (t *table) ratio(a, b string) (best float64) {
 func (t *table) print(w io.Writer, commit string) {
 	load, _ := os.ReadFile("/proc/loadavg")
 	average, _, _ := strings.Cut(string(load), " ")
-	fmt.Fprintf(w, "%s, %s, one core, %s, commit %s, load average at the end %s\n\n", time.Now().UTC().Format("2006-01-02"), processorName(), runtime.Version(), commit, average)
+	fmt.Fprintf(w, "%s, %s, one core, %s, commit %s, load average at the end %s\n\n", time.Now().UTC().Format("2006-01-02"), machine.Processor(), runtime.Version(), commit, average)
 	fmt.Fprintln(w, "| figure | best, by processor time | all rounds | by the clock, best round | unit | aim |")
 	fmt.Fprintln(w, "|---|---|---|---|---|---|")
 	for _, r := range t.rows {
@@ -90,22 +91,4 @@ func number(v float64) string {
 		return fmt.Sprintf("%d,%03d", int(v)/1000, int(v)%1000)
 	}
 	return fmt.Sprintf("%.3g", v)
-}
-
-func processorName() string {
-	b, _ := os.ReadFile("/proc/cpuinfo")
-	for line := range strings.Lines(string(b)) {
-		if name, v, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
-			return strings.TrimSpace(v)
-		}
-	}
-	return runtime.GOARCH
-}
-
-func commit() string {
-	out, err := exec.Command("git", "rev-parse", "--short", "HEAD").Output()
-	if err != nil {
-		return "unknown"
-	}
-	return strings.TrimSpace(string(out))
 }
