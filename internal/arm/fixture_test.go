@@ -98,6 +98,7 @@ type plane struct {
 	audit     *audit.Log
 	sub       string
 	onPut     func() // called inside Put, for races
+	appliedMu sync.Mutex
 	applied   []string
 	refuseDel bool
 
@@ -187,6 +188,8 @@ func (f *plane) types() []Type {
 			return nil
 		},
 		Applied: func(_ context.Context, c *Call) error {
+			f.appliedMu.Lock()
+			defer f.appliedMu.Unlock()
 			f.applied = append(f.applied, fmt.Sprintf("%s %v->%v", c.ID.Name(), c.Old != nil, c.New != nil))
 			return nil
 		},
