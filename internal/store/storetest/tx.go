@@ -352,7 +352,7 @@ func testCancelled(t *testing.T, st store.Store) {
 // testCancelledInQueue: who gives up waiting has not run; who ran has its outcome.
 func testCancelledInQueue(t *testing.T, st store.Store) {
 	inside, leave := make(chan struct{}), make(chan struct{})
-	var wg sync.WaitGroup
+	var wg, gaveUp sync.WaitGroup
 	wg.Go(func() {
 		_, err := st.Update(context.Background(), "s", func(tx store.Tx) error {
 			close(inside)
@@ -365,7 +365,7 @@ func testCancelledInQueue(t *testing.T, st store.Store) {
 	})
 	<-inside
 	for range 10 {
-		wg.Go(func() {
+		gaveUp.Go(func() {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 			defer cancel()
 			ran := false
@@ -380,7 +380,7 @@ func testCancelledInQueue(t *testing.T, st store.Store) {
 			}
 		})
 	}
-	time.Sleep(20 * time.Millisecond)
+	gaveUp.Wait() // while the first is still inside
 	close(leave)
 	wg.Wait()
 	wantList(t, st, "s", store.Range{}, "n="+string(num(11)))
