@@ -20,6 +20,7 @@ const module = "github.com/bulkheadhq/bulkhead/"
 // layers from the bottom up. A package may import its own layer's earlier rows and everything below; a service imports no other service.
 var layers = []string{
 	"internal/fault", "internal/ids", "internal/clock", "internal/benchbar", "internal/slack",
+	"internal/infer",
 	"internal/store", "internal/seal", "internal/backup", "internal/outbox", "internal/pki", "internal/proc",
 	"agent",
 	"internal/honeypot",
