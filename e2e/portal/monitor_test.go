@@ -98,7 +98,7 @@ func TestMetricAlert(t *testing.T) {
 		}
 		b.shoot("rule")
 		b.do("make it", chromedp.Click(`button[value="create"]`), chromedp.WaitVisible(`table.rules`))
-		if text := value[string](b, `document.querySelector("table.rules tbody").innerText`); !strings.Contains(text, rule) || !strings.Contains(text, "Average of load > 80 over PT1M") || !strings.Contains(text, "Sev1") {
+		if text := value[string](b, `document.querySelector("table.rules tbody").innerText`); !strings.Contains(text, rule) || !strings.Contains(text, "Average of load > 80 over 1 minute") || !strings.Contains(text, "Sev1") {
 			t.Errorf("the list of rules says %s", text)
 		}
 		b.shoot("rules")

@@ -110,9 +110,8 @@ func (in chartOf) draw() *chart {
 	c := &chart{
 		Width: chartWidth, Height: chartHeight, Left: chartLeft, Top: chartTop, Right: chartWidth - chartRight, Bottom: chartHeight - chartBottom, Unit: in.Unit, Empty: true,
 	}
-	low, high := in.bounds()
-	var step float64
-	low, high, step = rounded(low, high)
+	in.clean()
+	low, high, step := in.axis()
 	x := func(t time.Time) float64 {
 		share := t.Sub(in.From).Seconds() / max(in.To.Sub(in.From).Seconds(), 1)
 		return float64(c.Left) + min(max(share, 0), 1)*float64(c.Right-c.Left)
@@ -153,11 +152,41 @@ func (in chartOf) draw() *chart {
 	return c
 }
 
+// clean takes out what can't be drawn: no chart has numbers beyond 1e100.
+func (in *chartOf) clean() {
+	drawable := func(v float64) bool { return math.Abs(v) <= 1e100 } // not so NaN
+	for i, l := range in.Curves {
+		in.Curves[i].Values = slices.Clone(l.Values)
+		for k, v := range l.Values {
+			if !drawable(v) {
+				in.Curves[i].Values[k] = math.NaN()
+			}
+		}
+	}
+	in.Levels = slices.DeleteFunc(slices.Clone(in.Levels), func(l level) bool { return !drawable(l.Value) })
+	for i, r := range in.Ribbons {
+		in.Ribbons[i].Points = slices.DeleteFunc(slices.Clone(r.Points), func(p ribbonEdge) bool { return !drawable(p.Low) || !drawable(p.High) })
+	}
+}
+
+// axis is the range of values that is drawn, and the step between its ticks: round numbers, of bytes in their own unit.
+func (in chartOf) axis() (low, high, step float64) {
+	low, high = in.bounds()
+	scale := 1.0
+	if strings.HasPrefix(in.Unit, "Bytes") {
+		for high/scale >= 1024 {
+			scale *= 1024
+		}
+	}
+	low, high, step = rounded(low/scale, high/scale)
+	return low * scale, high * scale, step * scale
+}
+
 // bounds are the lowest and the highest of what is to be seen.
 func (in chartOf) bounds() (low, high float64) {
 	low, high = math.Inf(1), math.Inf(-1)
 	see := func(v float64) {
-		if !math.IsNaN(v) && !math.IsInf(v, 0) {
+		if !math.IsNaN(v) {
 			low, high = min(low, v), max(high, v)
 		}
 	}

@@ -359,7 +359,7 @@ func (s *Service) overlay(ctx context.Context, r *wire.Request, who *session, v 
 		data.Rules = append(data.Rules, rule)
 		for _, c := range criteria {
 			if c.Threshold != nil {
-				in.Levels = append(in.Levels, level{rule.Name + ": " + c.Aggregation + " " + signs[c.Operator] + " " + amount(*c.Threshold, in.Unit), *c.Threshold})
+				in.Levels = append(in.Levels, level{short(40, rule.Name) + ": " + c.Aggregation + " " + signs[c.Operator] + " " + amount(*c.Threshold, in.Unit), *c.Threshold})
 				continue
 			}
 			bands, err := s.bands(ctx, r, who, rule, v)

@@ -192,7 +192,7 @@ func (m metricRule) Text() string {
 	for _, c := range m.Properties.Criteria.AllOf {
 		parts = append(parts, c.Text())
 	}
-	return strings.Join(parts, " and ") + " over " + m.Properties.Window
+	return strings.Join(parts, " and ") + " over " + durationWords(m.Properties.Window)
 }
 
 // Alerts is the page of the alerts that it raised.

@@ -229,10 +229,9 @@ func (s *Service) tryForm(ctx context.Context, r *wire.Request, who *session, da
 		return err
 	}
 	v := view{Span: f.Span}
-	if err := v.times(s.deps.Clock.Now()); err != nil {
+	if err := v.times(s.deps.Clock.Now().Add(-time.Minute)); err != nil { // the minute that is not over isn't judged yet
 		return err
 	}
-	v.to = v.to.Add(-time.Minute) // the minute that is not over isn't judged yet
 	got, err := s.tried(ctx, r, who, path, v.from, v.to, body)
 	if err != nil {
 		return err
@@ -316,3 +315,33 @@ func stepOf(t *tried, long time.Duration) time.Duration {
 
 // empty is a curve without data.
 func empty(n int) []float64 { return slices.Repeat([]float64{math.NaN()}, n) }
+
+// signWords is an operator in words.
+func signWords(operator string) string {
+	words := map[string]string{
+		"GreaterThan": "greater than", "GreaterThanOrEqual": "at least", "LessThan": "less than", "LessThanOrEqual": "at most", "Equals": "equal to", "NotEquals": "not equal to",
+		"GreaterOrLessThan": "greater or less than",
+	}
+	return cmp.Or(words[operator], operator)
+}
+
+// durationWords is a duration of the API's in words: of minutes, hours or a day.
+func durationWords(iso string) string {
+	text, unit := strings.TrimPrefix(strings.TrimPrefix(iso, "P"), "T"), ""
+	switch {
+	case strings.HasSuffix(text, "M") && strings.HasPrefix(iso, "PT"):
+		unit = "minute"
+	case strings.HasSuffix(text, "H"):
+		unit = "hour"
+	case strings.HasSuffix(text, "D"):
+		unit = "day"
+	}
+	n, err := strconv.Atoi(text[:max(len(text)-1, 0)])
+	switch {
+	case err != nil || unit == "":
+		return iso
+	case n == 1:
+		return "1 " + unit
+	}
+	return strconv.Itoa(n) + " " + unit + "s"
+}

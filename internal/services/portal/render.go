@@ -21,7 +21,7 @@ var pageFiles embed.FS
 var pages = parsePages("home", "once", "message", "overview", "alerts", "alert", "investigation", "metrics", "raisedlist", "raised", "rules", "rule", "servers", "server")
 
 func parsePages(names ...string) map[string]*template.Template {
-	funcs := template.FuncMap{"clock": clockTime, "lower": strings.ToLower, "short": short, "names": lineNames, "last": lastName}
+	funcs := template.FuncMap{"clock": clockTime, "lower": strings.ToLower, "short": short, "names": lineNames, "last": lastName, "sign": signWords, "duration": durationWords}
 	all := map[string]*template.Template{}
 	for _, n := range names {
 		all[n] = template.Must(template.New("shell.html").Funcs(funcs).ParseFS(pageFiles, "pages/shell.html", "pages/chart.html", "pages/"+n+".html"))
