@@ -52,6 +52,7 @@ func (s *Service) metricAlertType() arm.Type {
 		Actions: []arm.Action{
 			{Verb: "status", Method: "GET", Operation: metricAlertName + "/status/read", Handler: s.ruleStatus},
 			{Verb: "status/{statusName}", Method: "GET", Operation: metricAlertName + "/status/read", Handler: s.ruleStatus},
+			{Verb: "try", Operation: metricAlertName + "/read", Absent: true, Handler: s.tryRule},
 		},
 	}
 }
