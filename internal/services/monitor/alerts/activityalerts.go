@@ -287,5 +287,5 @@ func (c *change) raise(ctx context.Context, r *activityRule, e *arm.LogEvent, no
 	for _, g := range r.Actions.Groups {
 		to.Groups = append(to.Groups, groupRef(g))
 	}
-	return c.tell(&a, to)
+	return c.tell(ctx, &a, to)
 }

@@ -86,7 +86,7 @@ func (a *alert) show(context, egress bool) shownAlert {
 	out := shownAlert{Essentials: shownEssentials{
 		Severity: severity(a.Severity), Signal: a.signal(), State: a.State, Condition: a.Condition, Target: a.Target, TargetName: nameOf(a.Target), TargetGroup: id.ResourceGroup,
 		TargetType: fold(typ), Service: a.Service, Rule: a.RuleID, Source: a.Origin, Start: stamp(a.Fired), Modified: stamp(a.Modified), By: a.By, Description: a.Description,
-		ThingsToCheck: a.Advice,
+		ThingsToCheck: a.Advice, Action: shownActionStatus{a.Suppressed},
 	}}
 	if !a.Resolved.IsZero() {
 		out.Essentials.Resolved = stamp(a.Resolved)

@@ -61,22 +61,23 @@ func commitRule(tx store.Tx, c *arm.Call) error {
 	if err := tx.Put([]byte(keyRule+c.New.GUID), c.Prepared.([]byte)); err != nil {
 		return err
 	}
-	return bumpRules(tx)
+	return bump(tx, keyVersion)
 }
 
 func forgetRule(tx store.Tx, c *arm.Call) error {
 	if err := tx.Delete([]byte(keyRule + c.Old.GUID)); err != nil {
 		return err
 	}
-	return bumpRules(tx)
+	return bump(tx, keyVersion)
 }
 
-func bumpRules(tx store.Tx) error {
+// bump tells by a key that something was changed.
+func bump(tx store.Tx, key string) error {
 	value, err := sliceCodec.Encode(int64(tx.LSN())) //nolint:gosec // far from the bound
 	if err != nil {
 		return err
 	}
-	return tx.Put([]byte(keyVersion), value)
+	return tx.Put([]byte(key), value)
 }
 
 func (s *Service) putMetricAlert(c *arm.Call) error {
