@@ -47,7 +47,7 @@ type processingAction struct {
 
 func (s *Service) processingType() arm.Type {
 	return arm.Type{
-		Name: processingName, Versions: []string{"2021-08-08-preview", "2021-08-08", "2023-05-01-preview"},
+		Name: processingName, Signed: true, Versions: []string{"2021-08-08-preview", "2021-08-08", "2023-05-01-preview"},
 		Put: func(_ context.Context, c *arm.Call) error { return putProcessing(c) },
 		Commit: func(tx store.Tx, c *arm.Call) error {
 			if err := tx.Put([]byte(keyProcessing+c.New.GUID), c.Prepared.([]byte)); err != nil {

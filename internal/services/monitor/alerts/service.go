@@ -86,7 +86,7 @@ func New(d Deps) *Service {
 
 // Types are the resource types of the control plane.
 func (s *Service) Types() []arm.Type {
-	return []arm.Type{s.metricAlertType(), s.classicType(), s.activityAlertType(), s.groupType(), s.alertType(), s.processingType()}
+	return []arm.Type{s.metricAlertType(), s.classicType(), s.activityAlertType(), s.groupType(), s.alertType(), s.processingType(), smartGroupType()}
 }
 
 // Service gives the routes that no type stands behind, and the background work.
