@@ -257,6 +257,7 @@ func (r *ranker) learn(trials []trial, o Options, of func(*trial) []uint64) {
 // Quality is how phrases compare with people's, over documents: precision, recall and F1 of the first n.
 type Quality struct{ Precision, Recall, F1 float64 }
 
+// String tells the three as a test prints them.
 func (q Quality) String() string {
 	return fmt.Sprintf("P %.3f R %.3f F1 %.3f", q.Precision, q.Recall, q.F1)
 }

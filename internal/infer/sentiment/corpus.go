@@ -19,6 +19,7 @@ import (
 type Corpus struct {
 	Train, Dev []Example
 	Entries    []Entry
+	seen       map[string]bool // reviews, which some lists hold many times
 }
 
 // reader reads one kind of file into a corpus.
@@ -46,7 +47,7 @@ func readers() []reader {
 
 // ReadCorpus reads every file it knows under the folders, in the order of their names.
 func ReadCorpus(dirs ...string) (*Corpus, error) {
-	c := new(Corpus)
+	c := &Corpus{seen: map[string]bool{}}
 	known := readers()
 	for _, dir := range dirs {
 		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -177,7 +178,8 @@ func readReviews(c *Corpus, path string, match []string) error {
 		if n%20 == 19 {
 			part = "dev"
 		}
-		if line = strings.TrimSpace(line); line != "" {
+		if line = strings.TrimSpace(line); line != "" && !c.seen[line] {
+			c.seen[line] = true
 			c.add(Example{Language: "zh", Text: line, Polarity: polarity, TwoClass: true, Weight: 0.5, Source: "reviews"}, part)
 		}
 		return nil
