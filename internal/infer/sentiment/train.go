@@ -86,7 +86,7 @@ type learner struct {
 func Train(examples, dev []Example, entries []Entry, o Options) *Model {
 	o.fill()
 	m := newModel(o.Bits)
-	m.lexicon = makeLexicon(m, entries)
+	m.lexicon = makeLexicon(m, Inflected(entries))
 	t := &learner{m: m, o: o, w: make([]float32, 2<<o.Bits), sum: make([]float32, 2<<o.Bits), bayes: make([]float32, 1<<o.Bits)}
 	t.dw = make([][denses][2]float64, len(m.tongues)+1)
 	t.ds = make([][denses][2]float64, len(m.tongues)+1)
