@@ -13,12 +13,12 @@ type Pose struct{ Pitch, Roll, Yaw float64 }
 
 // description is what one network says of a crop.
 type description struct {
-	male      float64 // the probability
-	age       float64
-	embedding []float32
+	male       float64 // the probability
+	age        float64
+	descriptor []float32 // the network's own embedding, which tells people apart less well than the recognition network's; only compared with the original's
 }
 
-// describe runs the network of age, gender and embedding.
+// describe runs the network of age and gender.
 func (m *Models) describe(crop []float32) (description, error) {
 	in := resample(crop, meshSide, 224)
 	for i := range in {
@@ -28,7 +28,7 @@ func (m *Models) describe(crop []float32) (description, error) {
 	if err != nil {
 		return description{}, fmt.Errorf("face description: %w", err)
 	}
-	return description{male: float64(out[0][0]), age: age(out[1]), embedding: out[2]}, nil
+	return description{male: float64(out[0][0]), age: age(out[1]), descriptor: out[2]}, nil
 }
 
 // age is in years: the network's likeliest decade-step, moved towards the likelier of its neighbours, as the original does it.

@@ -62,19 +62,18 @@ func (m *Models) Detect(img *Image) ([]Face, error) {
 
 // Person is what a face says of the person.
 type Person struct {
-	Age       float64
-	Male      float64 // the probability
-	Embedding Embedding
+	Age  float64
+	Male float64 // the probability
 }
 
-// Describe estimates age and gender and computes the embedding.
+// Describe estimates age and gender.
 func (m *Models) Describe(f *Face) (Person, error) {
 	d, err := m.describe(f.mesh.crop)
-	if err != nil {
-		return Person{}, err
-	}
-	return Person{Age: d.age, Male: d.male, Embedding: normalise(d.embedding)}, nil
+	return Person{Age: d.age, Male: d.male}, err
 }
+
+// Embed computes the embedding of a face that was detected in the image.
+func (m *Models) Embed(img *Image, f *Face) (Embedding, error) { return m.embed(f.mesh.chip(img)) }
 
 // Emotion estimates what the face shows.
 func (m *Models) Emotion(f *Face) (Emotion, error) { return m.feel(f.mesh.crop) }

@@ -1,8 +1,10 @@
 package face
 
 import (
+	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -31,15 +33,6 @@ func nodeModules(t testing.TB) string {
 	return dir
 }
 
-func models(t testing.TB) *Models {
-	t.Helper()
-	m, err := Open(filepath.Join(nodeModules(t), "@vladmandic", "human", "models"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
-}
-
 // photos are the sample photos of the packages.
 func photos(t testing.TB) map[string]*Image {
 	t.Helper()
@@ -60,4 +53,37 @@ func photos(t testing.TB) map[string]*Image {
 		t.Skip("the originals' packages hold no photos")
 	}
 	return out
+}
+
+// cosineOf is how alike two vectors' directions are.
+func cosineOf(a, b []float32) float64 {
+	var ab, aa, bb float64
+	for i := range a {
+		ab, aa, bb = ab+float64(a[i])*float64(b[i]), aa+float64(a[i])*float64(a[i]), bb+float64(b[i])*float64(b[i])
+	}
+	return ab / math.Sqrt(aa*bb)
+}
+
+// models opens the weights, brought together into one folder as scripts/face-models does it.
+func models(t testing.TB) *Models {
+	t.Helper()
+	dir := t.TempDir()
+	for name := range weights() {
+		from := filepath.Join(nodeModules(t), "@vladmandic", "human", "models", name)
+		if strings.HasPrefix(name, "face_") {
+			from = filepath.Join(nodeModules(t), "@vladmandic", "face-api", "model", name)
+		}
+		b, err := os.ReadFile(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
 }

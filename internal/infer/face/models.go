@@ -6,20 +6,25 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/bulkheadhq/bulkhead/internal/infer/tensor"
 )
 
-// Package is what the weights come from, as npm writes it; its licence is MIT.
-const Package = "@vladmandic/human@3.3.6"
+// The packages the weights come from, as npm writes them; the licence of both is MIT.
+const (
+	humanPackage   = "@vladmandic/human@3.3.6"
+	faceAPIPackage = "@vladmandic/face-api@1.7.15"
+)
 
 // ErrMissing is the cause of Open's error when weights aren't there, as opposed to being there and wrong.
 var ErrMissing = errors.New("the face models are missing")
 
-// weights are the package's files that are used, under models/, and what must be in them.
+// weights are the packages' files that are used, from models/ of the one and model/ of the other, and the SHA-256 of each.
 func weights() map[string]string {
 	return map[string]string{
 		"blazeface.json": "cd7bbfc078270572beb39f9e5ae67aadbd50b5e67cff37e6d4f6b3ea39312e5f",
@@ -32,19 +37,37 @@ func weights() map[string]string {
 		"faceres.bin":    "2c7d2d62b76c97528b736527aa09d310ea71743c9e3e79fb6c62d4b2d73af79b",
 		"emotion.json":   "56f7e557eb0c863a8b9ab04ac7ccba756e93bf2c27dce135ef0e8712b80b7ad2",
 		"emotion.bin":    "927ac8224f356ab1e68c2bcfbfa07b0c8567047d1bcf817388ba6e38214c4987",
+
+		"face_recognition_model-weights_manifest.json": "cbaffa501b0b9275a12b63357a6843e7e30c054e1c9151e1a5f879b26e32986b",
+		"face_recognition_model.bin":                   "b413e420d6840b2775fba32008db6f3cddb07d485967fb42cfcf379c16a8c589",
 	}
 }
 
 // Models are the networks, ready to run.
 type Models struct {
-	detector, mesh, iris, description, emotion *tensor.Model
+	detector, mesh, iris, description, emotion, recognition *tensor.Model
 }
 
-// Open loads the weights of a folder, which holds the files of the package's models folder. The error of absent files wraps ErrMissing, names them and
+// Open loads the weights of a folder, which holds the packages' files side by side. The error of absent files wraps ErrMissing, names them and
 // says how to get them; a file with other contents than expected is refused by name.
 func Open(dir string) (*Models, error) {
 	m := &Models{}
+	files := map[string][]byte{}
 	var missing []string
+	for _, name := range slices.Sorted(maps.Keys(weights())) {
+		b, err := read(dir, name)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			missing = append(missing, name)
+		case err != nil:
+			return nil, err
+		}
+		files[name] = b
+	}
+	if missing != nil {
+		return nil, fmt.Errorf("%w: %s has no %s; get them with `scripts/face-models %s`, which takes them from the npm packages %s and %s",
+			ErrMissing, dir, strings.Join(missing, ", "), dir, humanPackage, faceAPIPackage)
+	}
 	for _, net := range []struct {
 		name    string
 		into    **tensor.Model
@@ -57,30 +80,15 @@ func Open(dir string) (*Models, error) {
 		{"faceres", &m.description, 1, []string{"gender_pred/Sigmoid", "age_pred/Softmax", "global_pooling/Mean"}},
 		{"emotion", &m.emotion, 1, []string{"Identity"}},
 	} {
-		var files [2][]byte
-		for i, ext := range []string{".json", ".bin"} {
-			b, err := read(dir, net.name+ext)
-			if errors.Is(err, fs.ErrNotExist) {
-				missing = append(missing, net.name+ext)
-				continue
-			}
-			if err != nil {
-				return nil, err
-			}
-			files[i] = b
-		}
-		if missing != nil {
-			continue
-		}
-		model, err := tensor.Load(files[0], files[1], net.batch, net.outputs...)
+		model, err := tensor.Load(files[net.name+".json"], files[net.name+".bin"], net.batch, net.outputs...)
 		if err != nil {
 			return nil, fmt.Errorf("face model %s: %w", net.name, err)
 		}
 		*net.into = model
 	}
-	if missing != nil {
-		return nil, fmt.Errorf("%w: %s has no %s; get them with `scripts/face-models %s`, or unpack the folder models of the npm package %s there",
-			ErrMissing, dir, strings.Join(missing, ", "), dir, Package)
+	var err error
+	if m.recognition, err = recognition(files["face_recognition_model-weights_manifest.json"], files["face_recognition_model.bin"]); err != nil {
+		return nil, fmt.Errorf("face model face_recognition_model: %w", err)
 	}
 	return m, m.check()
 }
@@ -93,7 +101,7 @@ func read(dir, name string) ([]byte, error) {
 	}
 	sum := sha256.Sum256(b)
 	if got, want := hex.EncodeToString(sum[:]), weights()[name]; got != want {
-		return nil, fmt.Errorf("face model %s in %s has SHA-256 %s instead of %s: it isn't the file of %s", name, dir, got, want, Package)
+		return nil, fmt.Errorf("face model %s in %s has SHA-256 %s instead of %s: it isn't the file of %s or %s", name, dir, got, want, humanPackage, faceAPIPackage)
 	}
 	return b, nil
 }
@@ -109,6 +117,7 @@ func (m *Models) check() error {
 		{m.iris, "[2 64 64 3] [[2 1 1 228]]"},
 		{m.description, "[1 224 224 3] [[1 1] [1 100] [1 1024]]"},
 		{m.emotion, "[1 64 64 1] [[1 7]]"},
+		{m.recognition, "[1 150 150 3] [[1 128]]"},
 	} {
 		if got := fmt.Sprint(c.net.InputShape(), " ", c.net.OutputShapes()); got != c.want {
 			return fmt.Errorf("a face model has the shapes %s instead of %s", got, c.want)

@@ -214,26 +214,29 @@ func (b *builder) depthwise(n *nodeDef, in []*value) (*value, error) {
 	return v, nil
 }
 
-func (b *builder) maxPool(n *nodeDef, in []*value) (*value, error) {
-	k, err := n.attrInts("ksize")
-	if err != nil {
-		return nil, err
+// poolOp is a kind of pooling by what it does with the output rows from..to.
+func poolOp(rows func(w *window, in []float32, from, to int, out []float32)) func(b *builder, n *nodeDef, in []*value) (*value, error) {
+	return func(b *builder, n *nodeDef, in []*value) (*value, error) {
+		k, err := n.attrInts("ksize")
+		if err != nil {
+			return nil, err
+		}
+		if len(k) != 4 || k[0] != 1 || k[3] != 1 || k[1] < 1 || k[2] < 1 || k[1] > 64 || k[2] > 64 {
+			return nil, fmt.Errorf("a window of %v isn't known", k)
+		}
+		w, err := n.window(in[0].shape, k[1], k[2])
+		if err != nil {
+			return nil, err
+		}
+		v, _, err := b.add(n, []int{w.n, w.oh, w.ow, w.c}, in, func(in [][]float32, out []float32) {
+			parallel(w.n*w.oh, func(from, to int) { rows(&w, in[0], from, to, out) })
+		})
+		return v, err
 	}
-	if len(k) != 4 || k[0] != 1 || k[3] != 1 || k[1] < 1 || k[2] < 1 || k[1] > 64 || k[2] > 64 {
-		return nil, fmt.Errorf("a window of %v isn't known", k)
-	}
-	w, err := n.window(in[0].shape, k[1], k[2])
-	if err != nil {
-		return nil, err
-	}
-	v, _, err := b.add(n, []int{w.n, w.oh, w.ow, w.c}, in, func(in [][]float32, out []float32) {
-		parallel(w.n*w.oh, func(from, to int) { w.maxRows(in[0], from, to, out) })
-	})
-	return v, err
 }
 
-// maxRows pools the output rows from..to.
-func (w *window) maxRows(in []float32, from, to int, out []float32) {
+// visit calls f with each output pixel of the rows from..to and each input pixel it sees, first telling the first of them.
+func (w *window) visit(in []float32, from, to int, out []float32, f func(o, px []float32, first bool)) {
 	for r := from; r < to; r++ {
 		item, y := r/w.oh, r%w.oh
 		for x := range w.ow {
@@ -241,16 +244,44 @@ func (w *window) maxRows(in []float32, from, to int, out []float32) {
 			first := true
 			for iy := max(0, y*w.sh-w.top); iy < min(w.h, y*w.sh-w.top+w.fh); iy++ {
 				for ix := max(0, x*w.sw-w.left); ix < min(w.w, x*w.sw-w.left+w.fw); ix++ {
-					px := in[((item*w.h+iy)*w.w+ix)*w.c:][:w.c]
-					if first {
-						copy(o, px)
-						first = false
-						continue
-					}
-					for i, v := range px {
-						o[i] = max(o[i], v)
-					}
+					f(o, in[((item*w.h+iy)*w.w+ix)*w.c:][:w.c], first)
+					first = false
 				}
+			}
+		}
+	}
+}
+
+// maxRows pools the output rows from..to to the largest.
+func (w *window) maxRows(in []float32, from, to int, out []float32) {
+	w.visit(in, from, to, out, func(o, px []float32, first bool) {
+		if first {
+			copy(o, px)
+			return
+		}
+		for i, v := range px {
+			o[i] = max(o[i], v)
+		}
+	})
+}
+
+// meanRows pools the output rows from..to to the mean of what lies inside the image.
+func (w *window) meanRows(in []float32, from, to int, out []float32) {
+	w.visit(in, from, to, out, func(o, px []float32, first bool) {
+		if first {
+			clear(o)
+		}
+		for i, v := range px {
+			o[i] += v
+		}
+	})
+	for r := from; r < to; r++ {
+		y := r % w.oh
+		rows := min(w.h, y*w.sh-w.top+w.fh) - max(0, y*w.sh-w.top)
+		for x := range w.ow {
+			columns := min(w.w, x*w.sw-w.left+w.fw) - max(0, x*w.sw-w.left)
+			for i := range w.c {
+				out[(r*w.ow+x)*w.c+i] /= float32(rows * columns)
 			}
 		}
 	}

@@ -50,7 +50,8 @@ func operations() map[string]operation {
 		"Mean":                       {inputs: 2, exact: true, computed: 1, make: (*builder).mean},
 		"Reshape":                    {inputs: 2, exact: true, computed: 1, make: (*builder).reshape},
 		"Pad":                        {inputs: 2, exact: true, computed: 1, make: (*builder).pad},
-		"MaxPool":                    unary((*builder).maxPool),
+		"MaxPool":                    unary(poolOp((*window).maxRows)),
+		"AvgPool":                    unary(poolOp((*window).meanRows)),
 		"ConcatV2":                   {inputs: 3, computed: 2, make: (*builder).concat},
 	}
 }
