@@ -123,10 +123,10 @@ func TestIdentityRemoved(t *testing.T) {
 			}
 			return
 		}
-		if a.Status != 200 && time.Since(began) > 5*time.Second { // no MSI_ENDPOINT: nothing to make a token with
+		if a.Status != 200 && time.Since(began) > 30*time.Second { // no MSI_ENDPOINT: nothing to make a token with
 			t.Fatalf("the site answered %d %s", a.Status, a.Body)
 		}
-		if time.Since(began) > 15*time.Second {
+		if time.Since(began) > time.Minute {
 			t.Fatalf("the site still uses its removed identity: %+v", f)
 		}
 		time.Sleep(50 * time.Millisecond)

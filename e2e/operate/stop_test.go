@@ -41,24 +41,32 @@ func TestStop_Drains(t *testing.T) {
 		t.Errorf("before: readyz %d %s", status, body)
 	}
 	answer := make(chan harness.Answer, 1)
-	go func() { answer <- way.Do(t, "GET", way.Site(site.Name)+"/slow?ms=1200", nil, nil) }()
-	time.Sleep(300 * time.Millisecond)
+	go func() { answer <- way.Do(t, "GET", way.Site(site.Name)+"/slow?ms=2000", nil, nil) }()
+	for string(way.Do(t, "GET", way.Site(site.Name)+"/under", nil, nil).Body) != "1" {
+		time.Sleep(20 * time.Millisecond)
+	}
 	began := time.Now()
 	stopped := make(chan struct{})
 	go func() {
 		p.Stop(t)
 		close(stopped)
 	}()
-	time.Sleep(200 * time.Millisecond)
-	if status, body := probe(t, p, "/readyz"); status != http.StatusServiceUnavailable {
-		t.Errorf("while it stops: readyz %d %s", status, body)
+	for {
+		status, body := probe(t, p, "/readyz")
+		if status == http.StatusServiceUnavailable {
+			break
+		}
+		if len(answer) > 0 {
+			t.Fatalf("while it stops: readyz %d %s", status, body)
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
 	if a := <-answer; a.Status != 200 || string(a.Body) != "done" {
 		t.Errorf("the request under way: %d %s", a.Status, a.Body)
 	}
 	<-stopped
-	if took := time.Since(began); took > 3*time.Second {
-		t.Errorf("stopping with a site took %s, want under 3s", took)
+	if took := time.Since(began); took > 8*time.Second { // 2 of them are the request's own
+		t.Errorf("stopping with a site took %s, want some seconds", took)
 	} else {
 		t.Logf("stopped in %s", took)
 	}

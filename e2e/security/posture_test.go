@@ -227,7 +227,7 @@ func listen(t *testing.T) *told {
 // waits until the webhook is told something that has all the words.
 func (h *told) waits(t *testing.T, words ...string) {
 	t.Helper()
-	deadline := time.After(15 * time.Second)
+	deadline := time.After(time.Minute)
 	for {
 		select {
 		case body := <-h.got:

@@ -243,7 +243,7 @@ func checkCast(t *testing.T, name, shown string) {
 
 func waitFor(t *testing.T, ok func() bool) {
 	t.Helper()
-	for range 200 {
+	for range 3000 {
 		if ok() {
 			return
 		}

@@ -161,9 +161,8 @@ func TestListen(t *testing.T) {
 		c.Close()
 		to.until(t, i+1)
 	}
-	_, second := start(t, Options{Socket: name, Listen: true}, &sink{})
-	time.Sleep(100 * time.Millisecond)
-	if err := second(); err == nil || !strings.Contains(err.Error(), "already") {
+	second := New(Options{Socket: name, Listen: true})
+	if err := second.Run(t.Context(), nil, source.NewOut(second.Name(), &sink{})); err == nil || !strings.Contains(err.Error(), "already") {
 		t.Errorf("a second one: %v", err)
 	}
 	if err := stop(); err != nil {

@@ -95,7 +95,7 @@ func (k *keeper) losses(place string) uint64 {
 // until waits for so many events, and some time more for those that shouldn't come.
 func (k *keeper) until(t *testing.T, n int) []string {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
 		if len(k.seen()) >= n {
 			time.Sleep(20 * time.Millisecond)
 			return k.seen()

@@ -263,18 +263,27 @@ func TestFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	g.free.Store(1 << 20)
-	time.Sleep(150 * time.Millisecond) // it looks every 100 ms
-	if err := write(e, "s", "k", "w"); !errors.Is(err, store.ErrFull) {
+	if err := until(e, store.ErrFull); !errors.Is(err, store.ErrFull) {
 		t.Errorf("nearly full: got %v, want ErrFull", err)
 	}
 	if got, err := read(e, "s", "k"); got != "v" || err != nil {
 		t.Errorf("View while nearly full: got %q, %v", got, err)
 	}
 	g.free.Store(1 << 30)
-	time.Sleep(150 * time.Millisecond)
-	if err := write(e, "s", "k", "w"); err != nil {
+	if err := until(e, nil); err != nil {
 		t.Errorf("room again: %v", err)
 	}
+}
+
+// until writes the value that is there already until the engine, which looks at the room every 100 ms, answers want, for at most a minute.
+func until(e *pebble.Engine, want error) error {
+	var err error
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if err = write(e, "s", "k", "v"); errors.Is(err, want) {
+			break
+		}
+	}
+	return err
 }
 
 // TestDiskError: a failing disk ends writing, not the process; what was durable can be read.

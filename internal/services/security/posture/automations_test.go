@@ -39,7 +39,7 @@ func (l *listener) next(t *testing.T) string {
 	select {
 	case s := <-l.got:
 		return s
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the webhook was not called")
 	}
 	return ""
@@ -135,7 +135,7 @@ func TestAutomation_HangingReceiverHoldsUpNobody(t *testing.T) {
 	p.work()
 	begun := time.Now()
 	p.alert("e1", p.rg("rg1"), "High")
-	if d := time.Since(begun); d > 2*time.Second {
+	if d := time.Since(begun); d > 8*time.Second {
 		t.Errorf("the drain of the alert's shard took %v", d)
 	}
 	l.next(t)
