@@ -32,7 +32,7 @@ type Engine interface {
 	Embed(img *face.Image, f *face.Face) (face.Embedding, error)
 }
 
-// Deps is what the service stands on. All are required.
+// Deps is what the service stands on. All are required; Store and Sealer may come by Keep.
 type Deps struct {
 	Store  store.Store
 	Sealer Sealer
@@ -58,6 +58,9 @@ const atOnce = 2
 func New(d Deps) *Service {
 	return &Service{deps: d, models: sync.OnceValues(d.Models), busy: make(chan struct{}, atOnce)}
 }
+
+// Keep tells the service where to keep what it is given, before its first request.
+func (s *Service) Keep(st store.Store, sealer Sealer) { s.deps.Store, s.deps.Sealer = st, sealer }
 
 // Kinds are the kinds of account whose keys are good for the Face API.
 func Kinds() []string { return []string{"Face", "CognitiveServices"} }
