@@ -154,7 +154,11 @@ func (s *Service) routes() []api.Route {
 		{http.MethodPost, "/snapshots/{id}/apply", "Apply"},
 		{http.MethodGet, "/operations/{id}", "GetOperationStatus"},
 	} {
-		out = append(out, route(r[0], r[1], "Snapshot_"+r[2], "snapshots", func(context.Context, *api.Call) (any, error) {
+		out = append(out, route(r[0], r[1], "Snapshot_"+r[2], "snapshots", func(_ context.Context, c *api.Call) (any, error) {
+			var body json.RawMessage
+			if f := decode(c, &body); f != nil {
+				return nil, f
+			}
 			return nil, api.Missing("A snapshot", "snapshots move groups between Azure's regions; here a backup of the store holds them")
 		}))
 	}
