@@ -39,6 +39,6 @@ func Container(name string) (api.API, bool) {
 func (p *Platform) cognitive(valid authn.Verifier, subnet netrule.Lookup) *cognitive.Service {
 	return cognitive.New(cognitive.Deps{
 		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Access: p.arm, Reader: p.arm, Names: p.names, Verifier: valid, Subnet: subnet,
-		APIs: []api.API{text.New(engines()).Account()},
+		APIs: []api.API{text.New(engines()).Account(), p.face()},
 	})
 }
