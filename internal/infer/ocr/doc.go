@@ -30,6 +30,8 @@ type Engine interface {
 	// Read reads the page in the language (ISO 639-1; "" for all that are installed). It answers [ErrLanguage] for one it has no data for and
 	// [ErrMissing] where the engine isn't there.
 	Read(ctx context.Context, page *image.Gray, language string) (Page, error)
+	// Check answers the errors of Read that can be told without a page.
+	Check(ctx context.Context, language string) error
 }
 
 // Page is what was read.

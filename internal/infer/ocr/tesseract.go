@@ -143,6 +143,12 @@ func (t *Tesseract) path() string {
 	return t.Path
 }
 
+// Check implements [Engine].
+func (t *Tesseract) Check(ctx context.Context, language string) error {
+	_, err := t.code(ctx, language)
+	return err
+}
+
 // Languages are the codes of the installed languages, Tesseract's own (deu, chi_sim), in order.
 func (t *Tesseract) Languages(ctx context.Context) ([]string, error) {
 	t.mu.Lock()
