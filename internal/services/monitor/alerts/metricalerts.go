@@ -46,12 +46,13 @@ type ruleState struct {
 
 func (s *Service) metricAlertType() arm.Type {
 	return arm.Type{
-		Name: metricAlertName, Versions: []string{"2018-03-01"}, OnCreate: 200,
+		Name: metricAlertName, Versions: []string{"2018-03-01", "2024-03-01-preview", "2026-01-01"}, OnCreate: 200,
 		Put:    func(_ context.Context, c *arm.Call) error { return s.putMetricAlert(c) },
 		Commit: commitRule, CommitDelete: forgetRule,
 		Actions: []arm.Action{
 			{Verb: "status", Method: "GET", Operation: metricAlertName + "/status/read", Handler: s.ruleStatus},
 			{Verb: "status/{statusName}", Method: "GET", Operation: metricAlertName + "/status/read", Handler: s.ruleStatus},
+			{Verb: "try", Operation: metricAlertName + "/read", Absent: true, Handler: s.tryRule},
 		},
 	}
 }
@@ -61,22 +62,23 @@ func commitRule(tx store.Tx, c *arm.Call) error {
 	if err := tx.Put([]byte(keyRule+c.New.GUID), c.Prepared.([]byte)); err != nil {
 		return err
 	}
-	return bumpRules(tx)
+	return bump(tx, keyVersion)
 }
 
 func forgetRule(tx store.Tx, c *arm.Call) error {
 	if err := tx.Delete([]byte(keyRule + c.Old.GUID)); err != nil {
 		return err
 	}
-	return bumpRules(tx)
+	return bump(tx, keyVersion)
 }
 
-func bumpRules(tx store.Tx) error {
+// bump tells by a key that something was changed.
+func bump(tx store.Tx, key string) error {
 	value, err := sliceCodec.Encode(int64(tx.LSN())) //nolint:gosec // far from the bound
 	if err != nil {
 		return err
 	}
-	return tx.Put([]byte(keyVersion), value)
+	return tx.Put([]byte(key), value)
 }
 
 func (s *Service) putMetricAlert(c *arm.Call) error {
@@ -140,12 +142,12 @@ func (s *Service) readMetricAlert(in arm.Object, subscription string) (*metricAl
 	if a.Severity < 0 || a.Severity > 4 {
 		return nil, bad("The severity of an alert rule is a number from 0 to 4.")
 	}
-	if err := a.checkTimes(); err != nil {
-		return nil, err
-	}
 	var meaning []alerting.Criterion
 	var err error
 	if a.Criteria, meaning, err = readCriteria(in.Object("criteria")); err != nil {
+		return nil, err
+	}
+	if err := a.checkTimes(); err != nil {
 		return nil, err
 	}
 	if err := a.checkScopes(subscription); err != nil {
@@ -233,17 +235,19 @@ func (s *Service) checkMetrics(a *metricAlert, meaning []alerting.Criterion) err
 	return nil
 }
 
+// named is what is kept in memory of a rule's resource: there may be very many.
+type named struct{ ID, Name, GUID string }
+
 // compiled is a rule as the engine judges it.
 type compiled struct {
 	alerting.Rule
-	resource    *arm.Resource
+	resource    named
 	state       ruleState
 	kind        string // conditionType of the common alert schema
 	severity    int
 	description string
 	actions     actions
-	shown       []criterion // as many as Rule.Criteria
-	scopes      []string    // groups and subscriptions, whose resources of the type and region are watched
+	scopes      []string // groups and subscriptions, whose resources of the type and region are watched
 	targetType  string
 	region      string
 }
@@ -251,7 +255,7 @@ type compiled struct {
 // compileMetricAlert makes a stored metric alert a rule; nil if it is turned off.
 func compileMetricAlert(r *arm.Resource) (*compiled, error) {
 	var a metricAlert
-	out := &compiled{resource: r}
+	out := &compiled{resource: named{r.ID, r.Name, r.GUID}}
 	if err := json.Unmarshal(r.Properties, &a); err != nil {
 		return nil, err
 	}
@@ -271,7 +275,7 @@ func compileMetricAlert(r *arm.Resource) (*compiled, error) {
 		if err != nil {
 			return nil, err
 		}
-		out.Criteria, out.shown = append(out.Criteria, c), append(out.shown, k)
+		out.Criteria = append(out.Criteria, c)
 	}
 	for _, scope := range a.Scopes {
 		if id, err := arm.ParseID(scope); err == nil && id.Namespace == "" {
