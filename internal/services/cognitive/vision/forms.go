@@ -368,11 +368,11 @@ func (p *page) v3() page3 {
 }
 
 type page2 struct {
-	Page   int      `json:"page"`
-	Angle  float64  `json:"clockwiseOrientation"` // 0 to 360
-	Width  float64  `json:"width"`
-	Height float64  `json:"height"`
-	Unit   string   `json:"unit"`
+	Page   int     `json:"page"`
+	Angle  float64 `json:"clockwiseOrientation"` // 0 to 360
+	Width  float64 `json:"width"`
+	Height float64 `json:"height"`
+	Unit   string  `json:"unit"`
 	Lines  []line2 `json:"lines"`
 }
 

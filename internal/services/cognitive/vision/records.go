@@ -60,11 +60,16 @@ func (s *Service) start(ctx context.Context, account string, j *job) (string, er
 	if err != nil {
 		return "", err
 	}
+	st, err := s.o.Store()
+	if err != nil {
+		release()
+		return "", err
+	}
 	id, now := ids.New(), s.o.Clock.Now().UTC()
 	r := record{Form: j.form.name, Status: running, Boot: s.boot, Created: now, Updated: now}
 	value, err := records.Encode(r)
 	if err == nil {
-		_, err = s.o.Store.Update(ctx, shard(account), func(tx store.Tx) error { return add(tx, id, now, value) })
+		_, err = st.Update(ctx, shard(account), func(tx store.Tx) error { return add(tx, id, now, value) })
 	}
 	if err != nil {
 		release()
@@ -73,7 +78,7 @@ func (s *Service) start(ctx context.Context, account string, j *job) (string, er
 	go func() {
 		defer release()
 		defer j.document.Close()
-		s.finish(account, id, r, j)
+		s.finish(st, account, id, r, j)
 	}()
 	return id, nil
 }
@@ -103,7 +108,7 @@ func add(tx store.Tx, id string, now time.Time, value []byte) error {
 }
 
 // finish reads and stores what came of it.
-func (s *Service) finish(account, id string, r record, j *job) {
+func (s *Service) finish(st store.Store, account, id string, r record, j *job) {
 	var err error
 	r.Status = succeeded
 	if r.Pages, err = s.read(s.ctx, j); err != nil {
@@ -115,7 +120,7 @@ func (s *Service) finish(account, id string, r record, j *job) {
 	r.Updated = s.o.Clock.Now().UTC()
 	value, err := records.Encode(r)
 	if err == nil {
-		_, err = s.o.Store.Update(context.WithoutCancel(s.ctx), shard(account), func(tx store.Tx) error { return tx.Put(operationKey(id), value) })
+		_, err = st.Update(context.WithoutCancel(s.ctx), shard(account), func(tx store.Tx) error { return tx.Put(operationKey(id), value) })
 	}
 	if err != nil {
 		s.o.Log.Error("operation not stored", "operation", id, "error", err)
@@ -125,7 +130,11 @@ func (s *Service) finish(account, id string, r record, j *job) {
 // load finds an operation of the account.
 func (s *Service) load(ctx context.Context, account, id string) (record, error) {
 	var value []byte
-	err := s.o.Store.View(ctx, shard(account), func(v store.Snapshot) error {
+	st, err := s.o.Store()
+	if err != nil {
+		return record{}, err
+	}
+	err = st.View(ctx, shard(account), func(v store.Snapshot) error {
 		var err error
 		value, err = v.Get(operationKey(id))
 		return err

@@ -19,7 +19,8 @@ import (
 
 // Options are what the service needs. Store and Engine are required.
 type Options struct {
-	Store  store.Store
+	// Store gives where operations are kept, each time the same; a container has none until it is started.
+	Store  func() (store.Store, error)
 	Engine ocr.Engine
 	Clock  clock.Clock
 	Log    *slog.Logger
@@ -93,7 +94,12 @@ func (s *Service) API() api.API {
 			{Name: "vision-v2.0-read", Title: "Read 2.0", JSON: read2Document},
 			{Name: "vision-v3.2-read", Title: "Read 3.2", JSON: read3Document},
 		},
-		Open: func(ctx context.Context) error { return s.o.Engine.Check(ctx, "") },
+		Open: func(ctx context.Context) error {
+			if _, err := s.o.Store(); err != nil {
+				return err
+			}
+			return s.o.Engine.Check(ctx, "")
+		},
 	}
 	add := func(method, pattern, operation, feature string, limit int64, handler func(context.Context, *api.Call) (any, error)) {
 		action := "ComputerVision/read/action"
