@@ -1,0 +1,197 @@
+package lang
+
+import (
+	"math"
+	"strings"
+	"unsafe"
+
+	"github.com/bulkheadhq/bulkhead/internal/infer/fasttext"
+)
+
+// Result is the language of a text. ISO is "" where there is none to tell; Name is then "(Unknown)" and Score 0.
+type Result struct {
+	Name, ISO string
+	Score     float64 // 0..1, calibrated
+}
+
+const unknownName = "(Unknown)"
+
+// Classes of length a score is calibrated by: fewer letters than these.
+var lengthClass = [...]int32{5, 9, 15, 25, 45, 90}
+
+const lengthClasses = 7
+
+func classOf(letters int32) int {
+	for i, most := range lengthClass {
+		if letters < most {
+			return i
+		}
+	}
+	return lengthClasses - 1
+}
+
+const (
+	hintLetters = 30  // a country hint weighs nothing from here on
+	hintWeight  = 3.0 // added to the logit of its first language for a text of one letter
+	partBytes   = 60  // a part of a text has at least as many bytes, normalised
+)
+
+// work is the memory of one detection.
+type work struct {
+	p      *fasttext.Predictor
+	text   []byte
+	parts  []int // ends of parts in text
+	scores []float32
+	sum    []float32
+}
+
+func newWork(m *fasttext.Model) *work {
+	return &work{p: m.NewPredictor(), scores: make([]float32, len(m.Labels())), sum: make([]float32, len(m.Labels()))}
+}
+
+// Detect tells the language of a text. countryHint is an ISO 3166-1 alpha-2 code, "" for none.
+func (d *Detector) Detect(text, countryHint string) Result {
+	w := d.pool.Get().(*work)
+	r := d.detect(w, text, countryHint)
+	d.pool.Put(w)
+	return r
+}
+
+func (d *Detector) detect(w *work, text, countryHint string) Result {
+	var counts Counts
+	w.normalise(text, &counts)
+	script, letters := counts.most()
+	if letters == 0 {
+		return Result{Name: unknownName}
+	}
+	share := float64(counts[script]) / float64(letters)
+	if script == Kana {
+		share = float64(counts[Kana]+counts[Han]) / float64(letters)
+	}
+	if only := d.single[script]; only >= 0 {
+		return d.answer(text, only, share)
+	}
+	if !d.score(w, text, script, letters, countryHint) {
+		return Result{Name: unknownName}
+	}
+	best := 0
+	for i, x := range w.sum {
+		if x > w.sum[best] {
+			best = i
+		}
+	}
+	// Letters of another script take from the score what they are of the text.
+	score := float64(w.sum[best]) * min(1, share+0.1)
+	if score < d.about.Least {
+		return Result{Name: unknownName}
+	}
+	return d.answer(text, best, min(score, 1))
+}
+
+func (d *Detector) answer(text string, label int, score float64) Result {
+	iso := d.iso[label]
+	if iso == "zh" {
+		iso = chineseISO(text)
+	}
+	return Result{Name: Name(iso), ISO: iso, Score: score}
+}
+
+// normalise fills text and parts: a text is cut where a sentence seems to end, after enough letters.
+func (w *work) normalise(text string, counts *Counts) {
+	w.text, w.parts = w.text[:0], w.parts[:0]
+	for len(text) > 0 {
+		end := len(text)
+		if len(text) > partBytes {
+			if i := strings.IndexAny(text[partBytes:], ".!?\n¿¡。！？।؟"); i >= 0 && len(text)-partBytes-i > partBytes {
+				end = partBytes + i
+				for end++; end < len(text) && text[end]&0xC0 == 0x80; end++ {
+				}
+			}
+		}
+		from := len(w.text)
+		w.text = Normalise(w.text, text[:end], counts)
+		if len(w.text) > from {
+			w.parts = append(w.parts, len(w.text))
+		}
+		text = text[end:]
+	}
+}
+
+// score puts the probability of each label into sum. It reports false where nothing of the text is known.
+func (d *Detector) score(w *work, text string, script Script, letters int32, countryHint string) bool {
+	clear(w.sum)
+	if d.raw {
+		// A foreign model was trained on texts as they are, on one line.
+		if !w.p.Probabilities(strings.ReplaceAll(text, "\n", " "), w.sum) {
+			return false
+		}
+		return true
+	}
+	from, total := 0, float32(0)
+	for _, end := range w.parts {
+		part := unsafe.String(&w.text[from], end-from)
+		weight := float32(end - from)
+		from = end
+		if !w.p.Logits(part, w.scores) {
+			continue
+		}
+		d.calibrate(w.scores, script, letters, countryHint, len(w.parts) > 1)
+		for i, p := range w.scores {
+			w.sum[i] += weight * p
+		}
+		total += weight
+	}
+	if total == 0 {
+		return false
+	}
+	for i := range w.sum {
+		w.sum[i] /= total
+	}
+	return true
+}
+
+// calibrate makes probabilities of logits: of possible languages only, with the prior and the hint, scaled as fits the length of the text.
+func (d *Detector) calibrate(scores []float32, script Script, letters int32, countryHint string, parts bool) {
+	if parts {
+		letters = max(letters, lengthClass[len(lengthClass)-1])
+	}
+	scale := float32(1)
+	if len(d.about.Scale) > 0 {
+		scale = float32(d.about.Scale[classOf(letters)])
+	}
+	prior := 1 / float32(math.Sqrt(float64(letters)))
+	for i := range scores {
+		scores[i] = (scores[i] + prior*d.prior[i]) * scale
+	}
+	if letters < hintLetters && len(countryHint) == 2 {
+		add := float32(hintWeight) * (1 - float32(letters)/hintLetters)
+		for _, iso := range countries[strings.ToLower(countryHint)] {
+			if i, ok := d.byCode[iso]; ok {
+				scores[i] += add
+			}
+			add *= 0.7
+		}
+	}
+	possible := d.possible[script]
+	most := float32(math.Inf(-1))
+	for i, x := range scores {
+		if x > most && allowed(possible, i) {
+			most = x
+		}
+	}
+	var sum float32
+	for i, x := range scores {
+		if x-most < -16 || !allowed(possible, i) {
+			scores[i] = 0
+			continue
+		}
+		scores[i] = float32(math.Exp(float64(x - most)))
+		sum += scores[i]
+	}
+	if sum == 0 {
+		return
+	}
+	for i := range scores {
+		scores[i] /= sum
+	}
+}
