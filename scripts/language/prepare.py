@@ -19,13 +19,15 @@ import unicodedata
 import zipfile
 from collections import defaultdict
 
-import labels
+sys.dont_write_bytecode = True
+import labels  # noqa: E402  beside this file
 
 HERE = sys.argv[1]
 ROOT = HERE + "/root"
 NPM = HERE + "/npm/node_modules"
 OUT = HERE + "/text"
-MOST = 40000  # lines kept of a label's source
+MOST = 40000  # words kept of a label's list
+CAP = 8000  # lines kept of a label's other sources: more than are trained with
 
 texts = defaultdict(dict)  # (label, source) -> {line: None}
 english = set()
@@ -56,7 +58,7 @@ def add(label, source, line, least=3, most=400):
     if label is None:
         return
     line = clean(line)
-    if len(line) < least or len(texts[label, source]) > 2 * MOST:
+    if len(line) < least or len(texts[label, source]) >= CAP and source != "cldr":
         return
     line = line[:most].rsplit(" ", 1)[0] if len(line) > most else line
     letters = LETTER.findall(line)
@@ -69,6 +71,18 @@ def add(label, source, line, least=3, most=400):
     if good < 0.8 * len(letters) or not letters:
         return
     texts[label, source][line] = None
+
+
+def add_words(label, source, words):
+    """Keeps words of a list, at most MOST of them, chosen by chance."""
+    words = [w for w in words if len(w) > 1 and w.replace("'", "").replace("-", "").isalpha()]
+    if len(words) > MOST:
+        words = random.Random(label + source).sample(words, MOST)
+    want = labels.SCRIPTS.get(label, ("LATIN",))
+    to = texts[label, source]
+    for w in words:
+        if script(w[0]) in want and script(w[-1]) in want + ("MODIFIER",) and not (w.isupper() and len(w) < 5 and w.lower() != w):
+            to[w] = None
 
 
 def strings_of_mo(path):
@@ -91,27 +105,30 @@ def strings_of_mo(path):
         return
 
 
-def catalogues():
-    first = set()
-    for path in sorted(glob.glob(ROOT + "/usr/**/LC_MESSAGES/*.mo", recursive=True) + glob.glob(ROOT + "/usr/**/program/resource/**/*.mo", recursive=True)):
+def catalogues(pattern, source, most):
+    """At most so many messages of a catalogue, by chance, so that a label's lines come from many programs."""
+    for path in sorted(glob.glob(ROOT + pattern, recursive=True)):
         m = re.search(r"/([^/]+)/LC_MESSAGES/", path)
         label = labels.of(m.group(1))
-        if label is None:
+        if label is None or len(texts[label, source]) >= CAP:
             continue
-        source = "office" if "libreoffice" in path else "isocodes" if "/iso_" in path else "gettext"
-        if len(texts[label, source]) > MOST:
-            continue
-        for msgid, line in strings_of_mo(path):
-            if line.isascii() and label not in labels.ASCII:
-                # Much of what is left in English isn't told by msgid == msgstr alone.
-                if len(set(msgid.lower().split()) & set(line.lower().split())) * 2 > len(line.split()):
-                    continue
-            for part in line.split("\n"):
-                add(label, source, part.replace("_", "").replace("&", ""))
-            if "libreoffice" in path and "/de/" in path:
-                first.add(msgid)
-    for line in sorted(first):
-        add("en", "office", line.replace("~", ""))
+        messages = list(strings_of_mo(path))
+        if len(messages) > most:
+            messages = random.Random(path[len(ROOT):]).sample(messages, most)
+        for msgid, line in messages:
+            if line.isascii() and label not in ("en",) and len(set(msgid.lower().split()) & set(line.lower().split())) * 2 > len(line.split()):
+                continue  # much of what is left in English isn't told by msgid == msgstr alone
+            add(label, source, line.replace("\n", " ").replace("_", "").replace("&", "").replace("~", ""))
+            if source == "office" and "/de/" in path:
+                add("en", source, msgid.replace("~", ""))
+
+
+def office():
+    catalogues("/usr/lib/libreoffice/program/resource/**/LC_MESSAGES/*.mo", "office", 1500)
+
+
+def gettext():
+    catalogues("/usr/share/locale/*/LC_MESSAGES/*.mo", "gettext", 60)
 
 
 def walk(x):
@@ -129,7 +146,7 @@ def walk(x):
 def cldr():
     seen = defaultdict(set)
     for package in ("localenames", "annotations", "annotations-derived", "units", "misc", "dates", "subdivisions"):
-        base = f"{NPM}/cldr-{package}-full"
+        base = f"{HERE}/npm-cldr/node_modules/cldr-{package}-full"
         for kind in ("main", "annotations", "annotationsDerived", "subdivisions"):
             if not os.path.isdir(f"{base}/{kind}"):
                 continue
@@ -177,7 +194,7 @@ def mozilla():
                     body = z.read(name).decode("utf8", "ignore")
                     if "region" in name.lower() or "accounts.dtd" in name:
                         continue
-                    for line in body.split("\n"):
+                    for line in body.split("\n")[::3]:
                         if line.startswith("#") or "\u00a9" in line:
                             continue
                         m = re.match(r"^(?:[\w.-]+\s*=|\s*\.[\w-]+\s*=|<!ENTITY\s+\S+\s+\"|\s*\*?\[\w+\]|\s+)\s*(.*?)(?:\">)?$", line)
@@ -185,22 +202,25 @@ def mozilla():
                             add(label, "mozilla", m.group(1), least=5)
 
 
-def pages():
-    """Manual pages, help and guides: prose."""
+def manuals():
     for path in sorted(glob.glob(ROOT + "/usr/share/man/*/man*/*.gz")):
         label = labels.of(path.split("/man/")[1].split("/")[0])
-        if label is None or len(texts[label, "manpages"]) > 3 * MOST:
+        if label is None or len(texts[label, "manpages"]) >= CAP:
             continue
         try:
             body = gzip.open(path, "rb").read().decode("utf8", "ignore")
         except OSError:
             continue
-        for line in body.split("\n"):
+        for line in body.split("\n")[:400:4]:
             if line[:1] in ".'" or "\\f" in line and line.count("\\f") > 4:
                 continue
             line = re.sub(r"\\f[A-Z]|\\f\(..|\\&|\\-|\\[|]|\\\(..", "", line)
             if len(line) > 40:
                 add(label, "manpages", line)
+
+
+def guides():
+    """Help and guides: prose."""
     strip = re.compile(r"<(script|style|pre|code|kbd|tt|samp)\b.*?</\1>", re.S | re.I)
     for path in sorted(glob.glob(ROOT + "/usr/share/doc/**/*.html*", recursive=True) + glob.glob(ROOT + "/usr/share/libreoffice/help/*/text/**/*.html", recursive=True) + glob.glob(ROOT + "/usr/share/debian-reference/*.html")):
         m = re.search(r"/libreoffice/help/([^/]+)/|installation-guide[^/]*/([a-zA-Z_]+)/|/debian-reference-([a-z-]+)/|\.([a-z]{2}(?:-[a-z]+)?)\.html", path)
@@ -208,11 +228,11 @@ def pages():
             continue
         label = labels.of(next(g for g in m.groups() if g))
         source = "officehelp" if "libreoffice" in path else "guides"
-        if label is None or len(texts[label, source]) > 2 * MOST:
+        if label is None or len(texts[label, source]) >= CAP and source != "cldr":
             continue
         body = (gzip.open(path, "rb") if path.endswith(".gz") else open(path, "rb")).read().decode("utf8", "ignore")
         body = strip.sub(" ", body)
-        for part in re.findall(r"<(?:p|li|dd|td|h\d)\b[^>]*>(.*?)</(?:p|li|dd|td|h\d)>", body, re.S):
+        for part in re.findall(r"<(?:p|li|dd|td|h\d)\b[^>]*>(.*?)</(?:p|li|dd|td|h\d)>", body, re.S)[:60]:
             add(label, source, re.sub(r"<[^>]*>", "", part), least=15)
     for path in sorted(glob.glob(ROOT + "/usr/share/games/fortunes/**/*", recursive=True)):
         rel = path.split("/fortunes/")[1]
@@ -281,7 +301,8 @@ def dictionaries():
         encoding, rules, kind = affixes(path[:-4] + ".aff")
         body = open(path, "rb").read().decode(encoding, "ignore").split("\n")[1:]
         r.shuffle(body)
-        for line in body[:60000]:
+        found = []
+        for line in body[:12000]:
             line = line.split("\t")[0].strip()
             word, _, flags = line.partition("/")
             if not word or " " in word or word[0].isupper() and label not in ("de",):
@@ -291,19 +312,16 @@ def dictionaries():
                 flags = flags.split(" ")[0]
                 fs = flags.split(",") if kind == "num" else [flags[i:i + 2] for i in range(0, len(flags), 2)] if kind == "long" else list(flags)
                 for f in fs:
-                    for side, cut, give, when in rules.get(f, [])[:200]:
+                    for side, cut, give, when in rules.get(f, [])[:40]:
                         if when.search(word):
                             forms.append(word[:len(word) - len(cut)] + give if side == "SFX" else give + word[len(cut):])
-            for form in r.sample(forms, min(3, len(forms))):
-                add(label, "hunspell", form, least=2)
+            found += r.sample(forms, min(3, len(forms)))
+        add_words(label, "hunspell", found)
     for path in sorted(glob.glob(ROOT + "/usr/share/dict/*")):
         label = labels.DICT.get(os.path.basename(path))
         if label and os.path.isfile(path) and not os.path.islink(path):
             body = open(path, "rb").read().decode("utf8", "ignore").split("\n")
-            r.shuffle(body)
-            for w in body[:60000]:
-                if w and not w[0].isupper() or label == "de":
-                    add(label, "dict", w, least=2)
+            add_words(label, "dict", [w for w in body if label == "de" or not w[:1].isupper()])
 
 
 def tesseract():
@@ -321,15 +339,12 @@ def tesseract():
             if not os.path.exists(f"{tmp}/{name}.lstm-word-dawg"):
                 continue
             subprocess.run(["dawg2wordlist", f"{tmp}/{name}.lstm-unicharset", f"{tmp}/{name}.lstm-word-dawg", out], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
-        for w in open(out, encoding="utf8", errors="ignore"):
-            w = w.strip()
-            if len(w) > 1 and not (w.isupper() and len(w) < 5) and not (w.isascii() and label not in labels.ASCII and label in labels.NONLATIN):
-                add(label, "tesseract", w, least=2)
+        add_words(label, "tesseract", open(out, encoding="utf8", errors="ignore").read().split())
 
 
 def main():
     os.makedirs(OUT, exist_ok=True)
-    for name in sys.argv[2:] or ("udhr", "cldr", "catalogues", "mediawiki", "mozilla", "pages", "dictionaries", "tesseract"):
+    for name in sys.argv[2:] or ("udhr", "cldr", "office", "gettext", "mediawiki", "mozilla", "manuals", "guides", "dictionaries", "tesseract"):
         texts.clear()
         globals()[name]()
         for (label, source), lines in sorted(texts.items()):

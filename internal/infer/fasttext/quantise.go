@@ -127,9 +127,9 @@ func (q *quantiser) slice(rows []float32, row, part int) []float32 {
 	return rows[at : at+len(q.centroid(part, 0))]
 }
 
-// train finds the centroids of each part by k-means over at most 65,536 rows.
+// train finds the centroids of each part by k-means over at most 16,384 rows.
 func (q *quantiser) train(rows []float32, n int, r *rand.Rand) {
-	const most, rounds = 1 << 16, 25
+	const most, rounds = 1 << 14, 15
 	chosen := r.Perm(n)
 	chosen = chosen[:min(n, most)]
 	code := make([]uint8, len(chosen))

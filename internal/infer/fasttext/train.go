@@ -286,8 +286,8 @@ func (t *trainer) soften(label int, rate float32) {
 		if i == label {
 			a += rate
 		}
-		if a > -1e-7 && a < 1e-7 {
-			continue
+		if i != label && p < 1e-4 {
+			continue // it would move nothing that matters, and most labels are of this kind
 		}
 		t.learn(i, a)
 	}

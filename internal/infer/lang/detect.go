@@ -102,10 +102,8 @@ func (w *work) normalise(text string, counts *Counts) {
 	for len(text) > 0 {
 		end := len(text)
 		if len(text) > partBytes {
-			if i := strings.IndexAny(text[partBytes:], ".!?\n¿¡。！？।؟"); i >= 0 && len(text)-partBytes-i > partBytes {
-				end = partBytes + i
-				for end++; end < len(text) && text[end]&0xC0 == 0x80; end++ {
-				}
+			if i := partBytes + sentenceEnd(text[partBytes:]); len(text)-i > partBytes {
+				end = i
 			}
 		}
 		from := len(w.text)
@@ -115,6 +113,31 @@ func (w *work) normalise(text string, counts *Counts) {
 		}
 		text = text[end:]
 	}
+}
+
+// sentenceEnd returns where the first sentence seems to end, behind its sign, or the length of text.
+func sentenceEnd(text string) int {
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '.', '!', '?', '\n':
+			return i + 1
+		case 0xC2: // ¡ ¿
+			if strings.HasPrefix(text[i:], "¡") || strings.HasPrefix(text[i:], "¿") {
+				return i
+			}
+		case 0xD8: // the Arabic question mark
+			if strings.HasPrefix(text[i:], "؟") {
+				return i + 2
+			}
+		case 0xE0, 0xE3, 0xEF: // danda, ideographic full stop, full width signs
+			for _, sign := range [...]string{"।", "。", "！", "？"} {
+				if strings.HasPrefix(text[i:], sign) {
+					return i + len(sign)
+				}
+			}
+		}
+	}
+	return len(text)
 }
 
 // score puts the probability of each label into sum. It reports false where nothing of the text is known.

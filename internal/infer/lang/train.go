@@ -27,13 +27,7 @@ func (c *Corpus) Add(language, source string, lines []string) {
 	if c.parts[language] == nil {
 		c.parts[language] = map[string][]string{}
 	}
-	to := c.parts[language][source]
-	for _, line := range lines {
-		if t := string(Normalise(nil, line, nil)); t != "" {
-			to = append(to, t)
-		}
-	}
-	c.parts[language][source] = to
+	c.parts[language][source] = append(c.parts[language][source], lines...)
 }
 
 // Options say how a language model is trained.
@@ -50,6 +44,9 @@ var ErrCorpus = errors.New("no corpus of languages")
 
 // holdOut is one in how many texts is kept for calibrating.
 const holdOut = 30
+
+// maxHeld is how many texts of a language are held out at most.
+const maxHeld = 1000
 
 // Trained is a model with its description.
 type Trained struct {
@@ -127,7 +124,9 @@ func draw(sources map[string][]string, o Options, r *rand.Rand) (texts, held []s
 		var train []string
 		for _, line := range sources[s] {
 			if hashOf(line)%holdOut == 0 {
-				held = append(held, line)
+				if len(held) < maxHeld {
+					held = addNormalised(held, line)
+				}
 			} else {
 				train = append(train, line)
 			}
@@ -147,10 +146,17 @@ func draw(sources map[string][]string, o Options, r *rand.Rand) (texts, held []s
 				}
 				line = b.String()
 			}
-			texts = append(texts, line)
+			texts = addNormalised(texts, line)
 		}
 	}
 	return texts, held
+}
+
+func addNormalised(to []string, line string) []string {
+	if t := string(Normalise(nil, line, nil)); t != "" {
+		return append(to, t)
+	}
+	return to
 }
 
 // scriptsOf returns the scripts of at least one letter in 25.
@@ -177,7 +183,7 @@ func scriptsOf(texts []string) []string {
 
 // fit finds, for each class of length, what logits are multiplied with so that probabilities are as often right as they say.
 func (t *Trained) fit(held map[string][]string, seed uint64) {
-	const each = 150 // texts of a language and class
+	const each = 40 // texts of a language and class
 	type sample struct {
 		logits []float32
 		label  int
@@ -221,7 +227,7 @@ func (t *Trained) fit(held map[string][]string, seed uint64) {
 	t.about.Scale = nil
 	for _, samples := range byClass {
 		best, least := 1.0, math.Inf(1)
-		for scale := 0.30; scale < 2; scale *= 1.04 {
+		for scale := 0.30; scale < 2; scale *= 1.06 {
 			loss := 0.0
 			for _, s := range samples {
 				loss -= logProbability(s.logits, s.label, scale)
@@ -242,6 +248,9 @@ func logProbability(logits []float32, label int, scale float64) float64 {
 	}
 	sum := 0.0
 	for _, x := range logits {
+		if float64(x) < most-40 {
+			continue
+		}
 		sum += math.Exp((float64(x) - most) * scale)
 	}
 	return (float64(logits[label])-most)*scale - math.Log(sum)
