@@ -167,6 +167,16 @@ func (q *quantiser) train(rows []float32, n int, r *rand.Rand) {
 // nearest returns the code of the centroid closest to x.
 func (q *quantiser) nearest(part int, x []float32) uint8 {
 	best, least := 0, float32(math.Inf(1))
+	if q.width == 2 && len(x) == 2 { // the usual width
+		c := q.centroids[part*512:][:512]
+		for i := 0; i < 512; i += 2 {
+			a, b := x[0]-c[i], x[1]-c[i+1]
+			if d := a*a + b*b; d < least {
+				best, least = i/2, d
+			}
+		}
+		return uint8(best)
+	}
 	for c := range 256 {
 		var d float32
 		for j, y := range q.centroid(part, uint8(c)) {

@@ -19,7 +19,7 @@ type Options struct {
 	Loss       Loss    // what turns rows into probabilities
 	Rate       float64 // learning rate at the beginning; it falls linearly to 0
 	Steps      int     // texts seen, windows of texts included
-	Windows    float64 // share of steps that see a window of one to five words instead of a whole text
+	Windows    float64 // share of steps that see a window of one to five words; the others see up to fifteen
 	Seed       uint64  // the same seed over the same samples gives the same model, bit by bit
 	Keep       int     // rows kept when the model is quantised; 0: all
 	Retrain    int     // texts seen again with the kept rows, before they are coded
@@ -222,14 +222,16 @@ func (t *trainer) run(steps int, rate float64, progress func(int, int, float64))
 		texts := t.texts[min(label, len(t.texts)-1)]
 		text := texts[t.r.IntN(len(texts))]
 		if t.r.Float64() < t.o.Windows {
-			text = t.window(text)
+			text = t.window(text, 1+t.r.IntN(5))
+		} else {
+			text = t.window(text, 15) // the rest of a long one would cost more than it teaches
 		}
 		t.step(text, label, float32(rate*(1-float64(step)/float64(steps))))
 	}
 }
 
-// window cuts one to five words out of a text.
-func (t *trainer) window(text string) string {
+// window cuts n words out of a text.
+func (t *trainer) window(text string, n int) string {
 	t.windows = t.windows[:0]
 	for i := range len(text) {
 		if blank(text[i]) {
@@ -237,7 +239,6 @@ func (t *trainer) window(text string) string {
 		}
 	}
 	t.windows = append(t.windows, len(text))
-	n := 1 + t.r.IntN(5)
 	if n >= len(t.windows) {
 		return text
 	}

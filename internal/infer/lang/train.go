@@ -45,6 +45,9 @@ var ErrCorpus = errors.New("no corpus of languages")
 // holdOut is one in how many texts is kept for calibrating.
 const holdOut = 30
 
+// least is the score below which there is no answer: one in twenty of such would be right.
+const least = 0.05
+
 // maxHeld is how many texts of a language are held out at most.
 const maxHeld = 1000
 
@@ -66,7 +69,7 @@ func Train(c *Corpus, o Options) (*Trained, error) {
 	slices.Sort(languages)
 	s := fasttext.Samples{}
 	held := map[string][]string{}
-	about := description{Scripts: map[string][]string{}, Prior: o.Priors}
+	about := description{Scripts: map[string][]string{}, Prior: o.Priors, Least: least}
 	for _, l := range languages {
 		r := rand.New(rand.NewPCG(o.Seed, hashOf(l)))
 		texts, out := draw(c.parts[l], o, r)
