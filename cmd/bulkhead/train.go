@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,7 +25,7 @@ func newTrain() *cobra.Command {
 
 func newTrainLanguage() *cobra.Command {
 	o := lang.Options{Options: fasttext.Defaults()}
-	var out, loss, quiet string
+	var out, loss string
 	var lists []string
 	cmd := &cobra.Command{
 		Use:   "language --out FILE FOLDER|FILE...",
@@ -51,8 +52,7 @@ func newTrainLanguage() *cobra.Command {
 	f.IntVar(&o.PerLanguage, "texts", 20_000, "texts of a language")
 	f.StringSliceVar(&lists, "lists", []string{"hunspell", "tesseract", "dict"}, "sources that are lists of words")
 	f.StringToStringVar(new(map[string]string), "weights", nil, "how much a source counts, SOURCE=NUMBER; 1 where not said")
-	f.StringToStringVar(new(map[string]string), "priors", nil, "what is added to a language's logit over the square root of letters, LANGUAGE=NUMBER")
-	_ = quiet
+	f.StringToStringVar(new(map[string]string), "priors", nil, "what is added to a language's logit over the square root of letters, LANGUAGE=NUMBER; the shipped ones where not said")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		var err error
 		if o.Loss = fasttext.Softmax; loss == "hs" {
@@ -63,9 +63,12 @@ func newTrainLanguage() *cobra.Command {
 		if o.Weights, err = numbers(cmd, "weights"); err != nil {
 			return err
 		}
-		if o.Priors, err = numbers(cmd, "priors"); err != nil {
+		given, err := numbers(cmd, "priors")
+		if err != nil {
 			return err
 		}
+		o.Priors = lang.DefaultPriors()
+		maps.Copy(o.Priors, given)
 		o.Lists = map[string]bool{}
 		for _, l := range lists {
 			o.Lists[l] = true

@@ -32,21 +32,25 @@ func classOf(letters int32) int {
 
 const (
 	hintLetters = 30  // a country hint weighs nothing from here on
-	hintWeight  = 3.0 // added to the logit of its first language for a text of one letter
-	partBytes   = 60  // a part of a text has at least as many bytes, normalised
+	hintWeight  = 5.0 // added to the logit of its first language for a text of one letter
+	wholeBytes  = 100 // a shorter text isn't cut
+	partBytes   = 25  // a part of a text has at least as many bytes
+	agreed      = 0.8 // a text of which as much is in one language is in that one
 )
 
 // work is the memory of one detection.
 type work struct {
 	p      *fasttext.Predictor
 	text   []byte
-	parts  []int // ends of parts in text
-	scores []float32
-	sum    []float32
+	parts  []int     // ends of parts in text
+	scores []float32 // of a part
+	sum    []float32 // of all parts: first logits, then probabilities
+	shares []float32 // by label: the share of the text's parts that are likeliest in it
 }
 
 func newWork(m *fasttext.Model) *work {
-	return &work{p: m.NewPredictor(), scores: make([]float32, len(m.Labels())), sum: make([]float32, len(m.Labels()))}
+	n := len(m.Labels())
+	return &work{p: m.NewPredictor(), scores: make([]float32, n), sum: make([]float32, n), shares: make([]float32, n)}
 }
 
 // Detect tells the language of a text. countryHint is an ISO 3166-1 alpha-2 code, "" for none.
@@ -74,18 +78,30 @@ func (d *Detector) detect(w *work, text, countryHint string) Result {
 	if !d.score(w, text, script, letters, countryHint) {
 		return Result{Name: unknownName}
 	}
-	best := 0
-	for i, x := range w.sum {
-		if x > w.sum[best] {
-			best = i
+	best := likeliest(w.sum)
+	probability := w.sum[best]
+	if len(w.parts) > 1 && !d.raw {
+		// Parts in different languages: the one of most parts, and its share.
+		if most := likeliest(w.shares); w.shares[most] < agreed || most != best {
+			best, probability = most, w.shares[most]
 		}
 	}
 	// Letters of another script take from the score what they are of the text.
-	score := float64(w.sum[best]) * min(1, share+0.1)
+	score := float64(probability) * min(1, share+0.1)
 	if score < d.about.Least {
 		return Result{Name: unknownName}
 	}
 	return d.answer(text, best, min(score, 1))
+}
+
+func likeliest(all []float32) int {
+	best := 0
+	for i, x := range all {
+		if x > all[best] {
+			best = i
+		}
+	}
+	return best
 }
 
 func (d *Detector) answer(text string, label int, score float64) Result {
@@ -96,12 +112,13 @@ func (d *Detector) answer(text string, label int, score float64) Result {
 	return Result{Name: Name(iso), ISO: iso, Score: score}
 }
 
-// normalise fills text and parts: a text is cut where a sentence seems to end, after enough letters.
+// normalise fills text and parts: a long text is cut where a sentence seems to end.
 func (w *work) normalise(text string, counts *Counts) {
 	w.text, w.parts = w.text[:0], w.parts[:0]
+	long := len(text) > wholeBytes
 	for len(text) > 0 {
 		end := len(text)
-		if len(text) > partBytes {
+		if long && len(text) > 2*partBytes {
 			if i := partBytes + sentenceEnd(text[partBytes:]); len(text)-i > partBytes {
 				end = i
 			}
@@ -150,6 +167,7 @@ func (d *Detector) score(w *work, text string, script Script, letters int32, cou
 		}
 		return true
 	}
+	clear(w.shares)
 	from, total := 0, float32(0)
 	for _, end := range w.parts {
 		part := unsafe.String(&w.text[from], end-from)
@@ -158,26 +176,29 @@ func (d *Detector) score(w *work, text string, script Script, letters int32, cou
 		if !w.p.Logits(part, w.scores) {
 			continue
 		}
-		d.calibrate(w.scores, script, letters, countryHint, len(w.parts) > 1)
-		for i, p := range w.scores {
-			w.sum[i] += weight * p
-		}
 		total += weight
+		for i, x := range w.scores {
+			w.sum[i] += weight * x
+		}
+		if len(w.parts) > 1 {
+			d.calibrate(w.scores, script, max(1, letters*int32(weight)/int32(len(w.text))), countryHint)
+			w.shares[likeliest(w.scores)] += weight
+		}
 	}
 	if total == 0 {
 		return false
 	}
+	// The model is linear: the mean of the parts' logits is the logit of the whole.
 	for i := range w.sum {
 		w.sum[i] /= total
+		w.shares[i] /= total
 	}
+	d.calibrate(w.sum, script, letters, countryHint)
 	return true
 }
 
 // calibrate makes probabilities of logits: of possible languages only, with the prior and the hint, scaled as fits the length of the text.
-func (d *Detector) calibrate(scores []float32, script Script, letters int32, countryHint string, parts bool) {
-	if parts {
-		letters = max(letters, lengthClass[len(lengthClass)-1])
-	}
+func (d *Detector) calibrate(scores []float32, script Script, letters int32, countryHint string) {
 	scale := float32(1)
 	if len(d.about.Scale) > 0 {
 		scale = float32(d.about.Scale[classOf(letters)])
