@@ -22,6 +22,7 @@ func newCognitive() *cobra.Command {
 	for _, a := range app.Containers() {
 		cmd.AddCommand(newContainer(a))
 	}
+	cmd.AddCommand(newAnalyze())
 	return cmd
 }
 

@@ -10,12 +10,12 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/services/cognitive/text"
 )
 
-// engines are the engines of Text Analytics that are built in.
-func engines() text.Engines { return text.Engines{} }
+// Engines are the engines of Text Analytics that are built in.
+func Engines() text.Engines { return text.Engines{} }
 
 // Containers are the Cognitive Services containers there are, by name. THE list: what isn't in it is not a container.
 func Containers() []api.API {
-	texts := text.New(engines())
+	texts := text.New(Engines())
 	var all []api.API
 	for _, name := range []string{"language", "sentiment", "keyphrase"} {
 		if a, ok := texts.Container(name); ok {
@@ -39,6 +39,6 @@ func Container(name string) (api.API, bool) {
 func (p *Platform) cognitive(valid authn.Verifier, subnet netrule.Lookup) *cognitive.Service {
 	return cognitive.New(cognitive.Deps{
 		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Access: p.arm, Reader: p.arm, Names: p.names, Verifier: valid, Subnet: subnet,
-		APIs: []api.API{text.New(engines()).Account()},
+		APIs: []api.API{text.New(Engines()).Account()},
 	})
 }
