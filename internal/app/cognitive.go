@@ -11,7 +11,7 @@ import (
 )
 
 // Engines are the engines of Text Analytics that are built in.
-func Engines() text.Engines { return text.Engines{} }
+func Engines() text.Engines { return text.Built() }
 
 // Containers are the Cognitive Services containers there are, by name. THE list: what isn't in it is not a container.
 func Containers() []api.API {
