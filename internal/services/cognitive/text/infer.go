@@ -2,12 +2,17 @@ package text
 
 import (
 	"github.com/bulkheadhq/bulkhead/internal/infer/keyphrase"
+	"github.com/bulkheadhq/bulkhead/internal/infer/lang"
 	"github.com/bulkheadhq/bulkhead/internal/infer/sentiment"
 )
 
 // Built are the engines that are built into the program.
 func Built() Engines {
 	return Engines{
+		Language: func() (Detector, error) {
+			d, err := lang.Default()
+			return ear{d}, err
+		},
 		Sentiment: func() (Analyzer, error) {
 			m, err := sentiment.Default()
 			return judge{m}, err
@@ -18,6 +23,12 @@ func Built() Engines {
 		},
 	}
 }
+
+// ear is the language model.
+type ear struct{ *lang.Detector }
+
+// Detect implements Detector.
+func (e ear) Detect(text, countryHint string) Language { return Language(e.Detector.Detect(text, countryHint)) }
 
 // judge is the sentiment model.
 type judge struct{ *sentiment.Model }
