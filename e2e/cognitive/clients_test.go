@@ -11,7 +11,7 @@ func expected(script string) map[string]string {
 	if strings.HasSuffix(script, ".mjs") {
 		return map[string]string{
 			"older": `["fr","en","(Unknown)"]`, "newer": `["fr","en","(Unknown)"]`, "documentErrors": `["InvalidDocument","InvalidCountryHint"]`,
-			"requestError": `[400,"InvalidDocument","Request contains duplicated Ids. Make sure each document has a unique Id."]`,
+			"requestError": `[400,"InvalidRequest","Invalid document in request."]`,
 			"statistics":   `{"documentCount":3,"validDocumentCount":3,"erroneousDocumentCount":0,"transactionCount":3}`,
 		}
 	}

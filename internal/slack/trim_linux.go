@@ -3,14 +3,16 @@ package slack
 import (
 	"bytes"
 	"os"
+	"runtime/debug"
 	"strconv"
 
 	"golang.org/x/sys/unix"
 )
 
-// Trim gives back the pages of the program's own file that are in memory: a large program's start touches many that its work never does again. Those that are needed
+// Trim gives back what the heap has no use for, and the pages of the program's own file that are in memory: a large program's start touches many that its work never does again. Those that are needed
 // are read again, from the page cache. It is for a process that shall stay small and is done with its start.
 func Trim() {
+	debug.FreeOSMemory()
 	exe, err := os.Readlink("/proc/self/exe")
 	if err != nil {
 		return
