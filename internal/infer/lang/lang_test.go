@@ -59,6 +59,7 @@ func TestDetect(t *testing.T) {
 		{"impossible", "fr", "French", "fr", 0.2, 1},
 		{"12345 67 - 8:90 !!", "US", "(Unknown)", "", 0, 0},
 		{"", "", "(Unknown)", "", 0, 0},
+		{"ᬅᬓ᭄ᬱᬭᬩᬮᬶ", "", "(Unknown)", "", 0, 0}, // a script of no language known
 		{":) :( 👍🏽", "", "(Unknown)", "", 0, 0},
 		{"La carretera estaba atascada. Había mucho tráfico el día de ayer.", "", "Spanish", "es", 0.4, 1},
 		{"Die Straße war gestern den ganzen Tag gesperrt.", "", "German", "de", 0.9, 1},
