@@ -50,8 +50,8 @@ func TestDetect(t *testing.T) {
 		text, hint, name, iso string
 		least, most           float64
 	}{
-		{"This is a document written in English.", "US", "English", "en", 0.7, 1},
-		{"Este es un documento escrito en español.", "US", "Spanish", "es", 0.6, 1},
+		{"This is a document written in English.", "US", "English", "en", 0.4, 1},
+		{"Este es un documento escrito en español.", "US", "Spanish", "es", 0.4, 1},
 		{"这是一个用中文写的文件", "US", "Chinese_Simplified", "zh_chs", 0.8, 1},
 		{"這是一個用中文寫的文件", "US", "Chinese_Traditional", "zh_cht", 0.8, 1},
 		{"人口", "", "Chinese", "zh", 0.2, 1},
