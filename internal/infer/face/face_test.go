@@ -87,3 +87,16 @@ func models(t testing.TB) *Models {
 	}
 	return m
 }
+
+func TestOpen_Altered(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name := range weights() {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("{}"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), "SHA-256") {
+		t.Errorf("altered weights: %v", err)
+	}
+}

@@ -11,6 +11,6 @@
 //
 // The inner loops are two functions: a 6x16 tile of a matrix product and a row of a depthwise convolution. They exist in portable Go, in
 // AVX2 assembly for amd64 (chosen when the processor has it) and in Go's experimental vector package, which replaces the assembly when built with
-// GOEXPERIMENT=simd. All three agree to rounding: the fused multiply-add of the fast ones rounds once where the portable one may round twice.
+// GOEXPERIMENT=simd; the build tag purego leaves the portable ones alone. All three agree to rounding: the fused multiply-add of the fast ones rounds once where the portable one may round twice.
 // TestKernelsAgree says how near.
 package tensor
