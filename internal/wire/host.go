@@ -20,6 +20,7 @@ const (
 	HostPortal  HostKind = "portal"     // portal.azure.com
 	HostMetrics HostKind = "monitoring" // {region}.monitoring.azure.com: metrics sent and scraped
 	HostMySQL   HostKind = "mysql"      // {name}.mysql.database.azure.com: files of a database server; its own protocol has a port of its own
+	HostImages  HostKind = "images"     // mcr.microsoft.com: container images
 	HostTAXII   HostKind = "taxii"      // taxii.SUFFIX: threat intelligence; Azure has no such name
 	HostAdmin   HostKind = "admin"      // the admin socket; never reachable by TCP
 	HostMachine HostKind = "identity"   // plain HTTP: managed identity endpoint, IMDS, health
@@ -39,6 +40,7 @@ var hostTable = []hostNames{
 	{HostARM, []string{"management.azure.com", "management.core.windows.net"}, "management"},
 	{HostPortal, []string{"portal.azure.com"}, "portal"},
 	{HostTAXII, nil, "taxii"},
+	{HostImages, []string{"mcr.microsoft.com"}, "mcr"},
 	{HostMetrics, []string{".monitoring.azure.com"}, ".monitoring"},
 	{HostVault, []string{".vault.azure.net"}, ".vault"},
 	{HostMySQL, []string{".mysql.database.azure.com"}, ".mysql"},
