@@ -201,7 +201,7 @@ func (f *failing) verdict(d *Dynamic) Verdict {
 
 // band learns, or remembers, the band of one combination on the day of a minute.
 func (e *Evaluator) band(ctx context.Context, r *Rule, c *Criterion, q *Query, key string, minute int64) (*Band, error) {
-	name := fmt.Sprintf("%s|%s|%d|%s", r.ID, c.Name, r.Window, key)
+	name := bandName(r, c, key)
 	if b := e.Bands.have[name]; b != nil {
 		return b, nil
 	}
@@ -227,6 +227,20 @@ func (e *Evaluator) band(ctx context.Context, r *Rule, c *Criterion, q *Query, k
 		e.Bands.have[prefix+k] = learn(p)
 	}
 	return e.Bands.have[name], nil
+}
+
+// bandName tells the bands of one rule, criterion and combination from the others.
+func bandName(r *Rule, c *Criterion, key string) string {
+	return fmt.Sprintf("%s|%s|%d|%s", r.ID, c.Name, r.Window, key)
+}
+
+// Edges are those of the band by which Evaluate judged an instance (see Outcome.Key) at a minute, for charts. Call it before the next minute is evaluated; ok is false where the criterion
+// has no band.
+func (e *Evaluator) Edges(r *Rule, c *Criterion, key string, minute int64) (lo, hi float64, ok bool) {
+	if c.Dynamic == nil || e.Bands == nil {
+		return 0, 0, false
+	}
+	return e.Bands.have[bandName(r, c, key)].Edges(minute-1, c.Dynamic.Deviations)
 }
 
 // perWindow scales what adds up with time from the step that was learnt from to the rule's window.

@@ -178,6 +178,18 @@ func (r *Rule) Compile() {
 	}
 }
 
+// Share lets fn replace the texts of a compiled rule's queries by equal ones, so that rules that look at the same resources hold them once. The resources of
+// the queries are those of the rule where the case is the same.
+func (r *Rule) Share(fn func(*string)) {
+	for i := range r.queries {
+		for j := range r.queries[i] {
+			q, c := &r.queries[i][j], &r.Criteria[j]
+			fn(&q.Resource)
+			q.Namespace, q.Metric = c.Namespace, c.Metric
+		}
+	}
+}
+
 // Due tells whether the rule is evaluated at a minute. Rules of the same frequency are spread over its minutes by a hash of their id.
 func (r *Rule) Due(minute int64) bool {
 	if r.Frequency <= 1 {

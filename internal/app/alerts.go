@@ -23,7 +23,7 @@ const actionGroupsApp = "461e8683-5575-4561-ac7f-899cc907d62a"
 func (p *Platform) alerts() *alerts.Service {
 	table := metricTable()
 	p.alarms = alerts.New(alerts.Deps{
-		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Outbox: drainer{p}, Inventory: p.arm, Resources: p.arm, Source: alerts.NewSource(p.measured),
+		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Outbox: drainer{p}, Inventory: p.arm, Resources: p.arm, Source: alerts.NewSource(p.measured), Access: p.arm,
 		SignedIn: p.arm.Authenticator(), Token: p.webhookToken, Mailer: &notify.Mailer{Server: p.cfg.SMTP, From: p.cfg.MailFrom}, Programs: p.cfg.AlertPrograms, Advise: p.advise,
 		Known: func(resourceType, namespace, metric string) (has, known bool) {
 			for _, d := range table.Of(resourceType) {

@@ -108,8 +108,9 @@ func (p *Platform) wireServices(ctx context.Context) error {
 	}
 	p.databases = p.databaseServers()
 	alarms := p.alerts()
+	cognition := p.cognitive(valid, networks.Subnet)
 	p.portal = portal.New(portal.Deps{Clock: p.clock, Log: p.log, FrontDoor: &http.Client{Transport: reach.InProcess{Handler: frontDoor{p}}, CheckRedirect: stay}, Administrator: p.administrator})
-	for _, types := range [][]arm.Type{ids.Types(), networks.Types(), vaults.Types(), accounts.Types(), sites.Types(), defender.Types(), pose.Types(), watched.Types(), watching.Types(), alarms.Types(), p.databases.Types()} {
+	for _, types := range [][]arm.Type{ids.Types(), networks.Types(), vaults.Types(), accounts.Types(), sites.Types(), defender.Types(), pose.Types(), watched.Types(), watching.Types(), alarms.Types(), p.databases.Types(), cognition.Types()} {
 		if err := p.arm.Register(types...); err != nil {
 			return err
 		}
@@ -128,7 +129,7 @@ func (p *Platform) wireServices(ctx context.Context) error {
 	}
 	p.services = []wire.Service{
 		p.directory.Service(), p.arm.Service(), p.audit.Service(), ids.Service(), vaults.Service(), accounts.Service(), sites.Service(),
-		defender.Service(), pose.Service(), watched.Service(), p.portal.Service(), indicators, watching.Service(), p.metricsService(), alarms.Service(), p.databases.Service(), p.images().Service(),
+		defender.Service(), pose.Service(), watched.Service(), p.portal.Service(), indicators, watching.Service(), p.metricsService(), alarms.Service(), p.databases.Service(), cognition.Service(), p.images().Service(),
 		reach.Metadata(), p.adminService(), p.keyService(), p.healthService(),
 	}
 	decoy, err := p.decoyServices(known, defender.Engine(), watched)

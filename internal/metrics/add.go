@@ -136,9 +136,10 @@ func (a *admission) one(i int, s *Sample) {
 		return
 	}
 	a.key = s.Series.appendKey(a.key[:0])
-	r := a.b.byKey[string(a.key)]
+	hash := a.s.hash(a.key)
+	r := a.b.named(hash, &s.Series)
 	if r == nil {
-		if r = a.create(i, s); r == nil {
+		if r = a.create(i, s, hash); r == nil {
 			return
 		}
 	}
@@ -155,7 +156,7 @@ func (a *admission) full(i int, s *Sample) {
 }
 
 // create makes a series; nil if it may not be.
-func (a *admission) create(i int, s *Sample) *series {
+func (a *admission) create(i int, s *Sample, hash uint64) *series {
 	if bad := s.Series.valid(); bad != "" {
 		a.refuse(i, "InvalidSeries", "%s can't be kept: %s.", &s.Series, bad)
 		return nil
@@ -175,14 +176,14 @@ func (a *admission) create(i int, s *Sample) *series {
 		a.b.mu.Unlock()
 		a.b.mu.RLock()
 	}()
-	if r := a.b.byKey[string(a.key)]; r != nil { // by somebody else, meanwhile
+	if r := a.b.named(hash, &s.Series); r != nil { // by somebody else, meanwhile
 		a.s.count.Add(-1)
 		return r
 	}
 	r := &series{Series: s.Series, group: a.group, day: minuteOf(a.now) / minutesPerDay, id: uint32(len(a.b.byID))}
 	r.Dimensions = slices.SortedFunc(slices.Values(s.Dimensions), compareDimensions)
 	a.b.byID = append(a.b.byID, r)
-	a.b.index1(r)
+	a.b.list(r, hash)
 	return r
 }
 

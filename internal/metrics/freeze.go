@@ -166,7 +166,7 @@ func (s *Store) expire(ctx context.Context, b *bucket, oldest int64) error {
 	var gone []*series
 	b.mu.RLock()
 	for _, r := range b.byID {
-		if r != nil && r.day < oldest && len(r.cells) == 0 && len(r.pending) == 0 && r.stored {
+		if r != nil && r.day < oldest && r.cells.len() == 0 && len(r.pending) == 0 && r.stored {
 			gone = append(gone, r)
 		}
 	}
@@ -179,7 +179,7 @@ func (s *Store) expire(ctx context.Context, b *bucket, oldest int64) error {
 	defer b.flow.Unlock()
 	_, err := s.deps.Store.Update(ctx, b.shard, func(tx store.Tx) error {
 		for _, r := range gone[:min(len(gone), 10_000)] {
-			if len(r.cells) > 0 {
+			if r.cells.len() > 0 {
 				continue
 			}
 			if err := tx.Delete(seriesKey(r.id)); err != nil {
@@ -194,7 +194,7 @@ func (s *Store) expire(ctx context.Context, b *bucket, oldest int64) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, r := range gone[:min(len(gone), 10_000)] {
-		if len(r.cells) == 0 {
+		if r.cells.len() == 0 {
 			s.remove(b, r)
 		}
 	}
@@ -204,9 +204,7 @@ func (s *Store) expire(ctx context.Context, b *bucket, oldest int64) error {
 // remove takes a series out of memory. b.mu is held.
 func (s *Store) remove(b *bucket, r *series) {
 	b.byID[r.id], r.gone = nil, true
-	delete(b.byKey, string(r.appendKey(nil)))
-	b.unlist(r)
-	b.generation.Add(1)
+	b.unlist(r, s.hash(r.appendKey(nil)))
 	r.group.forget(r)
 	s.count.Add(-1)
 }

@@ -12,10 +12,11 @@ const (
 type series struct {
 	Series
 	id    uint32
-	group *group // nil: no quota
+	group *group  // nil: no quota
+	next  *series // of the same hash
 
-	cells []Cell // of the minutes from start on
-	start int64  // minutes since 1970
+	cells ring  // of the minutes from start on
+	start int64 // minutes since 1970
 	// pending are encoded strips of cells that left cells before they were in blocks.
 	pending []byte
 	evicted int64 // minutes before this are in pending or in blocks, if they have data
@@ -32,53 +33,30 @@ func (r *series) put(e *encoder, frozen, minute int64, c Cell) bool {
 	if minute < r.evicted || minute < frozen {
 		return false
 	}
-	n := int64(len(r.cells))
+	n := int64(r.cells.len())
 	switch {
 	case n == 0:
 		r.start = minute
-		r.grow(1)
+		r.cells.resize(1, false)
 	case minute < r.start:
 		shift := r.start - minute
 		if n+shift > ringMinutes {
 			return false
 		}
-		r.grow(int(n + shift))
-		copy(r.cells[shift:], r.cells[:n])
-		clear(r.cells[:shift])
+		r.cells.resize(int(n+shift), true)
 		r.start = minute
 	case minute >= r.start+n:
 		if over := minute - r.start + 1 - ringMinutes; over > 0 {
 			r.evict(e, frozen, min((over+evictMinutes-1)/evictMinutes*evictMinutes, n))
-			if len(r.cells) == 0 {
+			if r.cells.len() == 0 {
 				r.start = minute
 			}
 		}
-		r.grow(int(minute - r.start + 1))
+		r.cells.resize(int(minute-r.start+1), false)
 	}
-	r.cells[minute-r.start].Merge(c)
+	r.cells.merge(int(minute-r.start), c)
 	r.last = max(r.last, minute)
 	return true
-}
-
-// grow makes r.cells n long; what is new is empty.
-func (r *series) grow(n int) {
-	if n <= cap(r.cells) {
-		old := len(r.cells)
-		if n > old {
-			r.cells = r.cells[:n]
-			clear(r.cells[old:])
-		}
-		return
-	}
-	size := 4
-	for _, s := range []int{16, ringMinutes} {
-		if n > size {
-			size = s
-		}
-	}
-	next := make([]Cell, n, size)
-	copy(next, r.cells)
-	r.cells = next
 }
 
 // evict takes the first n minutes out of r.cells. What of them is in no block yet goes to r.pending.
@@ -96,17 +74,18 @@ func (r *series) evict(e *encoder, frozen, n int64) {
 	}
 	for i := range n {
 		minute := r.start + i
-		if r.cells[i].Count == 0 || minute < frozen {
+		c := r.cells.at(int(i))
+		if c.Count == 0 || minute < frozen {
 			continue
 		}
 		if b := minute / blockMinutes; b != base {
 			flush()
 			base = b
 		}
-		cells = append(cells, minuteCell{int(minute % blockMinutes), r.cells[i]})
+		cells = append(cells, minuteCell{int(minute % blockMinutes), c})
 	}
 	flush()
-	r.cells = r.cells[:copy(r.cells, r.cells[n:])]
+	r.cells.drop(int(n))
 	r.start += n
 	r.evicted = r.start
 }
@@ -132,8 +111,8 @@ func (r *series) unfrozen(d *decoder, frozen, from, to int64, fn func(minute int
 			return err
 		}
 	}
-	for m := max(from, r.start); m < min(to, r.start+int64(len(r.cells))); m++ {
-		if c := r.cells[m-r.start]; c.Count != 0 {
+	for m := max(from, r.start); m < min(to, r.start+int64(r.cells.len())); m++ {
+		if c := r.cells.at(int(m - r.start)); c.Count != 0 {
 			fn(m, c)
 		}
 	}
@@ -169,7 +148,7 @@ func (r *series) froze(line int64) {
 	if r.pending = keep; len(keep) == 0 {
 		r.pending = nil
 	}
-	if r.last < line && len(r.cells) > 0 { // nothing new: the memory is for others
-		r.evicted, r.cells = max(r.evicted, line), nil
+	if r.last < line && r.cells.len() > 0 { // nothing new: the memory is for others
+		r.evicted, r.cells = max(r.evicted, line), ring{}
 	}
 }

@@ -12,22 +12,16 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/store"
 )
 
-// unlist takes a series out of its resource's list. b.mu is held.
-func (b *bucket) unlist(r *series) {
-	k := strings.ToLower(r.Resource)
-	if b.byResource[k] = slices.DeleteFunc(b.byResource[k], func(o *series) bool { return o == r }); len(b.byResource[k]) == 0 {
-		delete(b.byResource, k)
-	}
-}
-
 // Select finds series, in the order of their metrics and dimensions. Name "" is any metric.
 func (s *Store) Select(sel Selector) []Selected {
 	b := s.bucket(sel.Resource)
 	b.mu.RLock()
 	var out []Selected
-	for _, r := range b.byResource[strings.ToLower(sel.Resource)] {
-		if sel.takes(&r.Series) {
-			out = append(out, Selected{s.ref(b, r), r.Series})
+	if at := b.byResource[strings.ToLower(sel.Resource)]; at != nil {
+		for _, r := range at.list {
+			if sel.takes(&r.Series) {
+				out = append(out, Selected{s.ref(b, r), r.Series})
+			}
 		}
 	}
 	b.mu.RUnlock()
@@ -52,8 +46,33 @@ func compareSeries(x, y *Series) int {
 		slices.CompareFunc(x.Dimensions, y.Dimensions, func(a, b Dimension) int { return cmp.Or(compareDimensions(a, b), strings.Compare(a.Value, b.Value)) }))
 }
 
-// Generation changes whenever Select might find others for the resource than before, so that who keeps what Select found knows when to ask again.
-func (s *Store) Generation(resource string) uint64 { return s.bucket(resource).generation.Load() }
+// Place is where the series of a resource are, as they were at some time, so that who keeps what Select found knows when to ask again.
+type Place struct {
+	b    *bucket
+	r    *resource // nil: the resource has none
+	seen uint64
+}
+
+// Place looks at a resource; Select is to be called after it.
+func (s *Store) Place(id string) Place {
+	p := Place{b: s.bucket(id)}
+	p.b.mu.RLock()
+	defer p.b.mu.RUnlock()
+	if p.r = p.b.byResource[strings.ToLower(id)]; p.r != nil {
+		p.seen = p.r.changes.Load()
+	} else {
+		p.seen = p.b.made.Load()
+	}
+	return p
+}
+
+// Changed tells whether Select might find others for the resource than then.
+func (p *Place) Changed() bool {
+	if p.r != nil {
+		return p.r.changes.Load() != p.seen
+	}
+	return p.b.made.Load() != p.seen
+}
 
 // Last is the newest cell of a series that has data, and its minute; ok is false if there is none in memory.
 func (s *Store) Last(ref Ref) (c Cell, at time.Time, ok bool) {
@@ -61,10 +80,10 @@ func (s *Store) Last(ref Ref) (c Cell, at time.Time, ok bool) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	r := b.find(ref)
-	if r == nil || len(r.cells) == 0 {
+	if r == nil || r.cells.len() == 0 {
 		return Cell{}, time.Time{}, false
 	}
-	return r.cells[r.last-r.start], timeOf(r.last), true
+	return r.cells.at(int(r.last - r.start)), timeOf(r.last), true
 }
 
 // Each calls fn for every series with data in memory and its newest cell, until fn returns false. fn must not call the store.
@@ -73,7 +92,7 @@ func (s *Store) Each(fn func(sr *Series, c Cell, at time.Time) bool) {
 		b := &s.buckets[i]
 		b.mu.RLock()
 		for _, r := range b.byID {
-			if r != nil && len(r.cells) > 0 && !fn(&r.Series, r.cells[r.last-r.start], timeOf(r.last)) {
+			if r != nil && r.cells.len() > 0 && !fn(&r.Series, r.cells.at(int(r.last-r.start)), timeOf(r.last)) {
 				b.mu.RUnlock()
 				return
 			}
@@ -93,18 +112,12 @@ func (s *Store) Window(ctx context.Context, ref Ref, from, to time.Time) (c Cell
 		b.mu.RUnlock()
 		return Cell{}, 0, nil
 	}
-	if first < r.evicted || first < b.frozen && (len(r.cells) == 0 || first < r.start) {
+	if first < r.evicted || first < b.frozen && (r.cells.len() == 0 || first < r.start) {
 		b.mu.RUnlock()
 		return s.longWindow(ctx, b, r, first, end)
 	}
-	lo, hi := max(first-r.start, 0), min(end-r.start, int64(len(r.cells)))
-	if lo < hi {
-		for i := range r.cells[lo:hi] {
-			if in := &r.cells[lo+int64(i)]; in.Count != 0 {
-				c.Merge(*in)
-				present++
-			}
-		}
+	if lo, hi := max(first-r.start, 0), min(end-r.start, int64(r.cells.len())); lo < hi {
+		c, present = r.cells.window(int(lo), int(hi))
 	}
 	b.mu.RUnlock()
 	return c, present, nil

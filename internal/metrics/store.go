@@ -6,9 +6,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -50,6 +50,7 @@ type Store struct {
 	deps    Deps
 	buckets [bucketCount]bucket
 	count   atomic.Int64 // of series
+	seed    maphash.Seed
 	groups  groups
 }
 
@@ -62,13 +63,13 @@ type bucket struct {
 	flow sync.RWMutex
 	line int64 // the line drawn; guarded by flow
 
-	mu         sync.RWMutex // guards all below, and the series
-	byKey      map[string]*series
-	byResource map[string][]*series
-	byID       []*series // nil: none any more
-	frozen     int64     // minutes before this are in blocks
-	generation atomic.Uint64
-	enc        encoder // with mu held for writing
+	mu         sync.RWMutex         // guards all below, and the series
+	byHash     map[uint64]*series   // of their keys
+	byResource map[string]*resource // by folded id
+	byID       []*series            // nil: none any more
+	frozen     int64                // minutes before this are in blocks
+	made       atomic.Uint64        // resources that came to have series
+	enc        encoder              // with mu held for writing
 
 	freezing sync.Mutex // one freeze at a time
 	cache    sync.Mutex // guards series.old
@@ -85,12 +86,12 @@ func Open(ctx context.Context, d Deps) (*Store, error) {
 	if d.MaxSeries == 0 {
 		d.MaxSeries = DefaultMaxSeries
 	}
-	s := &Store{deps: d}
+	s := &Store{deps: d, seed: maphash.MakeSeed()}
 	s.groups.byName = map[string]*group{}
 	for i := range s.buckets {
 		b := &s.buckets[i]
 		b.index, b.shard = i, bucketShard(i)
-		b.byKey, b.byResource = map[string]*series{}, map[string][]*series{}
+		b.byHash, b.byResource = map[uint64]*series{}, map[string]*resource{}
 	}
 	have, err := d.Store.Shards(ctx, "metrics/", "", 0)
 	if err != nil {
@@ -148,7 +149,7 @@ func (s *Store) load(ctx context.Context, b *bucket) error {
 			b.byID = append(b.byID, nil)
 		}
 		b.byID[id] = r
-		b.index1(r)
+		b.list(r, s.hash(r.appendKey(nil)))
 	}
 	s.count.Add(int64(len(rows)))
 	return s.replay(ctx, b)
@@ -191,14 +192,6 @@ func (s *Store) replay(ctx context.Context, b *bucket) error {
 		}
 		from.Start = last
 	}
-}
-
-// index1 makes a series found. b.mu is held.
-func (b *bucket) index1(r *series) {
-	b.byKey[string(r.appendKey(nil))] = r
-	k := strings.ToLower(r.Resource)
-	b.byResource[k] = append(b.byResource[k], r)
-	b.generation.Add(1)
 }
 
 func (s *Store) bucket(resource string) *bucket { return &s.buckets[bucketOf(resource)] }

@@ -10,20 +10,21 @@ type HostKind string
 
 // The host kinds. Kinds with names in front (a vault, an account, a site) carry the name in Host.Name.
 const (
-	HostLogin   HostKind = "login"      // login.microsoftonline.com and its aliases
-	HostGraph   HostKind = "graph"      // graph.microsoft.com
-	HostARM     HostKind = "management" // management.azure.com
-	HostVault   HostKind = "vault"      // {name}.vault.azure.net
-	HostCosmos  HostKind = "documents"  // {name}.documents.azure.com
-	HostSite    HostKind = "sites"      // {name}.azurewebsites.net
-	HostSCM     HostKind = "scm"        // {name}.scm.azurewebsites.net
-	HostPortal  HostKind = "portal"     // portal.azure.com
-	HostMetrics HostKind = "monitoring" // {region}.monitoring.azure.com: metrics sent and scraped
-	HostMySQL   HostKind = "mysql"      // {name}.mysql.database.azure.com: files of a database server; its own protocol has a port of its own
-	HostImages  HostKind = "images"     // mcr.microsoft.com: container images
-	HostTAXII   HostKind = "taxii"      // taxii.SUFFIX: threat intelligence; Azure has no such name
-	HostAdmin   HostKind = "admin"      // the admin socket; never reachable by TCP
-	HostMachine HostKind = "identity"   // plain HTTP: managed identity endpoint, IMDS, health
+	HostLogin     HostKind = "login"      // login.microsoftonline.com and its aliases
+	HostGraph     HostKind = "graph"      // graph.microsoft.com
+	HostARM       HostKind = "management" // management.azure.com
+	HostVault     HostKind = "vault"      // {name}.vault.azure.net
+	HostCosmos    HostKind = "documents"  // {name}.documents.azure.com
+	HostSite      HostKind = "sites"      // {name}.azurewebsites.net
+	HostSCM       HostKind = "scm"        // {name}.scm.azurewebsites.net
+	HostPortal    HostKind = "portal"     // portal.azure.com
+	HostCognitive HostKind = "cognitive"  // {name}.cognitiveservices.azure.com and {region}.api.cognitive.microsoft.com; also a container's own listener
+	HostMetrics   HostKind = "monitoring" // {region}.monitoring.azure.com: metrics sent and scraped
+	HostMySQL     HostKind = "mysql"      // {name}.mysql.database.azure.com: files of a database server; its own protocol has a port of its own
+	HostImages    HostKind = "images"     // mcr.microsoft.com: container images
+	HostTAXII     HostKind = "taxii"      // taxii.SUFFIX: threat intelligence; Azure has no such name
+	HostAdmin     HostKind = "admin"      // the admin socket; never reachable by TCP
+	HostMachine   HostKind = "identity"   // plain HTTP: managed identity endpoint, IMDS, health
 )
 
 // hostNames is one row of the table that says which names a kind answers to.
@@ -43,6 +44,8 @@ var hostTable = []hostNames{
 	{HostImages, []string{"mcr.microsoft.com"}, "mcr"},
 	{HostMetrics, []string{".monitoring.azure.com"}, ".monitoring"},
 	{HostVault, []string{".vault.azure.net"}, ".vault"},
+	{HostCognitive, []string{".cognitiveservices.azure.com"}, ".cognitiveservices"},
+	{HostCognitive, []string{".api.cognitive.microsoft.com"}, regional}, // its name is a region; see Host.Regional
 	{HostMySQL, []string{".mysql.database.azure.com"}, ".mysql"},
 	{HostCosmos, []string{".documents.azure.com"}, ".documents"},
 	{HostSCM, []string{".scm.azurewebsites.net"}, ".scm.sites"},
@@ -62,6 +65,24 @@ type Host struct {
 	Public bool   // an Azure name (the client came through the proxy), not one under the own suffix
 	Local  bool   // it came by a listener of the service's own on loopback, under a loopback name
 	Text   string // as the client sent it, lower case, without :443
+}
+
+// regional is the own label of Cognitive Services' regional endpoints.
+const regional = ".api.cognitive"
+
+// Regional tells whether a Cognitive Services host is a region's, which all its accounts share: Name is the region then, not an account.
+func (h Host) Regional() bool {
+	return h.Kind == HostCognitive && strings.Contains(h.Text, regional+".")
+}
+
+// RegionalAuthority is the host[:port] of a region's Cognitive Services, seen from a client that came in by way of from.
+func (h Hosts) RegionalAuthority(from Host, region string) string {
+	for _, row := range hostTable {
+		if row.own == regional {
+			return h.authority(row, from, region)
+		}
+	}
+	return ""
 }
 
 // Resolve takes a Host header (or SNI name) apart. ok is false for a name this platform does not serve.
@@ -130,16 +151,20 @@ func (h Hosts) Authority(from Host, kind HostKind, name string) string {
 		if row.kind != kind {
 			continue
 		}
-		if len(row.azure) > 0 && (from.Public || h.Suffix == "") {
-			return strings.ToLower(name) + row.azure[0]
-		}
-		host := strings.ToLower(name) + row.own + "." + h.Suffix
-		if h.Port != 0 && h.Port != 443 {
-			host += ":" + strconv.Itoa(h.Port)
-		}
-		return host
+		return h.authority(row, from, name)
 	}
 	return ""
+}
+
+func (h Hosts) authority(row hostNames, from Host, name string) string {
+	if len(row.azure) > 0 && (from.Public || h.Suffix == "") {
+		return strings.ToLower(name) + row.azure[0]
+	}
+	host := strings.ToLower(name) + row.own + "." + h.Suffix
+	if h.Port != 0 && h.Port != 443 {
+		host += ":" + strconv.Itoa(h.Port)
+	}
+	return host
 }
 
 // URL is "https://" + Authority, without a trailing slash.

@@ -58,6 +58,8 @@ func planeOf(k HostKind) plane {
 		return taxiiPlane{}
 	case HostImages:
 		return imagesPlane{}
+	case HostCognitive:
+		return cognitivePlane{}
 	}
 	return base{}
 }

@@ -184,7 +184,7 @@ func TestEnds(t *testing.T) {
 		began := time.Now()
 		s, _ := newTest(t, true)
 		out := run(t, s, script)
-		if took := time.Since(began); took > 10*time.Second {
+		if took := time.Since(began); took > time.Minute {
 			t.Errorf("%.60s took %s", script, took)
 		}
 		if len(out) > 9<<20 {
@@ -204,7 +204,7 @@ func TestInterrupted(t *testing.T) {
 	began := time.Now()
 	var out bytes.Buffer
 	s.Run(ctx, "sleep 600; echo never", strings.NewReader(""), &out, &out)
-	if time.Since(began) > 5*time.Second || out.Len() > 0 || s.Status() != 130 {
+	if time.Since(began) > time.Minute || out.Len() > 0 || s.Status() != 130 {
 		t.Errorf("after %s: %q, status %d", time.Since(began), &out, s.Status())
 	}
 }
@@ -270,7 +270,7 @@ func FuzzRun(f *testing.F) {
 		var out bytes.Buffer
 		began := time.Now()
 		s.Run(ctx, script, strings.NewReader("line\n"), &limited{&out, 1 << 20}, &limited{&out, 1 << 20})
-		if took := time.Since(began); took > 8*time.Second {
+		if took := time.Since(began); took > time.Minute {
 			t.Errorf("%q took %s", script, took)
 		}
 		Incomplete(script)

@@ -49,6 +49,10 @@ var firstParties = []firstParty{
 		uris: []string{"https://cosmos.azure.com"}, host: wire.HostCosmos,
 	},
 	{
+		name: "Microsoft Cognitive Services", appID: "7d312290-28c8-473c-a0ed-8e53749b6d6d",
+		uris: []string{"https://cognitiveservices.azure.com"},
+	},
+	{
 		name: "Azure Monitor", appID: "035f9e1d-4f00-4419-bf50-bf2d87eb4878",
 		uris: []string{"https://monitoring.azure.com"}, host: wire.HostMetrics, bare: true,
 	},

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -27,6 +28,11 @@ const (
 
 // call asks Azure Resource Manager as the signed-in user. The path begins with "/" and has its query; out may be nil.
 func (s *Service) call(ctx context.Context, r *wire.Request, who *session, method, path string, body, out any) error {
+	return s.ask(ctx, r, who, method, path, nil, body, out)
+}
+
+// ask is call with more headers.
+func (s *Service) ask(ctx context.Context, r *wire.Request, who *session, method, path string, more http.Header, body, out any) error {
 	token, err := s.bearer(ctx, r, who)
 	if err != nil {
 		return err
@@ -43,6 +49,7 @@ func (s *Service) call(ctx context.Context, r *wire.Request, who *session, metho
 	if err != nil {
 		return fault.New(fault.Invalid, "BadRequest", "The page's address names something that can't be asked for.")
 	}
+	maps.Copy(req.Header, more)
 	req.Header.Set("Authorization", "Bearer "+string(token))
 	req.Header.Set("X-Ms-Correlation-Request-Id", r.CorrelationID)
 	if body != nil {
@@ -90,6 +97,8 @@ func refusal(status int, body []byte) error {
 		kind = fault.NotFound
 	case http.StatusConflict:
 		kind = fault.Conflict
+	case http.StatusPreconditionFailed:
+		kind = fault.Precondition
 	case http.StatusServiceUnavailable:
 		kind = fault.Unavailable
 	case http.StatusNotImplemented:

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkheadhq/bulkhead/internal/clock"
 	"github.com/bulkheadhq/bulkhead/internal/reach"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 	"github.com/bulkheadhq/bulkhead/internal/wire/wiretest"
@@ -29,6 +30,9 @@ const (
 type platform struct {
 	posted []string
 	status int
+
+	sent []sentBody // to the monitor
+	gone string     // part of a path that the user may not see
 }
 
 func (p *platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -54,6 +58,7 @@ func (p *platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case p.status != 0:
 		w.WriteHeader(p.status)
 		answer(map[string]any{"error": map[string]string{"code": "AuthorizationFailed", "message": "may not " + angry}})
+	case p.monitor(w, r):
 	case r.Method == http.MethodPost:
 		p.posted = append(p.posted, r.URL.Path)
 		w.WriteHeader(http.StatusNoContent)
@@ -92,7 +97,7 @@ type browser struct {
 func open(t *testing.T) (*Service, *platform, *browser) {
 	t.Helper()
 	p := &platform{}
-	s := New(Deps{Log: slog.New(slog.DiscardHandler), FrontDoor: &http.Client{Transport: reach.InProcess{Handler: p}}, Administrator: func(context.Context) (Credential, error) {
+	s := New(Deps{Clock: clock.NewFake(atNight), Log: slog.New(slog.DiscardHandler), FrontDoor: &http.Client{Transport: reach.InProcess{Handler: p}}, Administrator: func(context.Context) (Credential, error) {
 		return Credential{TenantID: sub, ClientID: "admin", Secret: "s3cret"}, nil
 	}})
 	mux, err := wire.NewMux([]wire.Service{s.Service()}, wire.Options{Log: slog.New(slog.DiscardHandler)})

@@ -18,13 +18,13 @@ import (
 var pageFiles embed.FS
 
 // pages are the shell with each page in it. They never change.
-var pages = parsePages("home", "once", "message", "overview", "alerts", "alert", "investigation")
+var pages = parsePages("home", "once", "message", "overview", "alerts", "alert", "investigation", "metrics", "raisedlist", "raised", "rules", "rule", "servers", "server")
 
 func parsePages(names ...string) map[string]*template.Template {
-	funcs := template.FuncMap{"clock": clockTime, "lower": strings.ToLower, "short": short}
+	funcs := template.FuncMap{"clock": clockTime, "lower": strings.ToLower, "short": short, "names": lineNames, "last": lastName, "sign": signWords, "duration": durationWords}
 	all := map[string]*template.Template{}
 	for _, n := range names {
-		all[n] = template.Must(template.New("shell.html").Funcs(funcs).ParseFS(pageFiles, "pages/shell.html", "pages/"+n+".html"))
+		all[n] = template.Must(template.New("shell.html").Funcs(funcs).ParseFS(pageFiles, "pages/shell.html", "pages/chart.html", "pages/"+n+".html"))
 	}
 	return all
 }

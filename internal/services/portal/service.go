@@ -84,6 +84,16 @@ func (s *Service) Service() wire.Service {
 		page("/security/alert", "PortalAlert", s.alertPage),
 		page("/security/investigation", "PortalInvestigation", s.investigation),
 		form("/security/alert/status", "PortalAlertStatus", s.changeStatus),
+		page("/monitor/metrics", "PortalMetrics", s.metricsPage),
+		page("/monitor/alerts", "PortalMetricAlerts", s.raisedList),
+		page("/monitor/alert", "PortalMetricAlert", s.raisedPage),
+		form("/monitor/alert/state", "PortalMetricAlertState", s.changeState),
+		page("/monitor/rules", "PortalAlertRules", s.ruleList),
+		form("/monitor/rules", "PortalAlertRuleChange", s.changeRule),
+		page("/monitor/rule", "PortalNewAlertRule", s.newRule),
+		form("/monitor/rule", "PortalPostAlertRule", s.postRule),
+		page("/databases", "PortalDatabases", s.serverList),
+		page("/database", "PortalDatabase", s.serverPage),
 	}}
 }
 

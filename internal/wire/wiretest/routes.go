@@ -208,6 +208,11 @@ func checkShape(t *testing.T, r *wire.Route, w *httptest.ResponseRecorder) {
 		if strings.HasPrefix(r.Pattern, "/metadata/") {
 			field = "error_description"
 		}
+	case wire.HostCognitive:
+		field = "error"
+		if wire.FlatCognitive(r.Pattern) && w.Code == http.StatusBadRequest {
+			field = "code"
+		}
 	default:
 		field = "error"
 	}

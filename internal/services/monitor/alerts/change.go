@@ -132,6 +132,15 @@ func (c *change) commit(ctx context.Context) error {
 // apply makes what was committed what is known.
 func (c *change) apply() {
 	for name, i := range c.states {
+		had := c.w.states[name]
+		switch {
+		case i != nil && had == nil:
+			c.w.fired[i.RuleGUID]++
+		case i == nil && had != nil:
+			if c.w.fired[had.RuleGUID]--; c.w.fired[had.RuleGUID] == 0 {
+				delete(c.w.fired, had.RuleGUID)
+			}
+		}
 		if i == nil {
 			delete(c.w.states, name)
 		} else {
@@ -143,22 +152,23 @@ func (c *change) apply() {
 
 // context is the alertContext of the common alert schema.
 func (r *compiled) context(o *alerting.Outcome, minute int64, advice string) map[string]any {
-	allOf := make([]measuredShown, 0, len(r.shown))
-	for i, k := range r.shown {
-		m := measuredShown{Metric: k.Metric, Namespace: k.Namespace, Operator: k.Operator, Aggregation: k.Aggregation, Dimensions: []shownValue{}}
+	allOf := make([]measuredShown, 0, len(r.Criteria))
+	for i := range r.Criteria {
+		k := &r.Criteria[i]
+		m := measuredShown{Metric: k.Metric, Namespace: k.Namespace, Operator: k.Operator.String(), Aggregation: k.Aggregation.String(), Dimensions: []shownValue{}}
 		if m.Namespace == "" {
 			if id, err := arm.ParseID(o.Resource); err == nil {
 				m.Namespace = id.Type()
 			}
 		}
-		if k.Threshold != nil {
-			m.Threshold = number64(*k.Threshold)
+		if k.Dynamic == nil {
+			m.Threshold = number64(k.Threshold)
 		}
 		if i < len(o.Measured) {
 			if v := o.Measured[i]; v.Has {
 				m.Value = &v.Value
 			}
-			if k.Threshold == nil {
+			if k.Dynamic != nil {
 				m.Threshold = number64(o.Measured[i].Threshold)
 			}
 		}

@@ -279,13 +279,9 @@ func (s *Service) compileClassic(r *arm.Resource) (*compiled, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &compiled{resource: r, state: *state, kind: "SingleResourceMultipleMetricCriteria", severity: 3, description: c.Description}
+	out := &compiled{resource: named{r.ID, r.Name, r.GUID}, state: *state, kind: "SingleResourceMultipleMetricCriteria", severity: 3, description: c.Description}
 	out.ID, out.Frequency, out.AutoMitigate, out.Resources, out.Criteria = r.ID, classicFrequency, true, []string{c.Condition.Source.Resource}, []alerting.Criterion{k}
 	out.Window, _ = parseMinutes(cmp.Or(c.Condition.Window, "PT5M"))
-	out.shown = []criterion{{
-		Type: staticCriterion, Name: k.Name, Metric: k.Metric, Namespace: k.Namespace, Operator: k.Operator.String(), Threshold: c.Condition.Threshold, Aggregation: k.Aggregation.String(),
-		Dimensions: []dimension{},
-	}}
 	out.actions.Shape = "classic"
 	for i := range c.Actions {
 		for _, rec := range c.Actions[i].receivers(i) {

@@ -34,12 +34,13 @@ type engine struct {
 // watched is a subscription's rules and what is known of them.
 type watched struct {
 	sub     string
-	version int64 // of rules; 0: not read yet
-	rules   []*compiled
+	version int64                   // of rules; 0: not read yet
+	rules   [sliceCount][]*compiled // by slice, in the order of their GUIDs
 	log     []*activityRule
 	// what its shard holds; nil: not read yet
 	slices   map[int]int64
 	states   map[string]*instance // by rule and instance
+	fired    map[string]int       // of states, by rule
 	cursor   time.Time            // of the activity log
 	inBox    bool                 // there may be rows in the outbox
 	skipping map[string]string    // rules that could not be judged, and why: said once
@@ -170,7 +171,8 @@ func (e *engine) load(ctx context.Context, w *watched) error {
 	if err != nil {
 		return err
 	}
-	w.rules, w.log, w.version = rules, log, v
+	w.take(rules)
+	w.log, w.version = log, v
 	return nil
 }
 
@@ -190,7 +192,7 @@ func (e *engine) loadStates(ctx context.Context, w *watched) error {
 	if cursor != nil {
 		w.cursor = *cursor
 	}
-	w.slices, w.states, w.inBox = map[int]int64{}, map[string]*instance{}, true
+	w.slices, w.states, w.fired, w.inBox = map[int]int64{}, map[string]*instance{}, map[string]int{}, true
 	for i, k := range keys {
 		var n int
 		if _, err := fmt.Sscan(k, &n); err == nil {
@@ -199,6 +201,7 @@ func (e *engine) loadStates(ctx context.Context, w *watched) error {
 	}
 	for i := range states {
 		w.states[states[i].name()] = &states[i]
+		w.fired[states[i].RuleGUID]++
 	}
 	return nil
 }
@@ -254,12 +257,7 @@ func (e *engine) slice(ctx context.Context, w *watched, slice int, target int64)
 	if last == target {
 		return nil
 	}
-	var rules []*compiled
-	for _, r := range w.rules {
-		if sliceOf(r.resource.GUID) == slice {
-			rules = append(rules, r)
-		}
-	}
+	rules := w.rules[slice]
 	if last == 0 && len(rules) == 0 {
 		return nil
 	}
@@ -335,7 +333,7 @@ type judgement struct {
 
 // minute judges the rules that are due at a minute and commits what changed.
 func (e *engine) minute(ctx context.Context, w *watched, slice int, rules []*compiled, minute int64) error {
-	changed := e.orphans(w, slice, rules, minute)
+	changed := w.orphans(slice, minute)
 	found, err := e.judge(ctx, w, rules, minute)
 	if err != nil {
 		return err
@@ -355,13 +353,9 @@ func (e *engine) minute(ctx context.Context, w *watched, slice int, rules []*com
 }
 
 // orphans are fired instances whose rule is gone, turned off, or looks at something else now.
-func (e *engine) orphans(w *watched, slice int, rules []*compiled, minute int64) (out []judgement) {
-	generation := make(map[string]string, len(rules))
-	for _, r := range rules {
-		generation[r.resource.GUID] = r.state.Generation
-	}
+func (w *watched) orphans(slice int, minute int64) (out []judgement) {
 	for _, i := range w.states {
-		if sliceOf(i.RuleGUID) != slice || generation[i.RuleGUID] == i.Generation {
+		if sliceOf(i.RuleGUID) != slice || w.generation(slice, i.RuleGUID) == i.Generation {
 			continue
 		}
 		state := i.State
@@ -391,11 +385,11 @@ func (e *engine) judge(ctx context.Context, w *watched, rules []*compiled, minut
 					continue
 				}
 				outcomes, err := ev.Evaluate(ctx, &r.Rule, minute)
-				if tooMany := (alerting.ErrTooMany{}); errors.As(err, &tooMany) {
-					skipped[n][r.ID] = err.Error()
-					continue
-				}
 				if err != nil {
+					if tooMany := (alerting.ErrTooMany{}); errors.As(err, &tooMany) {
+						skipped[n][r.ID] = err.Error()
+						continue
+					}
 					failures[n] = fmt.Errorf("rule %s at %s: %w", r.ID, timeOf(minute).Format(time.RFC3339), err)
 					return
 				}
@@ -423,8 +417,8 @@ func (e *engine) judge(ctx context.Context, w *watched, rules []*compiled, minut
 
 // step makes the state machine's step; ok is false if there is nothing to be stored. It only reads w.
 func (w *watched) step(r *compiled, o *alerting.Outcome, minute int64) (j judgement, ok bool) {
-	if o.Verdict != alerting.Unhealthy && len(w.states) == 0 {
-		return j, false
+	if o.Verdict != alerting.Unhealthy && (len(w.fired) == 0 || w.fired[r.resource.GUID] == 0) {
+		return j, false // by far the most
 	}
 	key := o.Key()
 	before := w.states[r.resource.GUID+"|"+key]

@@ -148,7 +148,7 @@ func (p *plane) begin() {
 		source = NewSource(p.measured)
 	}
 	p.s = New(Deps{
-		Store: p.st, Sealer: sealer, Clock: p.clk, Log: log, Outbox: box, Inventory: p.control, Resources: p.control, Source: source, SignedIn: p.control.Authenticator(),
+		Store: p.st, Sealer: sealer, Clock: p.clk, Log: log, Outbox: box, Inventory: p.control, Resources: p.control, Source: source, Access: p.control, SignedIn: p.control.Authenticator(),
 		Known: func(typ, namespace, metric string) (bool, bool) {
 			return metric == "cpu_percent" || metric == "connections_failed", strings.EqualFold(typ, "Microsoft.DBforMySQL/servers") && namespace == ""
 		},

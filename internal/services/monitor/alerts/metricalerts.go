@@ -52,6 +52,7 @@ func (s *Service) metricAlertType() arm.Type {
 		Actions: []arm.Action{
 			{Verb: "status", Method: "GET", Operation: metricAlertName + "/status/read", Handler: s.ruleStatus},
 			{Verb: "status/{statusName}", Method: "GET", Operation: metricAlertName + "/status/read", Handler: s.ruleStatus},
+			{Verb: "try", Operation: metricAlertName + "/read", Absent: true, Handler: s.tryRule},
 		},
 	}
 }
@@ -233,17 +234,19 @@ func (s *Service) checkMetrics(a *metricAlert, meaning []alerting.Criterion) err
 	return nil
 }
 
+// named is what is kept in memory of a rule's resource: there may be very many.
+type named struct{ ID, Name, GUID string }
+
 // compiled is a rule as the engine judges it.
 type compiled struct {
 	alerting.Rule
-	resource    *arm.Resource
+	resource    named
 	state       ruleState
 	kind        string // conditionType of the common alert schema
 	severity    int
 	description string
 	actions     actions
-	shown       []criterion // as many as Rule.Criteria
-	scopes      []string    // groups and subscriptions, whose resources of the type and region are watched
+	scopes      []string // groups and subscriptions, whose resources of the type and region are watched
 	targetType  string
 	region      string
 }
@@ -251,7 +254,7 @@ type compiled struct {
 // compileMetricAlert makes a stored metric alert a rule; nil if it is turned off.
 func compileMetricAlert(r *arm.Resource) (*compiled, error) {
 	var a metricAlert
-	out := &compiled{resource: r}
+	out := &compiled{resource: named{r.ID, r.Name, r.GUID}}
 	if err := json.Unmarshal(r.Properties, &a); err != nil {
 		return nil, err
 	}
@@ -271,7 +274,7 @@ func compileMetricAlert(r *arm.Resource) (*compiled, error) {
 		if err != nil {
 			return nil, err
 		}
-		out.Criteria, out.shown = append(out.Criteria, c), append(out.shown, k)
+		out.Criteria = append(out.Criteria, c)
 	}
 	for _, scope := range a.Scopes {
 		if id, err := arm.ParseID(scope); err == nil && id.Namespace == "" {

@@ -52,6 +52,7 @@ type Deps struct {
 	Inventory Inventory
 	Resources arm.Reader
 	Source    alerting.Source
+	Access    arm.Access
 	SignedIn  wire.Authenticator // how the control plane knows who calls
 
 	// Known tells whether resources of a type have a metric, and whether that is known at all; nil: of none.

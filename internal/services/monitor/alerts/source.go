@@ -15,10 +15,12 @@ type measured struct{ store *metrics.Store }
 // NewSource makes the store of metrics what rules are judged by.
 func NewSource(s *metrics.Store) alerting.Source { return measured{s} }
 
-// selection is what a query found, for as long as the store has no further series for the resource.
+// selection is what a query found, for as long as the store has the same series for the resource.
 type selection struct {
-	generation uint64
-	groups     []seriesGroup
+	place  metrics.Place
+	one    metrics.Ref // with alone: the only series, if it has no dimensions that are asked for
+	alone  bool
+	groups []seriesGroup
 }
 
 // seriesGroup is the series with the same values of the query's dimensions.
@@ -30,11 +32,18 @@ type seriesGroup struct {
 // Merge implements alerting.Source.
 func (m measured) Merge(ctx context.Context, q *alerting.Query, from, to int64, out []alerting.Sample) ([]alerting.Sample, error) {
 	sel, _ := q.Handle.(*selection)
-	if g := m.store.Generation(q.Resource); sel == nil || sel.generation != g {
-		sel = m.find(q, g)
+	if sel == nil || sel.place.Changed() {
+		sel = m.find(q)
 		q.Handle = sel
 	}
 	start, end := timeOf(from), timeOf(to)
+	if sel.alone {
+		c, _, err := m.store.Window(ctx, sel.one, start, end)
+		if err != nil || c.Count == 0 {
+			return out, err
+		}
+		return append(out, alerting.Sample{Cell: alerting.Cell{Sum: c.Sum, Count: c.Count, Min: c.Min, Max: c.Max}}), nil
+	}
 	for i := range sel.groups {
 		g := &sel.groups[i]
 		var all metrics.Cell
@@ -53,7 +62,8 @@ func (m measured) Merge(ctx context.Context, q *alerting.Query, from, to int64, 
 }
 
 // find looks for the query's series: where no namespace is named in the one of the resource's type, and only if there are none there in any.
-func (m measured) find(q *alerting.Query, generation uint64) *selection {
+func (m measured) find(q *alerting.Query) *selection {
+	sel := &selection{place: m.store.Place(q.Resource)}
 	by := metrics.Selector{Resource: q.Resource, Namespace: q.Namespace, Name: q.Metric}
 	for i := range q.Dimensions {
 		d := &q.Dimensions[i]
@@ -70,7 +80,10 @@ func (m measured) find(q *alerting.Query, generation uint64) *selection {
 	if len(found) == 0 {
 		found = m.store.Select(by)
 	}
-	sel := &selection{generation: generation}
+	if len(found) == 1 && len(q.Dimensions) == 0 {
+		sel.one, sel.alone = found[0].Ref, true
+		return sel
+	}
 	place := map[string]int{}
 	for _, f := range found {
 		dims := valuesOf(f.Dimensions, q.Dimensions)

@@ -18,6 +18,7 @@ type Tried struct {
 	Evaluations int        `json:"evaluations"` // minutes at which the rule was due
 	NoData      int        `json:"noData"`      // of which so many found no data at all
 	Changes     []TryEvent `json:"changes"`
+	Lines       []TryLine  `json:"lines,omitempty"` // where they were asked for
 }
 
 // TryEvent is a transition that would have been.
@@ -28,8 +29,10 @@ type TryEvent struct {
 	Why       string    `json:"why"` // with the values
 }
 
-// maxTry bounds the minutes of one Try: 31 days.
-const maxTry = 31 * 24 * 60
+const (
+	maxTry     = 31 * 24 * 60 // minutes of one Try: 31 days
+	maxTryWork = 1_000_000    // evaluations of a resource
+)
 
 // Try judges a stored rule over data that is stored, as the engine would have, and changes nothing. id is the ARM id of a metric alert or a classic rule, which may be turned off.
 func (s *Service) Try(ctx context.Context, id string, from, to time.Time) (*Tried, error) {
@@ -44,12 +47,22 @@ func (s *Service) Try(ctx context.Context, id string, from, to time.Time) (*Trie
 	if err != nil {
 		return nil, err
 	}
-	out := &Tried{Rule: r.ID, From: from.UTC().Truncate(time.Minute), To: to.UTC().Truncate(time.Minute), Changes: []TryEvent{}}
-	if n := minuteOf(to) - minuteOf(from); n < 0 || n > maxTry {
+	return s.try(ctx, rule, from, to, 0)
+}
+
+// try judges a rule at each minute of a time at which it is due. points is how many points a line has at the most; 0: no lines are drawn.
+func (s *Service) try(ctx context.Context, rule *compiled, from, to time.Time, points int) (*Tried, error) {
+	out := &Tried{Rule: rule.ID, From: from.UTC().Truncate(time.Minute), To: to.UTC().Truncate(time.Minute), Changes: []TryEvent{}}
+	n := minuteOf(to) - minuteOf(from)
+	if n < 0 || n > maxTry {
 		return nil, bad("The time to try is from 0 minutes to 31 days long.")
+	}
+	if work := n / rule.Frequency * int64(len(rule.Resources)); work > maxTryWork {
+		return nil, bad("%d evaluations of %d resources are too many to try: choose a shorter time.", n/rule.Frequency, len(rule.Resources))
 	}
 	states := map[string]alerting.State{}
 	ev := alerting.Evaluator{Source: s.deps.Source, Bands: &alerting.Bands{}}
+	lines := newTryLines(rule, n/rule.Frequency+1, points)
 	for m := minuteOf(from); m <= minuteOf(to); m++ {
 		if !rule.Due(m) {
 			continue
@@ -68,11 +81,14 @@ func (s *Service) Try(ctx context.Context, id string, from, to time.Time) (*Trie
 			if transition != alerting.None {
 				out.Changes = append(out.Changes, TryEvent{timeOf(m), transition.String(), o.Resource, rule.explain(o)})
 			}
+			lines.add(&ev, o, m)
 		}
+		lines.next()
 		if !data {
 			out.NoData++
 		}
 	}
+	out.Lines = lines.all
 	return out, nil
 }
 
