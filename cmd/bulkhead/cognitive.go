@@ -22,6 +22,16 @@ func newCognitive() *cobra.Command {
 	for _, a := range app.Containers() {
 		cmd.AddCommand(newContainer(a))
 	}
+	cmd.AddCommand(newFace())
+	return cmd
+}
+
+// newFace is the Face container, which needs weights.
+func newFace() *cobra.Command {
+	var o app.FaceOptions
+	cmd := newContainer(app.FaceContainer(&o))
+	cmd.Flags().StringVar(&o.Models, "models", os.Getenv("BULKHEAD_FACE_MODELS"), "folder of the weights, made by scripts/face-models (default "+app.FaceModels()+"; also BULKHEAD_FACE_MODELS)")
+	cmd.Flags().BoolVar(&o.PrivateURLs, "private-urls", false, "let pictures be fetched from this machine and private networks, too")
 	return cmd
 }
 

@@ -45,7 +45,7 @@ func Image(name, parts, roots string) (ociimage.Spec, error) {
 			{Path: "/etc/ssl/certs/ca-certificates.crt", Mode: 0o644, Source: roots},
 		},
 		Entrypoint: []string{"/bulkhead", "cognitive", service, "--listen", "0.0.0.0:5000"},
-		Env:        []string{"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp"},
+		Env:        []string{"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp", "XDG_DATA_HOME=/usr/share"},
 		Ports:      []string{"5000/tcp"},
 		User:       "65532:65532",
 		Labels:     map[string]string{"org.opencontainers.image.title": service, "org.opencontainers.image.version": Release},

@@ -1,0 +1,89 @@
+package face
+
+import (
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// fetched is a folder that scripts/face-models made: node_modules with the originals, or "". BULKHEAD_FACE names another than .test/face.
+func fetched() string {
+	dir := os.Getenv("BULKHEAD_FACE")
+	if dir == "" {
+		dir = filepath.Join("..", "..", "..", ".test", "face")
+	}
+	dir, err := filepath.Abs(filepath.Join(dir, "node_modules"))
+	if err != nil {
+		return ""
+	}
+	if _, err := os.Stat(filepath.Join(dir, "@vladmandic", "human", "models")); err != nil {
+		return ""
+	}
+	return dir
+}
+
+func nodeModules(t testing.TB) string {
+	t.Helper()
+	dir := fetched()
+	if dir == "" {
+		t.Skip("scripts/face-models --test hasn't fetched the originals")
+	}
+	return dir
+}
+
+// photos are the sample photos of the packages.
+func photos(t testing.TB) map[string]*Image {
+	t.Helper()
+	out := map[string]*Image{}
+	for _, pattern := range []string{"face-api/demo/sample?.jpg", "human/assets/samples.jpg"} {
+		files, _ := filepath.Glob(filepath.Join(nodeModules(t), "@vladmandic", filepath.FromSlash(pattern)))
+		for _, f := range files {
+			b, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if out[filepath.Base(f)], err = Decode(b); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if len(out) == 0 {
+		t.Skip("the originals' packages hold no photos")
+	}
+	return out
+}
+
+// cosineOf is how alike two vectors' directions are.
+func cosineOf(a, b []float32) float64 {
+	var ab, aa, bb float64
+	for i := range a {
+		ab, aa, bb = ab+float64(a[i])*float64(b[i]), aa+float64(a[i])*float64(a[i]), bb+float64(b[i])*float64(b[i])
+	}
+	return ab / math.Sqrt(aa*bb)
+}
+
+// models opens the weights, brought together into one folder as scripts/face-models does it.
+func models(t testing.TB) *Models {
+	t.Helper()
+	dir := t.TempDir()
+	for name := range weights() {
+		from := filepath.Join(nodeModules(t), "@vladmandic", "human", "models", name)
+		if strings.HasPrefix(name, "face_") {
+			from = filepath.Join(nodeModules(t), "@vladmandic", "face-api", "model", name)
+		}
+		b, err := os.ReadFile(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
