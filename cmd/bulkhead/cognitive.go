@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/tls"
 	"errors"
+	"net"
 	"os"
 	"strings"
 
@@ -22,7 +23,7 @@ func newCognitive() *cobra.Command {
 	for _, a := range app.Containers() {
 		cmd.AddCommand(newContainer(a))
 	}
-	cmd.AddCommand(newFace())
+	cmd.AddCommand(newFace(), newAnalyze())
 	return cmd
 }
 
@@ -66,7 +67,7 @@ The arguments are those of Azure's container, in any case, or environment variab
 		if err != nil {
 			return errors.New(strings.ReplaceAll(err.Error(), "\n", "; ")) // wrong usage
 		}
-		o := container.Options{API: a, Config: c, Listen: listen, Version: app.Release, Console: cmd.OutOrStdout()}
+		o := container.Options{API: a, Config: c, Listen: listen, Version: app.Release, Console: cmd.OutOrStdout(), Listening: func(net.Addr) { slack.Trim() }}
 		if (cert == "") != (key == "") {
 			return errors.New("--tls-cert and --tls-key belong together")
 		}

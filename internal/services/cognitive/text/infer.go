@@ -1,0 +1,36 @@
+package text
+
+import (
+	"github.com/bulkheadhq/bulkhead/internal/infer/keyphrase"
+	"github.com/bulkheadhq/bulkhead/internal/infer/sentiment"
+)
+
+// Built are the engines that are built into the program.
+func Built() Engines {
+	return Engines{
+		Sentiment: func() (Analyzer, error) {
+			m, err := sentiment.Default()
+			return judge{m}, err
+		},
+		KeyPhrases: func() (Extractor, error) {
+			x, err := keyphrase.Default()
+			return x, err
+		},
+	}
+}
+
+// judge is the sentiment model.
+type judge struct{ *sentiment.Model }
+
+// Analyze implements Analyzer.
+func (j judge) Analyze(text, language string) (Opinion, error) {
+	d, err := j.Model.Analyze(text, language)
+	if err != nil {
+		return Opinion{}, err
+	}
+	o := Opinion{Label: d.Label, Scores: Scores(d.Scores), Score: d.Score, Sentences: make([]Sentence, len(d.Sentences))}
+	for i, s := range d.Sentences {
+		o.Sentences[i] = Sentence{Scores: Scores(s.Scores), Start: s.Start, End: s.End}
+	}
+	return o, nil
+}
