@@ -36,6 +36,28 @@ func TestMonitorAlerts(t *testing.T) {
 		step{"monitor metrics alert delete -g $RG -n a1", "", ""},
 		step{"monitor metrics alert list -g $RG", "[].name", `["dyn"]`},
 
+		step{"monitor metrics alert update -g $RG -n dyn --severity 4 --window-size 30m --evaluation-frequency 30m --tags k=v", "[severity, windowSize, evaluationFrequency, tags.k]", `[4,"PT30M","PT30M","v"]`},
+		step{"monitor metrics alert show --ids /subscriptions/$SUB/resourceGroups/$RG/providers/Microsoft.Insights/metricAlerts/dyn", "[severity, criteria.allOf[0].criterionType]", `[4,"DynamicThresholdCriterion"]`},
+		step{
+			"monitor metrics alert create -g $RG -n group --scopes /subscriptions/$SUB/resourceGroups/$RG --target-resource-type Microsoft.KeyVault/vaults --region westeurope --condition 'avg Availability < 90'",
+			`[targetResourceType, targetResourceRegion, criteria."odata.type"]`, `["Microsoft.KeyVault/vaults","westeurope","Microsoft.Azure.Monitor.MultipleResourceMultipleMetricCriteria"]`,
+		},
+		step{"monitor metrics alert delete -g $RG -n group", "", ""},
+		step{
+			"monitor action-group test-notifications create -g $RG --action-group ag1 --alert-type metricstaticthreshold -a webhook w http://127.0.0.1:9/x usecommonalertschema",
+			"[context.notificationSource, actionDetails[].[MechanismType || mechanismType, Name || name]]", `["Microsoft.Insights/TestNotification",[["Webhook","w"]]]`,
+		},
+
+		// Alert processing rules and alerts have commands in extensions only.
+		step{
+			`rest -m put -u /subscriptions/$SUB/resourceGroups/$RG/providers/Microsoft.AlertsManagement/actionRules/night?api-version=2021-08-08 -b '{"location":"Global","properties":{"scopes":["/subscriptions/$SUB/resourceGroups/$RG"],"actions":[{"actionType":"RemoveAllActionGroups"}],"schedule":{"timeZone":"W. Europe Standard Time","recurrences":[{"recurrenceType":"Daily","startTime":"22:00:00","endTime":"06:00:00"}]}}}'`,
+			"[properties.enabled, properties.schedule.recurrences[0].recurrenceType, systemData.createdByType]", `[true,"Daily","Application"]`,
+		},
+		step{"rest -u /subscriptions/$SUB/resourceGroups/$RG/providers/Microsoft.AlertsManagement/actionRules?api-version=2021-08-08", "value[].name", `["night"]`},
+		step{"rest -m delete -u /subscriptions/$SUB/resourceGroups/$RG/providers/Microsoft.AlertsManagement/actionRules/night?api-version=2021-08-08", "", ""},
+		step{"rest -u /subscriptions/$SUB/resourceGroups/$RG/providers/Microsoft.AlertsManagement/alerts?api-version=2019-05-05-preview", "value", `[]`},
+		step{"rest -u /subscriptions/$SUB/providers/Microsoft.AlertsManagement/alertsSummary?api-version=2019-05-05-preview&groupby=severity", "properties.groupedby", `"severity"`},
+
 		step{"monitor activity-log list -g $RG --offset 1h", "length([?operationName.value==`Microsoft.Insights/metricAlerts/write`]) > `1`", `true`},
 		step{
 			"monitor activity-log alert create -g $RG -n l1 --condition category=Administrative and operationName=Microsoft.KeyVault/vaults/delete --action-group " + group,

@@ -65,6 +65,27 @@ func (b *Band) Edges(minute int64, deviations float64) (lo, hi float64, ok bool)
 	return u.median - deviations*u.deviation, u.median + deviations*u.deviation, true
 }
 
+// Step is how long the windows are that a Band is learnt from: an hour, or the rule's window if that is longer. In minutes.
+func Step(window int64) int64 { return max(window, hour) }
+
+// Learning gives the minutes [from, to) that the Band of a minute's day is learnt from.
+func Learning(minute int64) (from, to int64) {
+	to = minute / learnStep * learnStep
+	return to - learnFrom, to
+}
+
+// Learn makes the Band that a dynamic criterion of an aggregation and a window judges by. cells has what was measured in each Step from a minute on, in order.
+func Learn(cells []Cell, from, window int64, a Aggregation) *Band {
+	step := Step(window)
+	var points []point
+	for i, c := range cells {
+		if v, ok := a.Of(perWindow(c, a, window, step)); ok {
+			points = append(points, point{from + int64(i)*step, v})
+		}
+	}
+	return learn(points)
+}
+
 // point is the value of a window that ended at a minute.
 type point struct {
 	minute int64
@@ -205,9 +226,9 @@ func (e *Evaluator) band(ctx context.Context, r *Rule, c *Criterion, q *Query, k
 	if b := e.Bands.have[name]; b != nil {
 		return b, nil
 	}
-	until := minute / learnStep * learnStep
-	from := max(until-learnFrom, c.Dynamic.IgnoreBefore)
-	step := max(r.Window, hour)
+	from, until := Learning(minute)
+	from = max(from, c.Dynamic.IgnoreBefore)
+	step := Step(r.Window)
 	points := map[string][]point{}
 	for at := from; at+step <= until; at += step {
 		samples, err := e.Source.Merge(ctx, q, at, at+step, nil)

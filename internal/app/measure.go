@@ -42,6 +42,8 @@ type counted struct {
 type figures struct {
 	ms    metrics.Cell // how long each took
 	bytes metrics.Cell // of each answer
+	sent  metrics.Cell // bytes of each request
+	units metrics.Cell // request units that each was charged
 }
 
 // request counts a finished request.
@@ -65,6 +67,8 @@ func (m *meter) request(e *wire.Event) {
 		return
 	}
 	ms, bytes := metrics.Of(float64(e.Duration.Microseconds())/1000), metrics.Of(float64(e.Bytes))
+	sent := metrics.Of(float64(max(r.HTTP.ContentLength, 0)))
+	charge, err := strconv.ParseFloat(r.AnswerHeader("X-Ms-Request-Charge"), 64)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	f := m.had[k]
@@ -77,6 +81,10 @@ func (m *meter) request(e *wire.Event) {
 	}
 	f.ms.Merge(ms)
 	f.bytes.Merge(bytes)
+	f.sent.Merge(sent)
+	if err == nil {
+		f.units.Merge(metrics.Of(charge))
+	}
 }
 
 // run brings what was counted to the store until ctx ends, and what is left then.
@@ -150,16 +158,25 @@ func (k *counted) samples(out []metrics.Sample, id string, f *figures) []metrics
 			}
 		}
 		add(accountType, "TotalRequests", n, dims...)
+		if f.units.Count > 0 {
+			add(accountType, "TotalRequestUnits", f.units, dims...)
+		}
 		add(accountType, "ServerSideLatency", f.ms, dims[1:]...)
 	case wire.HostSite:
 		add(siteType, "Requests", n)
 		if k.status >= 200 && k.status < 600 {
 			add(siteType, "Http"+class, n)
 		}
+		switch k.status {
+		case 101, 401, 403, 404, 406:
+			add(siteType, "Http"+strconv.Itoa(k.status), n)
+		}
 		seconds := f.ms
 		seconds.Sum, seconds.Min, seconds.Max = seconds.Sum/1000, seconds.Min/1000, seconds.Max/1000
 		add(siteType, "HttpResponseTime", seconds)
+		add(siteType, "AverageResponseTime", seconds)
 		add(siteType, "BytesSent", f.bytes)
+		add(siteType, "BytesReceived", f.sent)
 	}
 	return out
 }
@@ -207,6 +224,7 @@ func metricTable() *metrics.Table {
 	where := []string{"OperationType", "DatabaseName", "CollectionName"}
 	t.Define(accountType,
 		metrics.Definition{Name: "TotalRequests", DisplayName: "Total Requests", Description: "Number of requests made", Unit: "Count", Primary: metrics.Count, Dimensions: append(where[:3:3], "StatusCode")},
+		metrics.Definition{Name: "TotalRequestUnits", DisplayName: "Total Request Units", Description: "Request Units consumed", Unit: "Count", Primary: metrics.Total, Dimensions: append(where[:3:3], "StatusCode")},
 		metrics.Definition{Name: "ServerSideLatency", DisplayName: "Server Side Latency", Description: "Server side latency", Unit: "MilliSeconds", Primary: metrics.Average, Dimensions: where},
 	)
 	site := func(name, display, description, unit string, primary metrics.Aggregation) metrics.Definition {
@@ -218,6 +236,13 @@ func metricTable() *metrics.Table {
 		site("Http3xx", "Http 3xx", "Requests answered with a status from 300 to 399", "Count", metrics.Total),
 		site("Http4xx", "Http 4xx", "Requests answered with a status from 400 to 499", "Count", metrics.Total),
 		site("Http5xx", "Http Server Errors", "Requests answered with a status from 500 to 599", "Count", metrics.Total),
+		site("Http101", "Http 101", "Requests answered with the status 101", "Count", metrics.Total),
+		site("Http401", "Http 401", "Requests answered with the status 401", "Count", metrics.Total),
+		site("Http403", "Http 403", "Requests answered with the status 403", "Count", metrics.Total),
+		site("Http404", "Http 404", "Requests answered with the status 404", "Count", metrics.Total),
+		site("Http406", "Http 406", "Requests answered with the status 406", "Count", metrics.Total),
+		site("AverageResponseTime", "Average Response Time", "Time that the app took to answer; HttpResponseTime by its earlier name", "Seconds", metrics.Average),
+		site("BytesReceived", "Data In", "Bytes that the app was sent, as far as requests say their length", "Bytes", metrics.Total),
 		site("HttpResponseTime", "Response Time", "Time that the app took to answer", "Seconds", metrics.Average),
 		site("BytesSent", "Data Out", "Bytes that the app answered", "Bytes", metrics.Total),
 	)

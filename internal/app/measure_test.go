@@ -37,8 +37,12 @@ func TestMeter(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	charge := ""
 	ask := func(kind wire.HostKind, host, operation, resource string, status int, took time.Duration) {
 		r := &wire.Request{HTTP: httptest.NewRequest("GET", "/", nil), Host: wire.Host{Kind: kind, Name: host}, Route: &wire.Route{Operation: operation}, Resource: resource}
+		if r.HTTP.ContentLength = 7; charge != "" {
+			r.SetHeader("X-Ms-Request-Charge", charge)
+		}
 		m.request(&wire.Event{Time: clk.Now(), Duration: took, Status: status, Bytes: 100, Request: r})
 	}
 	for range 3 {
@@ -46,7 +50,14 @@ func TestMeter(t *testing.T) {
 	}
 	ask(wire.HostVault, "mine", "SecretGet", "", 403, 2*time.Millisecond)
 	ask(wire.HostVault, "nobodys", "SecretGet", "", 404, time.Millisecond)
+	charge = "2.83"
 	ask(wire.HostCosmos, "mine", "QueryDocuments", ids[wire.HostCosmos]+"/dbs/d/colls/c", 200, time.Millisecond)
+	charge = "10.5"
+	ask(wire.HostCosmos, "mine", "QueryDocuments", ids[wire.HostCosmos]+"/dbs/d/colls/other", 200, time.Millisecond)
+	charge = ""
+	ask(wire.HostCosmos, "mine", "QueryDocuments", ids[wire.HostCosmos]+"/dbs/d/colls/other", 401, time.Millisecond)
+	ask(wire.HostSite, "mine", "", "", 404, time.Second)
+	ask(wire.HostSite, "mine", "", "", 101, time.Second)
 	ask(wire.HostSite, "mine", "", "", 503, 2*time.Second)
 	ask(wire.HostARM, "", "x", "", 200, time.Second)
 	m.flush(t.Context())
@@ -80,9 +91,14 @@ func TestMeter(t *testing.T) {
 		{"availability", sum(wire.HostVault, vaultType, "Availability"), metrics.Cell{Sum: 400, Min: 100, Max: 100, Count: 4}},
 		{"latency", sum(wire.HostVault, vaultType, "ServiceApiLatency"), metrics.Cell{Sum: 14, Min: 2, Max: 4, Count: 4}},
 		{"cosmos", sum(wire.HostCosmos, accountType, "TotalRequests", metrics.DimensionFilter{Name: "CollectionName", Values: []string{"c"}}), metrics.Cell{Sum: 1, Min: 1, Max: 1, Count: 1}},
+		{"request units of a container", sum(wire.HostCosmos, accountType, "TotalRequestUnits", metrics.DimensionFilter{Name: "CollectionName", Values: []string{"c"}}), metrics.Of(2.83)},
+		{"request units", sum(wire.HostCosmos, accountType, "TotalRequestUnits"), metrics.Cell{Sum: 13.33, Min: 2.83, Max: 10.5, Count: 2}},
+		{"404", sum(wire.HostSite, siteType, "Http404"), metrics.Of(1)},
+		{"upgraded", sum(wire.HostSite, siteType, "Http101"), metrics.Of(1)},
+		{"received", sum(wire.HostSite, siteType, "BytesReceived"), metrics.Cell{Sum: 21, Min: 7, Max: 7, Count: 3}},
 		{"site", sum(wire.HostSite, siteType, "Http5xx"), metrics.Cell{Sum: 1, Min: 1, Max: 1, Count: 1}},
-		{"seconds", sum(wire.HostSite, siteType, "HttpResponseTime"), metrics.Of(2)},
-		{"bytes", sum(wire.HostSite, siteType, "BytesSent"), metrics.Of(100)},
+		{"seconds", sum(wire.HostSite, siteType, "HttpResponseTime"), metrics.Cell{Sum: 4, Min: 1, Max: 2, Count: 3}},
+		{"bytes", sum(wire.HostSite, siteType, "BytesSent"), metrics.Cell{Sum: 300, Min: 100, Max: 100, Count: 3}},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s: got %v, want %v", c.name, c.got, c.want)

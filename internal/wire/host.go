@@ -20,6 +20,7 @@ const (
 	HostPortal    HostKind = "portal"     // portal.azure.com
 	HostCognitive HostKind = "cognitive"  // {name}.cognitiveservices.azure.com and {region}.api.cognitive.microsoft.com; also a container's own listener
 	HostMetrics   HostKind = "monitoring" // {region}.monitoring.azure.com: metrics sent and scraped
+	HostBatch     HostKind = "batch"      // {region}.metrics.monitor.azure.com: metrics of many resources at once
 	HostMySQL     HostKind = "mysql"      // {name}.mysql.database.azure.com: files of a database server; its own protocol has a port of its own
 	HostImages    HostKind = "images"     // mcr.microsoft.com: container images
 	HostTAXII     HostKind = "taxii"      // taxii.SUFFIX: threat intelligence; Azure has no such name
@@ -43,6 +44,7 @@ var hostTable = []hostNames{
 	{HostTAXII, nil, "taxii"},
 	{HostImages, []string{"mcr.microsoft.com"}, "mcr"},
 	{HostMetrics, []string{".monitoring.azure.com"}, ".monitoring"},
+	{HostBatch, []string{".metrics.monitor.azure.com"}, ".metrics"},
 	{HostVault, []string{".vault.azure.net"}, ".vault"},
 	{HostCognitive, []string{".cognitiveservices.azure.com"}, ".cognitiveservices"},
 	{HostCognitive, []string{".api.cognitive.microsoft.com"}, regional}, // its name is a region; see Host.Regional

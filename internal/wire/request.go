@@ -46,6 +46,14 @@ type Request struct {
 	answer               http.Header
 }
 
+// AnswerHeader gives a header of the answer, as it is so far; "" if it has none. The name is in canonical form.
+func (r *Request) AnswerHeader(canonical string) string {
+	if v := r.answer[canonical]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
 // SetHeader sets a header of the answer, whatever the answer becomes; a Reply's own headers come after. The name is in canonical form. For handlers
 // that set many: it allocates less than a Reply's map.
 func (r *Request) SetHeader(canonical, value string) { r.ShareHeader(canonical, r.one(value)) }

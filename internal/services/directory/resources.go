@@ -54,7 +54,7 @@ var firstParties = []firstParty{
 	},
 	{
 		name: "Azure Monitor", appID: "035f9e1d-4f00-4419-bf50-bf2d87eb4878",
-		uris: []string{"https://monitoring.azure.com"}, host: wire.HostMetrics, bare: true,
+		uris: []string{"https://monitoring.azure.com", "https://metrics.monitor.azure.com"}, host: wire.HostMetrics, bare: true,
 	},
 	{name: "AAD Token Exchange", appID: exchangeAppID, uris: []string{"api://azureadtokenexchange"}, version: "2.0"},
 }

@@ -55,14 +55,19 @@ func (s *Service) dataRoutes() []wire.Route {
 
 // authenticate demands a bearer token for Azure Monitor.
 func (s *Service) authenticate(ctx context.Context, r *wire.Request) error {
+	return s.authenticateFor(ctx, r, monitoringAudience, func(audience string) bool { return forMonitoring(r, audience) })
+}
+
+// authenticateFor demands a bearer token for an audience that fits.
+func (s *Service) authenticateFor(ctx context.Context, r *wire.Request, audience string, fits func(audience string) bool) error {
 	refuse := func(code, format string, args ...any) error {
 		f := fault.New(fault.Unauthenticated, code, format, args...)
-		f.Header = http.Header{"Www-Authenticate": {`Bearer authorization_uri="` + r.URL(wire.HostLogin, "") + `/common", resource_id="` + monitoringAudience + `/"`}}
+		f.Header = http.Header{"Www-Authenticate": {`Bearer authorization_uri="` + r.URL(wire.HostLogin, "") + `/common", resource_id="` + audience + `/"`}}
 		return f
 	}
 	scheme, token, _ := strings.Cut(r.HTTP.Header.Get("Authorization"), " ")
 	if token = strings.TrimSpace(token); token == "" || !strings.EqualFold(scheme, "Bearer") {
-		return refuse("Unauthorized", "A bearer token for %s/ is missing.", monitoringAudience)
+		return refuse("Unauthorized", "A bearer token for %s/ is missing.", audience)
 	}
 	who, err := s.deps.Verifier.Verify(ctx, token)
 	var bad *authn.VerifyError
@@ -71,8 +76,8 @@ func (s *Service) authenticate(ctx context.Context, r *wire.Request) error {
 		return refuse("InvalidToken", "The token is not valid: %s.", bad.Detail)
 	case err != nil:
 		return err
-	case !forMonitoring(r, who.Audience):
-		return refuse("InvalidAudience", "The token is for '%.100s', not for %s/.", who.Audience, monitoringAudience)
+	case !fits(who.Audience):
+		return refuse("InvalidAudience", "The token is for '%.100s', not for %s/.", who.Audience, audience)
 	}
 	r.Principal = who
 	return nil

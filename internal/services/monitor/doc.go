@@ -8,7 +8,8 @@
 //	     "timeseries":[{"metadatavalues":[],"data":[{"timeStamp":"2026-03-01T09:55:00Z","average":15}]}]}]}
 //
 // At the regional host, with tokens for https://monitoring.azure.com/: custom metrics (POST {id}/metrics), Prometheus' remote write (POST {id}/api/v1/write) and what Prometheus
-// scrapes (GET {id}/metrics).
+// scrapes (GET {id}/metrics). At {region}.metrics.monitor.azure.com: metrics of many resources at once (POST /subscriptions/{id}/metrics:getBatch). metricBaselines are the bands that
+// dynamic criteria are judged by, from package alerting.
 //
 // What of Azure Monitor is missing is in docs/divergences/monitor.md.
 package monitor

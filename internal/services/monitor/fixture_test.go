@@ -132,14 +132,20 @@ func (g *rig) server(name string) string {
 // do sends a request as somebody. A path that begins with "$" is below the group.
 func (g *rig) do(t *testing.T, as, method, path, body string, edit ...func(*http.Request)) (int, string) {
 	t.Helper()
-	host := "https://management.azure.com"
+	host := "management.azure.com"
 	if strings.HasSuffix(as, "@monitoring") {
-		host = "https://westeurope.monitoring.azure.com"
+		host = "westeurope.monitoring.azure.com"
 	}
+	return g.at(t, as, host, method, path, body, edit...)
+}
+
+// at is do at a host.
+func (g *rig) at(t *testing.T, as, host, method, path, body string, edit ...func(*http.Request)) (int, string) {
+	t.Helper()
 	if strings.HasPrefix(path, "$") {
 		path = "/subscriptions/" + g.sub + "/resourceGroups/rg" + path[1:]
 	}
-	r := httptest.NewRequest(method, host+path, strings.NewReader(body))
+	r := httptest.NewRequest(method, "https://"+host+path, strings.NewReader(body))
 	if as != "" {
 		r.Header.Set("Authorization", "Bearer "+as)
 	}

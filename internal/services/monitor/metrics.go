@@ -29,11 +29,9 @@ func (s *Service) metricRoutes() []wire.Route {
 		arms(http.MethodGet, "metricNamespaces", "Microsoft.Insights/metricNamespaces/read", "2017-12-01-preview", wire.Handle(s.listNamespaces)),
 		arms(http.MethodGet, "metrics", readMetrics, "2016-06-01", wire.Handle(s.getMetrics)),
 		arms(http.MethodPost, "metrics", readMetrics, "2021-05-01", wire.Handle(s.postMetrics)),
-		arms(http.MethodGet, "metricBaselines", "Microsoft.Insights/metricBaselines/read", "2018-09-01", func(context.Context, *wire.Request) (any, error) {
-			return nil, fault.New(fault.NotImplemented, "NotImplemented", "Baselines of metrics (metricBaselines) are not implemented on this platform.")
-		}),
+		arms(http.MethodGet, "metricBaselines", "Microsoft.Insights/metricBaselines/read", "2018-09-01", wire.Handle(s.listBaselines)),
 	}
-	return append(out, s.dataRoutes()...)
+	return append(append(out, s.dataRoutes()...), s.batchRoute())
 }
 
 // scope is what a request asks about.

@@ -34,10 +34,10 @@ func TestRoutes_ObeyTheRulesOfAll(t *testing.T) {
 	g := newRig(t)
 	g.grant(t, ownerID, "3913510d-42f4-4e42-8a64-420c390055eb")
 	wiretest.CheckRoutes(t, g, g.service.Service().Routes, wiretest.Check{
-		Names: map[wire.HostKind]string{wire.HostARM: "", wire.HostMetrics: "westeurope"}, Params: map[string]string{"scope": g.server("db")[1:]},
+		Names: map[wire.HostKind]string{wire.HostARM: "", wire.HostMetrics: "westeurope", wire.HostBatch: "westeurope"}, Params: map[string]string{"scope": g.server("db")[1:], "subscriptionId": g.sub},
 		Sign: func(r *http.Request) {
 			token := "owner"
-			if strings.Contains(r.URL.Host, ".monitoring.") {
+			if strings.Contains(r.URL.Host, ".monitoring.") || strings.Contains(r.URL.Host, ".metrics.") {
 				token += "@monitoring"
 			}
 			r.Header.Set("Authorization", "Bearer "+token)
@@ -163,13 +163,16 @@ func TestMetrics_Refused(t *testing.T) {
 		{base + "&top=0", 400, "top"},
 		{base + "&resultType=picture", 400, "picture"},
 		{base + "&AutoAdjustTimegrain=maybe", 400, "maybe"},
-		{base + "&rollupby=Reason", 501, "rollupby"},
+		{base + "&rollupby=Reason", 400, "rollupby"},
 		{base + "&$filter=Color%20eq%20'*'", 400, "supported ones are"},
 		{base + "&$filter=Reason%20like%20'x'", 400, "eq, ne or sw"},
 		{"/subscriptions/" + g.sub + "/providers/Microsoft.Insights/metrics?api-version=2021-05-01", 400, "metricnamespace"},
 		{"/subscriptions/" + g.sub + "/providers/Microsoft.Insights/metrics?api-version=2021-05-01&metricnamespace=x", 400, "region"},
 		{"$/providers/Microsoft.DBforMySQL/servers/none/providers/Microsoft.Insights/metrics?api-version=2021-05-01", 404, "was not found"},
-		{serverPath + "/providers/microsoft.insights/metricBaselines?api-version=2019-03-01", 501, "metricBaselines"},
+		{serverPath + "/providers/microsoft.insights/metricBaselines?api-version=2019-03-01&sensitivities=Extreme", 400, "sensitivity"},
+		{serverPath + "/providers/microsoft.insights/metricBaselines?api-version=2019-03-01&interval=FULL", 400, "grains"},
+		{serverPath + "/providers/microsoft.insights/metricBaselines?api-version=2019-03-01&metricnames=nothing", 400, "Failed to find metric configuration"},
+		{"$/providers/microsoft.insights/metricBaselines?api-version=2019-03-01&region=westeurope", 400, "of a resource"},
 	} {
 		if status, out := g.do(t, "owner", "GET", c.path, ""); status != c.status || !strings.Contains(out, c.want) {
 			t.Errorf("%s: got %d %s, want %d %s", c.path, status, out, c.status, c.want)

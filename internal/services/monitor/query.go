@@ -47,6 +47,7 @@ type chart struct {
 	aggregated []metrics.Aggregation // none: each metric's own
 	filter     []metrics.DimensionFilter
 	byResource *metrics.DimensionFilter // of Microsoft.ResourceId, at a subscription
+	rollup     []string                 // dimensions of the filter whose values become one line
 	top        int
 	order      metrics.Aggregation
 	ascending  bool
@@ -87,9 +88,6 @@ func fromQuery(r *wire.Request) (a asked, err error) {
 
 // understand checks what was asked.
 func (a asked) understand(now time.Time) (c chart, err error) {
-	if a.RollUpBy != "" {
-		return c, fault.New(fault.NotImplemented, "NotImplemented", "Rolling up by dimensions (rollupby) is not implemented on this platform; leave the dimension out of the filter.")
-	}
 	if a.Top < 0 {
 		return c, badRequest("top is %d, below 0.", a.Top)
 	}
@@ -120,6 +118,9 @@ func (a asked) understand(now time.Time) (c chart, err error) {
 	if c.filter, err = parseFilter(a.Filter); err != nil {
 		return c, err
 	}
+	if err := c.rollUp(a.RollUpBy); err != nil {
+		return c, err
+	}
 	if a.OrderBy != "" {
 		field, way, _ := strings.Cut(strings.TrimSpace(a.OrderBy), " ")
 		agg, ok := metrics.ParseAggregation(field)
@@ -136,6 +137,30 @@ func (a asked) understand(now time.Time) (c chart, err error) {
 		return c, badRequest("The result type '%.40s' is neither Data nor Metadata.", a.ResultType)
 	}
 	return c, nil
+}
+
+// rollUp reads the dimensions that a filter chooses by, and that do not split.
+func (c *chart) rollUp(text string) error {
+	for n := range strings.SplitSeq(text, ",") {
+		if n = strings.TrimSpace(n); n == "" {
+			continue
+		}
+		if !slices.ContainsFunc(c.filter, func(f metrics.DimensionFilter) bool { return strings.EqualFold(f.Name, n) }) {
+			return badRequest("The parameter 'rollupby' names '%.100s', which is no dimension of the filter.", n)
+		}
+		c.rollup = append(c.rollup, n)
+	}
+	return nil
+}
+
+// rolled is what dimensions are left of a line's.
+func (c *chart) rolled(dims []metrics.Dimension) []metrics.Dimension {
+	if len(c.rollup) == 0 {
+		return dims
+	}
+	return slices.DeleteFunc(dims, func(d metrics.Dimension) bool {
+		return slices.ContainsFunc(c.rollup, func(n string) bool { return strings.EqualFold(n, d.Name) })
+	})
 }
 
 // span reads timespan and interval.
@@ -462,6 +487,7 @@ func (s *Service) lines(ctx context.Context, list []*arm.Resource, c *chart, nam
 				if c.byResource != nil {
 					l.Dimensions = append([]metrics.Dimension{{Name: resourceDimension, Value: one.ID}}, l.Dimensions...)
 				}
+				l.Dimensions = c.rolled(l.Dimensions)
 				res.Merge(l)
 			}
 		}

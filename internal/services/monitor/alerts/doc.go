@@ -1,5 +1,5 @@
-// Package alerts is the half of Azure Monitor that watches: Microsoft.Insights/metricAlerts, alertrules (classic), activityLogAlerts and actionGroups, and the alerts they raise as
-// Microsoft.AlertsManagement shows them (host management.azure.com). What is measured is another package's: internal/metrics.
+// Package alerts is the half of Azure Monitor that watches: Microsoft.Insights/metricAlerts, alertrules (classic), activityLogAlerts and actionGroups, the alerts they raise as
+// Microsoft.AlertsManagement shows them, and its actionRules, which change who is told (host management.azure.com). What is measured is another package's: internal/metrics.
 //
 // # From a measurement to a message
 //
@@ -10,6 +10,8 @@
 // minute, a notification's of alert, condition and receiver: both are the same whoever works them out, and however often.
 //
 // Rules lie in eight slices by their id, which are judged one a fifth of a second after the other.
+//
+// An alert ends when its condition is over, when its rule or its resource is gone, or when the rule looks at something else. It is kept 30 days.
 //
 // # Receivers
 //

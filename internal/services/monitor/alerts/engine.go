@@ -343,7 +343,7 @@ func (e *engine) minute(ctx context.Context, w *watched, slice int, rules []*com
 	if err != nil {
 		return err
 	}
-	if found, err = e.bereft(ctx, w, slice, rules, found, minute); err != nil {
+	if found, err = e.bereft(ctx, w, slice, found, minute); err != nil {
 		return err
 	}
 	changed = append(changed, found...)

@@ -174,6 +174,7 @@ func TestMetricAlert_GroupScope(t *testing.T) {
 func FuzzRules(f *testing.F) {
 	f.Add(`{"severity":1,"scopes":["/subscriptions/s/resourceGroups/g/providers/A.B/c/d"],"evaluationFrequency":"PT1M","windowSize":"PT5M","criteria":{"odata.type":"Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria","allOf":[{"name":"a","metricName":"m","operator":"GreaterThan","threshold":1,"timeAggregation":"Average"}]}}`)
 	f.Add(`{"severity":1,"scopes":["/subscriptions/s"],"targetResourceType":"A.B/c","evaluationFrequency":"PT1M","windowSize":"P1D","criteria":{"odata.type":"microsoft.azure.monitor.multipleresourcemultiplemetriccriteria","allOf":[{"name":"a","metricName":"m","operator":"GreaterOrLessThan","alertSensitivity":"Low","failingPeriods":{"numberOfEvaluationPeriods":4.0,"minFailingPeriodsToAlert":1},"timeAggregation":"Total","dimensions":[{"name":"d","operator":"Exclude","values":["x"]}]}]}}`)
+	f.Add(`{"scopes":["/subscriptions/s"],"conditions":[{"field":"Severity","operator":"Equals","values":["Sev1"]}],"schedule":{"timeZone":"UTC","recurrences":[{"recurrenceType":"Daily","startTime":"01:00:00","endTime":"02:00:00"}]},"actions":[{"actionType":"RemoveAllActionGroups"}]}`)
 	f.Fuzz(func(t *testing.T, body string) {
 		o, err := arm.ParseObject([]byte(body))
 		if err != nil {
@@ -193,6 +194,15 @@ func FuzzRules(f *testing.F) {
 			}
 		}
 		_, _ = readGroup(o, nil)
+		if p, err := readProcessing(o, "s"); err == nil { // what is accepted can be applied
+			one := processor{processingRule: *p}
+			if p.Schedule != nil {
+				if one.times, err = p.Schedule.read(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			one.matches(&event{Alert: alert{Fired: start}, Condition: fired})
+		}
 		var leaf activityLeaf
 		if json.Unmarshal([]byte(body), &leaf) == nil {
 			n := 0

@@ -19,14 +19,22 @@ func (w *watched) take(rules []*compiled) {
 	}
 }
 
-// generation is that of a rule of a slice; "" if there is no such rule, or it is turned off.
-func (w *watched) generation(slice int, ruleGUID string) string {
+// rule is one of a slice; nil if there is no such rule, or it is turned off.
+func (w *watched) rule(slice int, ruleGUID string) *compiled {
 	list := w.rules[slice]
 	i, ok := slices.BinarySearchFunc(list, ruleGUID, func(r *compiled, guid string) int { return strings.Compare(r.resource.GUID, guid) })
 	if !ok {
-		return ""
+		return nil
 	}
-	return list[i].state.Generation
+	return list[i]
+}
+
+// generation is that of a rule of a slice; "" if there is none.
+func (w *watched) generation(slice int, ruleGUID string) string {
+	if r := w.rule(slice, ruleGUID); r != nil {
+		return r.state.Generation
+	}
+	return ""
 }
 
 // texts has one copy of each text that many rules have.

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkheadhq/bulkhead/internal/alerting"
 	"github.com/bulkheadhq/bulkhead/internal/metrics"
 )
 
@@ -100,7 +101,11 @@ func TestTryRoute_Band(t *testing.T) {
 	body := p.rule("PT1M", "PT1H", "PT5M", "PT1H", "SingleResource", "MultipleResource", "StaticThresholdCriterion", "DynamicThresholdCriterion", `"threshold":80`,
 		`"alertSensitivity":"Low","failingPeriods":{"numberOfEvaluationPeriods":1,"minFailingPeriodsToAlert":1}`)
 	to := at90.Add(time.Hour).Truncate(time.Hour).Add(time.Hour)
-	out := p.ok("POST", p.insights("metricAlerts/new/try")+"?points=1000&from="+at90.Add(-6*time.Hour).Format(time.RFC3339)+"&to="+to.Format(time.RFC3339), body, 200)
+	name := "new" // its minute of the hour is made of its id: one after that of the samples, so that each window ends in the hour of the sample it holds
+	for alerting.Slot(p.insights("metricAlerts/"+name), 60) < 5 {
+		name += "x"
+	}
+	out := p.ok("POST", p.insights("metricAlerts/"+name+"/try")+"?points=1000&from="+at90.Add(-6*time.Hour).Format(time.RFC3339)+"&to="+to.Format(time.RFC3339), body, 200)
 	points, _ := at(out, "lines", 0, "points").([]any)
 	if len(points) < 6 {
 		t.Fatalf("%d points: %v", len(points), out)
