@@ -126,7 +126,7 @@ func reported(t *testing.T, out []byte, name string) float64 {
 
 // point is a minute of a metric; nil is no number.
 type point struct {
-	Time                                   time.Time `json:"timeStamp"`
+	Time                                    time.Time `json:"timeStamp"`
 	Average, Total, Minimum, Maximum, Count *float64
 }
 

@@ -31,7 +31,9 @@ func (e *engine) apply(ctx context.Context, d *desired) error {
 	ctx, cancel := context.WithTimeout(ctx, statementTime)
 	defer cancel()
 	var version string
-	if err := e.db.QueryRowContext(ctx, "SELECT VERSION()").Scan(&version); err != nil {
+	connect, done := context.WithTimeout(ctx, e.host.patience)
+	defer done()
+	if err := e.db.QueryRowContext(connect, "SELECT VERSION()").Scan(&version); err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
 	e.set(func(s *status) { s.Engine = version })

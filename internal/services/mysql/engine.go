@@ -357,9 +357,7 @@ func (e *engine) keep(ctx context.Context) {
 			child.Stop()
 			child = proc.Start(ctx, spec)
 		case <-sample.C:
-			if e.applied {
-				e.sample(ctx)
-			}
+			e.sample(ctx)
 		}
 		t.Stop()
 	}

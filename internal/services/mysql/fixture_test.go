@@ -272,3 +272,12 @@ func within(t *testing.T, what string, ok func() bool) {
 	}
 	t.Fatalf("not within 90 s: %s", what)
 }
+
+// answers is a vault that says the same to all.
+func answers(body string) http.RoundTripper {
+	return roundTripper(func(*http.Request) (*http.Response, error) {
+		w := httptest.NewRecorder()
+		_, _ = w.WriteString(body)
+		return w.Result(), nil
+	})
+}

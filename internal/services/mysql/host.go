@@ -15,6 +15,9 @@ import (
 // sampleEvery is how often a server is measured.
 const sampleEvery = 10 * time.Second
 
+// lookTime is how long a server may take to answer before it counts as one that doesn't.
+const lookTime = 10 * time.Second
+
 // status is how a server is.
 type status struct {
 	Ready    bool
@@ -64,6 +67,8 @@ type host struct {
 	make func(h *host, d *desired) instance
 	find func(program string) (string, error)
 
+	patience time.Duration // lookTime; tests have less
+
 	mu      sync.Mutex
 	ctx     context.Context // of run; nil while the host does not run
 	servers map[string]*running
@@ -72,7 +77,7 @@ type host struct {
 }
 
 func newHost(s *Service, folder string) *host {
-	h := &host{service: s, folder: folder, servers: map[string]*running{}, make: newInstance, find: findProgram}
+	h := &host{service: s, folder: folder, servers: map[string]*running{}, make: newInstance, find: findProgram, patience: lookTime}
 	if u, err := user.Current(); err == nil {
 		h.account = u.Username
 	}

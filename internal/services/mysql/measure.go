@@ -12,7 +12,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/services/mysql/gate"
 )
 
-// reading is one look at a server: what can't be known is absent.
+// reading is one look at a server: what can't be known is absent. Without counters the server didn't answer.
 type reading struct {
 	at       time.Time
 	pid      int
@@ -23,6 +23,7 @@ type reading struct {
 
 	memory        int64 // resident; 0: unknown
 	storage, logs int64 // bytes of files; storage -1: unknown
+	disk          int64 // bytes left on the disk; -1: unknown
 	limits        Limits
 	connections   int // the limit
 	processors    int // of the machine
@@ -37,8 +38,10 @@ func counterNames() []string {
 	}
 }
 
-// readCounters asks a server for its counters. One that a server doesn't have is absent.
-func readCounters(ctx context.Context, db *sql.DB) (map[string]float64, error) {
+// readCounters asks a server for its counters and waits that long. One that a server doesn't have is absent.
+func readCounters(ctx context.Context, db *sql.DB, patience time.Duration) (map[string]float64, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	rows, err := db.QueryContext(ctx, "SHOW GLOBAL STATUS WHERE Variable_name IN ('"+strings.Join(counterNames(), "','")+"')")
 	if err != nil {
 		return nil, fmt.Errorf("read status: %w", err)
@@ -74,6 +77,7 @@ const (
 	metricBehind       = "seconds_behind_master"
 	metricOut          = "network_bytes_egress"
 	metricIn           = "network_bytes_ingress"
+	metricAlive        = "is_db_alive" // that of Azure's flexible PostgreSQL servers: 1 while the server answers, else 0
 
 	dimensionReason = "Reason"
 )
@@ -100,6 +104,7 @@ func Definitions() []metrics.Definition {
 		def(metricBehind, "Replication lag in seconds", "Count", metrics.Maximum, "Replication lag in seconds"),
 		def(metricOut, "Network Out", "Bytes", metrics.Total, "Network Out across active connections"),
 		def(metricIn, "Network In", "Bytes", metrics.Total, "Network In across active connections"),
+		def(metricAlive, "Database Is Alive", "Count", metrics.Minimum, "1 while the server answers, 0 while it does not"),
 	}
 }
 
@@ -118,6 +123,7 @@ func restarted(old, now *reading) bool {
 func measurements(old, now *reading) []measurement {
 	var out []measurement
 	add := func(metric string, v float64) { out = append(out, measurement{metric: metric, value: v}) }
+	add(metricAlive, float64(min(len(now.counters), 1)))
 	if active, ok := now.counters["Threads_connected"]; ok {
 		active = max(active-1, 0) // our own
 		add(metricActive, active)
@@ -128,7 +134,7 @@ func measurements(old, now *reading) []measurement {
 	if now.memory > 0 && now.limits.MemoryBytes > 0 {
 		add(metricMemory, percent(float64(now.memory), float64(now.limits.MemoryBytes)))
 	}
-	if limit := float64(now.limits.StorageMB) * float64(mib); now.storage >= 0 && limit > 0 {
+	if limit := float64(room(int64(now.limits.StorageMB)*mib, now.storage, now.disk)); now.storage >= 0 && limit > 0 {
 		add(metricStorageUsed, float64(now.storage))
 		add(metricStorageLimit, limit)
 		add(metricStorage, percent(float64(now.storage), limit))
