@@ -22,6 +22,7 @@ func (e *engine) tryApply(ctx context.Context) bool {
 	e.mu.Lock()
 	e.starts = 0
 	e.st.Ready, e.st.Failed, e.st.Problem = true, false, ""
+	e.st.Held, e.st.NotHeld = e.host.groups.hold(e.guid, 0, d.limits, e.folder) // it may have been scaled
 	e.mu.Unlock()
 	e.sample(ctx) // storage may have grown: what was read-only is writable at once
 	return true

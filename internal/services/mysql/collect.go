@@ -69,6 +69,9 @@ func (e *engine) sample(ctx context.Context) {
 	if cpu, memory, err := processUsage(now.pid); err == nil {
 		now.cpu, now.hasCPU, now.memory = cpu, true, memory
 	}
+	if cpu, memory, ok := e.host.groups.usage(e.guid); ok && now.hasCPU {
+		now.cpu, now.memory = cpu, memory
+	}
 	if now.storage, now.logs, err = e.files(); err != nil {
 		log.Warn("storage not measured", "error", err)
 	} else if now.counters == nil {

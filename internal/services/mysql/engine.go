@@ -369,6 +369,7 @@ func (e *engine) changed(s proc.Status) {
 	e.pid = s.PID
 	if s.State == proc.Running {
 		e.starts++
+		e.st.Held, e.st.NotHeld = e.host.groups.hold(e.guid, s.PID, e.desired.limits, e.folder)
 	}
 	if s.State == proc.BackOff {
 		e.st.Ready = false

@@ -26,6 +26,8 @@ type status struct {
 	Engine   string // the program's version
 	ReadOnly bool
 	Problem  string
+	Held     []string // what the kernel holds it to: cpu, memory, io
+	NotHeld  string   // why not to all
 }
 
 // visible is the state in Azure's words.
@@ -68,6 +70,7 @@ type host struct {
 	find func(program string) (string, error)
 
 	patience time.Duration // lookTime; tests have less
+	groups   *cgroups      // set by run
 
 	mu      sync.Mutex
 	ctx     context.Context // of run; nil while the host does not run
@@ -117,6 +120,7 @@ func (h *host) canRun() error {
 
 // run brings up all servers and keeps them until ctx ends.
 func (h *host) run(ctx context.Context) error {
+	h.groups = openCgroups()
 	h.mu.Lock()
 	h.ctx = ctx
 	h.mu.Unlock()
@@ -195,6 +199,9 @@ func (h *host) remove(guid string) {
 	if r != nil {
 		r.cancel()
 		<-r.done
+	}
+	if r != nil {
+		h.groups.remove(guid)
 	}
 	if guid != "" {
 		_ = os.RemoveAll(filepath.Join(h.folder, guid)) // what stays is swept at the next start

@@ -286,7 +286,7 @@ func (s *Service) renderServer(_ context.Context, c *arm.Call, r *arm.Resource) 
 	out := shownProperties{
 		properties: p, State: st.visible(), Domain: domain, EarliestRestore: r.Created, ReplicationRole: "None", ReplicaCapacity: 5, OwnKeys: disabled,
 		PrivateConnections: []string{}, Infrastructure: disabled,
-		Local: &shownLocal{Endpoint: st.Endpoint, Engine: st.Engine, ReadOnly: st.ReadOnly, Problem: st.Problem},
+		Local: &shownLocal{Endpoint: st.Endpoint, Engine: st.Engine, ReadOnly: st.ReadOnly, Problem: st.Problem, Held: st.Held, NotHeld: st.NotHeld},
 	}
 	if p.Attach == nil {
 		out.Local.CA = c.URL(wire.HostMySQL, strings.ToLower(r.Name)) + caPath
