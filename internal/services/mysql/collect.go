@@ -64,7 +64,11 @@ func (e *engine) sample(ctx context.Context) {
 		if e.applied = false; whole.Err() != nil {
 			return
 		}
-		e.set(func(s *status) { s.Ready, s.Problem = false, "The server does not answer." }) // how it is will be found out
+		e.set(func(s *status) { // how it is will be found out
+			if s.Ready = false; s.Problem == "" {
+				s.Problem = "The server does not answer."
+			}
+		})
 	}
 	if cpu, memory, err := processUsage(now.pid); err == nil {
 		now.cpu, now.hasCPU, now.memory = cpu, true, memory

@@ -53,7 +53,8 @@ type engine struct {
 	desired  *desired
 	st       status
 	pid      int
-	starts   int // of the child since it was last ready
+	starts   int  // of the child since it was last ready
+	ended    bool // the child has, and that isn't measured yet
 	failures map[gate.Reason]uint64
 
 	// Of the loop's goroutine alone.
@@ -350,7 +351,9 @@ func (e *engine) keep(ctx context.Context) {
 		case <-ctx.Done():
 		case <-t.C:
 		case <-e.poked:
-			e.applied = false
+			if e.applied = false; e.hasEnded() {
+				e.sample(ctx)
+			}
 		case w := <-e.again:
 			e.applied, waiting = false, append(waiting, w)
 			e.set(func(s *status) { s.Ready = false })
@@ -372,12 +375,21 @@ func (e *engine) changed(s proc.Status) {
 		e.st.Held, e.st.NotHeld = e.host.groups.hold(e.guid, s.PID, e.desired.limits, e.folder)
 	}
 	if s.State == proc.BackOff {
-		e.st.Ready = false
+		e.st.Ready, e.ended = false, true
 		e.st.Problem = "The server ended: " + s.LastExit + "."
 		e.st.Failed = e.starts >= failedStarts
 	}
 	e.mu.Unlock()
 	e.poke()
+}
+
+// hasEnded tells once of each end of the child.
+func (e *engine) hasEnded() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	ended := e.ended
+	e.ended = false
+	return ended
 }
 
 func (e *engine) restart(ctx context.Context) error {

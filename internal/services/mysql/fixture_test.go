@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -79,6 +80,19 @@ func (r *recorder) sum(metric, reason string) (total float64) {
 		}
 	}
 	return total
+}
+
+// least is a metric's lowest value.
+func (r *recorder) least(metric string) float64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	least := math.Inf(1)
+	for _, s := range r.samples {
+		if s.Name == metric {
+			least = min(least, s.Min)
+		}
+	}
+	return least
 }
 
 // last is a metric's newest value.

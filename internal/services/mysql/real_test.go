@@ -305,6 +305,9 @@ func TestServer_KeepsDataPortAndAccountOverARestart(t *testing.T) {
 		c, err := p.login(e, func(c *driver.Config) { c.Passwd = "An0ther!pass" })
 		return err == nil && c.QueryRowContext(t.Context(), "SELECT a FROM shop.t").Scan(&n) == nil && n == 42
 	})
+	if least := p.metrics.least(metricAlive); least != 0 {
+		t.Errorf("is_db_alive was never below %v, though the server was killed", least)
+	}
 	if e.status().Endpoint != before {
 		t.Errorf("endpoint = %s, was %s", e.status().Endpoint, before)
 	}
