@@ -95,6 +95,18 @@ func (r *recorder) least(metric string) float64 {
 	return least
 }
 
+// count is how often a metric was measured.
+func (r *recorder) count(metric string) (n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range r.samples {
+		if s.Name == metric {
+			n++
+		}
+	}
+	return n
+}
+
 // last is a metric's newest value.
 func (r *recorder) last(metric string) (v float64, ok bool) {
 	r.mu.Lock()

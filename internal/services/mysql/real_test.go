@@ -175,6 +175,8 @@ func TestServer_ScalingChangesItsLimits(t *testing.T) {
 	limit(50)
 	p.do("PATCH", serverPath, `{"sku":{"name":"B_Gen5_2","capacity":2},"properties":{"storageProfile":{"storageMB":6144}}}`)
 	limit(100)
+	p.do("PATCH", serverPath, `{"sku":{"name":"B_Gen5_1","capacity":1}}`)
+	limit(50)
 	p.do("PUT", serverPath+"/configurations/max_connections", `{"properties":{"value":"20"}}`)
 	within(t, "configured limit", func() bool { return e.wanted().connections() == 20 })
 	if v := p.try("PATCH", serverPath, `{"sku":{"name":"GP_Gen5_2"}}`); v.Code != 400 {
