@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"database/sql"
@@ -33,22 +34,24 @@ func TestSysbench_MetricsTellTheLoadAndEveryRefusal(t *testing.T) {
 	pid := processOf(t, p, server)
 	l := newLoad(t, p, props, "oltp_read_write", 10_000, "--threads="+strconv.Itoa(threads))
 	before := lookAt(t, db, pid)
-	hostile := make(chan attempts, 1)
 	began := time.Now()
 	c := l.command(t.Context(), "run", "--time=15")
-	go func() {
-		time.Sleep(time.Second) // sysbench has its connections
-		hostile <- attack(p, props, name)
-	}()
-	out, err := c.CombinedOutput()
-	if err != nil {
-		t.Fatalf("sysbench: %v\n%s", err, out)
+	var out bytes.Buffer
+	c.Stdout, c.Stderr = &out, &out
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	// Hostile clients come once sysbench has its connections, and the server is looked at once more: any change of it does that.
+	within(t, time.Minute, "sysbench has its connections", func() bool { return lookAt(t, db, pid).counters["Threads_connected"] >= threads+2 })
+	p.ARM(t, "PATCH", server+version, map[string]any{"tags": map[string]any{"under": "load"}})
+	tried := attack(p, props, name)
+	if err := c.Wait(); err != nil {
+		t.Fatalf("sysbench: %v\n%s", err, out.Bytes())
 	}
 	took := time.Since(began).Seconds()
 	after := lookAt(t, db, pid)
-	tried := <-hostile
-	if reported(t, out, "reconnects") != 0 || reported(t, out, "transactions") < 10 {
-		t.Errorf("hostile clients got in sysbench's way:\n%s", out)
+	if reported(t, out.Bytes(), "reconnects") != 0 || reported(t, out.Bytes(), "transactions") < 10 {
+		t.Errorf("hostile clients got in sysbench's way:\n%s", out.Bytes())
 	}
 
 	t.Run("refusals", func(t *testing.T) { checkRefusals(t, p, server, tried) })
@@ -89,7 +92,7 @@ func TestSysbench_MetricsTellTheLoadAndEveryRefusal(t *testing.T) {
 	if percent, _ := extent(t, p, server, "storage_percent"); math.Abs(percent-used/(5<<30)*100) > 0.01 {
 		t.Errorf("storage_percent = %v with %v bytes of 5 GB", percent, used)
 	}
-	t.Logf("%s\nhostile: %+v; CPU %.1f s, %v IO in %.1f s", out, tried, after.cpu-before.cpu, after.io(before), took)
+	t.Logf("%s\nhostile: %+v; CPU %.1f s, %v IO in %.1f s", out.Bytes(), tried, after.cpu-before.cpu, after.io(before), took)
 }
 
 const (
