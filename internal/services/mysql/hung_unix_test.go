@@ -87,4 +87,3 @@ func TestAttached_Hung(t *testing.T) {
 		t.Errorf("it is %v", v["userVisibleState"])
 	}
 }
-

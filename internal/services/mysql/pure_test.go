@@ -157,7 +157,7 @@ func look(seconds int, counters map[string]float64) *reading {
 	l, _ := limitsOf("GP_Gen5_2", 100*gigabyte)
 	return &reading{
 		disk: -1,
-		at: time.Unix(int64(seconds), 0), pid: 7, counters: counters, limits: l, connections: l.Connections, processors: 8, storage: 50 * gib, logs: 0, memory: 5 << 30,
+		at:   time.Unix(int64(seconds), 0), pid: 7, counters: counters, limits: l, connections: l.Connections, processors: 8, storage: 50 * gib, logs: 0, memory: 5 << 30,
 		cpu: time.Duration(seconds) * time.Second, hasCPU: true,
 	}
 }
