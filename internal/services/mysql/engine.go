@@ -265,8 +265,8 @@ func (e *engine) install(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", installProgram, err)
 	}
-	args := []string{
-		"--no-defaults", "--datadir=" + fresh, "--auth-root-authentication-method=socket", "--auth-root-socket-user=" + e.host.account, "--skip-test-db",
+	args := []string{ // a temporary folder of its own: a MariaDB that starts removes the temporary tables of all that share one
+		"--no-defaults", "--datadir=" + fresh, "--tmpdir=" + filepath.Join(e.folder, "tmp"), "--auth-root-authentication-method=socket", "--auth-root-socket-user=" + e.host.account, "--skip-test-db",
 		"--skip-name-resolve", "--innodb-log-file-size=" + redoLog,
 	}
 	cmd := exec.CommandContext(ctx, program, append(args, asRoot()...)...)

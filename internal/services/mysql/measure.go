@@ -28,6 +28,8 @@ type reading struct {
 	connections   int // the limit
 	processors    int // of the machine
 	behind        *float64
+
+	ahead struct{ denied, probes float64 } // counted by the server, and not yet among its aborted connections
 }
 
 // counterNames are the rows of SHOW GLOBAL STATUS that are needed.
@@ -194,30 +196,41 @@ func rates(old, now *reading) []measurement {
 		add(metricOut, n)
 	}
 	if now.failures == nil {
-		out = append(out, counted(grown)...)
+		out = append(out, counted(old, now, grown)...)
 	}
 	return out
 }
 
 // counted are the failed connections as the counters of a server without a gate tell them. Aborted_connects counts each once, those refused for the limit too, and bare probes, which
-// MariaDB alone tells apart; Connection_errors_max_connections misses most.
-func counted(grown func(...string) (float64, bool)) []measurement {
+// MariaDB alone tells apart. Connection_errors_max_connections misses most, so that all places are taken tells of the limit as well. A server moves its counters one after the
+// other: what one is ahead of the others is kept in now for the next look.
+func counted(old, now *reading, grown func(...string) (float64, bool)) []measurement {
 	all, ok := grown("Aborted_connects")
 	if !ok {
 		return nil
 	}
 	probes, _ := grown("Aborted_connects_preauth")
 	denied, known := grown("Access_denied_errors")
-	all = max(all-probes, 0)
+	all, now.ahead.probes = over(all, probes+old.ahead.probes)
 	if !known {
 		return []measurement{{metricFailed, string(gate.Other), all}}
 	}
-	denied = min(denied, all)
-	rest, limit := all-denied, 0.0
-	if refused, _ := grown("Connection_errors_max_connections"); refused > 0 {
+	denied += old.ahead.denied
+	var rest, limit float64
+	rest, now.ahead.denied = over(all, denied)
+	denied = all - rest
+	if refused, _ := grown("Connection_errors_max_connections"); refused > 0 || old.full() || now.full() {
 		rest, limit = 0, rest
 	}
 	return []measurement{{metricFailed, string(gate.Password), denied}, {metricFailed, string(gate.Limit), limit}, {metricFailed, string(gate.Other), rest}}
+}
+
+// over is what all has beyond part, and what it lacks.
+func over(all, part float64) (more, less float64) { return max(all-part, 0), max(part-all, 0) }
+
+// full tells whether all of a server's places were taken.
+func (r *reading) full() bool {
+	return r.connections > 0 && r.counters["Threads_connected"] >= float64(r.connections)
 }
 
 // percent is at most 100. What is all but everything is everything: the clock ticks of a busy CPU never add up to the last thousandth.

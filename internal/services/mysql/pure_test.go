@@ -274,6 +274,37 @@ func TestRoom_IsTheSmallerOfDiskAndProvisioned(t *testing.T) {
 	}
 }
 
+// A look may fall between two counters of one failure; and the limit is told by all places being taken, too.
+func TestMeasurements_FailuresAcrossLooks(t *testing.T) {
+	t.Parallel()
+	at := func(second int, threads, aborted, probes, denied float64) *reading {
+		r := look(second, map[string]float64{
+			"Uptime": float64(second), "Threads_connected": threads, "Aborted_connects": aborted, "Aborted_connects_preauth": probes, "Access_denied_errors": denied,
+		})
+		r.connections = 10
+		return r
+	}
+	sums := map[string]float64{}
+	var last *reading
+	for i, now := range []*reading{
+		at(1, 1, 0, 0, 0), at(2, 1, 0, 0, 1), at(3, 1, 1, 1, 1), at(4, 1, 3, 2, 1), // one denied, two probes, each seen in two parts
+		at(5, 10, 5, 2, 1), at(6, 1, 6, 2, 1), at(7, 1, 9, 2, 1), // two at the limit and one after, three of something else
+	} {
+		for name, v := range values(measurements(last, now)) {
+			if strings.HasPrefix(name, metricFailed) {
+				if sums[name] += v; v < 0 {
+					t.Errorf("look %d: %s = %v", i, name, v)
+				}
+			}
+		}
+		last = now
+	}
+	want := map[string]float64{metricFailed + "password": 1, metricFailed + "limit": 3, metricFailed + "other": 3}
+	if diff := cmp.Diff(want, sums); diff != "" {
+		t.Errorf("failures (-want +got):\n%s", diff)
+	}
+}
+
 func TestPercent_IsAtMostAHundred(t *testing.T) {
 	t.Parallel()
 	for part, want := range map[float64]float64{0: 0, 50: 50, 99.4: 99.4, 99.6: 100, 340: 100, -1: 0} {
