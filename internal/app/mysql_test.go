@@ -20,7 +20,6 @@ import (
 
 	"github.com/bulkheadhq/bulkhead/internal/authn"
 	"github.com/bulkheadhq/bulkhead/internal/clock"
-	"github.com/bulkheadhq/bulkhead/internal/metrics"
 )
 
 // monitored is a whole platform under a clock that the test moves, with a receiver of webhooks.
@@ -43,9 +42,15 @@ type essentials struct {
 
 func newMonitored(t *testing.T) *monitored {
 	t.Helper()
+	return newMonitoredIn(t, t.TempDir())
+}
+
+// newMonitoredIn is newMonitored with its data in that folder.
+func newMonitoredIn(t *testing.T, dir string) *monitored {
+	t.Helper()
 	m := &monitored{t: t, clock: clock.NewFake(time.Now().UTC().Truncate(time.Minute))}
 	cfg := Defaults()
-	cfg.Data, cfg.clock = t.TempDir(), m.clock
+	cfg.Data, cfg.clock = dir, m.clock
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	var err error
 	if m.p, err = Open(t.Context(), cfg, log, Addresses{}); err != nil {
@@ -159,102 +164,79 @@ func (m *monitored) until(what string, one func(), ok func() bool) {
 	m.t.Fatalf("not within 10 hours: %s; told fired %d, resolved %d", what, len(m.told("Fired")), len(m.told("Resolved")))
 }
 
-// Each of the recommended rules fires once when what it watches goes on long enough, tells the webhook once, and resolves once.
-func TestRecommendedRules_FireOnceAndResolve(t *testing.T) {
-	t.Parallel()
-	m := newMonitored(t)
-	// Measured by nobody but the test: it is attached to where nothing is.
-	server := m.group + "/providers/Microsoft.DBforMySQL/servers/db1"
-	m.do("PUT", server, "2017-12-01", `{"location":"westeurope","identity":{"type":"SystemAssigned"},"sku":{"name":"GP_Gen5_2"},"properties":{"createMode":"Attach",
-		"attach":{"host":"127.0.0.1","port":1,"login":"x","passwordSecretId":"https://nosuch.vault.azure.net/secrets/x"},"storageProfile":{"storageMB":102400}}}`)
-	rules := m.recommend(server)
-	if len(rules) != 8 {
-		t.Fatalf("rules %v, want 8", rules)
-	}
-	measure := func(share, failed, cpu, memory, io, storage float64) func() {
-		return func() {
-			t.Helper()
-			var samples []metrics.Sample
-			for name, v := range map[string]float64{
-				"active_connections_percent": share, "connections_failed": failed, "cpu_percent": cpu, "memory_percent": memory, "io_consumption_percent": io, "storage_percent": storage,
-			} {
-				s := metrics.Sample{Series: metrics.Series{Resource: server, Namespace: "Microsoft.DBforMySQL/servers", Name: name}, Time: m.clock.Now(), Cell: metrics.Of(v)}
-				if name == "connections_failed" {
-					s.Dimensions = []metrics.Dimension{{Name: "Reason", Value: "password"}}
-				}
-				samples = append(samples, s)
-			}
-			if refused, err := m.p.measured.Add(t.Context(), samples); err != nil || len(refused) > 0 {
-				t.Fatal(err, refused)
-			}
-		}
-	}
-	quiet, busy := measure(10, 0, 20, 30, 5, 40), measure(85, 1, 100, 100, 95, 85)
-	minutes := 0
-	m.until("quiet hour", func() { quiet(); minutes++ }, func() bool { return minutes == 60 })
-	if n := len(m.told("Fired")); n != 0 {
-		t.Fatalf("%d rules fired in quiet", n)
-	}
-	m.until("all fired", busy, func() bool { return len(m.told("Fired")) == len(rules) })
-	m.until("all resolved", quiet, func() bool { return len(m.told("Resolved")) == len(rules) })
-	minutes = 0
-	m.until("another quiet hour", func() { quiet(); minutes++ }, func() bool { return minutes == 60 })
-	for _, condition := range []string{"Fired", "Resolved"} {
-		for rule, all := range m.told(condition) {
-			if len(all) != 1 {
-				t.Errorf("%s was told %d times of %s, want once", rule, len(all), condition)
-			}
-		}
-	}
-	for rule, want := range map[string]string{
-		"db1-active-connections": "GP_Gen5_4 allows 625",
-		"db1-cpu-95":             "GP_Gen5_2 has 2 vCores and 10 GB of memory",
-		"db1-io":                 "200 GB give 600",
-		"db1-storage":            "its 100 GB",
-	} {
-		fired := m.told("Fired")[rule]
-		if len(fired) != 1 || !strings.Contains(fired[0].Body, want) {
-			t.Errorf("what %s told doesn't say %q: %v", rule, want, fired)
-		}
-	}
-}
-
-// Wrong passwords against a real server raise the rule of failed connections, with the reason in what to check.
-func TestRecommendedRules_FailedConnectionsOfARealServer(t *testing.T) {
-	t.Parallel()
+func needMariaDB(t *testing.T) {
+	t.Helper()
 	for _, program := range []string{"/usr/sbin/mariadbd", "mariadb-install-db"} {
 		if _, err := exec.LookPath(program); err != nil {
 			t.Skip("MariaDB is not installed (Debian's package mariadb-server-core)")
 		}
 	}
-	m := newMonitored(t)
-	server := m.group + "/providers/Microsoft.DBforMySQL/servers/db1"
-	m.do("PUT", server, "2017-12-01", `{"location":"westeurope","sku":{"name":"B_Gen5_1"},"properties":{"administratorLogin":"ada","administratorLoginPassword":"Passw0rd!x"}}`)
+}
+
+// putServer makes the server db1, a real one, which this machine may connect to.
+func (m *monitored) putServer(sku string) (server string) {
+	m.t.Helper()
+	server = m.group + "/providers/Microsoft.DBforMySQL/servers/db1"
+	m.do("PUT", server, "2017-12-01", `{"location":"westeurope","sku":{"name":"`+sku+`"},"properties":{"administratorLogin":"ada","administratorLoginPassword":"Passw0rd!x"}}`)
 	m.do("PUT", server+"/firewallRules/here", "2017-12-01", `{"properties":{"startIpAddress":"0.0.0.0","endIpAddress":"0.0.0.0"}}`)
+	return server
+}
+
+// ready waits for a server and gives its address.
+func (m *monitored) ready(server string) (endpoint string) {
+	m.t.Helper()
+	for end := time.Now().Add(90 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if props := m.properties(server); props["userVisibleState"] == "Ready" {
+			return fmt.Sprint(props["bulkhead"].(map[string]any)["endpoint"])
+		}
+	}
+	m.t.Fatal("the server is not ready within 90 s")
+	return ""
+}
+
+func (m *monitored) properties(server string) map[string]any {
+	m.t.Helper()
+	props, _ := m.do("GET", server, "2017-12-01", "")["properties"].(map[string]any)
+	return props
+}
+
+// look makes a server be measured at once: any change of the resource does.
+func (m *monitored) look(server string) {
+	m.t.Helper()
+	m.do("PATCH", server, "2017-12-01", fmt.Sprintf(`{"tags":{"at":%q}}`, m.clock.Now()))
+}
+
+// open is one connection to a server, not yet made. It ends with the test.
+func (m *monitored) open(endpoint, password string) *sql.DB {
+	m.t.Helper()
+	cfg := driver.NewConfig()
+	cfg.User, cfg.Passwd, cfg.Net, cfg.Addr, cfg.Logger = "ada", password, "tcp", endpoint, &driver.NopLogger{}
+	cfg.TLS = &tls.Config{InsecureSkipVerify: true}
+	connector, err := driver.NewConnector(cfg)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	db := sql.OpenDB(connector)
+	db.SetMaxOpenConns(1)
+	m.t.Cleanup(func() { db.Close() })
+	return db
+}
+
+// Wrong passwords against a real server raise the rule of failed connections, with the reason in what to check.
+func TestRecommendedRules_FailedConnectionsOfARealServer(t *testing.T) {
+	t.Parallel()
+	needMariaDB(t)
+	m := newMonitored(t)
+	server := m.putServer("B_Gen5_1")
 	if rules := m.recommend(server); len(rules) != 7 { // Basic has no IOPS to watch
 		t.Fatalf("rules %v, want 7", rules)
 	}
-	var endpoint string
-	for end := time.Now().Add(90 * time.Second); endpoint == "" && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		props, _ := m.do("GET", server, "2017-12-01", "")["properties"].(map[string]any)
-		if props["userVisibleState"] == "Ready" {
-			endpoint = fmt.Sprint(props["bulkhead"].(map[string]any)["endpoint"])
-		}
-	}
-	look := func() { // a change of the resource makes the server be measured at once
-		m.do("PATCH", server, "2017-12-01", fmt.Sprintf(`{"tags":{"at":%q}}`, m.clock.Now()))
-	}
+	endpoint := m.ready(server)
+	look := func() { m.look(server) }
 	minutes := 0
 	m.until("quiet", func() { look(); minutes++ }, func() bool { return minutes == 10 })
 	for range 12 {
-		cfg := driver.NewConfig()
-		cfg.User, cfg.Passwd, cfg.Net, cfg.Addr, cfg.Logger = "ada", "wrong", "tcp", endpoint, &driver.NopLogger{}
-		cfg.TLS = &tls.Config{InsecureSkipVerify: true}
-		connector, err := driver.NewConnector(cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		db := sql.OpenDB(connector)
+		db := m.open(endpoint, "wrong")
 		if err := db.PingContext(t.Context()); err == nil || !strings.Contains(err.Error(), "1045") {
 			t.Errorf("wrong password: %v, want error 1045", err)
 		}

@@ -181,8 +181,13 @@ func (s *Service) Advise(ctx context.Context, resourceID, metric string) string 
 		for _, a := range c.check {
 			text = append(text, a[1])
 		}
-		if strings.EqualFold(metric, metricFailed) {
+		switch {
+		case strings.EqualFold(metric, metricFailed):
 			text = append(text, s.failuresSoFar(d.server.GUID))
+		case strings.EqualFold(metric, metricStorage) && d.props.Attach == nil:
+			if left := diskFree(s.host.folder); left >= 0 {
+				text = append(text, fmt.Sprintf("The disk that it is on has %d MB left.", left/mib))
+			}
 		}
 		return strings.TrimSpace(strings.Join(text, " "))
 	}

@@ -22,6 +22,7 @@ func (e *engine) tryApply(ctx context.Context) bool {
 	e.mu.Lock()
 	e.starts = 0
 	e.st.Ready, e.st.Failed, e.st.Problem = true, false, ""
+	e.st.Held, e.st.NotHeld = e.host.groups.hold(e.guid, 0, d.limits, e.folder) // it may have been scaled
 	e.mu.Unlock()
 	e.sample(ctx) // storage may have grown: what was read-only is writable at once
 	return true
@@ -31,7 +32,9 @@ func (e *engine) apply(ctx context.Context, d *desired) error {
 	ctx, cancel := context.WithTimeout(ctx, statementTime)
 	defer cancel()
 	var version string
-	if err := e.db.QueryRowContext(ctx, "SELECT VERSION()").Scan(&version); err != nil {
+	connect, done := context.WithTimeout(ctx, e.host.patience)
+	defer done()
+	if err := e.db.QueryRowContext(connect, "SELECT VERSION()").Scan(&version); err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
 	e.set(func(s *status) { s.Engine = version })

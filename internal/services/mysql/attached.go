@@ -78,6 +78,9 @@ func (a *attached) loop(ctx context.Context) {
 	defer a.close()
 	for ctx.Err() == nil {
 		err := a.look(ctx)
+		if err != nil && ctx.Err() == nil {
+			a.silent(ctx, err)
+		}
 		a.mu.Lock()
 		a.st.Ready, a.st.Problem = err == nil, ""
 		if err != nil {
@@ -97,6 +100,21 @@ func (a *attached) loop(ctx context.Context) {
 			a.close() // it may be at another place now
 		}
 		t.Stop()
+	}
+}
+
+// silent stores that the server did not answer, unless it could not even be asked.
+func (a *attached) silent(ctx context.Context, err error) {
+	var f *fault.Error
+	if errors.As(err, &f) {
+		return
+	}
+	a.mu.Lock()
+	d := a.desired
+	a.mu.Unlock()
+	now := &reading{at: a.host.service.deps.Clock.Now(), limits: d.limits, storage: -1, logs: -1, disk: -1}
+	if err := a.measured.take(ctx, d.server.ID, now); err != nil && ctx.Err() == nil {
+		a.host.service.deps.Log.Error("measurements not stored", "server", d.server.ID, "error", err)
 	}
 }
 
@@ -122,7 +140,7 @@ func (a *attached) close() {
 
 // look connects if need be and measures once.
 func (a *attached) look(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, statementTime)
+	ctx, cancel := context.WithTimeout(ctx, a.host.patience+statementTime)
 	defer cancel()
 	a.mu.Lock()
 	d := a.desired
@@ -132,9 +150,9 @@ func (a *attached) look(ctx context.Context) error {
 			return err
 		}
 	}
-	now := &reading{at: a.host.service.deps.Clock.Now(), limits: d.limits, storage: -1, logs: -1, processors: processors()}
+	now := &reading{at: a.host.service.deps.Clock.Now(), limits: d.limits, storage: -1, logs: -1, disk: -1, processors: processors()}
 	var err error
-	if now.counters, err = readCounters(ctx, a.db); err != nil {
+	if now.counters, err = readCounters(ctx, a.db, a.host.patience); err != nil {
 		return err
 	}
 	var version string

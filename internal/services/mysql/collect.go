@@ -21,7 +21,7 @@ type collector struct {
 
 func newCollector(s *Service) *collector { return &collector{service: s} }
 
-// take stores what a look at a server tells. A look that can't be stored is lost; the next one's counters make up for it.
+// take stores what a look at a server tells. A look that can't be stored is lost; the next one's counters make up for it, as they do for a time without an answer.
 func (c *collector) take(ctx context.Context, resourceID string, now *reading) error {
 	found := measurements(c.last, now)
 	samples := make([]metrics.Sample, len(found))
@@ -38,38 +38,57 @@ func (c *collector) take(ctx context.Context, resourceID string, now *reading) e
 	for _, r := range refused {
 		c.service.deps.Log.Warn("measurement refused", "server", resourceID, "error", r)
 	}
+	if now.counters == nil && c.last != nil {
+		kept := *c.last
+		kept.failures = now.failures
+		c.last = &kept
+		return nil
+	}
 	c.last = now
 	return nil
 }
 
-// sample measures the server once, keeps its storage rules, and stores the metrics.
+// sample measures the server once, keeps its storage rules, and stores the metrics. Of a server that doesn't answer that is told, and what is known without it.
 func (e *engine) sample(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, statementTime)
+	whole := ctx
+	ctx, cancel := context.WithTimeout(ctx, e.host.patience+statementTime)
 	defer cancel()
 	d := e.wanted()
 	log := e.host.service.deps.Log.With("server", d.server.ID)
-	now := &reading{at: e.host.service.deps.Clock.Now(), limits: d.limits, connections: d.connections(), processors: processors(), storage: -1, logs: -1}
+	now := &reading{at: e.host.service.deps.Clock.Now(), limits: d.limits, connections: d.connections(), processors: processors(), storage: -1, logs: -1, disk: diskFree(e.folder)}
 	e.mu.Lock()
 	now.pid, now.failures = e.pid, maps.Clone(e.failures)
 	e.mu.Unlock()
 	var err error
-	if now.counters, err = readCounters(ctx, e.db); err != nil {
-		e.applied = false // it went away; how it is will be found out
-		e.set(func(s *status) { s.Ready = false })
-		return
+	if now.counters, err = readCounters(ctx, e.db, e.host.patience); err != nil {
+		if e.applied = false; whole.Err() != nil {
+			return
+		}
+		e.set(func(s *status) { // how it is will be found out
+			if s.Ready = false; s.Problem == "" {
+				s.Problem = "The server does not answer."
+			}
+		})
 	}
 	if cpu, memory, err := processUsage(now.pid); err == nil {
 		now.cpu, now.hasCPU, now.memory = cpu, true, memory
 	}
+	if cpu, memory, ok := e.host.groups.usage(e.guid); ok && now.hasCPU {
+		now.cpu, now.memory = cpu, memory
+	}
 	if now.storage, now.logs, err = e.files(); err != nil {
 		log.Warn("storage not measured", "error", err)
+	} else if now.counters == nil {
+		// it can't be told to be read-only
 	} else if err := e.keepStorage(ctx, d, now.storage); err != nil {
 		log.Error("storage rules not kept", "error", err)
 	}
 	if err := e.measured.take(ctx, d.server.ID, now); err != nil && ctx.Err() == nil {
 		log.Error("measurements not stored", "error", err)
 	}
-	e.rotateSlowLog(ctx, d)
+	if now.counters != nil {
+		e.rotateSlowLog(ctx, d)
+	}
 }
 
 // files sums what the server's files take: data and transaction log, temporary files, and logs.

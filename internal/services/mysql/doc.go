@@ -24,5 +24,5 @@
 //
 // # Left out
 //
-// Backups and restores, replicas, private endpoints, virtual network rules, keys, Active Directory administrators. docs/divergences/mysql.md has the list.
+// Backups and restores, replicas, starting and stopping, private endpoints, virtual network rules, keys, Active Directory administrators. docs/divergences/mysql.md has the list.
 package mysql

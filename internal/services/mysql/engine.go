@@ -53,7 +53,8 @@ type engine struct {
 	desired  *desired
 	st       status
 	pid      int
-	starts   int // of the child since it was last ready
+	starts   int  // of the child since it was last ready
+	ended    bool // the child has, and that isn't measured yet
 	failures map[gate.Reason]uint64
 
 	// Of the loop's goroutine alone.
@@ -264,8 +265,8 @@ func (e *engine) install(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", installProgram, err)
 	}
-	args := []string{
-		"--no-defaults", "--datadir=" + fresh, "--auth-root-authentication-method=socket", "--auth-root-socket-user=" + e.host.account, "--skip-test-db",
+	args := []string{ // a temporary folder of its own: a MariaDB that starts removes the temporary tables of all that share one
+		"--no-defaults", "--datadir=" + fresh, "--tmpdir=" + filepath.Join(e.folder, "tmp"), "--auth-root-authentication-method=socket", "--auth-root-socket-user=" + e.host.account, "--skip-test-db",
 		"--skip-name-resolve", "--innodb-log-file-size=" + redoLog,
 	}
 	cmd := exec.CommandContext(ctx, program, append(args, asRoot()...)...)
@@ -350,16 +351,16 @@ func (e *engine) keep(ctx context.Context) {
 		case <-ctx.Done():
 		case <-t.C:
 		case <-e.poked:
-			e.applied = false
+			if e.applied = false; e.hasEnded() {
+				e.sample(ctx)
+			}
 		case w := <-e.again:
 			e.applied, waiting = false, append(waiting, w)
 			e.set(func(s *status) { s.Ready = false })
 			child.Stop()
 			child = proc.Start(ctx, spec)
 		case <-sample.C:
-			if e.applied {
-				e.sample(ctx)
-			}
+			e.sample(ctx)
 		}
 		t.Stop()
 	}
@@ -371,14 +372,24 @@ func (e *engine) changed(s proc.Status) {
 	e.pid = s.PID
 	if s.State == proc.Running {
 		e.starts++
+		e.st.Held, e.st.NotHeld = e.host.groups.hold(e.guid, s.PID, e.desired.limits, e.folder)
 	}
 	if s.State == proc.BackOff {
-		e.st.Ready = false
+		e.st.Ready, e.ended = false, true
 		e.st.Problem = "The server ended: " + s.LastExit + "."
 		e.st.Failed = e.starts >= failedStarts
 	}
 	e.mu.Unlock()
 	e.poke()
+}
+
+// hasEnded tells once of each end of the child.
+func (e *engine) hasEnded() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	ended := e.ended
+	e.ended = false
+	return ended
 }
 
 func (e *engine) restart(ctx context.Context) error {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -79,6 +80,31 @@ func (r *recorder) sum(metric, reason string) (total float64) {
 		}
 	}
 	return total
+}
+
+// least is a metric's lowest value.
+func (r *recorder) least(metric string) float64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	least := math.Inf(1)
+	for _, s := range r.samples {
+		if s.Name == metric {
+			least = min(least, s.Min)
+		}
+	}
+	return least
+}
+
+// count is how often a metric was measured.
+func (r *recorder) count(metric string) (n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range r.samples {
+		if s.Name == metric {
+			n++
+		}
+	}
+	return n
 }
 
 // last is a metric's newest value.
@@ -271,4 +297,13 @@ func within(t *testing.T, what string, ok func() bool) {
 		}
 	}
 	t.Fatalf("not within 90 s: %s", what)
+}
+
+// answers is a vault that says the same to all.
+func answers(body string) http.RoundTripper {
+	return roundTripper(func(*http.Request) (*http.Response, error) {
+		w := httptest.NewRecorder()
+		_, _ = w.WriteString(body)
+		return w.Result(), nil
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/bulkheadhq/bulkhead/internal/arm"
+	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
@@ -17,8 +18,12 @@ const flexibleTypeName = namespace + "/flexibleServers"
 func (s *Service) flexibleType() arm.Type {
 	return arm.Type{
 		Name: flexibleTypeName, Versions: []string{"2021-05-01", "2021-12-01-preview", "2022-01-01", "2023-06-30", "2023-12-30"},
-		Get: s.getFlexible, List: s.listFlexible, Render: s.renderFlexible,
+		Get: s.getFlexible, List: s.listFlexible, Render: s.renderFlexible, Put: onlyRead, Delete: onlyRead,
 	}
+}
+
+func onlyRead(context.Context, *arm.Call) error {
+	return fault.New(fault.NotImplemented, "NotImplemented", "Flexible servers are a view of the single servers, to read: make, change and delete those (%s).", serverTypeName)
 }
 
 func (s *Service) getFlexible(ctx context.Context, c *arm.Call) (*arm.Resource, error) {

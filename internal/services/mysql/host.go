@@ -15,6 +15,9 @@ import (
 // sampleEvery is how often a server is measured.
 const sampleEvery = 10 * time.Second
 
+// lookTime is how long a server may take to answer before it counts as one that doesn't.
+const lookTime = 10 * time.Second
+
 // status is how a server is.
 type status struct {
 	Ready    bool
@@ -23,6 +26,8 @@ type status struct {
 	Engine   string // the program's version
 	ReadOnly bool
 	Problem  string
+	Held     []string // what the kernel holds it to: cpu, memory, io
+	NotHeld  string   // why not to all
 }
 
 // visible is the state in Azure's words.
@@ -64,6 +69,9 @@ type host struct {
 	make func(h *host, d *desired) instance
 	find func(program string) (string, error)
 
+	patience time.Duration // lookTime; tests have less
+	groups   *cgroups      // set by run
+
 	mu      sync.Mutex
 	ctx     context.Context // of run; nil while the host does not run
 	servers map[string]*running
@@ -72,7 +80,7 @@ type host struct {
 }
 
 func newHost(s *Service, folder string) *host {
-	h := &host{service: s, folder: folder, servers: map[string]*running{}, make: newInstance, find: findProgram}
+	h := &host{service: s, folder: folder, servers: map[string]*running{}, make: newInstance, find: findProgram, patience: lookTime}
 	if u, err := user.Current(); err == nil {
 		h.account = u.Username
 	}
@@ -112,6 +120,7 @@ func (h *host) canRun() error {
 
 // run brings up all servers and keeps them until ctx ends.
 func (h *host) run(ctx context.Context) error {
+	h.groups = openCgroups()
 	h.mu.Lock()
 	h.ctx = ctx
 	h.mu.Unlock()
@@ -190,6 +199,9 @@ func (h *host) remove(guid string) {
 	if r != nil {
 		r.cancel()
 		<-r.done
+	}
+	if r != nil {
+		h.groups.remove(guid)
 	}
 	if guid != "" {
 		_ = os.RemoveAll(filepath.Join(h.folder, guid)) // what stays is swept at the next start

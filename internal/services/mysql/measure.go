@@ -12,7 +12,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/services/mysql/gate"
 )
 
-// reading is one look at a server: what can't be known is absent.
+// reading is one look at a server: what can't be known is absent. Without counters the server didn't answer.
 type reading struct {
 	at       time.Time
 	pid      int
@@ -23,10 +23,13 @@ type reading struct {
 
 	memory        int64 // resident; 0: unknown
 	storage, logs int64 // bytes of files; storage -1: unknown
+	disk          int64 // bytes left on the disk; -1: unknown
 	limits        Limits
 	connections   int // the limit
 	processors    int // of the machine
 	behind        *float64
+
+	ahead struct{ denied, probes float64 } // counted by the server, and not yet among its aborted connections
 }
 
 // counterNames are the rows of SHOW GLOBAL STATUS that are needed.
@@ -37,8 +40,10 @@ func counterNames() []string {
 	}
 }
 
-// readCounters asks a server for its counters. One that a server doesn't have is absent.
-func readCounters(ctx context.Context, db *sql.DB) (map[string]float64, error) {
+// readCounters asks a server for its counters and waits that long. One that a server doesn't have is absent.
+func readCounters(ctx context.Context, db *sql.DB, patience time.Duration) (map[string]float64, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	rows, err := db.QueryContext(ctx, "SHOW GLOBAL STATUS WHERE Variable_name IN ('"+strings.Join(counterNames(), "','")+"')")
 	if err != nil {
 		return nil, fmt.Errorf("read status: %w", err)
@@ -74,6 +79,7 @@ const (
 	metricBehind       = "seconds_behind_master"
 	metricOut          = "network_bytes_egress"
 	metricIn           = "network_bytes_ingress"
+	metricAlive        = "is_db_alive" // that of Azure's flexible PostgreSQL servers: 1 while the server answers, else 0
 
 	dimensionReason = "Reason"
 )
@@ -100,6 +106,7 @@ func Definitions() []metrics.Definition {
 		def(metricBehind, "Replication lag in seconds", "Count", metrics.Maximum, "Replication lag in seconds"),
 		def(metricOut, "Network Out", "Bytes", metrics.Total, "Network Out across active connections"),
 		def(metricIn, "Network In", "Bytes", metrics.Total, "Network In across active connections"),
+		def(metricAlive, "Database Is Alive", "Count", metrics.Minimum, "1 while the server answers, 0 while it does not"),
 	}
 }
 
@@ -118,6 +125,7 @@ func restarted(old, now *reading) bool {
 func measurements(old, now *reading) []measurement {
 	var out []measurement
 	add := func(metric string, v float64) { out = append(out, measurement{metric: metric, value: v}) }
+	add(metricAlive, float64(min(len(now.counters), 1)))
 	if active, ok := now.counters["Threads_connected"]; ok {
 		active = max(active-1, 0) // our own
 		add(metricActive, active)
@@ -128,7 +136,7 @@ func measurements(old, now *reading) []measurement {
 	if now.memory > 0 && now.limits.MemoryBytes > 0 {
 		add(metricMemory, percent(float64(now.memory), float64(now.limits.MemoryBytes)))
 	}
-	if limit := float64(now.limits.StorageMB) * float64(mib); now.storage >= 0 && limit > 0 {
+	if limit := float64(room(int64(now.limits.StorageMB)*mib, now.storage, now.disk)); now.storage >= 0 && limit > 0 {
 		add(metricStorageUsed, float64(now.storage))
 		add(metricStorageLimit, limit)
 		add(metricStorage, percent(float64(now.storage), limit))
@@ -188,30 +196,41 @@ func rates(old, now *reading) []measurement {
 		add(metricOut, n)
 	}
 	if now.failures == nil {
-		out = append(out, counted(grown)...)
+		out = append(out, counted(old, now, grown)...)
 	}
 	return out
 }
 
 // counted are the failed connections as the counters of a server without a gate tell them. Aborted_connects counts each once, those refused for the limit too, and bare probes, which
-// MariaDB alone tells apart; Connection_errors_max_connections misses most.
-func counted(grown func(...string) (float64, bool)) []measurement {
+// MariaDB alone tells apart. Connection_errors_max_connections misses most, so that all places are taken tells of the limit as well. A server moves its counters one after the
+// other: what one is ahead of the others is kept in now for the next look.
+func counted(old, now *reading, grown func(...string) (float64, bool)) []measurement {
 	all, ok := grown("Aborted_connects")
 	if !ok {
 		return nil
 	}
 	probes, _ := grown("Aborted_connects_preauth")
 	denied, known := grown("Access_denied_errors")
-	all = max(all-probes, 0)
+	all, now.ahead.probes = over(all, probes+old.ahead.probes)
 	if !known {
 		return []measurement{{metricFailed, string(gate.Other), all}}
 	}
-	denied = min(denied, all)
-	rest, limit := all-denied, 0.0
-	if refused, _ := grown("Connection_errors_max_connections"); refused > 0 {
+	denied += old.ahead.denied
+	var rest, limit float64
+	rest, now.ahead.denied = over(all, denied)
+	denied = all - rest
+	if refused, _ := grown("Connection_errors_max_connections"); refused > 0 || old.full() || now.full() {
 		rest, limit = 0, rest
 	}
 	return []measurement{{metricFailed, string(gate.Password), denied}, {metricFailed, string(gate.Limit), limit}, {metricFailed, string(gate.Other), rest}}
+}
+
+// over is what all has beyond part, and what it lacks.
+func over(all, part float64) (more, less float64) { return max(all-part, 0), max(part-all, 0) }
+
+// full tells whether all of a server's places were taken.
+func (r *reading) full() bool {
+	return r.connections > 0 && r.counters["Threads_connected"] >= float64(r.connections)
 }
 
 // percent is at most 100. What is all but everything is everything: the clock ticks of a busy CPU never add up to the last thousandth.

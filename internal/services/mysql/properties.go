@@ -239,4 +239,7 @@ type shownLocal struct {
 	ReadOnly bool   `json:"readOnly"`
 	Problem  string `json:"problem,omitempty"`
 	CA       string `json:"caUrl,omitempty"`
+	// What the kernel holds the server to, of cpu, memory and io, and why not to the rest.
+	Held    []string `json:"heldTo,omitempty"`
+	NotHeld string   `json:"notHeldTo,omitempty"`
 }

@@ -156,7 +156,8 @@ func TestSpan_Admits(t *testing.T) {
 func look(seconds int, counters map[string]float64) *reading {
 	l, _ := limitsOf("GP_Gen5_2", 100*gigabyte)
 	return &reading{
-		at: time.Unix(int64(seconds), 0), pid: 7, counters: counters, limits: l, connections: l.Connections, processors: 8, storage: 50 * gib, logs: 0, memory: 5 << 30,
+		disk: -1,
+		at:   time.Unix(int64(seconds), 0), pid: 7, counters: counters, limits: l, connections: l.Connections, processors: 8, storage: 50 * gib, logs: 0, memory: 5 << 30,
 		cpu: time.Duration(seconds) * time.Second, hasCPU: true,
 	}
 }
@@ -176,7 +177,7 @@ func TestMeasurements_RatesAndShares(t *testing.T) {
 	old.failures, now.failures = map[gate.Reason]uint64{gate.Password: 3}, map[gate.Reason]uint64{gate.Password: 8, gate.TLS: 2}
 	got := values(measurements(old, now))
 	want := map[string]float64{
-		metricActive: 240, metricActiveShare: 80, metricMemory: 50, metricStorageUsed: float64(50 * gib), metricStorageLimit: float64(100 * gib), metricStorage: 50,
+		metricAlive: 1, metricActive: 240, metricActiveShare: 80, metricMemory: 50, metricStorageUsed: float64(50 * gib), metricStorageLimit: float64(100 * gib), metricStorage: 50,
 		metricLog: 0, metricLogUsed: 0, metricLogLimit: float64(logLimit), metricCPU: 50, metricIO: 1400.0 / 10 / 300 * 100, metricIn: 100, metricOut: 200,
 		metricFailed + "password": 5, metricFailed + "tls": 2, metricFailed + "limit": 0, metricFailed + "host": 0, metricFailed + "database": 0, metricFailed + "other": 0,
 	}
@@ -196,9 +197,14 @@ func TestMeasurements_AReset(t *testing.T) {
 	}
 	// Nothing of a replica on a primary, nothing of what isn't known.
 	now = &reading{at: time.Unix(1, 0), storage: -1, logs: -1, counters: map[string]float64{"Uptime": 1}}
-	if got := measurements(nil, now); len(got) != 0 {
-		t.Errorf("measured %v of a server that tells nothing", got)
+	if got := values(measurements(nil, now)); len(got) != 1 || got[metricAlive] != 1 {
+		t.Errorf("measured %v of a server that tells nothing but that it is there", got)
 	}
+	now.counters = nil
+	if got := values(measurements(nil, now)); len(got) != 1 || got[metricAlive] != 0 {
+		t.Errorf("measured %v of a server that doesn't answer", got)
+	}
+	now.counters = map[string]float64{"Uptime": 1}
 	behind := 4.0
 	now.behind = &behind
 	if got := values(measurements(nil, now)); got[metricBehind] != 4 {
@@ -229,6 +235,73 @@ func TestMeasurements_FailuresByCounters(t *testing.T) {
 		if got[metricFailed+"password"] != tt.password || got[metricFailed+"limit"] != tt.limit || got[metricFailed+"other"] != tt.other {
 			t.Errorf("%v: %v, want %v password, %v limit, %v other", tt.now, got, tt.password, tt.limit, tt.other)
 		}
+	}
+}
+
+func TestMeasurements_AnOutage(t *testing.T) {
+	t.Parallel()
+	rec := &recorder{}
+	c := newCollector(&Service{deps: Deps{Metrics: rec}})
+	take := func(seconds int, counters map[string]float64, failures uint64) {
+		t.Helper()
+		r := look(seconds, counters)
+		r.failures = map[gate.Reason]uint64{gate.Other: failures}
+		if err := c.take(t.Context(), "/db1", r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	take(100, map[string]float64{"Uptime": 100, "Bytes_sent": 1000}, 0)
+	take(110, nil, 3) // what is refused meanwhile is told at once
+	if got := rec.sum(metricFailed, "other"); got != 3 {
+		t.Errorf("connections_failed = %v during the outage, want 3", got)
+	}
+	take(120, nil, 4)
+	take(130, map[string]float64{"Uptime": 130, "Bytes_sent": 5000}, 4) // hung, not restarted: nothing is lost
+	if got := rec.sum(metricOut, ""); got != 4000 {
+		t.Errorf("network_bytes_egress = %v, want 4000", got)
+	}
+	if failed, alive := rec.sum(metricFailed, ""), rec.sum(metricAlive, ""); failed != 4 || alive != 2 {
+		t.Errorf("connections_failed = %v, is_db_alive %v times 1; want 4 and 2", failed, alive)
+	}
+}
+
+func TestRoom_IsTheSmallerOfDiskAndProvisioned(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ limit, used, disk, want int64 }{{100, 10, -1, 100}, {100, 10, 500, 100}, {100, 10, 20, 30}, {100, 10, 0, 10}, {100, 120, 5, 100}} {
+		if got := room(tt.limit, tt.used, tt.disk); got != tt.want {
+			t.Errorf("room(%d, %d, %d) = %d, want %d", tt.limit, tt.used, tt.disk, got, tt.want)
+		}
+	}
+}
+
+// A look may fall between two counters of one failure; and the limit is told by all places being taken, too.
+func TestMeasurements_FailuresAcrossLooks(t *testing.T) {
+	t.Parallel()
+	at := func(second int, threads, aborted, probes, denied float64) *reading {
+		r := look(second, map[string]float64{
+			"Uptime": float64(second), "Threads_connected": threads, "Aborted_connects": aborted, "Aborted_connects_preauth": probes, "Access_denied_errors": denied,
+		})
+		r.connections = 10
+		return r
+	}
+	sums := map[string]float64{}
+	var last *reading
+	for i, now := range []*reading{
+		at(1, 1, 0, 0, 0), at(2, 1, 0, 0, 1), at(3, 1, 1, 1, 1), at(4, 1, 3, 2, 1), // one denied, two probes, each seen in two parts
+		at(5, 10, 5, 2, 1), at(6, 1, 6, 2, 1), at(7, 1, 9, 2, 1), // two at the limit and one after, three of something else
+	} {
+		for name, v := range values(measurements(last, now)) {
+			if strings.HasPrefix(name, metricFailed) {
+				if sums[name] += v; v < 0 {
+					t.Errorf("look %d: %s = %v", i, name, v)
+				}
+			}
+		}
+		last = now
+	}
+	want := map[string]float64{metricFailed + "password": 1, metricFailed + "limit": 3, metricFailed + "other": 3}
+	if diff := cmp.Diff(want, sums); diff != "" {
+		t.Errorf("failures (-want +got):\n%s", diff)
 	}
 }
 

@@ -175,6 +175,8 @@ func TestServer_ScalingChangesItsLimits(t *testing.T) {
 	limit(50)
 	p.do("PATCH", serverPath, `{"sku":{"name":"B_Gen5_2","capacity":2},"properties":{"storageProfile":{"storageMB":6144}}}`)
 	limit(100)
+	p.do("PATCH", serverPath, `{"sku":{"name":"B_Gen5_1","capacity":1}}`)
+	limit(50)
 	p.do("PUT", serverPath+"/configurations/max_connections", `{"properties":{"value":"20"}}`)
 	within(t, "configured limit", func() bool { return e.wanted().connections() == 20 })
 	if v := p.try("PATCH", serverPath, `{"sku":{"name":"GP_Gen5_2"}}`); v.Code != 400 {
@@ -305,6 +307,9 @@ func TestServer_KeepsDataPortAndAccountOverARestart(t *testing.T) {
 		c, err := p.login(e, func(c *driver.Config) { c.Passwd = "An0ther!pass" })
 		return err == nil && c.QueryRowContext(t.Context(), "SELECT a FROM shop.t").Scan(&n) == nil && n == 42
 	})
+	if least := p.metrics.least(metricAlive); least != 0 {
+		t.Errorf("is_db_alive was never below %v, though the server was killed", least)
+	}
 	if e.status().Endpoint != before {
 		t.Errorf("endpoint = %s, was %s", e.status().Endpoint, before)
 	}

@@ -20,7 +20,7 @@ func (s *Service) serverType() arm.Type {
 		Name: serverTypeName, Versions: versions(), Identity: true, OnCreate: http.StatusAccepted,
 		Put: s.putServer, Commit: commitChange, Applied: s.applied, CommitDelete: commitDelete, Render: s.renderServer,
 		HostNames: func(r *arm.Resource) []arm.HostName { return []arm.HostName{{Kind: wire.HostMySQL, Name: r.Name}} },
-		Actions: []arm.Action{
+		Actions: append(absentActions(), []arm.Action{
 			{Verb: "restart", Writes: true, Handler: s.restart},
 			{Verb: "performanceTiers", Method: http.MethodGet, Operation: serverTypeName + "/performanceTiers/read", Handler: showTiers},
 			{Verb: "logFiles", Method: http.MethodGet, Operation: serverTypeName + "/logFiles/read", Handler: s.logFiles},
@@ -38,7 +38,7 @@ func (s *Service) serverType() arm.Type {
 				Verb: "locations/{location}/operationResults/{operationId}", Method: http.MethodGet, Collection: true,
 				Operation: namespace + "/locations/operationResults/read", Handler: s.operationResult,
 			},
-		},
+		}...),
 	}
 }
 
@@ -286,7 +286,7 @@ func (s *Service) renderServer(_ context.Context, c *arm.Call, r *arm.Resource) 
 	out := shownProperties{
 		properties: p, State: st.visible(), Domain: domain, EarliestRestore: r.Created, ReplicationRole: "None", ReplicaCapacity: 5, OwnKeys: disabled,
 		PrivateConnections: []string{}, Infrastructure: disabled,
-		Local: &shownLocal{Endpoint: st.Endpoint, Engine: st.Engine, ReadOnly: st.ReadOnly, Problem: st.Problem},
+		Local: &shownLocal{Endpoint: st.Endpoint, Engine: st.Engine, ReadOnly: st.ReadOnly, Problem: st.Problem, Held: st.Held, NotHeld: st.NotHeld},
 	}
 	if p.Attach == nil {
 		out.Local.CA = c.URL(wire.HostMySQL, strings.ToLower(r.Name)) + caPath

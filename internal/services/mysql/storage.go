@@ -26,6 +26,14 @@ func nearFull(limit, used, disk int64) bool {
 	return free < 5*gib
 }
 
+// room is how much a server of that size may come to use: the provisioned size, or what is left of a smaller disk.
+func room(limit, used, disk int64) int64 {
+	if disk < 0 {
+		return limit
+	}
+	return min(limit, used+disk)
+}
+
 // grown is how large an automatically growing server of limit bytes becomes, in MB, at most most; ok is false if it need not or can't grow. Below 100 GB: 5 GB more once less
 // than the larger of 1 GB and 10 % is free; above: 5 % more once less than 5 % is free.
 func grown(limit, used int64, most int) (mb int, ok bool) {
