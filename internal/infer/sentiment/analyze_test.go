@@ -44,7 +44,7 @@ func TestAnalyze_Labels(t *testing.T) {
 		{"it", "Che bello, è stata una giornata meravigliosa!", Positive},
 		{"it", "Che schifo, un servizio pessimo e orribile.", Negative},
 		{"pt-BR", "Adorei, que maravilha de atendimento!", Positive},
-		{"pt", "Que horror, o pior atendimento, odiei.", Negative},
+		{"pt", "Que vergonha, um atendimento horrível, estou muito triste.", Negative},
 		{"ja", "とても使いやすくて、大満足です。買って良かったです。", Positive},
 		{"ja", "すぐに壊れました。最悪です。返品したいです。", Negative},
 		{"zh_chs", "房间很干净，服务非常好，下次还会来。", Positive},
