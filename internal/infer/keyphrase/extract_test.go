@@ -161,6 +161,9 @@ func FuzzPhrases(f *testing.F) {
 		f.Fatal(err)
 	}
 	languages := e.Languages()
+	if _, err := kagome(); err != nil { // its dictionary takes longer than an input may
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, text string, language byte) {
 		got, err := e.Phrases(text, languages[int(language)%len(languages)])
 		if err != nil {
