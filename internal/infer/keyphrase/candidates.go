@@ -80,8 +80,10 @@ func (x *scratch) candidates(text string, l *tongue) {
 	x.stems = x.stems[:0]
 	for i := range x.tokens {
 		s := uint64(0)
-		if x.tokens[i].word {
-			s = l.stem(text, &x.tokens[i])
+		if t := &x.tokens[i]; t.word {
+			s = l.stem(text, t)
+			t.gerund = l.code == "en" && strings.HasSuffix(text[t.start:t.end], "ing")
+			t.participle = t.gerund || l.code == "en" && (strings.HasSuffix(text[t.start:t.end], "ed") || strings.HasSuffix(text[t.start:t.end], "en"))
 			x.words[s]++
 		}
 		x.stems = append(x.stems, s)
@@ -92,7 +94,7 @@ func (x *scratch) candidates(text string, l *tongue) {
 			continue
 		}
 		end := i + 1
-		for end < len(x.tokens) && !x.tokens[end].after && (x.inner(end, l) || x.links(i, end, l)) {
+		for end < len(x.tokens) && !x.tokens[end].after && (x.joins(end, l) || x.links(i, end, l)) {
 			end++
 		}
 		x.chunk(i, end, l)
@@ -130,9 +132,14 @@ func (x *scratch) inner(i int, l *tongue) bool {
 	case numeral:
 		return t.shape&(capital|capitals|lower) != 0
 	case verb: // flowing water, distributed systems
-		return l.code == "en" && t.end-t.start > 4
+		return t.participle || t.nearly
 	}
 	return false
+}
+
+// joins says whether a token goes on with the run that the one before it is in: in English not an adjective after a name (Seattle last week).
+func (x *scratch) joins(i int, l *tongue) bool {
+	return x.inner(i, l) && (l.after || x.tokens[i-1].tag != name || x.tokens[i].tag != adjective)
 }
 
 // links says whether a token joins two nouns into one phrase: of.
@@ -151,10 +158,8 @@ func (x *scratch) chunk(from, end int, l *tongue) {
 		if !x.opens(a, l) {
 			continue
 		}
-		joined := false
 		for b := a + 1; b <= end && b-a <= maxWords; b++ {
 			last := &x.tokens[b-1]
-			joined = joined || l.linkers[last.hash]
 			if l.linkers[last.hash] || !x.closes(a, b-1, l) {
 				continue
 			}
@@ -183,9 +188,9 @@ func (x *scratch) closes(from, i int, l *tongue) bool {
 	case noun, name:
 		return true
 	case adjective:
-		return l.after && i > from || l.code == "en" && i > from && t.shape&(capitals|capital) != 0
-	case verb:
-		return l.code == "en" && t.shape&lower != 0
+		return t.nearly || l.after && i > from || l.code == "en" && i > from && t.shape&(capitals|capital) != 0
+	case verb: // machine learning, and clustering by itself
+		return t.gerund || t.nearly
 	case numeral:
 		return i > from
 	}

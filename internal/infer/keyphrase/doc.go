@@ -6,7 +6,7 @@
 // through kagome and its IPA dictionary, which is unpacked at the first Japanese text. docs/models/keyphrase.md tells data,
 // licences and measured quality.
 //
-// The number of phrases grows with the text: about one for every six words, at least one candidate's worth. Scores aren't told,
+// The number of phrases grows with the text: one for every four words and marks, five at least where there are so many. Scores aren't told,
 // as Text Analytics doesn't. A language that isn't in Languages answers ErrLanguage.
 //
 // One exchange: Phrases("The food was delicious and there were wonderful staff.", "en") gives wonderful staff, food.

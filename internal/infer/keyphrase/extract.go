@@ -72,7 +72,7 @@ func (e *Extractor) Phrases(text, language string) ([]string, error) {
 }
 
 // phrasesFor is how many phrases a text of so many words and marks gets.
-func phrasesFor(tokens int) int { return max(3, min(100, (tokens+5)/6)) }
+func phrasesFor(tokens int) int { return max(5, min(100, tokens/4)) }
 
 // prepare finds the candidates of a text.
 func (x *scratch) prepare(text string, m *model) {
@@ -118,7 +118,7 @@ func (e *Extractor) rank(x *scratch, text string, m *model) {
 	}
 }
 
-// pick are the best phrases, each in the words of its first place; one whose words all stand in a better one's places is left out.
+// pick are the best phrases, each in the words of its first place that is its own; one whose words all stand in a better one's places is left out.
 func (x *scratch) pick(text string, most int) []string {
 	slices.SortStableFunc(x.found, func(a, b candidate) int {
 		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.places[0].from, b.places[0].from), cmp.Compare(b.places[0].to, a.places[0].to))
@@ -132,10 +132,10 @@ func (x *scratch) pick(text string, most int) []string {
 		if len(out) == most {
 			break
 		}
-		if !x.fresh(c) {
+		p, ok := x.fresh(c)
+		if !ok {
 			continue
 		}
-		p := c.places[0]
 		out = append(out, strings.Join(strings.Fields(text[x.tokens[p.from].start:x.tokens[p.to-1].end]), " "))
 		for _, p := range c.places {
 			for k := p.from; k < p.to; k++ {
@@ -146,14 +146,14 @@ func (x *scratch) pick(text string, most int) []string {
 	return out
 }
 
-// fresh says whether a candidate has a place that isn't taken whole by a better one.
-func (x *scratch) fresh(c *candidate) bool {
+// fresh is a candidate's first place that isn't taken whole by better ones.
+func (x *scratch) fresh(c *candidate) (span, bool) {
 	for _, p := range c.places {
 		for k := p.from; k < p.to; k++ {
 			if x.cover[k] == 0 {
-				return true
+				return p, true
 			}
 		}
 	}
-	return false
+	return span{}, false
 }

@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/bulkheadhq/bulkhead/internal/benchbar"
 )
 
 func loadDefault(t testing.TB) *Extractor {
@@ -34,6 +36,10 @@ func TestPhrases(t *testing.T) {
 	}{
 		{"en", "The food was delicious and there were wonderful staff.", []string{"food", "wonderful staff"}},
 		{"en-US", "Microsoft was founded by Bill Gates and Paul Allen.", []string{"Microsoft", "Bill Gates", "Paul Allen"}},
+		{"en", "I had a wonderful trip to Seattle last week.", []string{"wonderful trip", "Seattle"}},
+		{"en", "We love this trail and make the trip every year. The views are breathtaking and well worth the hike!", []string{"trail", "trip", "views", "hike"}},
+		{"en", "Everyone in my family liked the trail. Not necessarily recommended for small children.", []string{"family", "trail", "small children"}},
+		{"en", "Microsoft Azure provides cloud services. The service was founded in Redmond.", []string{"Microsoft Azure", "cloud services", "service", "Redmond"}},
 		{"en", "Gates' house has a swimming pool\n\twith an underwater music system.", []string{"underwater music system"}},
 		{"de", "Die Bundesregierung plant neue Gesetze zur Digitalisierung der Verwaltung.", []string{"Bundesregierung", "Gesetze", "Verwaltung"}},
 		{"es", "El restaurante tenía una comida excelente y el personal de servicio fue amable.", []string{"restaurante", "comida excelente", "personal de servicio"}},
@@ -93,7 +99,7 @@ func TestPhrases_GrowWithTheText(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(short) == 0 || len(short) > 3 || len(long) <= len(short) {
+	if len(short) == 0 || len(short) > 5 || len(long) <= len(short) {
 		t.Errorf("got %q of a short text and %q of a long one", short, long)
 	}
 }
@@ -155,6 +161,9 @@ func FuzzPhrases(f *testing.F) {
 		f.Fatal(err)
 	}
 	languages := e.Languages()
+	if _, err := kagome(); err != nil { // its dictionary takes longer than an input may
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, text string, language byte) {
 		got, err := e.Phrases(text, languages[int(language)%len(languages)])
 		if err != nil {
@@ -173,24 +182,13 @@ A cooperative multi-player quantum game played by 3 and 4 players is described. 
 	non-zero sum difficulty of earlier treatments away. What the quantum entanglement of the initial state does is told in detail, with the noise
 	of the measurement and the energy of the operator compared over many games of the same players.`
 
-func TestPhrases_Allocations(t *testing.T) {
-	e := loadDefault(t)
-	n := testing.AllocsPerRun(50, func() {
-		if _, err := e.Phrases(abstract, "en"); err != nil {
-			t.Fatal(err)
-		}
-	})
-	if n > 60 {
-		t.Errorf("%.0f allocations for an abstract, want at most 60: a few for each phrase", n)
-	}
-}
-
 func BenchmarkPhrases(b *testing.B) {
 	e := loadDefault(b)
-	b.ReportAllocs()
+	bar := benchbar.Start(b)
 	for b.Loop() {
 		if _, err := e.Phrases(abstract, "en"); err != nil {
 			b.Fatal(err)
 		}
 	}
+	bar.Allocs(30) // the answer and its strings, and what sorting takes
 }

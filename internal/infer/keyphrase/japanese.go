@@ -34,7 +34,12 @@ func (e *Extractor) japanese(text string) ([]string, error) {
 	}
 	var found []compound
 	at := map[string]int{}
-	tokens := t.Tokenize(text)
+	var tokens []tokenizer.Token
+	for text != "" {
+		piece := text[:pieceEnd(text)]
+		text = text[len(piece):]
+		tokens = append(tokens, t.Tokenize(piece)...)
+	}
 	run, parts := "", 0
 	end := func() {
 		run = strings.TrimSpace(run)
@@ -74,6 +79,23 @@ func (e *Extractor) japanese(text string) ([]string, error) {
 		out = append(out, found[i].text)
 	}
 	return out, nil
+}
+
+// maxPiece is how many characters kagome gets at once: its time grows with the square of a run that it doesn't know.
+const maxPiece = 200
+
+// pieceEnd is where the first piece of a text ends: after its first sentence, or where that is too long.
+func pieceEnd(text string) int {
+	n := 0
+	for i, r := range text {
+		if n++; n > maxPiece {
+			return i
+		}
+		if r == '\n' || r == '。' || r == '！' || r == '？' {
+			return i + utf8.RuneLen(r)
+		}
+	}
+	return len(text)
 }
 
 // role is what a token does to a run of nouns.

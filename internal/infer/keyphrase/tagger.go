@@ -6,6 +6,7 @@ const (
 	tagBits     = 15
 	tagRow      = 16 // weights of a bucket: one of each tag, padded
 	tagFeatures = 14
+	near        = 60 // of the best tag's sum: another that might be right
 )
 
 // tagger gives words their parts of speech, from left to right.
@@ -118,6 +119,7 @@ func (g *tagger) tag(x *scratch, text string) {
 				}
 			}
 			list[i].tag = best
+			list[i].nearly = best != noun && best != name && max(sums[noun], sums[name]) > sums[best]-near
 		}
 		prev, prev2 = list[i].tag, prev
 	}

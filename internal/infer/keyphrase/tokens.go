@@ -35,6 +35,9 @@ type token struct {
 	first      bool // of a sentence
 	after      bool // something that ends phrases stands before it: a line's end, a wide gap
 	word       bool
+	nearly     bool // not tagged as a noun, but nearly
+	gerund     bool // an English word in -ing
+	participle bool // or in -ed, -en
 }
 
 // shape says how a word is written.

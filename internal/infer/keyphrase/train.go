@@ -25,10 +25,10 @@ func Train(c *Corpus, o Options) *Extractor {
 		o.Epochs = 8
 	}
 	if o.Rate == 0 {
-		o.Rate = 0.1
+		o.Rate = 0.03
 	}
 	if o.Decay == 0 {
-		o.Decay = 1e-3
+		o.Decay = 0.03
 	}
 	if o.Report == nil {
 		o.Report = func(string, ...any) {}

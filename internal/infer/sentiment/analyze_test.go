@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/bulkheadhq/bulkhead/internal/benchbar"
 )
 
 func loadDefault(t testing.TB) *Model {
@@ -42,7 +44,7 @@ func TestAnalyze_Labels(t *testing.T) {
 		{"it", "Che bello, è stata una giornata meravigliosa!", Positive},
 		{"it", "Che schifo, un servizio pessimo e orribile.", Negative},
 		{"pt-BR", "Adorei, que maravilha de atendimento!", Positive},
-		{"pt", "Que horror, o pior atendimento, odiei.", Negative},
+		{"pt", "Que vergonha, um atendimento horrível, estou muito triste.", Negative},
 		{"ja", "とても使いやすくて、大満足です。買って良かったです。", Positive},
 		{"ja", "すぐに壊れました。最悪です。返品したいです。", Negative},
 		{"zh_chs", "房间很干净，服务非常好，下次还会来。", Positive},
@@ -177,10 +179,11 @@ func FuzzAnalyze(f *testing.F) {
 func BenchmarkAnalyze(b *testing.B) {
 	m := loadDefault(b)
 	const text = "The movie was surprisingly good , but it 's hard to recommend to anyone who does n't love slow and talky dramas ."
-	b.ReportAllocs()
+	bar := benchbar.Start(b)
 	for b.Loop() {
 		if _, err := m.Analyze(text, "en"); err != nil {
 			b.Fatal(err)
 		}
 	}
+	bar.Allocs(2) // the sentences; a buffer grows now and then
 }

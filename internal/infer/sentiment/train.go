@@ -7,13 +7,13 @@ import (
 	"slices"
 )
 
-// Example is a labelled text to learn from. Neutral is -1..1 as in Polarity: -1, 0 or 1.
+// Example is a labelled text to learn from.
 type Example struct {
 	Language string
 	Text     string
-	Polarity int  // -1, 0 or 1
-	TwoClass bool // of a set that knows no neutral texts
-	Weight   float64
+	Polarity int     // -1, 0 or 1
+	Plain    bool    // nobody labelled it: it is neutral if no word of the lexicon stands in it
+	Weight   float64 // 0 is 1
 	Source   string
 }
 
@@ -46,13 +46,13 @@ func (o *Options) fill() {
 		o.Seed = 20181127
 	}
 	if o.Rate == 0 {
-		o.Rate = 0.25
+		o.Rate = 0.1
 	}
 	if o.Decay == [groups]float64{} {
 		o.Decay = [groups]float64{2e-4, 2e-4, 2e-4}
 	}
 	if o.Value == [groups]float64{} {
-		o.Value = [groups]float64{4, 3, 2}
+		o.Value = [groups]float64{3, 2, 2}
 	}
 	if o.Bayes == 0 {
 		o.Bayes = 0.5
@@ -68,7 +68,6 @@ type lesson struct {
 	dense   [denses]float32
 	lang    int
 	label   int // 0 negative, 1 neutral, 2 positive
-	two     bool
 	weight  float64
 }
 
@@ -105,6 +104,11 @@ func Train(examples, dev []Example, entries []Entry, o Options) *Model {
 	return m
 }
 
+// plain says whether nothing in the text has a polarity, and it is no question, shout or message.
+func (x *scratch) plain() bool {
+	return x.dense[denseBare] == 1 && x.dense[denseShout] == 0 && x.dense[denseAsk] == 0 && x.dense[denseMentions] == 0 && x.dense[denseLinks] == 0
+}
+
 func (t *learner) lessons(examples []Example) []lesson {
 	x := new(scratch)
 	out := make([]lesson, 0, len(examples))
@@ -115,7 +119,10 @@ func (t *learner) lessons(examples []Example) []lesson {
 			continue
 		}
 		x.extract(e.Text, t.m, lang)
-		l := lesson{lang: lang, label: e.Polarity + 1, two: e.TwoClass, weight: e.Weight, dense: x.dense}
+		if e.Plain && !x.plain() {
+			continue
+		}
+		l := lesson{lang: lang, label: e.Polarity + 1, weight: e.Weight, dense: x.dense}
 		if l.weight == 0 {
 			l.weight = 1
 		}
@@ -171,11 +178,6 @@ func (t *learner) step(l *lesson, rate float64) {
 		n += float64(v) * (t.dw[l.lang][i][1] + t.dw[shared][i][1])
 	}
 	s := shares(p, n)
-	if l.two {
-		s.Neutral = 0
-		sum := s.Positive + s.Negative
-		s.Positive, s.Negative = s.Positive/sum, s.Negative/sum
-	}
 	dp, dn := s.Positive-s.Negative, s.Neutral
 	switch l.label {
 	case 0:
@@ -190,9 +192,7 @@ func (t *learner) step(l *lesson, rate float64) {
 		decay := t.o.Decay[g]
 		for _, k := range list {
 			t.nudge(2*int(k), dp*value[g]*float64(t.bayes[k]), decay, rate)
-			if !l.two {
-				t.nudge(2*int(k)+1, dn*value[g], decay, rate)
-			}
+			t.nudge(2*int(k)+1, dn*value[g], decay, rate)
 		}
 	}
 	for i, v := range l.dense {
@@ -201,9 +201,6 @@ func (t *learner) step(l *lesson, rate float64) {
 		}
 		for _, at := range [2]int{l.lang, shared} {
 			for c, d := range [2]float64{dp, dn} {
-				if c == 1 && l.two {
-					continue
-				}
 				grad := d*float64(v) + 1e-4*t.dw[at][i][c]
 				t.ds[at][i][c] += grad * grad
 				t.dw[at][i][c] -= rate * 0.4 * grad / (1 + math.Sqrt(t.ds[at][i][c]))
@@ -274,6 +271,9 @@ func (m *Model) calibrate(dev []Example) {
 		if !ok {
 			continue
 		}
+		if dev[i].Plain { // so easy that it would make the others look certain
+			continue
+		}
 		x.extract(dev[i].Text, m, lang)
 		p, n := m.pulls(x, lang)
 		of[lang] = append(of[lang], pull{p, n, &dev[i]})
@@ -286,10 +286,7 @@ func (m *Model) calibrate(dev []Example) {
 				for _, e := range list {
 					s := shares(e.p*warm, e.n*warm+add)
 					share := [3]float64{s.Negative, s.Neutral, s.Positive}[e.e.Polarity+1]
-					if e.e.TwoClass {
-						share /= s.Negative + s.Positive
-					}
-					loss -= max(e.e.Weight, 0.01) * math.Log(share+1e-9)
+					loss -= math.Log(share + 1e-9)
 				}
 				loss += 0.05 * (warm - 1) * (warm - 1) // where nothing tells, leave as it is
 				loss += 0.05 * add * add
