@@ -28,7 +28,9 @@ func Built() Engines {
 type ear struct{ *lang.Detector }
 
 // Detect implements Detector.
-func (e ear) Detect(text, countryHint string) Language { return Language(e.Detector.Detect(text, countryHint)) }
+func (e ear) Detect(text, countryHint string) Language {
+	return Language(e.Detector.Detect(text, countryHint))
+}
 
 // judge is the sentiment model.
 type judge struct{ *sentiment.Model }
