@@ -46,7 +46,7 @@ func newTrainLanguage() *cobra.Command {
 	f.IntVar(&o.MaxWords, "words", o.MaxWords, "most frequent words looked at as a whole")
 	f.Float64Var(&o.Rate, "rate", o.Rate, "learning rate at the beginning")
 	f.IntVar(&o.Steps, "steps", 1_600_000, "texts looked at")
-	f.IntVar(&o.Keep, "keep", 211_000, "rows kept of the trained ones; 0: all, not coded")
+	f.IntVar(&o.Keep, "keep", 215_000, "rows kept of the trained ones; 0: all, not coded")
 	f.IntVar(&o.Retrain, "retrain", 250_000, "texts looked at again with the rows kept")
 	f.Float64Var(&o.Windows, "windows", o.Windows, "share of texts of which only one to five words are looked at")
 	f.Float64Var(&o.Rare, "rare", o.Rare, "0 to 1: how much rows rarely used count less when some are kept")
