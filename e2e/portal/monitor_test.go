@@ -154,6 +154,38 @@ func TestMetricAlert(t *testing.T) {
 		t.Errorf("the table has %d rows, want 60", rows)
 	}
 	b.shoot("metrics")
+	t.Run("a reader of the group", func(t *testing.T) { readerOfGroup(t, p, group, chart, rule) })
+}
+
+// readerOfGroup sees what is of the group, though nothing of the subscription, and changes nothing.
+func readerOfGroup(t *testing.T, p *harness.Platform, group, chart, rule string) {
+	var user struct{ ObjectID, Password string }
+	upn := harness.Name("rea") + "@default.onmicrosoft.com"
+	if err := json.Unmarshal(p.Output(t, "user", "create", upn), &user); err != nil {
+		t.Fatal(err)
+	}
+	const reader = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
+	sub := group[:strings.Index(group, "/resourceGroups/")]
+	p.ARM(t, http.MethodPut, group+"/providers/Microsoft.Authorization/roleAssignments/22222222-2222-4222-8222-222222222227?api-version=2022-04-01", map[string]any{
+		"properties": map[string]any{"roleDefinitionId": sub + "/providers/Microsoft.Authorization/roleDefinitions/" + reader, "principalId": user.ObjectID, "principalType": "User"},
+	})
+	b := newTab(t, browser.Start(t, p, portal, login), "status of 403")
+	b.do("sign in", chromedp.Navigate("https://"+portal+"/monitor/alerts"), chromedp.WaitVisible(`input[name="passwd"]`),
+		chromedp.SendKeys(`input[name="login"]`, upn), chromedp.SendKeys(`input[name="passwd"]`, user.Password), chromedp.Submit(`input[name="passwd"]`), chromedp.WaitVisible(`table.alerts`))
+	b.do("the alert", chromedp.Click(`table.alerts tbody a`), chromedp.WaitVisible(`table.history`))
+	b.do("close it", chromedp.Click(`button[value="Closed"]`), chromedp.WaitNotPresent(`table.history`))
+	if text := value[string](b, `document.querySelector("main").innerText`); !strings.Contains(text, "AuthorizationFailed") {
+		t.Errorf("a reader who closes an alert is told %s", text)
+	}
+	b.do("the chart", chromedp.Navigate(chart), chromedp.WaitVisible(`svg.chart rect.span`))
+	b.do("the rules", chromedp.Navigate("https://"+portal+"/monitor/rules"), chromedp.WaitVisible(`table.rules`))
+	if text := value[string](b, `document.querySelector("table.rules").innerText`); !strings.Contains(text, rule) {
+		t.Errorf("the rules are %s", text)
+	}
+	b.do("turn it off", chromedp.Click(`button[value="disable"]`), chromedp.WaitNotPresent(`table.rules`))
+	if text := value[string](b, `document.querySelector("main").innerText`); !strings.Contains(text, "AuthorizationFailed") {
+		t.Errorf("a reader who turns a rule off is told %s", text)
+	}
 }
 
 // Who has no role sees none of it.

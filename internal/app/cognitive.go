@@ -2,12 +2,20 @@ package app
 
 import (
 	"slices"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/bulkheadhq/bulkhead/internal/authn"
+	"github.com/bulkheadhq/bulkhead/internal/infer/ocr"
 	"github.com/bulkheadhq/bulkhead/internal/netrule"
 	"github.com/bulkheadhq/bulkhead/internal/services/cognitive"
 	"github.com/bulkheadhq/bulkhead/internal/services/cognitive/api"
+	"github.com/bulkheadhq/bulkhead/internal/services/cognitive/fetch"
 	"github.com/bulkheadhq/bulkhead/internal/services/cognitive/text"
+	"github.com/bulkheadhq/bulkhead/internal/services/cognitive/vision"
+	"github.com/bulkheadhq/bulkhead/internal/store"
+	"github.com/bulkheadhq/bulkhead/internal/store/pebble"
 )
 
 // engines are the engines of Text Analytics that are built in.
@@ -22,7 +30,16 @@ func Containers() []api.API {
 			all = append(all, a)
 		}
 	}
-	return all
+	return append(all, textReader(sync.OnceValues(memory), vision.Options{}).API())
+}
+
+// memory is a store for as long as the program runs: a container keeps nothing.
+func memory() (store.Store, error) { return pebble.Open("store", pebble.Options{FS: vfs.NewMem()}) }
+
+// textReader makes the service that reads text in pictures.
+func textReader(st func() (store.Store, error), o vision.Options) *vision.Service {
+	o.Store, o.Engine, o.Fetch = st, &ocr.Tesseract{}, fetch.New(fetch.Options{})
+	return vision.New(o)
 }
 
 // Container is the one of a name.
@@ -37,8 +54,9 @@ func Container(name string) (api.API, bool) {
 
 // cognitive makes Cognitive Services: the accounts and what they serve.
 func (p *Platform) cognitive(valid authn.Verifier, subnet netrule.Lookup) *cognitive.Service {
+	p.reader = textReader(func() (store.Store, error) { return p.store, nil }, vision.Options{Clock: p.clock, Log: p.log})
 	return cognitive.New(cognitive.Deps{
 		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Access: p.arm, Reader: p.arm, Names: p.names, Verifier: valid, Subnet: subnet,
-		APIs: []api.API{text.New(engines()).Account(), p.face()},
+		APIs: []api.API{text.New(engines()).Account(), p.face(), p.reader.API()},
 	})
 }

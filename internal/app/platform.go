@@ -21,6 +21,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/pki"
 	"github.com/bulkheadhq/bulkhead/internal/reach"
 	"github.com/bulkheadhq/bulkhead/internal/seal"
+	"github.com/bulkheadhq/bulkhead/internal/services/cognitive/vision"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos"
 	"github.com/bulkheadhq/bulkhead/internal/services/cosmos/scripts"
 	"github.com/bulkheadhq/bulkhead/internal/services/directory"
@@ -60,6 +61,7 @@ type Platform struct {
 	portal    *portal.Service
 	measured  *metrics.Store
 	databases *mysql.Service
+	reader    *vision.Service // of text in pictures
 	alarms    *alerts.Service
 	meter     *meter
 	decoy     decoy
@@ -201,6 +203,9 @@ func (p *Platform) Close() error {
 	var errs []error
 	if p.audit != nil {
 		errs = append(errs, p.audit.Flush(context.Background()))
+	}
+	if p.reader != nil {
+		p.reader.Close()
 	}
 	if p.scripts != nil {
 		p.scripts.Close()

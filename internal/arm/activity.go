@@ -60,7 +60,7 @@ func (e *event) shown(subscription string) map[string]any {
 		"authorization": map[string]string{"action": e.Operation, "role": e.Role, "scope": e.ResourceID},
 		"httpRequest":   map[string]string{"clientRequestId": e.ClientID, "clientIpAddress": e.ClientIP, "method": e.Method},
 		"resourceId":    e.ResourceID, "resourceGroupName": e.Group, "resourceProviderName": named(ns), "resourceType": named(e.ResourceType),
-		"level": "Informational", "correlationId": e.CorrelationID, "category": named("Administrative"), "subscriptionId": subscription,
+		"level": "Informational", "correlationId": e.CorrelationID, "category": named("Administrative"), "subscriptionId": subscription, "description": "", "properties": map[string]string{},
 		"id": e.ResourceID + "/events/" + e.ID + "/ticks/" + e.Time.Format("20060102150405"),
 	}
 }

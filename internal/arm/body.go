@@ -7,6 +7,7 @@ import (
 	"maps"
 	"strings"
 
+	"github.com/bulkheadhq/bulkhead/internal/authn"
 	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/ids"
 )
@@ -36,6 +37,19 @@ func readOptionalBody(c *Call) error {
 	return err
 }
 
+// sign fills in who made the resource, and who changes it.
+func (r *Resource) sign(old *Resource, who *authn.Principal) {
+	kind := "Application"
+	if who.Kind == authn.User {
+		kind = "User"
+	}
+	at := r.Changed.UTC()
+	r.System = &SystemData{CreatedBy: who.ObjectID, CreatedByType: kind, CreatedAt: at, ModifiedBy: who.ObjectID, ModifiedByType: kind, ModifiedAt: at}
+	if old != nil && old.System != nil {
+		r.System.CreatedBy, r.System.CreatedByType, r.System.CreatedAt = old.System.CreatedBy, old.System.CreatedByType, old.System.CreatedAt
+	}
+}
+
 // envelope makes c.New of what ARM itself keeps of the body: a full replacement, except for what a PUT can't change.
 func (p *Pipeline) envelope(ctx context.Context, c *Call) error {
 	now := p.deps.Clock.Now()
@@ -46,6 +60,9 @@ func (p *Pipeline) envelope(ctx context.Context, c *Call) error {
 	}
 	n.Changed, n.By, n.ETag = now, c.Principal.ObjectID, ids.New()
 	c.New = n
+	if c.Type.Signed {
+		n.sign(c.Old, c.Principal)
+	}
 	if k := c.Body.String("kind"); k != "" {
 		n.Kind = k
 	}

@@ -26,12 +26,13 @@ type answer struct {
 	Identity   *shownIdentity    `json:"identity,omitempty"`
 	Properties json.RawMessage   `json:"properties,omitempty"`
 	ETag       string            `json:"etag,omitempty"`
+	System     *SystemData       `json:"systemData,omitempty"`
 }
 
 func (p *Pipeline) render(ctx context.Context, c *Call, r *Resource) (answer, error) {
 	a := answer{
 		ID: r.ID, Name: r.Name, Type: r.Type, Location: r.Location, Kind: r.Kind, ManagedBy: r.ManagedBy, Tags: r.Tags, SKU: r.SKU, Plan: r.Plan,
-		Properties: r.Properties, ETag: r.ETag, Identity: r.Identity.shown(),
+		Properties: r.Properties, ETag: r.ETag, Identity: r.Identity.shown(), System: r.System,
 	}
 	if a.Identity == nil && c.Type.ShowsNone {
 		a.Identity = &shownIdentity{Type: "None"}

@@ -30,6 +30,17 @@ type Resource struct {
 	Created time.Time       `json:"created"`
 	Changed time.Time       `json:"changed"`
 	By      string          `json:"by,omitempty"` // object id of the last writer
+	System  *SystemData     `json:"systemData,omitempty"`
+}
+
+// SystemData tells who made a resource and who changed it last (common types of ARM: systemData).
+type SystemData struct {
+	CreatedBy      string    `json:"createdBy"` // object id
+	CreatedByType  string    `json:"createdByType"`
+	CreatedAt      time.Time `json:"createdAt"`
+	ModifiedBy     string    `json:"lastModifiedBy"`
+	ModifiedByType string    `json:"lastModifiedByType"`
+	ModifiedAt     time.Time `json:"lastModifiedAt"`
 }
 
 // Identity is a resource's managed identity block.
@@ -68,6 +79,7 @@ type Type struct {
 	Scope     Scope
 	Untracked bool // has no location and tags of its own (child and extension types)
 	Identity  bool // may carry a managed identity
+	Signed    bool // shows its systemData
 	ShowsNone bool // an instance without an identity shows one of type None
 	OnCreate  int  // status of a creating PUT; 0 = 201 (App Service and Cosmos DB answer 200)
 	OnDelete  int  // status of a deletion; 0 = 200 (clients of Cosmos DB take 202 and 204 only)

@@ -7,6 +7,9 @@
 // Pages are templates rendered here and drawings are SVG made here. Every page works without JavaScript; the scripts add hovering, zooming and opening nodes in place.
 // The policy of every page allows nothing but this host's own style sheet and scripts. What changes something is a form with the session's canary.
 //
+// Rooms: security (alerts, incidents, investigations); metrics with the thresholds, learned bands and fired spans of the rules that watch them; metric alerts; alert rules, each tried over
+// what is stored before it is made; MySQL servers.
+//
 // Sessions live in memory: after a restart people sign in again.
 //
 //	GET /security/alerts HTTP/1.1            302 to the directory, and back

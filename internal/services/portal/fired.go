@@ -121,7 +121,12 @@ func (s *Service) raisedPage(ctx context.Context, r *wire.Request, who *session)
 		return s.refused(who, "raised", err)
 	}
 	var a raised
-	if err := s.call(ctx, r, who, http.MethodGet, id+"?api-version="+raisedVersion, nil, &a); err != nil {
+	err := s.call(ctx, r, who, http.MethodGet, id+"?api-version="+raisedVersion, nil, &a)
+	if fault.Is(err, fault.NotFound) {
+		id = inSubscription(id)
+		err = s.call(ctx, r, who, http.MethodGet, id+"?api-version="+raisedVersion, nil, &a)
+	}
+	if err != nil {
 		return s.refused(who, "raised", err)
 	}
 	var told struct {
@@ -135,11 +140,12 @@ func (s *Service) raisedPage(ctx context.Context, r *wire.Request, who *session)
 	e := a.Properties.Essentials
 	data := struct {
 		Alert         raised
+		ID            string // as it was found
 		History, Sent []happened
 		Actions       []action
 		Charts        []named
 		Rule, Server  string
-	}{Alert: a, Rule: "/monitor/rules?text=" + url.QueryEscape(a.RuleName())}
+	}{Alert: a, ID: id, Rule: "/monitor/rules?text=" + url.QueryEscape(a.RuleName())}
 	for _, h := range told.Properties.Modifications {
 		if h.sent() {
 			data.Sent = append(data.Sent, h)

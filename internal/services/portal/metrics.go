@@ -359,7 +359,11 @@ func (s *Service) overlay(ctx context.Context, r *wire.Request, who *session, v 
 		data.Rules = append(data.Rules, rule)
 		for _, c := range criteria {
 			if c.Threshold != nil {
-				in.Levels = append(in.Levels, level{short(40, rule.Name) + ": " + c.Aggregation + " " + signs[c.Operator] + " " + amount(*c.Threshold, in.Unit), *c.Threshold})
+				name := short(40, rule.Name) + ": " + c.Aggregation + " " + signs[c.Operator] + " " + amount(*c.Threshold, in.Unit)
+				if !rule.Properties.Enabled {
+					name += " (off)"
+				}
+				in.Levels = append(in.Levels, level{name, *c.Threshold})
 				continue
 			}
 			bands, err := s.bands(ctx, r, who, rule, v)

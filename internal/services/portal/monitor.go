@@ -93,25 +93,28 @@ func everywhere[T any](ctx context.Context, s *Service, r *wire.Request, who *se
 	return all, more, nil
 }
 
-// within is everywhere in one subscription.
+// maxGroups bounds the groups of a subscription that are asked one by one.
+const maxGroups = 200
+
+// within is everywhere in one subscription. Of alerts the subscription's list shows nothing, without a refusal, to who may read a group alone: so where it is empty the groups are asked, too.
 func within[T any](ctx context.Context, s *Service, r *wire.Request, who *session, sub, suffix string) (all []T, more bool, err error) {
 	base := "/subscriptions/" + url.PathEscape(sub)
 	all, more, err = list[T](ctx, s, r, who, base+suffix)
-	if !fault.Is(err, fault.Forbidden) {
+	if err != nil && !fault.Is(err, fault.Forbidden) || len(all) > 0 {
 		return all, more, err
 	}
 	groups, _, err := list[resource](ctx, s, r, who, base+"/resourcegroups?api-version="+resourcesVersion)
 	if err != nil && !fault.Is(err, fault.Forbidden) {
 		return nil, false, err
 	}
-	for _, g := range groups {
+	for _, g := range groups[:min(len(groups), maxGroups)] {
 		some, cut, err := list[T](ctx, s, r, who, base+"/resourceGroups/"+url.PathEscape(g.Name)+suffix)
 		if err != nil && !fault.Is(err, fault.Forbidden) && !fault.Is(err, fault.NotFound) {
 			return nil, false, err
 		}
 		all, more = append(all, some...), more || cut
 	}
-	return all, more, nil
+	return all, more || len(groups) > maxGroups, nil
 }
 
 // kindOf is resources of one type, as pages list them.
@@ -291,7 +294,23 @@ func (c raisedReason) Text() string {
 }
 
 // Link is the alert's page.
-func (a raised) Link() string { return "/monitor/alert?id=" + url.QueryEscape(a.ID) }
+func (a raised) Link() string { return "/monitor/alert?id=" + url.QueryEscape(a.Place()) }
+
+// Place is the alert's id in the group of its resource, where those find it, too, who may see the group alone. Alerts of a subscription have none.
+func (a raised) Place() string {
+	group := groupOf(a.Properties.Essentials.Target)
+	if group == "" || groupOf(a.ID) != "" {
+		return a.ID
+	}
+	return "/subscriptions/" + subscriptionOf(a.ID) + "/resourceGroups/" + group + raisedProvider + lastName(a.ID)
+}
+
+// inSubscription is an alert's id without its group, which may be gone.
+func inSubscription(id string) string {
+	return "/subscriptions/" + subscriptionOf(id) + raisedProvider + lastName(id)
+}
+
+const raisedProvider = "/providers/Microsoft.AlertsManagement/alerts/"
 
 // RuleName is the name of the rule that raised it.
 func (a raised) RuleName() string { return lastName(a.Properties.Essentials.Rule) }

@@ -22,6 +22,7 @@ const (
 	ruleID   = inGroup + "Microsoft.Insights/metricAlerts/cpu"
 	usualID  = inGroup + "Microsoft.Insights/metricAlerts/usual"
 	onCallID = inGroup + "Microsoft.Insights/actionGroups/oncall"
+	raisedIn = inGroup + "Microsoft.AlertsManagement/alerts/aaaaaaaa-0000-4000-8000-000000000001"
 	raisedAt = "/subscriptions/" + sub + "/providers/Microsoft.AlertsManagement/alerts/aaaaaaaa-0000-4000-8000-000000000001"
 )
 
@@ -99,9 +100,11 @@ func (p *platform) monitor(w http.ResponseWriter, r *http.Request) bool {
 			return answer(200, `{"value":[]}`)
 		}
 		return answer(200, `{"value":[`+oneRaised+`]}`)
-	case path == raisedAt:
+	case p.lost && path == raisedIn:
+		return answer(http.StatusNotFound, `{"error":{"code":"ResourceGroupNotFound","message":"gone"}}`)
+	case path == raisedAt, path == raisedIn:
 		return answer(200, oneRaised)
-	case path == raisedAt+"/history":
+	case path == raisedAt+"/history", path == raisedIn+"/history" && !p.lost:
 		return answer(200, `{"properties":{"modifications":[{"modificationEvent":"ActionsFailed","modifiedAt":"2026-01-02T03:00:02Z","modifiedBy":"System","description":"Webhook hook: no answer"},
 			{"modificationEvent":"ActionsTriggered","modifiedAt":"2026-01-02T03:00:01Z","modifiedBy":"System","description":"Told Email ops"},
 			{"modificationEvent":"AlertCreated","newValue":"Fired","modifiedAt":"2026-01-02T03:00:00Z","modifiedBy":"System","description":"Average of cpu_percent is 90"}]}}`)
@@ -408,6 +411,21 @@ func TestMonitorForms(t *testing.T) {
 	p.status = http.StatusForbidden
 	if w := b.do("POST", "/monitor/rules", url.Values{"id": {ruleID}, "verb": {"delete"}, "canary": {token}}); w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "AuthorizationFailed") {
 		t.Errorf("who may not delete = %d %s", w.Code, w.Body)
+	}
+}
+
+// An alert is found at its resource's group, and once the group is gone at the subscription.
+func TestRaisedPage_Places(t *testing.T) {
+	t.Parallel()
+	s, p, b := open(t)
+	b.admin(s)
+	for _, lost := range []bool{false, true} {
+		p.lost = lost
+		text := b.do("GET", "/monitor/alert?id="+url.QueryEscape(raisedIn), nil).Body.String()
+		want := map[bool]string{false: raisedIn, true: raisedAt}[lost]
+		if !strings.Contains(text, `name="id" value="`+want+`"><button class="plain" name="state" value="Closed">`) || !strings.Contains(text, "Told Email ops") {
+			t.Errorf("group gone: %t: the page says %s", lost, text)
+		}
 	}
 }
 

@@ -33,6 +33,7 @@ type platform struct {
 
 	sent []sentBody // to the monitor
 	gone string     // part of a path that the user may not see
+	lost bool       // the resource group is gone
 }
 
 func (p *platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -63,6 +63,7 @@ type webhookReceiver struct {
 	ObjectID   string `json:"objectId,omitempty"`
 	Identifier string `json:"identifierUri,omitempty"`
 	Tenant     string `json:"tenantId,omitempty"`
+	Identity   string `json:"managedIdentity,omitempty"` // kept only
 }
 
 type logicAppReceiver struct {
@@ -70,6 +71,7 @@ type logicAppReceiver struct {
 	Resource string `json:"resourceId"`
 	Callback string `json:"callbackUrl"`
 	Common   bool   `json:"useCommonAlertSchema"`
+	Identity string `json:"managedIdentity,omitempty"` // kept only
 }
 
 type functionReceiver struct {
@@ -78,6 +80,7 @@ type functionReceiver struct {
 	Function string `json:"functionName"`
 	Trigger  string `json:"httpTriggerUrl"`
 	Common   bool   `json:"useCommonAlertSchema"`
+	Identity string `json:"managedIdentity,omitempty"` // kept only
 }
 
 // receiver is one of any kind.
@@ -95,7 +98,7 @@ type receiver struct {
 func (s *Service) groupType() arm.Type {
 	return arm.Type{
 		Name:     groupTypeName,
-		Versions: []string{"2017-04-01", "2018-03-01", "2018-09-01", "2019-03-01", "2019-06-01", "2021-09-01", "2022-04-01", "2022-06-01", "2023-01-01"},
+		Versions: []string{"2017-04-01", "2018-03-01", "2018-09-01", "2019-03-01", "2019-06-01", "2021-09-01", "2022-04-01", "2022-06-01", "2023-01-01", "2023-09-01-preview", "2024-10-01-preview"},
 		Put:      func(_ context.Context, c *arm.Call) error { return s.putGroup(c) },
 		Patch:    func(_ context.Context, c *arm.Call) error { return s.patchGroup(c) },
 		Render: func(_ context.Context, _ *arm.Call, r *arm.Resource) (json.RawMessage, error) {
@@ -211,6 +214,8 @@ func (g *actionGroup) fill(had *actionGroup) {
 	if g.Functions == nil {
 		g.Functions = []functionReceiver{}
 	}
+	preset(g.SMS, "status", `"Enabled"`)
+	preset(g.EventHubs, "useCommonAlertSchema", "false")
 	for i := range g.Emails {
 		g.Emails[i].Status = "Enabled"
 		if had == nil {
@@ -221,6 +226,18 @@ func (g *actionGroup) fill(had *actionGroup) {
 				g.Emails[i].Status = h.Status
 			}
 		}
+	}
+}
+
+// preset gives receivers that are only kept a property that they were sent without.
+func preset(list []json.RawMessage, name, value string) {
+	for i, b := range list {
+		var o arm.Object
+		if json.Unmarshal(b, &o) != nil || o == nil || o.Has(name) {
+			continue // refused later, for having no name
+		}
+		o[name] = json.RawMessage(value)
+		list[i] = raw(o)
 	}
 }
 
@@ -449,12 +466,12 @@ func (s *Service) notificationStatus(ctx context.Context, c *arm.Call) (any, err
 	if t == nil || t.Group != c.Old.GUID {
 		return nil, fault.New(fault.NotFound, "NotificationNotFound", "The action group has no notification '%.100s'.", id)
 	}
-	state, done := "InProgress", ""
+	state := "InProgress"
 	if !t.Done.IsZero() {
-		state, done = "Complete", t.Done.Format(time.RFC3339)
+		state = "Completed"
 	}
 	return map[string]any{
 		"context": map[string]string{"notificationSource": "Microsoft.Insights/TestNotification", "contextType": "Microsoft.Insights/" + t.Kind},
-		"state":   state, "createdTime": t.Created.Format(time.RFC3339), "completedTime": done, "actionDetails": t.Details,
+		"state":   state, "createdTime": t.Created.Format(time.RFC3339), "completedTime": t.Done.Format(time.RFC3339), "actionDetails": t.Details,
 	}, nil
 }

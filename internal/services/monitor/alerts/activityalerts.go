@@ -50,7 +50,7 @@ type activityGroup struct {
 
 func (s *Service) activityAlertType() arm.Type {
 	return arm.Type{
-		Name: activityAlertName, Versions: []string{"2017-03-01-preview", "2017-04-01", "2020-10-01"},
+		Name: activityAlertName, Versions: []string{"2017-03-01-preview", "2017-04-01", "2020-10-01", "2023-01-01-preview", "2026-01-01"},
 		Put:    func(_ context.Context, c *arm.Call) error { return s.putActivityAlert(c) },
 		Commit: commitRule, CommitDelete: forgetRule,
 	}
@@ -74,7 +74,7 @@ func (s *Service) putActivityAlert(c *arm.Call) error {
 		return bad("An activity log alert has scopes, and a condition with allOf.")
 	}
 	for _, scope := range a.Scopes {
-		if id, err := arm.ParseID(scope); err != nil {
+		if id, err := arm.ParseID(rooted(scope)); err != nil {
 			return err
 		} else if !strings.EqualFold(id.Subscription, c.ID.Subscription) {
 			return bad("The scope '%.300s' is in another subscription than the alert.", scope)
@@ -102,6 +102,14 @@ func (s *Service) putActivityAlert(c *arm.Call) error {
 		}
 	}
 	return s.prepareRule(c, had.Enabled == a.Enabled, nil)
+}
+
+// rooted is a scope with the slash that it begins with: it may be sent without.
+func rooted(scope string) string {
+	if !strings.HasPrefix(scope, "/") {
+		return "/" + scope
+	}
+	return scope
 }
 
 func (l *activityLeaf) check(leaves *int, outer bool) error {
@@ -207,7 +215,7 @@ func (l *activityLeaf) holds(e *arm.LogEvent) bool {
 func (r *activityRule) matches(e *arm.LogEvent) bool {
 	inScope := false
 	for _, scope := range r.Scopes {
-		scope = strings.TrimRight(fold(scope), "/")
+		scope = strings.TrimRight(fold(rooted(scope)), "/")
 		inScope = inScope || fold(e.ResourceID) == scope || strings.HasPrefix(fold(e.ResourceID), scope+"/")
 	}
 	for i := range r.Condition.AllOf {
@@ -287,5 +295,5 @@ func (c *change) raise(ctx context.Context, r *activityRule, e *arm.LogEvent, no
 	for _, g := range r.Actions.Groups {
 		to.Groups = append(to.Groups, groupRef(g))
 	}
-	return c.tell(&a, to)
+	return c.tell(ctx, &a, to)
 }

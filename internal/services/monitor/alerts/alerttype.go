@@ -42,12 +42,12 @@ func (s *Service) alertType() arm.Type {
 // shownAlert is an alert's properties.
 type shownAlert struct {
 	Essentials shownEssentials `json:"essentials"`
-	Context    json.RawMessage `json:"context,omitempty"`
-	Egress     *shownEgress    `json:"egressConfig,omitempty"`
+	Context    json.RawMessage `json:"context"`
+	Egress     shownEgress     `json:"egressConfig"`
 }
 
 type shownEgress struct {
-	Target []json.RawMessage `json:"target"`
+	Target []json.RawMessage `json:"target,omitzero"`
 }
 
 type shownEssentials struct {
@@ -86,16 +86,17 @@ func (a *alert) show(context, egress bool) shownAlert {
 	out := shownAlert{Essentials: shownEssentials{
 		Severity: severity(a.Severity), Signal: a.signal(), State: a.State, Condition: a.Condition, Target: a.Target, TargetName: nameOf(a.Target), TargetGroup: id.ResourceGroup,
 		TargetType: fold(typ), Service: a.Service, Rule: a.RuleID, Source: a.Origin, Start: stamp(a.Fired), Modified: stamp(a.Modified), By: a.By, Description: a.Description,
-		ThingsToCheck: a.Advice,
+		ThingsToCheck: a.Advice, Action: shownActionStatus{a.Suppressed},
 	}}
 	if !a.Resolved.IsZero() {
 		out.Essentials.Resolved = stamp(a.Resolved)
 	}
+	out.Context = json.RawMessage("{}")
 	if context {
 		out.Context = raw(map[string]any{"context": a.Context})
 	}
 	if egress {
-		out.Egress = &shownEgress{Target: []json.RawMessage{}}
+		out.Egress = shownEgress{Target: []json.RawMessage{}}
 	}
 	return out
 }
@@ -323,12 +324,8 @@ func (s *Service) history(ctx context.Context, c *arm.Call) (any, error) {
 	}
 	return map[string]any{
 		"id": c.ID.String() + "/history/default", "name": c.ID.Name(), "type": alertTypeName + "/history",
-		"properties": map[string]any{"alertId": alertPathOf(c), "modifications": list},
+		"properties": map[string]any{"alertId": c.ID.Name(), "modifications": list},
 	}, nil
-}
-
-func alertPathOf(c *arm.Call) string {
-	return "/subscriptions/" + c.ID.Subscription + "/providers/" + management + "/alerts/" + c.ID.Name()
 }
 
 // ruleStatus tells how each instance of a rule is: as far as it is fired by what is stored, else by what is measured now.
@@ -374,7 +371,7 @@ func (s *Service) ruleStatus(ctx context.Context, c *arm.Call) (any, error) {
 // dimensionsOf reads an instance's key back.
 func dimensionsOf(key string) map[string]string {
 	resource, rest, _ := strings.Cut(key, "|")
-	out := map[string]string{"microsoft.resourceId": resource}
+	out := map[string]string{"microsoft.resourceId": resource, "resourceId": resource}
 	for _, part := range strings.Split(rest, "|") {
 		var name, value string
 		if k, v, ok := strings.Cut(part, "="); ok && json.Unmarshal([]byte(k), &name) == nil && json.Unmarshal([]byte(v), &value) == nil {

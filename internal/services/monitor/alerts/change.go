@@ -18,6 +18,7 @@ type change struct {
 	minute int64
 
 	rows    []write
+	edits   []func(tx store.Tx) error // of alerts as they are when it commits: what users and deliveries wrote meanwhile stays
 	notices []queued
 	states  map[string]*instance // nil: not fired any more
 }
@@ -75,7 +76,7 @@ func (c *change) fire(ctx context.Context, j *judgement) error {
 	if err := c.keep(i); err != nil {
 		return err
 	}
-	return c.tell(&a, r.actions)
+	return c.tell(ctx, &a, r.actions)
 }
 
 func (c *change) resolve(ctx context.Context, j *judgement) error {
@@ -88,26 +89,49 @@ func (c *change) resolve(ctx context.Context, j *judgement) error {
 	at := timeOf(c.minute)
 	h := happening{Event: "MonitorConditionChange", Old: fired, New: resolved, At: at, By: systemName}
 	to := j.before.Actions
-	if j.rule != nil {
-		to = j.rule.actions
-		a.Context = raw(j.rule.context(&j.outcome, c.minute, a.Advice))
-		h.Text = j.rule.explain(&j.outcome)
-	} else {
+	switch {
+	case j.rule == nil:
 		h.Text = "The alert rule was deleted or disabled, or looks at something else now."
+	case j.gone:
+		to, h.Text = j.rule.actions, "The resource was deleted."
+	default:
+		to, h.Text = j.rule.actions, j.rule.explain(&j.outcome)
+		a.Context = raw(j.rule.context(&j.outcome, c.minute, a.Advice))
 	}
-	a.Condition, a.Resolved, a.Modified, a.By = resolved, at, at, systemName
-	rows, err := record(a, false, h)
+	id, context := a.ID, a.Context
+	settle := func(a *alert) {
+		a.Condition, a.Resolved, a.Modified, a.By, a.Context = resolved, at, at, systemName, context
+	}
+	c.edits = append(c.edits, func(tx store.Tx) error { return edit(tx, id, settle, h) })
+	settle(a)
+	return c.tell(ctx, a, to)
+}
+
+// edit changes an alert as it is stored, and adds to its history.
+func edit(tx store.Tx, id string, fn func(*alert), entries ...happening) error {
+	b, err := tx.Get(alertKey(id))
+	if err != nil || b == nil {
+		return err
+	}
+	a, err := alertCodec.Decode(b)
 	if err != nil {
 		return err
 	}
-	c.rows = append(c.rows, rows...)
-	return c.tell(a, to)
+	fn(&a)
+	rows, err := record(&a, false, entries...)
+	if err != nil {
+		return err
+	}
+	return commit(tx, rows)
 }
 
 // tell queues that the alert's receivers are told.
-func (c *change) tell(a *alert, to actions) error {
-	if to.empty() {
-		return nil
+func (c *change) tell(ctx context.Context, a *alert, to actions) error {
+	if to.empty() { // an alert processing rule may add somebody
+		rules, err := c.s.processors(ctx, c.w.sub)
+		if err != nil || len(rules) == 0 {
+			return err
+		}
 	}
 	n := notice{Event: event{Alert: *a, Condition: a.Condition, Shape: to.Shape, Facts: to.Facts}, Actions: to}
 	c.notices = append(c.notices, queued{a.ID, raw(n)})
@@ -118,6 +142,11 @@ func (c *change) commit(ctx context.Context) error {
 	_, err := c.s.deps.Store.Update(ctx, shardOf(c.w.sub), func(tx store.Tx) error {
 		if err := commit(tx, c.rows); err != nil {
 			return err
+		}
+		for _, edit := range c.edits {
+			if err := edit(tx); err != nil {
+				return err
+			}
 		}
 		for _, q := range c.notices {
 			if err := outbox.PutOrdered(tx, kindNotify, q.order, q.payload); err != nil {

@@ -85,6 +85,8 @@ func readCriteria(in arm.Object) (*criteria, []alerting.Criterion, error) {
 		c.Type = criteriaMulti
 	case strings.EqualFold(c.Type, criteriaPrefix+"WebtestLocationAvailabilityCriteria"):
 		return nil, nil, notImplemented("Criteria of availability tests ("+c.Type+") are", "Use metric criteria.")
+	case strings.EqualFold(c.Type, criteriaPrefix+"PromQLCriteria"):
+		return nil, nil, notImplemented("Criteria that are queries ("+c.Type+") are", "Use metric criteria.")
 	default:
 		return nil, nil, bad("The odata.type of the criteria is '%.100s'; %s and %s are known.", c.Type, criteriaSingle, criteriaMulti)
 	}

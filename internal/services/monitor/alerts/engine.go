@@ -46,6 +46,7 @@ type watched struct {
 	skipping map[string]string    // rules that could not be judged, and why: said once
 	bands    []*alerting.Bands    // by worker
 	looked   int64                // minute the activity log was looked at
+	sweep    sweep
 }
 
 func newEngine(s *Service) *engine { return &engine{s: s, subs: map[string]*watched{}} }
@@ -134,6 +135,9 @@ func (e *engine) subscription(ctx context.Context, sub string, now time.Time) er
 		}
 	}
 	if err := e.activity(ctx, w, now); err != nil {
+		return err
+	}
+	if err := e.expire(ctx, w, now); err != nil {
 		return err
 	}
 	if w.inBox {
@@ -324,6 +328,7 @@ func plainRegion(s string) string { return strings.ReplaceAll(s, " ", "") }
 // judgement is what an evaluation changed of an instance.
 type judgement struct {
 	rule       *compiled // nil: the rule is no more
+	gone       bool      // the resource is
 	before     *instance // nil: it was not fired
 	outcome    alerting.Outcome
 	key        string
@@ -336,6 +341,9 @@ func (e *engine) minute(ctx context.Context, w *watched, slice int, rules []*com
 	changed := w.orphans(slice, minute)
 	found, err := e.judge(ctx, w, rules, minute)
 	if err != nil {
+		return err
+	}
+	if found, err = e.bereft(ctx, w, slice, rules, found, minute); err != nil {
 		return err
 	}
 	changed = append(changed, found...)
@@ -432,7 +440,7 @@ func (w *watched) step(r *compiled, o *alerting.Outcome, minute int64) (j judgem
 	}
 	kept := *o
 	kept.Measured = append([]alerting.Measured(nil), o.Measured...) // the evaluator's own until its next call
-	return judgement{r, before, kept, key, next, transition}, true
+	return judgement{rule: r, before: before, outcome: kept, key: key, state: next, transition: transition}, true
 }
 
 // commit stores what changed, in one transaction; with the last part of a minute, that the minute was judged.

@@ -42,6 +42,7 @@ func TestRoutes_ObeyTheRulesOfAll(t *testing.T) {
 	p.ok("PUT", p.insights("activityLogAlerts/default"), `{"location":"Global","properties":{"scopes":["/subscriptions/`+p.sub+`"],"condition":{"allOf":[{"field":"category","equals":"Administrative"}]}}}`, 201)
 	p.ok("PUT", p.insights("alertrules/default"), `{"location":"westeurope","properties":{"condition":{"odata.type":"Microsoft.Azure.Management.Insights.Models.ThresholdRuleCondition",
 		"dataSource":{"odata.type":"Microsoft.Azure.Management.Insights.Models.RuleMetricDataSource","resourceUri":"`+p.server("db1")+`","metricName":"cpu_percent"},"operator":"GreaterThan","threshold":1}}}`, 201)
+	p.ok("PUT", p.rg()+"/providers/"+processingName+"/default", `{"location":"Global","properties":{"scopes":["`+p.rg()+`"],"actions":[{"actionType":"RemoveAllActionGroups"}]}}`, 201)
 	// What is changed comes first: a deletion that gets through takes what the others need.
 	slices.SortStableFunc(p.routes, func(a, b wire.Route) int { return strings.Compare(b.Method, a.Method) })
 	slices.SortStableFunc(p.routes, func(a, b wire.Route) int { return len(b.Pattern) - len(a.Pattern) })

@@ -46,7 +46,7 @@ type ruleState struct {
 
 func (s *Service) metricAlertType() arm.Type {
 	return arm.Type{
-		Name: metricAlertName, Versions: []string{"2018-03-01"}, OnCreate: 200,
+		Name: metricAlertName, Versions: []string{"2018-03-01", "2024-03-01-preview", "2026-01-01"}, OnCreate: 200,
 		Put:    func(_ context.Context, c *arm.Call) error { return s.putMetricAlert(c) },
 		Commit: commitRule, CommitDelete: forgetRule,
 		Actions: []arm.Action{
@@ -62,22 +62,23 @@ func commitRule(tx store.Tx, c *arm.Call) error {
 	if err := tx.Put([]byte(keyRule+c.New.GUID), c.Prepared.([]byte)); err != nil {
 		return err
 	}
-	return bumpRules(tx)
+	return bump(tx, keyVersion)
 }
 
 func forgetRule(tx store.Tx, c *arm.Call) error {
 	if err := tx.Delete([]byte(keyRule + c.Old.GUID)); err != nil {
 		return err
 	}
-	return bumpRules(tx)
+	return bump(tx, keyVersion)
 }
 
-func bumpRules(tx store.Tx) error {
+// bump tells by a key that something was changed.
+func bump(tx store.Tx, key string) error {
 	value, err := sliceCodec.Encode(int64(tx.LSN())) //nolint:gosec // far from the bound
 	if err != nil {
 		return err
 	}
-	return tx.Put([]byte(keyVersion), value)
+	return tx.Put([]byte(key), value)
 }
 
 func (s *Service) putMetricAlert(c *arm.Call) error {
@@ -141,12 +142,12 @@ func (s *Service) readMetricAlert(in arm.Object, subscription string) (*metricAl
 	if a.Severity < 0 || a.Severity > 4 {
 		return nil, bad("The severity of an alert rule is a number from 0 to 4.")
 	}
-	if err := a.checkTimes(); err != nil {
-		return nil, err
-	}
 	var meaning []alerting.Criterion
 	var err error
 	if a.Criteria, meaning, err = readCriteria(in.Object("criteria")); err != nil {
+		return nil, err
+	}
+	if err := a.checkTimes(); err != nil {
 		return nil, err
 	}
 	if err := a.checkScopes(subscription); err != nil {

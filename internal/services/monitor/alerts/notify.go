@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -67,7 +68,15 @@ func (s *Service) spread(ctx context.Context, shard string, b []byte) error {
 	var list []notify.Delivery
 	sub := n.Event.Alert.Subscription
 	told := map[string]bool{}
-	for _, ref := range n.Actions.Groups {
+	said, err := s.process(ctx, &n.Event)
+	if err != nil {
+		return err
+	}
+	groups := slices.Concat(n.Actions.Groups, said.added)
+	if said.suppressedBy != "" {
+		groups = nil
+	}
+	for _, ref := range groups {
 		r, _, err := s.deps.Resources.Resource(ctx, ref.ID)
 		if err != nil {
 			return err
@@ -91,10 +100,15 @@ func (s *Service) spread(ctx context.Context, shard string, b []byte) error {
 		}
 		list = append(list, newDelivery(sub, now, payload{Event: n.Event, Kind: one.Kind, Name: one.Name, Owner: n.Event.Alert.RuleGUID, Properties: one.Properties, Inline: &ref}))
 	}
-	if len(list) == 0 {
+	if len(list) == 0 && said.nothing() && !n.Event.Alert.Suppressed {
 		return nil
 	}
-	_, err := s.deps.Store.Update(ctx, shard, func(tx store.Tx) error { return notify.Put(tx, list) })
+	_, err = s.deps.Store.Update(ctx, shard, func(tx store.Tx) error {
+		if err := said.commit(tx, &n.Event, now); err != nil {
+			return err
+		}
+		return notify.Put(tx, list)
+	})
 	s.queue.Wake()
 	return err
 }

@@ -19,6 +19,8 @@ import (
 //
 //	s|monitor|rule|<guid>   the id of a rule of any kind, to find those of a subscription
 //	s|monitor|version       the LSN of the last change of a rule
+//	s|monitor|processing|<guid>   the id of an alert processing rule
+//	s|monitor|processingversion   the LSN of the last change of one
 //
 // Of the shard monitor/<subscription>, beside an outbox and deliveries (packages outbox and notify):
 //
@@ -34,6 +36,9 @@ const (
 
 	keyRule    = "s|monitor|rule|"
 	keyVersion = "s|monitor|version"
+
+	keyProcessing        = "s|monitor|processing|"
+	keyProcessingVersion = "s|monitor|processingversion"
 
 	tagAlert   = "a|"
 	tagTime    = "t|"
@@ -77,8 +82,10 @@ type alert struct {
 	Resolved     time.Time       `json:"resolved,omitzero"`
 	Modified     time.Time       `json:"modified"`
 	By           string          `json:"by"`
-	Context      json.RawMessage `json:"context"` // alertContext of the common alert schema, as of the last transition
-	History      uint32          `json:"history"` // how many there are
+	Context      json.RawMessage `json:"context"`              // alertContext of the common alert schema, as of the last transition
+	History      uint32          `json:"history"`              // how many there are
+	Suppressed   bool            `json:"suppressed,omitempty"` // of the last transition no action group was told
+	Processed    string          `json:"processed,omitempty"`  // the condition up to which what processing rules said is in the history
 }
 
 // happening is one entry of an alert's history.

@@ -73,11 +73,13 @@ type Service struct {
 	webhooks *notify.Webhooks
 	queue    *notify.Queue
 	engine   *engine
+
+	processing processing
 }
 
 // New makes the service.
 func New(d Deps) *Service {
-	s := &Service{deps: d, webhooks: notify.NewWebhooks(d.Webhooks)}
+	s := &Service{deps: d, webhooks: notify.NewWebhooks(d.Webhooks), processing: processing{known: map[string]processors{}}}
 	s.queue = notify.NewQueue(d.Store, d.Clock, d.Log, shardPrefix, notify.Handler{Deliver: s.deliver, Settle: settle})
 	s.engine = newEngine(s)
 	return s
@@ -85,7 +87,7 @@ func New(d Deps) *Service {
 
 // Types are the resource types of the control plane.
 func (s *Service) Types() []arm.Type {
-	return []arm.Type{s.metricAlertType(), s.classicType(), s.activityAlertType(), s.groupType(), s.alertType()}
+	return []arm.Type{s.metricAlertType(), s.classicType(), s.activityAlertType(), s.groupType(), s.alertType(), s.processingType(), smartGroupType()}
 }
 
 // Service gives the routes that no type stands behind, and the background work.

@@ -65,10 +65,7 @@ func (s *Service) summary(ctx context.Context, c *arm.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	properties := map[string]any{"total": len(found), "groupedby": by[0], "values": group(found, by)}
-	if c.Query("includeSmartGroupsCount") != "" {
-		properties["smartGroupsCount"] = 0
-	}
+	properties := map[string]any{"total": len(found), "groupedby": by[0], "values": group(found, by), "smartGroupsCount": 0}
 	return map[string]any{
 		"id": "/subscriptions/" + c.ID.Subscription + "/providers/" + management + "/alertsSummary/current", "name": "current", "type": management + "/alertsSummary",
 		"properties": properties,
@@ -98,6 +95,9 @@ func (s *Service) tenantRoutes() []wire.Route {
 	return []wire.Route{{
 		Host: wire.HostARM, Method: http.MethodGet, Pattern: "/providers/" + management + "/alertsMetaData", Operation: management + "/alertsMetaData/read",
 		Versions: wire.Versions{Required: true, First: "2019-03-01-preview"}, Auth: s.deps.SignedIn, Handler: metadata,
+	}, {
+		Host: wire.HostARM, Method: http.MethodGet, Pattern: "/providers/" + management + "/operations", Operation: management + "/operations/read",
+		Versions: wire.Versions{Required: true, First: "2018-05-05"}, Auth: s.deps.SignedIn, Handler: operations,
 	}}
 }
 
@@ -111,7 +111,7 @@ func metadata(_ context.Context, r *wire.Request) (any, error) {
 		Shown string `json:"displayName"`
 	}
 	return map[string]any{"properties": map[string]any{
-		"metadataIdentifier": "MonitorServiceList",
-		"data":               []service{{"Platform", "Platform"}, {activityService, "Activity Log - Administrative"}, {"VM Insights", "VM Insights"}},
+		"metadataIdentifier": "MonitorServiceList", "identifier": "MonitorServiceList", // the one is in the specification, the other in its examples
+		"data": []service{{"Platform", "Platform"}, {activityService, "Activity Log - Administrative"}, {"VM Insights", "VM Insights"}},
 	}}, nil
 }
