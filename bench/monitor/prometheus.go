@@ -153,15 +153,15 @@ func (p *prometheus) write(ctx context.Context, _ int, body []byte) error {
 	return err
 }
 
-// take gives it the hour that rules look at, oldest first.
+// take gives it the hour that rules look at: some minutes of all series at a time, oldest first, since it refuses what is an hour older than the newest.
 func (p *prometheus) take(ctx context.Context, h *hour) error {
-	const most = 500
-	for from := 0; from < h.series; from += most {
+	const some = 8
+	for from := 0; from < hourMinutes; from += some {
 		var body []byte
-		for i := from; i < min(from+most, h.series); i++ {
+		for i := range h.series {
 			var values []float64
 			var times []int64
-			for m := range hourMinutes {
+			for m := from; m < min(from+some, hourMinutes); m++ {
 				values, times = append(values, h.value(i, m)), append(times, h.at(m).UnixMilli())
 			}
 			body = appendSeries(body, []label{{"__name__", "busy"}, {"host", hostName(i)}}, values, times)

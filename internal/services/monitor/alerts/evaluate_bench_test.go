@@ -140,6 +140,7 @@ func BenchmarkEvaluate(b *testing.B) {
 		b.Run(fmt.Sprintf("rules=%d/perMinute=%d", size, perMin), func(b *testing.B) {
 			f := newFleet(b, size, perMin)
 			f.fill()
+			f.series = nil
 			minute := minuteOf(f.clk.Now())
 			f.judge(minute) // what is found once is found
 			memory := resident()
