@@ -33,6 +33,8 @@ type prometheus struct {
 	cmd    *exec.Cmd
 	client *http.Client
 	url    string
+	dir    string
+	rules  string // its file of them
 }
 
 // startPrometheus makes blocks of the history, as large as its own compactions would have made them, and starts it with as many rules.
@@ -60,8 +62,8 @@ func startPrometheus(ctx context.Context, dir string, past history, o options) (
 	if err := blocks(ctx, dir, past); err != nil {
 		return nil, err
 	}
-	p := &prometheus{cmd: exec.CommandContext(ctx, "prometheus", "--config.file=prometheus.yml", "--web.config.file=web.yml", "--storage.tsdb.path=data", "--web.listen-address=127.0.0.1:0",
-		"--web.enable-remote-write-receiver", "--storage.tsdb.retention.time=60d")}
+	p := &prometheus{dir: dir, rules: groups.String(), cmd: exec.CommandContext(ctx, "prometheus", "--config.file=prometheus.yml", "--web.config.file=web.yml", "--storage.tsdb.path=data", "--web.listen-address=127.0.0.1:0",
+		"--web.enable-remote-write-receiver", "--web.enable-lifecycle", "--storage.tsdb.retention.time=60d")}
 	p.cmd.Dir = dir
 	out, err := p.cmd.StderrPipe()
 	if err != nil {
@@ -225,6 +227,19 @@ func (p *prometheus) check(ctx context.Context, o options) error {
 	if want := o.rounds * o.stamps * o.series; err == nil && int(got) != want {
 		err = fmt.Errorf("prometheus has %g samples of a resource, want %d", got, want)
 	}
+	return err
+}
+
+// judging turns the rules on or off.
+func (p *prometheus) judging(ctx context.Context, on bool) error {
+	text := "groups: []\n"
+	if on {
+		text = p.rules
+	}
+	if err := os.WriteFile(filepath.Join(p.dir, "rules.yml"), []byte(text), 0o600); err != nil {
+		return err
+	}
+	_, err := call(ctx, p.client, "POST", p.url+"/-/reload", nil, nil)
 	return err
 }
 

@@ -143,13 +143,11 @@ func (t *table) rules(ctx context.Context, h *hour, p *prometheus, o options) er
 	ours := cost{cpu / time.Duration(n), wall / time.Duration(n)}
 	r := t.row(figureRules)
 	r.ours, r.theirs = append(r.ours, ours), append(r.theirs, theirs)
-	// The rules go on being evaluated meanwhile; what they take is known, and taken off.
-	const asks = 100
-	done, _, err := p.evaluations(ctx)
-	if err != nil {
+	if err := p.judging(ctx, false); err != nil {
 		return err
 	}
-	all, err := spent(p, 1, func() error {
+	const asks = 50
+	vector, err := spent(p, asks*n, func() error {
 		for range asks {
 			if err := p.vector(ctx); err != nil {
 				return err
@@ -160,12 +158,9 @@ func (t *table) rules(ctx context.Context, h *hour, p *prometheus, o options) er
 	if err != nil {
 		return err
 	}
-	now, _, err := p.evaluations(ctx)
-	beside := theirs.cpu * time.Duration((now-done)*n)
-	vector := cost{max(all.cpu-beside, 0) / time.Duration(asks*n), all.wall / time.Duration(asks*n)}
 	r = t.row(figureVector)
 	r.ours, r.theirs = append(r.ours, ours), append(r.theirs, vector)
-	return err
+	return p.judging(ctx, true)
 }
 
 // ratios are how many times Prometheus' processor time ours is in, round by round.
