@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/bulkheadhq/bulkhead/bench/machine"
 	"github.com/bulkheadhq/bulkhead/internal/alerting"
 	"github.com/bulkheadhq/bulkhead/internal/clock"
 	"github.com/bulkheadhq/bulkhead/internal/metrics"
@@ -84,13 +85,13 @@ func (h *hour) evaluate(ctx context.Context) error {
 func (h *hour) measure(ctx context.Context) (cpu, wall time.Duration, err error) {
 	const times = 20 // the system tells processor time in steps
 	runtime.GC()
-	begin, before := time.Now(), processor()
+	begin, before := time.Now(), machine.Spent()
 	for range times {
 		if err := h.evaluate(ctx); err != nil {
 			return 0, 0, err
 		}
 	}
-	return (processor() - before) / times, time.Since(begin) / times, nil
+	return (machine.Spent() - before) / times, time.Since(begin) / times, nil
 }
 
 func (h *hour) close() { _ = h.disk.Close() }

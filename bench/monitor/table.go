@@ -56,9 +56,9 @@ type server interface {
 
 // spent runs fn and tells what a server's process spent on it.
 func spent(s server, n int, fn func() error) (cost, error) {
-	before, begin := processorOf(s.process()), time.Now()
+	before, begin := machine.SpentBy(s.process()), time.Now()
 	err := fn()
-	return cost{(processorOf(s.process()) - before) / time.Duration(n), time.Since(begin) / time.Duration(n)}, err
+	return cost{(machine.SpentBy(s.process()) - before) / time.Duration(n), time.Since(begin) / time.Duration(n)}, err
 }
 
 // ingest sends a load, a connection for each resource.
@@ -130,12 +130,12 @@ func (t *table) rules(ctx context.Context, h *hour, p *prometheus, o options) er
 	if _, err := wait(1); err != nil {
 		return err
 	}
-	before := processorOf(p.process())
+	before := machine.SpentBy(p.process())
 	took, err := wait(times)
 	if err != nil {
 		return err
 	}
-	theirs := cost{(processorOf(p.process()) - before) / time.Duration(times*n), took / time.Duration(n)}
+	theirs := cost{(machine.SpentBy(p.process()) - before) / time.Duration(times*n), took / time.Duration(n)}
 	cpu, wall, err := h.measure(ctx)
 	if err != nil {
 		return err
@@ -207,17 +207,4 @@ func (t *table) judge(brief bool) error {
 		}
 	}
 	return nil
-}
-
-// processorOf is the processor time of a process, in steps of 10 ms.
-func processorOf(c *exec.Cmd) time.Duration {
-	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", c.Process.Pid))
-	_, rest, _ := strings.Cut(string(b), ") ")
-	f := strings.Fields(rest)
-	if len(f) < 13 {
-		return 0
-	}
-	user, _ := strconv.Atoi(f[11])
-	system, _ := strconv.Atoi(f[12])
-	return time.Duration(user+system) * 10 * time.Millisecond
 }

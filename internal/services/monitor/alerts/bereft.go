@@ -8,7 +8,7 @@ import (
 
 // bereft looks for resources that were deleted: what is fired of them is resolved, and what is left of their data fires nothing any more. It gives what an evaluation
 // found without what it found of them.
-func (e *engine) bereft(ctx context.Context, w *watched, slice int, rules []*compiled, found []judgement, minute int64) (out []judgement, err error) {
+func (e *engine) bereft(ctx context.Context, w *watched, slice int, found []judgement, minute int64) (out []judgement, err error) {
 	there := map[string]bool{} // by folded id
 	exists := func(id string) (bool, error) {
 		id = fold(id)
@@ -19,14 +19,10 @@ func (e *engine) bereft(ctx context.Context, w *watched, slice int, rules []*com
 		there[id] = r != nil
 		return r != nil, err
 	}
-	byGUID := make(map[string]*compiled, len(rules))
-	for _, r := range rules {
-		byGUID[r.resource.GUID] = r
-	}
 	gone := map[string]bool{} // instances
 	for name, i := range w.states {
-		r := byGUID[i.RuleGUID]
-		if r == nil || sliceOf(i.RuleGUID) != slice || i.Generation != r.state.Generation || minute <= i.State.Last {
+		r := w.rule(slice, i.RuleGUID)
+		if r == nil || i.Generation != r.state.Generation || minute <= i.State.Last {
 			continue
 		}
 		ok, err := exists(dimensionsOf(i.Key)["microsoft.resourceId"])

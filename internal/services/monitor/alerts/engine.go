@@ -343,7 +343,7 @@ func (e *engine) minute(ctx context.Context, w *watched, slice int, rules []*com
 	if err != nil {
 		return err
 	}
-	if found, err = e.bereft(ctx, w, slice, rules, found, minute); err != nil {
+	if found, err = e.bereft(ctx, w, slice, found, minute); err != nil {
 		return err
 	}
 	changed = append(changed, found...)
@@ -363,7 +363,7 @@ func (e *engine) minute(ctx context.Context, w *watched, slice int, rules []*com
 // orphans are fired instances whose rule is gone, turned off, or looks at something else now.
 func (w *watched) orphans(slice int, minute int64) (out []judgement) {
 	for _, i := range w.states {
-		if sliceOf(i.RuleGUID) != slice || w.generation(slice, i.RuleGUID) == i.Generation {
+		if r := w.rule(slice, i.RuleGUID); sliceOf(i.RuleGUID) != slice || r != nil && r.state.Generation == i.Generation {
 			continue
 		}
 		state := i.State

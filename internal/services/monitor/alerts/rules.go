@@ -19,14 +19,14 @@ func (w *watched) take(rules []*compiled) {
 	}
 }
 
-// generation is that of a rule of a slice; "" if there is no such rule, or it is turned off.
-func (w *watched) generation(slice int, ruleGUID string) string {
+// rule is a rule of a slice; nil if there is no such rule there, or it is turned off.
+func (w *watched) rule(slice int, guid string) *compiled {
 	list := w.rules[slice]
-	i, ok := slices.BinarySearchFunc(list, ruleGUID, func(r *compiled, guid string) int { return strings.Compare(r.resource.GUID, guid) })
+	i, ok := slices.BinarySearchFunc(list, guid, func(r *compiled, guid string) int { return strings.Compare(r.resource.GUID, guid) })
 	if !ok {
-		return ""
+		return nil
 	}
-	return list[i].state.Generation
+	return list[i]
 }
 
 // texts has one copy of each text that many rules have, and puts all it has into few large pieces of memory: of a million rules, small ones would be millions, with the holes that reading rules

@@ -38,8 +38,8 @@ func TestTake(t *testing.T) {
 			if got := fmt.Sprint(r.ID, r.resource, r.state, r.description, r.severity, r.Resources, r.Criteria); got != want[guid] {
 				t.Fatalf("%s is now\n%s\nwant\n%s", guid, got, want[guid])
 			}
-			if sliceOf(guid) != slice || w.generation(slice, guid) != "generation of "+guid {
-				t.Errorf("%s is in slice %d with the generation %q", guid, slice, w.generation(slice, guid))
+			if sliceOf(guid) != slice || w.rule(slice, guid) != r {
+				t.Errorf("%s is in slice %d, and found as %p, not %p", guid, slice, w.rule(slice, guid), r)
 			}
 			for _, pair := range [][2]string{{r.Resources[0], rules[0].Resources[0]}, {r.Criteria[0].Metric, rules[0].Criteria[0].Metric}} {
 				if unsafe.StringData(pair[0]) != unsafe.StringData(pair[1]) {
@@ -52,8 +52,8 @@ func TestTake(t *testing.T) {
 		t.Errorf("%d rules, want %d", n, len(rules))
 	}
 	for slice := range w.rules {
-		if g := w.generation(slice, "guid-none"); g != "" {
-			t.Errorf("a rule that is not there has the generation %q", g)
+		if r := w.rule(slice, "guid-none"); r != nil {
+			t.Errorf("a rule that is not there is found as %+v", r)
 		}
 	}
 }
