@@ -150,7 +150,7 @@ func BenchmarkEvaluate(b *testing.B) {
 				f.judge(minute)
 			}
 			b.StopTimer()
-			bar.Allocs(500) // of which none is a rule's
+			bar.Allocs(1000) // of which none is a rule's
 			b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(b.N), "ms/minute")
 			b.ReportMetric(memory, "resident-MB")
 		})
