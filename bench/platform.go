@@ -94,19 +94,6 @@ func (p *platform) rss() (float64, error) {
 	return 0, fmt.Errorf("no VmRSS")
 }
 
-// cpuOf is the processor time a process has used, in steps of 10 ms.
-func cpuOf(cmd *exec.Cmd) time.Duration {
-	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", cmd.Process.Pid))
-	_, rest, _ := strings.Cut(string(b), ") ")
-	f := strings.Fields(rest)
-	if len(f) < 13 {
-		return 0
-	}
-	user, _ := strconv.Atoi(f[11])
-	system, _ := strconv.Atoi(f[12])
-	return time.Duration(user+system) * 10 * time.Millisecond
-}
-
 // profile watches the platform's processor for a span and keeps what the compiler needs of it: names and lines of functions, not where their files were.
 func (p *platform) profile(ctx context.Context, file string, span time.Duration) error {
 	raw := filepath.Join(p.dir, "cpu.pprof")

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/bulkheadhq/bulkhead/bench/machine"
 )
 
 // Names of the things the loads work on.
@@ -176,12 +178,12 @@ func (w *work) round(ctx context.Context, p *platform, peer *signer, o options, 
 		if addr == peer.addr {
 			server = peer.cmd
 		}
-		before := cpuOf(server)
+		before := machine.SpentBy(server)
 		v, err := load(ctx, addr, root, host, n, o.span, want, next)
 		r.most(name, "1/s", v.perSecond, aim{least: a.perSecond})
 		r.least(name+", p99", "ms", v.p99.Seconds()*1000, aim{most: a.p99})
 		if v.done > 0 {
-			r.least(name+", CPU of the server", "us each", (cpuOf(server)-before).Seconds()*1e6/float64(v.done), aim{most: a.cpu})
+			r.least(name+", CPU of the server", "us each", (machine.SpentBy(server)-before).Seconds()*1e6/float64(v.done), aim{most: a.cpu})
 		}
 		return err
 	}

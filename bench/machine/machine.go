@@ -2,10 +2,13 @@
 package machine
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // Processor is the name of the processor's model, or its architecture where the system doesn't tell.
@@ -26,4 +29,17 @@ func Commit() string {
 		return "unknown"
 	}
 	return strings.TrimSpace(string(out))
+}
+
+// SpentBy is the processor time a process has used, in steps of 10 ms.
+func SpentBy(cmd *exec.Cmd) time.Duration {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", cmd.Process.Pid))
+	_, rest, _ := strings.Cut(string(b), ") ")
+	f := strings.Fields(rest)
+	if len(f) < 13 {
+		return 0
+	}
+	user, _ := strconv.Atoi(f[11])
+	system, _ := strconv.Atoi(f[12])
+	return time.Duration(user+system) * 10 * time.Millisecond
 }

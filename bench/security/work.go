@@ -13,6 +13,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/agent/activity"
 	"github.com/bulkheadhq/bulkhead/agent/linuxaudit"
 	"github.com/bulkheadhq/bulkhead/agent/replay"
+	"github.com/bulkheadhq/bulkhead/bench/machine"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/detect"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/rules"
 	"github.com/bulkheadhq/bulkhead/internal/services/security/rules/rulestest"
@@ -100,9 +101,9 @@ func compile(some fs.FS, n int) (*rules.Set, error) {
 // timed is how many things happened in how much time.
 func timed(do func() float64) measured {
 	runtime.GC()
-	from, began := processor(), time.Now()
+	from, began := machine.Spent(), time.Now()
 	n := do()
-	return measured{best: n / (processor() - from).Seconds(), clock: n / time.Since(began).Seconds()}
+	return measured{best: n / (machine.Spent() - from).Seconds(), clock: n / time.Since(began).Seconds()}
 }
 
 func (w *work) reassemble() measured {
@@ -139,11 +140,11 @@ func (w *work) events(s *rules.Set) measured {
 	})
 	bare := linuxaudit.NewReassembler(func(*linuxaudit.Event) {})
 	pass := func(r *linuxaudit.Reassembler) (cpu, wall time.Duration) {
-		from, began := processor(), time.Now()
+		from, began := machine.Spent(), time.Now()
 		for _, l := range w.lines {
 			r.Line(l)
 		}
-		return processor() - from, time.Since(began)
+		return machine.Spent() - from, time.Since(began)
 	}
 	pass(r) // what is remembered has its size then
 	pass(bare)

@@ -180,7 +180,7 @@ func (a *admission) create(i int, s *Sample, hash uint64) *series {
 		a.s.count.Add(-1)
 		return r
 	}
-	r := &series{Series: s.Series, group: a.group, day: minuteOf(a.now) / minutesPerDay, id: uint32(len(a.b.byID))}
+	r := &series{Series: s.Series, group: a.group, day: int32(minuteOf(a.now) / minutesPerDay), id: uint32(len(a.b.byID))}
 	r.Dimensions = slices.SortedFunc(slices.Values(s.Dimensions), compareDimensions)
 	a.b.byID = append(a.b.byID, r)
 	a.b.list(r, hash)

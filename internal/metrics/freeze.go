@@ -122,7 +122,7 @@ func (s *Store) freezeSome(ctx context.Context, b *bucket, from, to int, frozen,
 			b.mu.Unlock()
 			return err
 		}
-		if day := newest / minutesPerDay; newest >= 0 && day > r.day {
+		if day := int32(newest / minutesPerDay); newest >= 0 && day > r.day {
 			r.day = day
 			touched = append(touched, r)
 		}
@@ -166,7 +166,7 @@ func (s *Store) expire(ctx context.Context, b *bucket, oldest int64) error {
 	var gone []*series
 	b.mu.RLock()
 	for _, r := range b.byID {
-		if r != nil && r.day < oldest && r.cells.len() == 0 && len(r.pending) == 0 && r.stored {
+		if r != nil && int64(r.day) < oldest && r.cells.len() == 0 && len(r.pending) == 0 && r.stored {
 			gone = append(gone, r)
 		}
 	}

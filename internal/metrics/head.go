@@ -12,6 +12,7 @@ const (
 type series struct {
 	Series
 	id    uint32
+	day   int32   // of the last data, as the series' row tells
 	group *group  // nil: no quota
 	next  *series // of the same hash
 
@@ -21,11 +22,10 @@ type series struct {
 	pending []byte
 	evicted int64 // minutes before this are in pending or in blocks, if they have data
 	last    int64 // the newest minute with data
-	day     int64 // of the last data, as the series' row tells
 	stored  bool  // the row is durable
 	gone    bool  // removed
 
-	old []oldBlock // of the last day, while a long window is asked for
+	old *oldDay // nil: no long window was asked for
 }
 
 // put merges a cell. It is false for a minute that is closed.

@@ -131,6 +131,9 @@ type oldBlock struct {
 	packed  []byte // nil: no data
 }
 
+// oldDay is what a series keeps of its stored blocks: those of the last day that long windows asked for.
+type oldDay struct{ blocks []oldBlock }
+
 // oldBlocks is how many a series keeps: a day of them, and those the day begins and ends in.
 const oldBlocks = blocksPerDay + 2
 
@@ -171,8 +174,12 @@ func (s *Store) longWindow(ctx context.Context, b *bucket, r *series, from, to i
 func (s *Store) stored(ctx context.Context, b *bucket, r *series, first, last int64, fn func(oldBlock) error) error {
 	b.cache.Lock()
 	defer b.cache.Unlock()
+	if r.old == nil {
+		r.old = &oldDay{}
+	}
+	old := r.old
 	missing := first
-	for missing <= last && slices.ContainsFunc(r.old, func(o oldBlock) bool { return o.block == missing }) {
+	for missing <= last && slices.ContainsFunc(old.blocks, func(o oldBlock) bool { return o.block == missing }) {
 		missing++
 	}
 	if missing <= last {
@@ -181,7 +188,7 @@ func (s *Store) stored(ctx context.Context, b *bucket, r *series, first, last in
 			return err
 		}
 		var dec decoder
-		r.old = slices.DeleteFunc(r.old, func(o oldBlock) bool { return o.block >= missing })
+		old.blocks = slices.DeleteFunc(old.blocks, func(o oldBlock) bool { return o.block >= missing })
 		for n := missing; n <= last; n++ {
 			o := oldBlock{block: n, packed: found[n]}
 			if o.packed != nil {
@@ -189,18 +196,18 @@ func (s *Store) stored(ctx context.Context, b *bucket, r *series, first, last in
 					return err
 				}
 			}
-			r.old = append(r.old, o)
+			old.blocks = append(old.blocks, o)
 		}
 	}
-	for _, o := range r.old {
+	for _, o := range old.blocks {
 		if o.block >= first && o.block <= last {
 			if err := fn(o); err != nil {
 				return err
 			}
 		}
 	}
-	if n := len(r.old); n > oldBlocks {
-		r.old = slices.Delete(r.old, 0, n-oldBlocks)
+	if n := len(old.blocks); n > oldBlocks {
+		old.blocks = slices.Delete(old.blocks, 0, n-oldBlocks)
 	}
 	return nil
 }

@@ -84,7 +84,7 @@ func blockKey(id uint32, block int64) []byte {
 }
 
 func (r *series) row() seriesRow {
-	out := seriesRow{Resource: r.Resource, Namespace: r.Namespace, Name: r.Name, Day: r.day}
+	out := seriesRow{Resource: r.Resource, Namespace: r.Namespace, Name: r.Name, Day: int64(r.day)}
 	for _, d := range r.Dimensions {
 		out.Dimensions = append(out.Dimensions, d.Name, d.Value)
 	}

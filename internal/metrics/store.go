@@ -144,7 +144,7 @@ func (s *Store) load(ctx context.Context, b *bucket) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for id, row := range rows {
-		r := &series{Series: row.series(), id: id, day: row.Day, stored: true, group: s.groups.get(row.Group)}
+		r := &series{Series: row.series(), id: id, day: int32(row.Day), stored: true, group: s.groups.get(row.Group)}
 		for int(id) >= len(b.byID) {
 			b.byID = append(b.byID, nil)
 		}

@@ -9,9 +9,6 @@ import (
 // bereft looks for resources that were deleted: what is fired of them is resolved, and what is left of their data fires nothing any more. It gives what an evaluation
 // found without what it found of them.
 func (e *engine) bereft(ctx context.Context, w *watched, slice int, found []judgement, minute int64) (out []judgement, err error) {
-	if len(w.states) == 0 && len(found) == 0 {
-		return nil, nil
-	}
 	there := map[string]bool{} // by folded id
 	exists := func(id string) (bool, error) {
 		id = fold(id)
@@ -24,11 +21,8 @@ func (e *engine) bereft(ctx context.Context, w *watched, slice int, found []judg
 	}
 	gone := map[string]bool{} // instances
 	for name, i := range w.states {
-		if sliceOf(i.RuleGUID) != slice || minute <= i.State.Last {
-			continue
-		}
 		r := w.rule(slice, i.RuleGUID)
-		if r == nil || i.Generation != r.state.Generation {
+		if r == nil || i.Generation != r.state.Generation || minute <= i.State.Last {
 			continue
 		}
 		ok, err := exists(dimensionsOf(i.Key)["microsoft.resourceId"])

@@ -363,7 +363,7 @@ func (e *engine) minute(ctx context.Context, w *watched, slice int, rules []*com
 // orphans are fired instances whose rule is gone, turned off, or looks at something else now.
 func (w *watched) orphans(slice int, minute int64) (out []judgement) {
 	for _, i := range w.states {
-		if sliceOf(i.RuleGUID) != slice || w.generation(slice, i.RuleGUID) == i.Generation {
+		if r := w.rule(slice, i.RuleGUID); sliceOf(i.RuleGUID) != slice || r != nil && r.state.Generation == i.Generation {
 			continue
 		}
 		state := i.State

@@ -238,11 +238,17 @@ func (s *Service) checkMetrics(a *metricAlert, meaning []alerting.Criterion) err
 // named is what is kept in memory of a rule's resource: there may be very many.
 type named struct{ ID, Name, GUID string }
 
+// lives is what is kept in memory of a rule's private part.
+type lives struct {
+	Generation string
+	Since      int64
+}
+
 // compiled is a rule as the engine judges it.
 type compiled struct {
 	alerting.Rule
 	resource    named
-	state       ruleState
+	state       lives
 	kind        string // conditionType of the common alert schema
 	severity    int
 	description string
@@ -259,9 +265,11 @@ func compileMetricAlert(r *arm.Resource) (*compiled, error) {
 	if err := json.Unmarshal(r.Properties, &a); err != nil {
 		return nil, err
 	}
-	if err := json.Unmarshal(r.Private, &out.state); err != nil || !a.Enabled {
+	var state ruleState
+	if err := json.Unmarshal(r.Private, &state); err != nil || !a.Enabled {
 		return nil, err
 	}
+	out.state = lives{state.Generation, state.Since}
 	out.kind, out.severity, out.description, out.targetType, out.region = strings.TrimPrefix(a.Criteria.Type, criteriaPrefix), a.Severity, a.Description, a.TargetType, a.TargetRegion
 	out.actions.Facts = webhookFacts{a.TargetType, a.TargetRegion}
 	for _, act := range a.Actions {

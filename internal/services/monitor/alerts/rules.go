@@ -8,7 +8,7 @@ import (
 // take makes rules those that are judged.
 func (w *watched) take(rules []*compiled) {
 	w.rules = [sliceCount][]*compiled{}
-	texts := texts{}
+	texts := texts{have: map[string]string{}}
 	for _, r := range rules {
 		texts.share(r)
 		i := sliceOf(r.resource.GUID)
@@ -19,37 +19,59 @@ func (w *watched) take(rules []*compiled) {
 	}
 }
 
-// rule is one of a slice; nil if there is no such rule, or it is turned off.
-func (w *watched) rule(slice int, ruleGUID string) *compiled {
+// rule is a rule of a slice; nil if there is no such rule there, or it is turned off.
+func (w *watched) rule(slice int, guid string) *compiled {
 	list := w.rules[slice]
-	i, ok := slices.BinarySearchFunc(list, ruleGUID, func(r *compiled, guid string) int { return strings.Compare(r.resource.GUID, guid) })
+	i, ok := slices.BinarySearchFunc(list, guid, func(r *compiled, guid string) int { return strings.Compare(r.resource.GUID, guid) })
 	if !ok {
 		return nil
 	}
 	return list[i]
 }
 
-// generation is that of a rule of a slice; "" if there is none.
-func (w *watched) generation(slice int, ruleGUID string) string {
-	if r := w.rule(slice, ruleGUID); r != nil {
-		return r.state.Generation
-	}
-	return ""
+// texts has one copy of each text that many rules have, and puts all it has into few large pieces of memory: of a million rules, small ones would be millions, with the holes that reading rules
+// left between them.
+type texts struct {
+	have  map[string]string
+	piece *strings.Builder
 }
 
-// texts has one copy of each text that many rules have.
-type texts map[string]string
+// pieceSize is the size of a piece; a rule that is kept keeps the pieces that it has texts in.
+const pieceSize = 64 << 10
 
-func (t texts) one(s *string) {
-	if have, ok := t[*s]; ok {
+// own gives the text a place of its own in a piece.
+func (t *texts) own(s *string) {
+	if len(*s) > pieceSize/8 {
+		return
+	}
+	if t.piece == nil || t.piece.Cap()-t.piece.Len() < len(*s) {
+		t.piece = &strings.Builder{}
+		t.piece.Grow(pieceSize)
+	}
+	at := t.piece.Len()
+	t.piece.WriteString(*s)
+	*s = t.piece.String()[at:]
+}
+
+// one gives equal texts one place.
+func (t *texts) one(s *string) {
+	if *s == "" {
+		return
+	}
+	if have, ok := t.have[*s]; ok {
 		*s = have
-	} else if *s != "" {
-		t[*s] = *s
+		return
 	}
+	t.own(s)
+	t.have[*s] = *s
 }
 
-// share makes the rule hold the texts that others hold, instead of its own. It is compiled anew.
-func (t texts) share(r *compiled) {
+// share makes the rule hold the texts that others hold, instead of its own.
+func (t *texts) share(r *compiled) {
+	for _, s := range []*string{&r.ID, &r.resource.GUID, &r.resource.Name, &r.state.Generation} {
+		t.own(s)
+	}
+	r.resource.ID = r.ID
 	for _, s := range []*string{&r.kind, &r.description, &r.targetType, &r.region, &r.actions.Facts.ResourceType, &r.actions.Facts.Region} {
 		t.one(s)
 	}
