@@ -28,6 +28,10 @@ unit: ## unit tests and wire exchanges of all modules, with the race detector
 e2e: ## real clients against the running binary
 	scripts/test e2e
 
+.PHONY: image
+image: ## container images of the Cognitive Services containers into images/, without a container engine
+	scripts/image
+
 .PHONY: suites
 suites: build ## public test suites of Cosmos DB's clients, fetched, against a fresh platform
 	scripts/suites

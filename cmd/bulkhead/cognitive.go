@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
+	"net"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -22,7 +25,7 @@ func newCognitive() *cobra.Command {
 	for _, a := range app.Containers() {
 		cmd.AddCommand(newContainer(a))
 	}
-	cmd.AddCommand(newFace())
+	cmd.AddCommand(newFace(), newAnalyze())
 	return cmd
 }
 
@@ -33,6 +36,29 @@ func newFace() *cobra.Command {
 	cmd.Flags().StringVar(&o.Models, "models", os.Getenv("BULKHEAD_FACE_MODELS"), "folder of the weights, made by scripts/face-models (default "+app.FaceModels()+"; also BULKHEAD_FACE_MODELS)")
 	cmd.Flags().BoolVar(&o.PrivateURLs, "private-urls", false, "let pictures be fetched from this machine and private networks, too")
 	return cmd
+}
+
+// trimEvery is how often a container gives back memory it has no use for.
+const trimEvery = 30 * time.Second
+
+// trimmed runs fn and keeps the process small meanwhile.
+func trimmed(ctx context.Context, fn func(context.Context) error) error {
+	done, stop := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(trimEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-stop:
+				return
+			case <-tick.C:
+				slack.Trim()
+			}
+		}
+	}()
+	defer func() { close(stop); <-done }()
+	return fn(ctx)
 }
 
 func newContainer(a api.API) *cobra.Command {
@@ -66,7 +92,7 @@ The arguments are those of Azure's container, in any case, or environment variab
 		if err != nil {
 			return errors.New(strings.ReplaceAll(err.Error(), "\n", "; ")) // wrong usage
 		}
-		o := container.Options{API: a, Config: c, Listen: listen, Version: app.Release, Console: cmd.OutOrStdout()}
+		o := container.Options{API: a, Config: c, Listen: listen, Version: app.Release, Console: cmd.OutOrStdout(), Listening: func(net.Addr) { slack.Trim() }}
 		if (cert == "") != (key == "") {
 			return errors.New("--tls-cert and --tls-key belong together")
 		}
@@ -80,7 +106,7 @@ The arguments are those of Azure's container, in any case, or environment variab
 		defer slack.Bound(containerSlack)()
 		h, err := container.New(o)
 		if err == nil {
-			err = h.Run(cmd.Context())
+			err = trimmed(cmd.Context(), h.Run)
 		}
 		if err != nil {
 			return &actionError{err}

@@ -70,7 +70,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(newTenant(), newSubscription(), newApp(), newUser(), newARMClient(), newTrace(), newAlert(), newAudit())
 	root.AddCommand(newBackup(), newRestore(), newVerify(), newExport(), newConfig(), newMasterKey(), newStoreKey(), newEncrypt(), newMan(), newInside())
 	root.AddCommand(newKeys(), newSignIns(), newCosmos(), newScan(), newHoneypot(), newIndicators(), newProfile(), newPortal(), newAgent(), newMySQL(), newCognitive())
-	root.AddCommand(newTrain())
+	root.AddCommand(newTrain(), newImages())
 	return root
 }
 

@@ -110,11 +110,7 @@ func addIndicators(x *detect.Indicators, name string) error {
 
 // progress tells how far a scan has come, where somebody watches.
 func progress(out io.Writer) func(string, int64, int64) {
-	f, ok := out.(*os.File)
-	if !ok {
-		return nil
-	}
-	if info, err := f.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
+	if !isTerminal(out) {
 		return nil
 	}
 	var last time.Time

@@ -26,6 +26,7 @@ func newTrain() *cobra.Command {
 
 func newTrainLanguage() *cobra.Command {
 	o := lang.Options{Options: fasttext.Defaults()}
+	o.Rate, o.Windows = 0.6, 0.6
 	var out, loss string
 	var lists []string
 	cmd := &cobra.Command{
@@ -38,33 +39,35 @@ func newTrainLanguage() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&out, "out", "language.bin", "where to write the model")
 	f.StringVar(&loss, "loss", "softmax", "softmax or hs (hierarchical softmax)")
-	f.IntVar(&o.Dim, "dim", 16, "numbers a row has; an even one")
+	f.IntVar(&o.Dim, "dim", 24, "numbers a row has; an even one")
 	f.IntVar(&o.MinN, "minn", 1, "characters of the shortest n-grams")
 	f.IntVar(&o.MaxN, "maxn", 5, "characters of the longest n-grams")
 	f.IntVar(&o.Bucket, "bucket", o.Bucket, "buckets n-grams are hashed into")
 	f.IntVar(&o.MaxWords, "words", o.MaxWords, "most frequent words looked at as a whole")
 	f.Float64Var(&o.Rate, "rate", o.Rate, "learning rate at the beginning")
-	f.IntVar(&o.Steps, "steps", 2_000_000, "texts looked at")
-	f.IntVar(&o.Keep, "keep", 220_000, "rows kept of the trained ones; 0: all, not coded")
-	f.IntVar(&o.Retrain, "retrain", 500_000, "texts looked at again with the rows kept")
+	f.IntVar(&o.Steps, "steps", 1_600_000, "texts looked at")
+	f.IntVar(&o.Keep, "keep", 211_000, "rows kept of the trained ones; 0: all, not coded")
+	f.IntVar(&o.Retrain, "retrain", 250_000, "texts looked at again with the rows kept")
 	f.Float64Var(&o.Windows, "windows", o.Windows, "share of texts of which only one to five words are looked at")
 	f.Float64Var(&o.Rare, "rare", o.Rare, "0 to 1: how much rows rarely used count less when some are kept")
 	f.Uint64Var(&o.Seed, "seed", 1, "seed of everything random")
-	f.IntVar(&o.PerLanguage, "texts", 20_000, "texts of a language")
-	f.StringSliceVar(&lists, "lists", []string{"hunspell", "tesseract", "dict"}, "sources that are lists of words")
+	f.IntVar(&o.PerLanguage, "texts", 15_000, "texts of a language")
+	f.StringSliceVar(&lists, "lists", []string{"hunspell", "tesseract", "dict", "stopwords"}, "sources that are lists of words")
 	f.StringToStringVar(new(map[string]string), "weights", nil, "how much a source counts, SOURCE=NUMBER; 1 where not said")
 	f.StringToStringVar(new(map[string]string), "priors", nil, "what is added to a language's logit over the square root of letters, LANGUAGE=NUMBER; the shipped ones where not said")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		var err error
 		if o.Loss = fasttext.Softmax; loss == "hs" {
 			o.Loss = fasttext.HierarchicalSoftmax
 		} else if loss != "softmax" {
 			return fmt.Errorf("--loss %q is neither softmax nor hs", loss)
 		}
-		if o.Weights, err = numbers(cmd, "weights"); err != nil {
+		given, err := numbers(cmd, "weights")
+		if err != nil {
 			return err
 		}
-		given, err := numbers(cmd, "priors")
+		o.Weights = map[string]float64{"cldr": 0.5, "dict": 0.5}
+		maps.Copy(o.Weights, given)
+		given, err = numbers(cmd, "priors")
 		if err != nil {
 			return err
 		}

@@ -81,6 +81,10 @@ func TestDatabase(t *testing.T) {
 	if a := p.Ways(t)[0].Do(t, http.MethodGet, log.String(), nil, nil); a.Status != http.StatusOK {
 		t.Errorf("the log at %s: %d %s", log, a.Status, a.Body)
 	}
+	b.do("make the missing rule", chromedp.Click(`form.make button`), chromedp.WaitNotPresent(`form.make`))
+	if text := value[string](b, `document.querySelector("table.recommended").innerText`); !strings.HasSuffix(line(text, name+"-io\t"), "on") || !strings.HasSuffix(line(text, name+"-storage\t"), "off") {
+		t.Errorf("after the missing rule was made the rules are %s", text)
+	}
 	b.do("the failed connections", chromedp.Click(`p.pages a[href*="connections_failed"]`), chromedp.WaitVisible(`svg.chart`))
 	if text := value[string](b, `document.querySelector("details.numbers thead").textContent`); !strings.Contains(text, "password") {
 		t.Errorf("the chart by reason has the lines %s", text)

@@ -23,8 +23,8 @@ func administrator(t *testing.T, p *harness.Platform, b tab) {
 	b.do("sign in by the link", chromedp.Navigate("https://"+portal+"/signin/once#"+link[strings.IndexByte(link, '#')+1:]), chromedp.WaitVisible(`#code`), chromedp.Submit(`#code`), chromedp.WaitVisible(`nav`))
 }
 
-// sender gives a function that sends a custom metric of the resource, of some minutes ago.
-func sender(t *testing.T, p *harness.Platform, scope string) func(value float64, ago time.Duration) {
+// sender gives a function that sends a custom metric of the resource, of a time.
+func sender(t *testing.T, p *harness.Platform, scope string) func(value float64, at time.Time) {
 	t.Helper()
 	var claims struct {
 		ObjectID string `json:"oid"`
@@ -37,9 +37,9 @@ func sender(t *testing.T, p *harness.Platform, scope string) func(value float64,
 		"roleDefinitionId": "/subscriptions/" + p.Run.SubscriptionID + "/providers/Microsoft.Authorization/roleDefinitions/3913510d-42f4-4e42-8a64-420c390055eb", "principalId": claims.ObjectID,
 	}})
 	w, token := p.Ways(t)[0], p.AdminToken(t, "https://monitoring.azure.com/")
-	return func(value float64, ago time.Duration) {
+	return func(value float64, at time.Time) {
 		t.Helper()
-		body := map[string]any{"time": time.Now().UTC().Add(-ago).Format(time.RFC3339), "data": map[string]any{"baseData": map[string]any{
+		body := map[string]any{"time": at.UTC().Format(time.RFC3339), "data": map[string]any{"baseData": map[string]any{
 			"metric": "load", "namespace": "own", "series": []any{map[string]any{"min": value, "max": value, "sum": value, "count": 1}},
 		}}}
 		if a := w.Do(t, "POST", strings.Replace(w.ARM(), "management.azure.com", "westeurope.monitoring.azure.com", 1)+scope+"/metrics", harness.Bearer(token), body); a.Status != 200 {
@@ -63,8 +63,9 @@ func TestMetricAlert(t *testing.T) {
 	}})
 	send := sender(t, p, scope)
 	// 13 and 12 minutes ago, then nothing, then over the threshold from 7 to 5 minutes ago: one line, a gap, another line.
+	now := time.Now()
 	for minutes, value := range map[int]float64{13: 40, 12: 42, 7: 95, 6: 96, 5: 95} {
-		send(value, time.Duration(minutes)*time.Minute)
+		send(value, now.Add(-time.Duration(minutes)*time.Minute))
 	}
 	chart := "https://" + portal + "/monitor/metrics?resource=" + url.QueryEscape(scope) + "&metric=" + url.QueryEscape("own|load")
 
@@ -114,7 +115,7 @@ func TestMetricAlert(t *testing.T) {
 		if time.Now().After(end) {
 			t.Fatal("no alert within four minutes")
 		}
-		send(97, 0)
+		send(97, time.Now())
 	}
 	select {
 	case <-told:

@@ -18,12 +18,12 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/store/pebble"
 )
 
-// engines are the engines of Text Analytics that are built in.
-func engines() text.Engines { return text.Engines{} }
+// Engines are the engines of Text Analytics that are built in.
+func Engines() text.Engines { return text.Built() }
 
 // Containers are the Cognitive Services containers there are, by name. THE list: what isn't in it is not a container.
 func Containers() []api.API {
-	texts := text.New(engines())
+	texts := text.New(Engines())
 	var all []api.API
 	for _, name := range []string{"language", "sentiment", "keyphrase"} {
 		if a, ok := texts.Container(name); ok {
@@ -57,6 +57,6 @@ func (p *Platform) cognitive(valid authn.Verifier, subnet netrule.Lookup) *cogni
 	p.reader = textReader(func() (store.Store, error) { return p.store, nil }, vision.Options{Clock: p.clock, Log: p.log})
 	return cognitive.New(cognitive.Deps{
 		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Access: p.arm, Reader: p.arm, Names: p.names, Verifier: valid, Subnet: subnet,
-		APIs: []api.API{text.New(engines()).Account(), p.face(), p.reader.API()},
+		APIs: []api.API{text.New(Engines()).Account(), p.face(), p.reader.API()},
 	})
 }

@@ -129,7 +129,7 @@ func (p *Platform) wireServices(ctx context.Context) error {
 	}
 	p.services = []wire.Service{
 		p.directory.Service(), p.arm.Service(), p.audit.Service(), ids.Service(), vaults.Service(), accounts.Service(), sites.Service(),
-		defender.Service(), pose.Service(), watched.Service(), p.portal.Service(), indicators, watching.Service(), p.metricsService(), alarms.Service(), p.databases.Service(), cognition.Service(),
+		defender.Service(), pose.Service(), watched.Service(), p.portal.Service(), indicators, watching.Service(), p.metricsService(), alarms.Service(), p.databases.Service(), cognition.Service(), p.images().Service(),
 		reach.Metadata(), p.adminService(), p.keyService(), p.healthService(),
 	}
 	decoy, err := p.decoyServices(known, defender.Engine(), watched)

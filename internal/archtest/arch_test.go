@@ -21,7 +21,7 @@ const module = "github.com/bulkheadhq/bulkhead/"
 var layers = []string{
 	"internal/fault", "internal/ids", "internal/clock", "internal/benchbar", "internal/slack",
 	"internal/infer",
-	"internal/store", "internal/seal", "internal/backup", "internal/outbox", "internal/pki", "internal/proc",
+	"internal/store", "internal/seal", "internal/backup", "internal/outbox", "internal/pki", "internal/proc", "internal/ociimage",
 	"agent",
 	"internal/honeypot",
 	"internal/netrule", "internal/cors", "internal/authn", "internal/wire", "internal/audit", "internal/names", "internal/telemetry",

@@ -21,6 +21,7 @@ const (
 	HostCognitive HostKind = "cognitive"  // {name}.cognitiveservices.azure.com and {region}.api.cognitive.microsoft.com; also a container's own listener
 	HostMetrics   HostKind = "monitoring" // {region}.monitoring.azure.com: metrics sent and scraped
 	HostMySQL     HostKind = "mysql"      // {name}.mysql.database.azure.com: files of a database server; its own protocol has a port of its own
+	HostImages    HostKind = "images"     // mcr.microsoft.com: container images
 	HostTAXII     HostKind = "taxii"      // taxii.SUFFIX: threat intelligence; Azure has no such name
 	HostAdmin     HostKind = "admin"      // the admin socket; never reachable by TCP
 	HostMachine   HostKind = "identity"   // plain HTTP: managed identity endpoint, IMDS, health
@@ -40,6 +41,7 @@ var hostTable = []hostNames{
 	{HostARM, []string{"management.azure.com", "management.core.windows.net"}, "management"},
 	{HostPortal, []string{"portal.azure.com"}, "portal"},
 	{HostTAXII, nil, "taxii"},
+	{HostImages, []string{"mcr.microsoft.com"}, "mcr"},
 	{HostMetrics, []string{".monitoring.azure.com"}, ".monitoring"},
 	{HostVault, []string{".vault.azure.net"}, ".vault"},
 	{HostCognitive, []string{".cognitiveservices.azure.com"}, ".cognitiveservices"},

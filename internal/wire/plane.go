@@ -56,6 +56,8 @@ func planeOf(k HostKind) plane {
 		return sitePlane{}
 	case HostTAXII:
 		return taxiiPlane{}
+	case HostImages:
+		return imagesPlane{}
 	case HostCognitive:
 		return cognitivePlane{}
 	}

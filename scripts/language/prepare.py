@@ -324,6 +324,14 @@ def dictionaries():
             add_words(label, "dict", [w for w in body if label == "de" or not w[:1].isupper()])
 
 
+def stopwords():
+    """The most frequent words of some 50 languages."""
+    for name, words in sorted(json.load(open(f"{HERE}/npm-cldr/node_modules/stopwords-iso/stopwords-iso.json", encoding="utf8")).items()):
+        label = labels.of(name)
+        if label:
+            add_words(label, "stopwords", words)
+
+
 def tesseract():
     """The word lists inside the OCR models."""
     tmp = HERE + "/dawg"
@@ -344,7 +352,7 @@ def tesseract():
 
 def main():
     os.makedirs(OUT, exist_ok=True)
-    for name in sys.argv[2:] or ("udhr", "cldr", "office", "gettext", "mediawiki", "mozilla", "manuals", "guides", "dictionaries", "tesseract"):
+    for name in sys.argv[2:] or ("udhr", "cldr", "office", "gettext", "mediawiki", "mozilla", "manuals", "guides", "dictionaries", "stopwords", "tesseract"):
         texts.clear()
         globals()[name]()
         for (label, source), lines in sorted(texts.items()):

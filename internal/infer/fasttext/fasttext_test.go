@@ -141,8 +141,19 @@ func TestRead_Damaged(t *testing.T) {
 		at   int
 		with uint32
 	}{
-		{"magic", 0, 1}, {"version", 4, 99}, {"dim", 8, 1 << 30}, {"dim 0", 8, 0}, {"loss", 32, 2}, {"kind", 36, 1}, {"bucket", 40, 1 << 30}, {"negative bucket", 40, 1 << 31}, {"maxn", 48, 5000},
-		{"entries", 64, 1 << 30}, {"words", 68, 1 << 30}, {"labels", 72, 0}, {"kept", 84, 1 << 30},
+		{"magic", 0, 1},
+		{"version", 4, 99},
+		{"dim", 8, 1 << 30},
+		{"dim 0", 8, 0},
+		{"loss", 32, 2},
+		{"kind", 36, 1},
+		{"bucket", 40, 1 << 30},
+		{"negative bucket", 40, 1 << 31},
+		{"maxn", 48, 5000},
+		{"entries", 64, 1 << 30},
+		{"words", 68, 1 << 30},
+		{"labels", 72, 0},
+		{"kept", 84, 1 << 30},
 	} {
 		b := bytes.Clone(good)
 		binary.LittleEndian.PutUint32(b[c.at:], c.with)

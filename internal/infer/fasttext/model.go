@@ -122,18 +122,13 @@ func hashOf(s string) uint32 {
 // grams maps the bucket of an n-gram to its row. A pruned model keeps some buckets only: a bitmap says which, and the count of bits before is the row, which needs a sixteenth of a
 // table and stays in the processor's cache.
 type grams struct {
-	kept    []block // nil: all buckets have a row
+	bits    []uint64 // nil: all buckets have a row
+	rank    []uint32 // by word of bits: the bits set before
 	bucket  uint32
 	magic   uint64 // ceil(2^64/bucket), to take the remainder without a division
 	minN    int
 	maxN    int
 	nothing bool // a pruned model that kept no n-gram
-}
-
-// block is 64 buckets.
-type block struct {
-	bits uint64
-	rank uint32 // kept buckets before these
 }
 
 func newGrams(a args) grams {
@@ -146,17 +141,18 @@ func newGrams(a args) grams {
 
 // keep marks the buckets kept, which must be below the bucket count. It reports false where one comes twice.
 func (g *grams) keep(buckets []int32) bool {
-	g.kept = make([]block, (int(g.bucket)+63)/64)
+	g.bits = make([]uint64, (int(g.bucket)+63)/64)
+	g.rank = make([]uint32, len(g.bits))
 	for _, b := range buckets {
-		if g.kept[b/64].bits>>(b%64)&1 != 0 {
+		if g.bits[b/64]>>(b%64)&1 != 0 {
 			return false
 		}
-		g.kept[b/64].bits |= 1 << (b % 64)
+		g.bits[b/64] |= 1 << (b % 64)
 	}
 	n := uint32(0)
-	for i := range g.kept {
-		g.kept[i].rank = n
-		n += uint32(bits.OnesCount64(g.kept[i].bits))
+	for i, word := range g.bits {
+		g.rank[i] = n
+		n += uint32(bits.OnesCount64(word))
 	}
 	g.nothing = len(buckets) == 0
 	return true

@@ -3,6 +3,7 @@ package fasttext
 import (
 	"math"
 	"math/bits"
+	"slices"
 	"strings"
 )
 
@@ -206,6 +207,40 @@ func (m *Model) pairs(rows []int32, hashes []uint32) []int32 {
 
 // of appends the rows of the n-grams of a word that has its "<" and ">".
 func (g *grams) of(word []byte, rows []int32, base int32) []int32 {
+	from := len(rows)
+	rows = slices.Grow(rows, len(word)*g.maxN)
+	out := rows[from : from+len(word)*g.maxN]
+	n := 0
+	if plain(word) {
+		n = g.plainBuckets(word, out)
+	} else {
+		n = g.buckets(word, out)
+	}
+	rows = rows[:from+n]
+	if g.bits == nil {
+		for i := from; i < len(rows); i++ {
+			rows[i] += base
+		}
+		return rows
+	}
+	for i := from; i < len(rows); i++ {
+		b := uint32(rows[i])
+		rows[i] = base + int32(g.rank[b/64]) + int32(bits.OnesCount64(g.bits[b/64]&(1<<(b%64)-1)))
+	}
+	return rows
+}
+
+func plain(word []byte) bool {
+	var all byte
+	for _, c := range word {
+		all |= c
+	}
+	return all < 0x80
+}
+
+// buckets writes the buckets of a word's n-grams that have a row, and returns how many these are. A bucket is always written, and only counted where its bit is set: that is
+// faster than a jump that can't be foreseen.
+func (g *grams) buckets(word []byte, out []int32) (count int) {
 	for i := 0; i < len(word); i++ {
 		if word[i]&0xC0 == 0x80 {
 			continue
@@ -222,29 +257,53 @@ func (g *grams) of(word []byte, rows []int32, base int32) []int32 {
 				continue
 			}
 			b := g.mod(h)
-			if g.kept == nil {
-				rows = append(rows, base+int32(b))
-				continue
-			}
-			k := &g.kept[b/64]
-			if k.bits>>(b%64)&1 != 0 {
-				rows = append(rows, base+int32(k.rank)+int32(bits.OnesCount64(k.bits&(1<<(b%64)-1))))
+			out[count] = int32(b)
+			if g.bits == nil {
+				count++
+			} else {
+				count += int(g.bits[b/64] >> (b % 64) & 1)
 			}
 		}
 	}
-	return rows
+	return count
+}
+
+// plainBuckets is buckets for a word of ASCII letters in a pruned model.
+func (g *grams) plainBuckets(word []byte, out []int32) (count int) {
+	if g.bits == nil || g.minN < 1 {
+		return g.buckets(word, out)
+	}
+	set, magic, bucket := g.bits, g.magic, uint64(g.bucket)
+	minN, maxN := g.minN, g.maxN
+	for i := range word {
+		h := uint32(fnvStart)
+		rest := word[i:min(i+maxN, len(word))]
+		least := minN
+		if least == 1 && (i == 0 || i == len(word)-1) {
+			least = 2
+		}
+		for n, c := range rest {
+			h = (h ^ uint32(c)) * fnvPrime
+			if n+1 < least {
+				continue
+			}
+			hi, _ := bits.Mul64(magic*uint64(h), bucket)
+			out[count] = int32(hi)
+			count += int(set[hi/64] >> (hi % 64) & 1)
+		}
+	}
+	return count
 }
 
 // slot returns the row of a bucket after those of the words, or -1.
 func (g *grams) slot(b uint32) int32 {
-	if g.kept == nil {
+	if g.bits == nil {
 		return int32(b)
 	}
-	k := &g.kept[b/64]
-	if k.bits>>(b%64)&1 == 0 {
+	if g.bits[b/64]>>(b%64)&1 == 0 {
 		return -1
 	}
-	return int32(k.rank) + int32(bits.OnesCount64(k.bits&(1<<(b%64)-1)))
+	return int32(g.rank[b/64]) + int32(bits.OnesCount64(g.bits[b/64]&(1<<(b%64)-1)))
 }
 
 // Logits writes the scores of a plain softmax before they are made probabilities, or the logarithms of the probabilities of a hierarchical one. It reports false, and writes nothing,

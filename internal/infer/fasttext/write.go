@@ -16,7 +16,7 @@ func (m *Model) Write(w io.Writer) error {
 	e.int64(int64(math.Float64bits(a.Sampling)))
 	e.int32(int32(m.words+len(m.labels)), int32(m.words), int32(len(m.labels)))
 	e.int64(0)
-	pruned := m.grams.kept != nil
+	pruned := m.grams.bits != nil
 	if pruned {
 		e.int64(int64(m.input.rows - m.words))
 	} else {
@@ -34,8 +34,8 @@ func (m *Model) Write(w io.Writer) error {
 		}
 	}
 	row := int32(0)
-	for i, k := range m.grams.kept {
-		for b := k.bits; b != 0; b &= b - 1 {
+	for i, word := range m.grams.bits {
+		for b := word; b != 0; b &= b - 1 {
 			e.int32(int32(i*64+bits.TrailingZeros64(b)), row)
 			row++
 		}

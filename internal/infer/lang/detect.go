@@ -65,7 +65,7 @@ func (d *Detector) detect(w *work, text, countryHint string) Result {
 	var counts Counts
 	w.normalise(text, &counts)
 	script, letters := counts.most()
-	if letters == 0 {
+	if letters == 0 || d.possible[script] == nil {
 		return Result{Name: unknownName}
 	}
 	share := float64(counts[script]) / float64(letters)

@@ -50,8 +50,8 @@ func TestDetect(t *testing.T) {
 		text, hint, name, iso string
 		least, most           float64
 	}{
-		{"This is a document written in English.", "US", "English", "en", 0.7, 1},
-		{"Este es un documento escrito en español.", "US", "Spanish", "es", 0.6, 1},
+		{"This is a document written in English.", "US", "English", "en", 0.4, 1},
+		{"Este es un documento escrito en español.", "US", "Spanish", "es", 0.4, 1},
 		{"这是一个用中文写的文件", "US", "Chinese_Simplified", "zh_chs", 0.8, 1},
 		{"這是一個用中文寫的文件", "US", "Chinese_Traditional", "zh_cht", 0.8, 1},
 		{"人口", "", "Chinese", "zh", 0.2, 1},
@@ -59,6 +59,7 @@ func TestDetect(t *testing.T) {
 		{"impossible", "fr", "French", "fr", 0.2, 1},
 		{"12345 67 - 8:90 !!", "US", "(Unknown)", "", 0, 0},
 		{"", "", "(Unknown)", "", 0, 0},
+		{"ᬅᬓ᭄ᬱᬭᬩᬮᬶ", "", "(Unknown)", "", 0, 0}, // a script of no language known
 		{":) :( 👍🏽", "", "(Unknown)", "", 0, 0},
 		{"La carretera estaba atascada. Había mucho tráfico el día de ayer.", "", "Spanish", "es", 0.4, 1},
 		{"Die Straße war gestern den ganzen Tag gesperrt.", "", "German", "de", 0.9, 1},

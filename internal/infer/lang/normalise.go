@@ -37,6 +37,8 @@ func Normalise(to []byte, text string, counts *Counts) []byte {
 			last = scriptOf(r)
 		}
 		switch {
+		case (r == '’' || r == 'ʼ' || r == 'ʻ' || r == '‘') && !blank:
+			to = append(to, '\'')
 		case last.script != Other && last.letter || unicode.IsLetter(r):
 			if counts != nil {
 				counts[last.script]++
@@ -51,8 +53,6 @@ func Normalise(to []byte, text string, counts *Counts) []byte {
 			if !blank && r != '\u200d' && r != '\u0307' {
 				to = append(to, text[i-n:i]...)
 			}
-		case (r == '’' || r == 'ʼ' || r == 'ʻ' || r == '‘') && !blank:
-			to = append(to, '\'')
 		default:
 			if !blank {
 				to = append(to, ' ')

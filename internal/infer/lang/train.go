@@ -162,7 +162,7 @@ func addNormalised(to []string, line string) []string {
 	return to
 }
 
-// scriptsOf returns the scripts of at least one letter in 25.
+// scriptsOf returns the scripts of at least one letter in ten.
 func scriptsOf(texts []string) []string {
 	var counts, of Counts
 	var buf []byte
@@ -177,7 +177,7 @@ func scriptsOf(texts []string) []string {
 	}
 	var in []string
 	for s, n := range counts {
-		if n*25 >= letters {
+		if n*10 >= letters && Script(s) != Other {
 			in = append(in, Script(s).String())
 		}
 	}
@@ -230,7 +230,7 @@ func (t *Trained) fit(held map[string][]string, seed uint64) {
 	t.about.Scale = nil
 	for _, samples := range byClass {
 		best, least := 1.0, math.Inf(1)
-		for scale := 0.30; scale < 2; scale *= 1.06 {
+		for scale := 0.30; scale < 4; scale *= 1.06 {
 			loss := 0.0
 			for _, s := range samples {
 				loss -= logProbability(s.logits, s.label, scale)

@@ -72,7 +72,7 @@ func (p *platform) monitor(w http.ResponseWriter, r *http.Request) bool {
 		return answer(200, `{}`)
 	case strings.Contains(path, "/metricAlerts/") && r.Method != http.MethodGet:
 		note()
-		if strings.HasSuffix(path, "/taken") && r.Header.Get("If-None-Match") == "*" {
+		if strings.HasSuffix(path, "/cpu") && r.Header.Get("If-None-Match") == "*" || strings.HasSuffix(path, "/taken") && r.Header.Get("If-None-Match") == "*" {
 			return answer(412, `{"error":{"code":"PreconditionFailed","message":"it is there"}}`)
 		}
 		return answer(200, `{}`)
@@ -133,7 +133,7 @@ func (p *platform) database(answer func(int, string) bool, path string) bool {
 	case path == dbID+"/firewallRules":
 		return answer(200, `{"value":[{"name":"office","properties":{"startIpAddress":"192.0.2.1","endIpAddress":"192.0.2.9"}}]}`)
 	case path == dbID+"/recommendations":
-		return answer(200, `{"value":[{"name":"cpu","properties":{"severity":1,"windowSize":"PT5M","criteria":{"allOf":[{"metricName":"cpu_percent","operator":"GreaterThanOrEqual","threshold":100,"timeAggregation":"Minimum"}]}}},
+		return answer(200, `{"value":[{"name":"cpu","advice":[["check1","look"]],"properties":{"severity":1,"windowSize":"PT5M","criteria":{"allOf":[{"metricName":"cpu_percent","operator":"GreaterThanOrEqual","threshold":100,"timeAggregation":"Minimum"}]}}},
 			{"name":"db1-storage","properties":{"severity":2,"windowSize":"PT5M","criteria":{"allOf":[{"metricName":"storage_percent","operator":"GreaterThanOrEqual","threshold":80,"timeAggregation":"Average"}]}}}]}`)
 	}
 	return false
@@ -411,6 +411,38 @@ func TestMonitorForms(t *testing.T) {
 	p.status = http.StatusForbidden
 	if w := b.do("POST", "/monitor/rules", url.Values{"id": {ruleID}, "verb": {"delete"}, "canary": {token}}); w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "AuthorizationFailed") {
 		t.Errorf("who may not delete = %d %s", w.Code, w.Body)
+	}
+}
+
+// The recommended rules that are missing are made for whom the form says; one that is there isn't overwritten.
+func TestMakeRecommended(t *testing.T) {
+	t.Parallel()
+	s, p, b := open(t)
+	b.admin(s)
+	text := b.do("GET", "/database?id="+url.QueryEscape(dbID), nil).Body.String()
+	if !strings.Contains(text, "Make the missing one<") || !strings.Contains(text, `<option value="`+onCallID+`">oncall (g)</option>`) {
+		t.Errorf("the page has no form for the missing rule: %s", text)
+	}
+	form := url.Values{"id": {dbID}, "actionGroup": {onCallID}}
+	if w := b.do("POST", "/database/recommended", form); w.Code != http.StatusForbidden || len(p.sent) > 0 {
+		t.Errorf("without the canary = %d, %v", w.Code, p.sent)
+	}
+	form.Set("canary", canary.FindStringSubmatch(text)[1])
+	if w := b.do("POST", "/database/recommended", form); w.Code != http.StatusSeeOther || w.Header().Get("Location") != serverLink(dbID) {
+		t.Errorf("made = %d %s", w.Code, w.Header().Get("Location"))
+	}
+	if len(p.sent) != 2 || p.sent[1].Method != "PUT" || p.sent[1].Path != inGroup+"Microsoft.Insights/metricAlerts/db1-storage?api-version=2018-03-01" {
+		t.Fatalf("sent %v", p.sent)
+	}
+	if diff := cmp.Diff(object(`[{"actionGroupId":"ONCALLID","webHookProperties":{"check1":"look"}}]`), p.sent[0].Body["properties"].(map[string]any)["actions"]); diff != "" {
+		t.Errorf("actions (-want +got):\n%s", diff)
+	}
+	for field, bad := range map[string]string{"id": ruleID, "actionGroup": dbID} {
+		try := url.Values{"id": form["id"], "actionGroup": form["actionGroup"], "canary": form["canary"]}
+		try.Set(field, bad)
+		if w := b.do("POST", "/database/recommended", try); w.Code != http.StatusBadRequest || len(p.sent) != 2 {
+			t.Errorf("%s %s = %d", field, bad, w.Code)
+		}
 	}
 }
 

@@ -171,6 +171,8 @@ type serverPage struct {
 	Logs        []serverLog
 	Firewall    []firewallRule
 	Recommended []recommended
+	Missing     int        // of those
+	Groups      []resource // action groups that new ones may tell
 	Alerts      string
 	Fired       int
 	Hidden      []string
@@ -347,6 +349,52 @@ func (s *Service) fillRecommended(ctx context.Context, r *wire.Request, who *ses
 				}
 			}
 		}
+		if one.State == "missing" {
+			data.Missing++
+		}
 	}
-	return nil
+	if data.Missing > 0 {
+		data.Groups, _, err = within[resource](ctx, s, r, who, sub, "/providers/"+groupType+"?api-version="+groupsVersion)
+	}
+	return err
+}
+
+// makeRecommended makes the recommended rules that are not there, in the server's group; those that are there stay as they are.
+func (s *Service) makeRecommended(ctx context.Context, r *wire.Request, who *session) (any, error) {
+	form := r.State.(url.Values)
+	id, group := form.Get("id"), form.Get("actionGroup")
+	if err := resourceID(id, serverType); err != nil {
+		return nil, err
+	}
+	if group != "" {
+		if err := resourceID(group, groupType); err != nil {
+			return nil, err
+		}
+	}
+	type whole struct {
+		Name       string         `json:"name"`
+		Properties map[string]any `json:"properties"`
+		Advice     [][2]string    `json:"advice"` // what to check, sent along with notifications
+	}
+	all, _, err := list[whole](ctx, s, r, who, id+"/recommendations?api-version="+serversVersion)
+	if err != nil {
+		return s.refused(who, "databases", err)
+	}
+	for _, one := range all {
+		actions := []any{}
+		if group != "" {
+			advice := map[string]string{}
+			for _, a := range one.Advice {
+				advice[a[0]] = a[1]
+			}
+			actions = append(actions, map[string]any{"actionGroupId": group, "webHookProperties": advice})
+		}
+		one.Properties["actions"] = actions
+		path := "/subscriptions/" + subscriptionOf(id) + "/resourceGroups/" + groupOf(id) + "/providers/" + ruleType + "/" + url.PathEscape(one.Name) + "?api-version=" + rulesVersion
+		err := s.ask(ctx, r, who, http.MethodPut, path, http.Header{"If-None-Match": {"*"}}, map[string]any{"location": "global", "properties": one.Properties}, nil)
+		if err != nil && !fault.Is(err, fault.Precondition) {
+			return s.refused(who, "databases", err)
+		}
+	}
+	return seeOther(serverLink(id)), nil
 }

@@ -94,6 +94,7 @@ func (s *Service) Service() wire.Service {
 		form("/monitor/rule", "PortalPostAlertRule", s.postRule),
 		page("/databases", "PortalDatabases", s.serverList),
 		page("/database", "PortalDatabase", s.serverPage),
+		form("/database/recommended", "PortalMakeRecommended", s.makeRecommended),
 	}}
 }
 

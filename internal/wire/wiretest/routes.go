@@ -197,6 +197,8 @@ func checkShape(t *testing.T, r *wire.Route, w *httptest.ResponseRecorder) {
 	switch r.Host {
 	case wire.HostTAXII:
 		field, contentType = "title", "application/taxii+json;version=2.1"
+	case wire.HostImages:
+		field = "errors"
 	case wire.HostSite, wire.HostSCM, wire.HostPortal:
 		return // a page
 	case wire.HostCosmos:

@@ -4,6 +4,6 @@ if (code && location.hash.length > 1) {
   code.value = location.hash.slice(1);
   history.replaceState(null, "", location.pathname);
 }
-for (const select of document.querySelectorAll("form.filter select")) {
+for (const select of document.querySelectorAll("form.filter[method=get] select")) {
   select.addEventListener("change", () => select.form.requestSubmit());
 }

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package slack
+
+// Trim does nothing here.
+func Trim() {}
