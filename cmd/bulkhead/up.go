@@ -109,7 +109,7 @@ func upFlags(cfg *app.Config, file *string) *pflag.FlagSet {
 	f.StringVar(&cfg.MailFrom, "mail-from", cfg.MailFrom, "address that mail of alerts is from")
 	f.StringVar(&cfg.AlertPrograms, "alert-programs", cfg.AlertPrograms, "folder of programs that webhook receivers of action groups may name as exec:NAME; none is run without")
 	f.StringVar(&cfg.FaceModels, "face-models", cfg.FaceModels, "folder of the Face API's weights, made by scripts/face-models; ~/.local/share/bulkhead/face")
-	f.BoolVar(&cfg.FacePrivateURLs, "face-private-urls", cfg.FacePrivateURLs, "let the Face API fetch pictures from this machine and private networks, too")
+	f.BoolVar(&cfg.PicturesPrivate, "private-picture-urls", cfg.PicturesPrivate, "let Cognitive Services fetch pictures from this machine and private networks, too")
 	f.StringVar(&cfg.LogLevel, "log-level", cfg.LogLevel, "debug, info, warn or error")
 	f.StringVar(&cfg.MasterKey, "master-key", cfg.MasterKey, "where the master key comes from: file, file:PATH, credential (systemd), passphrase-file:PATH or passphrase-fd:N")
 	f.StringVar(file, "config", os.Getenv("BULKHEAD_CONFIG"), "YAML file with the same names")

@@ -30,7 +30,7 @@ func Containers() []api.API {
 			all = append(all, a)
 		}
 	}
-	return append(all, textReader(sync.OnceValues(memory), vision.Options{}).API())
+	return append(all, textReader(sync.OnceValues(memory), vision.Options{Fetch: (&fetch.Fetcher{}).Get}).API())
 }
 
 // memory is a store for as long as the program runs: a container keeps nothing.
@@ -38,7 +38,7 @@ func memory() (store.Store, error) { return pebble.Open("store", pebble.Options{
 
 // textReader makes the service that reads text in pictures.
 func textReader(st func() (store.Store, error), o vision.Options) *vision.Service {
-	o.Store, o.Engine, o.Fetch = st, &ocr.Tesseract{}, fetch.New(fetch.Options{})
+	o.Store, o.Engine = st, &ocr.Tesseract{}
 	return vision.New(o)
 }
 
@@ -54,7 +54,7 @@ func Container(name string) (api.API, bool) {
 
 // cognitive makes Cognitive Services: the accounts and what they serve.
 func (p *Platform) cognitive(valid authn.Verifier, subnet netrule.Lookup) *cognitive.Service {
-	p.reader = textReader(func() (store.Store, error) { return p.store, nil }, vision.Options{Clock: p.clock, Log: p.log})
+	p.reader = textReader(func() (store.Store, error) { return p.store, nil }, vision.Options{Clock: p.clock, Log: p.log, Fetch: (&fetch.Fetcher{Private: p.cfg.PicturesPrivate}).Get})
 	return cognitive.New(cognitive.Deps{
 		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Access: p.arm, Reader: p.arm, Names: p.names, Verifier: valid, Subnet: subnet,
 		APIs: []api.API{text.New(Engines()).Account(), p.face(), p.reader.API()},

@@ -54,8 +54,8 @@ type Config struct {
 	MailFrom      string `yaml:"mailFrom"`      // whom mail of alerts is from
 	AlertPrograms string `yaml:"alertPrograms"` // folder of programs that webhook receivers may name as exec:NAME; "": none is run
 
-	FaceModels      string `yaml:"faceModels"`      // folder of the Face API's weights; "": the one FaceModels names
-	FacePrivateURLs bool   `yaml:"facePrivateURLs"` // the Face API may fetch pictures from this machine and private networks
+	FaceModels      string `yaml:"faceModels"`         // folder of the Face API's weights; "": the one FaceModels names
+	PicturesPrivate bool   `yaml:"privatePictureURLs"` // Cognitive Services may fetch pictures from this machine and private networks
 
 	Level *slog.LevelVar `yaml:"-"` // of the log given to Up, to be changed at run time; nil if it can't be
 

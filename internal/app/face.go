@@ -13,6 +13,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/seal"
 	"github.com/bulkheadhq/bulkhead/internal/services/cognitive/api"
 	"github.com/bulkheadhq/bulkhead/internal/services/cognitive/face"
+	"github.com/bulkheadhq/bulkhead/internal/services/cognitive/fetch"
 	"github.com/bulkheadhq/bulkhead/internal/store/pebble"
 )
 
@@ -46,12 +47,12 @@ func (o *FaceOptions) open() (face.Engine, error) {
 
 // FaceContainer is the Face API as a container. What it is given to keep (faceIds, groups, lists) it keeps in memory: a container that starts anew knows none of it.
 func FaceContainer(o *FaceOptions) api.API {
-	fetch := &face.Fetcher{}
-	s := face.New(face.Deps{Clock: clock.System{}, Fetch: fetch, Models: o.open})
+	pictures := &fetch.Fetcher{}
+	s := face.New(face.Deps{Clock: clock.System{}, Fetch: pictures, Models: o.open})
 	a := s.API()
 	load := a.Open
 	a.Open = func(ctx context.Context) error {
-		fetch.Private = o.PrivateURLs
+		pictures.Private = o.PrivateURLs
 		key, err := seal.NewKey()
 		if err != nil {
 			return fmt.Errorf("face container: %w", err)
@@ -73,5 +74,5 @@ func FaceContainer(o *FaceOptions) api.API {
 // face is the Face API of the platform's accounts.
 func (p *Platform) face() api.API {
 	o := &FaceOptions{Models: p.cfg.FaceModels}
-	return face.New(face.Deps{Store: p.store, Sealer: p.sealer, Clock: p.clock, Fetch: &face.Fetcher{Private: p.cfg.FacePrivateURLs}, Models: o.open}).API()
+	return face.New(face.Deps{Store: p.store, Sealer: p.sealer, Clock: p.clock, Fetch: &fetch.Fetcher{Private: p.cfg.PicturesPrivate}, Models: o.open}).API()
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/ids"
 	"github.com/bulkheadhq/bulkhead/internal/infer/face"
 	"github.com/bulkheadhq/bulkhead/internal/services/cognitive/api"
+	"github.com/bulkheadhq/bulkhead/internal/services/cognitive/fetch"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 )
 
@@ -117,10 +118,27 @@ func (s *Service) picture(ctx context.Context, c *api.Call) ([]byte, error) {
 		if body.URL == "" {
 			return nil, bad("Request body is invalid: it has no url.")
 		}
-		return s.deps.Fetch.Fetch(ctx, body.URL)
+		return s.fetched(ctx, body.URL)
 	default:
 		return nil, fault.New(fault.UnsupportedMedia, "UnsupportedMediaType", "Invalid Media Type: %s. Send application/json or application/octet-stream.", clip(t))
 	}
+}
+
+// maxImage is how large a picture may be: 6 MB.
+const maxImage = 6 << 20
+
+// fetched is the picture at an address.
+func (s *Service) fetched(ctx context.Context, address string) ([]byte, error) {
+	b, err := s.deps.Fetch.Get(ctx, address, maxImage)
+	switch {
+	case errors.Is(err, fetch.ErrURL):
+		return nil, fault.New(fault.Invalid, "InvalidURL", "Invalid image URL. It must be an http or https URL without a user name.")
+	case errors.Is(err, fetch.ErrTooLarge):
+		return nil, fault.New(fault.Invalid, "InvalidImageSize", "Image size is too large: at most %d bytes.", maxImage)
+	case err != nil:
+		return nil, fault.New(fault.Invalid, "InvalidURL", "Failed to download image from the specified URL: %s.", err)
+	}
+	return b, nil
 }
 
 // look finds the faces of a picture and lets work do what is to be done with them, while no more than atOnce others are at it.

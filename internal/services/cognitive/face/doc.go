@@ -13,7 +13,7 @@
 //   - identify and the search in large face lists see what was there at the last training, less what was deleted since.
 //   - Faces that were computed for different recognition models are never compared.
 //   - An attribute that no model here can tell is refused by name; none is made up.
-//   - A picture's address is followed only to where the service's own network isn't: see fetch.go.
+//   - A picture's address is followed only to where the service's own network isn't: see package fetch.
 //
 // # What it leaves out
 //

@@ -17,6 +17,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/infer/face"
 	"github.com/bulkheadhq/bulkhead/internal/seal"
 	"github.com/bulkheadhq/bulkhead/internal/services/cognitive/api"
+	"github.com/bulkheadhq/bulkhead/internal/services/cognitive/fetch"
 	"github.com/bulkheadhq/bulkhead/internal/store/pebble"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
@@ -111,7 +112,7 @@ func newFixture(t testing.TB) *fixture {
 		t.Fatal(err)
 	}
 	f := &fixture{clock: &ticking{now: time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)}}
-	f.service = New(Deps{Store: st, Sealer: sealer, Clock: f.clock, Fetch: &Fetcher{Private: true}, Models: func() (Engine, error) { return stripes{}, nil }})
+	f.service = New(Deps{Store: st, Sealer: sealer, Clock: f.clock, Fetch: &fetch.Fetcher{Private: true}, Models: func() (Engine, error) { return stripes{}, nil }})
 	a := f.service.API()
 	for _, r := range a.Routes {
 		f.routes = append(f.routes, wire.Route{

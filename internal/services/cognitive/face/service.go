@@ -14,6 +14,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/infer/face"
 	"github.com/bulkheadhq/bulkhead/internal/services/cognitive/api"
+	"github.com/bulkheadhq/bulkhead/internal/services/cognitive/fetch"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
@@ -37,7 +38,7 @@ type Deps struct {
 	Store  store.Store
 	Sealer Sealer
 	Clock  clock.Clock
-	Fetch  *Fetcher
+	Fetch  *fetch.Fetcher
 	// Models loads the weights; it is called once, when they are first needed.
 	Models func() (Engine, error)
 }

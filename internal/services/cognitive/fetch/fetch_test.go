@@ -1,60 +1,80 @@
 package fetch
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 )
 
 func TestPublic(t *testing.T) {
 	t.Parallel()
-	for address, want := range map[string]bool{
-		"127.0.0.1:80": false, "[::1]:80": false, "10.1.2.3:80": false, "172.16.0.1:443": false, "192.168.1.1:80": false, "169.254.169.254:80": false, "[fe80::1]:80": false,
-		"[fd00::1]:80": false, "0.0.0.0:80": false, "[::]:80": false, "[::ffff:127.0.0.1]:80": false, "100.64.1.1:80": false, "224.0.0.1:80": false, "255.255.255.255:80": false,
-		"[64:ff9b::7f00:1]:80": false, "[2002:7f00:1::]:80": false, "198.18.0.1:80": false, "nonsense": false,
-		"8.8.8.8:443": true, "[2606:4700::1111]:443": true,
+	for a, want := range map[string]bool{
+		"8.8.8.8": true, "2606:4700::1111": true, "::ffff:8.8.8.8": true,
+		"127.0.0.1": false, "::1": false, "10.0.0.1": false, "172.16.5.4": false, "192.168.1.1": false, "169.254.169.254": false, "fe80::1": false, "fd00::1": false,
+		"0.0.0.0": false, "::": false, "100.64.0.1": false, "224.0.0.1": false, "255.255.255.255": false, "::ffff:127.0.0.1": false, "::ffff:10.0.0.1": false,
+		"64:ff9b::a00:1": false, "2002:7f00:1::": false, "168.63.129.16": false, "198.18.0.1": false, "fec0::1": false,
 	} {
-		if got := public("tcp", address, nil) == nil; got != want {
-			t.Errorf("%s: admitted %v, want %v", address, got, want)
+		if got := public(netip.MustParseAddr(a)); got != want {
+			t.Errorf("public(%s) = %v", a, got)
 		}
 	}
 }
 
-func TestGet(t *testing.T) {
+// TestGet_Private: addresses of this machine aren't reached, whatever they are called, and not after a redirection either; with Private they are, and nothing goes along.
+func TestGet_Private(t *testing.T) {
+	t.Parallel()
+	reached := false
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		reached = true
+		if len(r.Header["Authorization"])+len(r.Header["Cookie"]) != 0 {
+			t.Error("credentials went along")
+		}
+		_, _ = w.Write([]byte("picture"))
+	}))
+	defer s.Close()
+	port := s.URL[strings.LastIndexByte(s.URL, ':'):]
+	for _, u := range []string{s.URL, "http://localhost" + port, "http://[::1]" + port, "http://[::ffff:127.0.0.1]" + port, "http://2130706433" + port, "http://127.1" + port, "http://0" + port} {
+		if b, err := (&Fetcher{}).Get(t.Context(), u, 100); err == nil {
+			t.Errorf("%s: got %q", u, b)
+		}
+	}
+	if reached {
+		t.Fatal("a private address was reached")
+	}
+	private := &Fetcher{Private: true}
+	if b, err := private.Get(t.Context(), s.URL, 7); err != nil || string(b) != "picture" {
+		t.Errorf("with private addresses: %q %v", b, err)
+	}
+	if _, err := private.Get(t.Context(), s.URL, 6); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("too large: %v", err)
+	}
+}
+
+func TestGet_Refused(t *testing.T) {
 	t.Parallel()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
-		case "/picture":
-			if len(r.Header["Authorization"])+len(r.Header["Cookie"]) != 0 {
-				t.Error("credentials went along")
-			}
-			_, _ = w.Write([]byte("picture"))
-		case "/round":
-			http.Redirect(w, r, "/round", http.StatusFound)
-		case "/file":
+		case "/loop":
+			http.Redirect(w, r, "/loop", http.StatusFound)
+		case "/scheme":
 			http.Redirect(w, r, "file:///etc/passwd", http.StatusFound)
 		default:
-			w.WriteHeader(404)
+			http.NotFound(w, r)
 		}
 	}))
 	defer s.Close()
-	get := New(Options{Private: true})
-	if got, err := get(t.Context(), s.URL+"/picture", 7); err != nil || string(got) != "picture" {
-		t.Errorf("got %q, %v", got, err)
-	}
-	if _, err := get(t.Context(), s.URL+"/picture", 6); !errors.Is(err, errTooLarge) {
-		t.Errorf("too large: got %v", err)
-	}
-	for _, address := range []string{s.URL + "/none", s.URL + "/round", s.URL + "/file", "file:///etc/passwd", "ftp://a/b", "http://", "http://a:b@c/", "://"} {
-		if got, err := get(t.Context(), address, 100); err == nil {
-			t.Errorf("%s: got %q", address, got)
+	for _, u := range []string{s.URL + "/loop", s.URL + "/scheme", s.URL + "/none", "file:///etc/passwd", "gopher://x/", "http://user:secret@x/", "http://", "x", "", "http://\x00/"} {
+		if _, err := (&Fetcher{Private: true}).Get(t.Context(), u, 100); err == nil || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "127.0.0.1") {
+			t.Errorf("%q: got %v", u, err)
 		}
 	}
-	for _, address := range []string{s.URL + "/picture", strings.Replace(s.URL, "127.0.0.1", "localhost", 1) + "/picture"} {
-		if _, err := New(Options{})(t.Context(), address, 100); !errors.Is(err, errAddress) {
-			t.Errorf("%s: got %v, want it refused", address, err)
-		}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := (&Fetcher{Private: true}).Get(ctx, s.URL, 100); err == nil {
+		t.Error("a cancelled request fetched")
 	}
 }
