@@ -37,22 +37,20 @@ func TestRead_Declarations(t *testing.T) {
 			if len(words) < 500 {
 				t.Fatalf("%d words", len(words))
 			}
-			for n := range 2 {
-				want := strings.Join(words[200*n:200*(n+1)], " ")
-				page := render(t, want, 1240, 1500, 11)
-				for _, c := range []struct{ degrees, noise, most float64 }{{0, 0, 0.01}, {5, 25, 0.03}} {
-					got, err := e.Read(t.Context(), worn(page, c.degrees, c.noise, uint64(n)), language)
-					if errors.Is(err, ErrLanguage) {
-						t.Skip(err)
-					}
-					if err != nil {
-						t.Fatal(err)
-					}
-					rate := errorRate(textOf(got), want)
-					t.Logf("page %d leaning by %g, noise %g: %.2f %% of characters wrong", n+1, c.degrees, c.noise, 100*rate)
-					if rate > c.most {
-						t.Errorf("page %d leaning by %g, noise %g: error rate %.4f, want at most %g; read %q", n+1, c.degrees, c.noise, rate, c.most, textOf(got))
-					}
+			want := strings.Join(words[:250], " ")
+			page := render(t, want, 1240, 1500, 11)
+			for _, c := range []struct{ degrees, noise, most float64 }{{0, 0, 0.01}, {5, 25, 0.03}} {
+				got, err := e.Read(t.Context(), worn(page, c.degrees, c.noise, 1), language)
+				if errors.Is(err, ErrLanguage) {
+					t.Skip(err)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				rate := errorRate(textOf(got), want)
+				t.Logf("leaning by %g, noise %g: %.2f %% of characters wrong", c.degrees, c.noise, 100*rate)
+				if rate > c.most {
+					t.Errorf("leaning by %g, noise %g: error rate %.4f, want at most %g; read %q", c.degrees, c.noise, rate, c.most, textOf(got))
 				}
 			}
 		})

@@ -61,6 +61,8 @@ const (
 	maxLean = 20.0
 	// leanSide is the longer side in pixels of what the lean is looked for in.
 	leanSide = 900
+	// leanPoints is how many points of ink are about enough to find it by.
+	leanPoints = 12000
 	// leanLeast is the lean below which a page is read as it is.
 	leanLeast = 0.15
 )
@@ -81,6 +83,12 @@ func layOf(page *image.Gray) []lay {
 	ink := inked(small)
 	if len(ink) == 0 {
 		return nil
+	}
+	if every := len(ink)/leanPoints + 1; every > 1 {
+		for i := range len(ink) / every {
+			ink[i] = ink[i*every]
+		}
+		ink = ink[:len(ink)/every]
 	}
 	w, h := small.Rect.Dx(), small.Rect.Dy()
 	across, clear := lean(ink, w, h)
