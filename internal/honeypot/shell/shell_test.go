@@ -265,7 +265,7 @@ func FuzzRun(f *testing.F) {
 			return
 		}
 		s, _ := newTest(t, true)
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		defer cancel()
 		var out bytes.Buffer
 		began := time.Now()
