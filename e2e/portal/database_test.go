@@ -32,7 +32,7 @@ func TestDatabase(t *testing.T) {
 	server := group + "/providers/Microsoft.DBforMySQL/servers/" + name
 	const version, metrics = "?api-version=2017-12-01", "/providers/Microsoft.Insights/metrics?api-version=2018-01-01&aggregation=Total,Average&metricnames="
 	p.ARM(t, "PUT", server+version, map[string]any{
-		"location": "westeurope", "sku": map[string]any{"name": "GP_Gen5_2"}, "properties": map[string]any{"administratorLogin": "ada", "administratorLoginPassword": "Passw0rd!x", "storageProfile": map[string]any{"storageMB": 102400}},
+		"location": "westeurope", "sku": map[string]any{"name": "GP_Gen5_2"}, "properties": map[string]any{"administratorLogin": "ada", "administratorLoginPassword": "Passw0rd!x", "storageProfile": map[string]any{"storageMB": 5120}},
 	})
 	p.ARM(t, "PUT", server+"/firewallRules/office"+version, map[string]any{"properties": map[string]any{"startIpAddress": "127.0.0.1", "endIpAddress": "127.0.0.1"}})
 	var props map[string]any
@@ -58,7 +58,7 @@ func TestDatabase(t *testing.T) {
 	b.do("the servers", chromedp.Navigate("https://"+portal+"/databases"), chromedp.WaitVisible(`table.servers`))
 	b.shoot("servers")
 	b.do("the server", chromedp.Navigate("https://"+portal+"/database?id="+url.QueryEscape(server)), chromedp.WaitVisible(`.gauges`))
-	if gauges := value[string](b, `[...document.querySelectorAll(".gauges svg")].map(e => e.getAttribute("aria-label")).join("; ")`); !strings.Contains(gauges, "of 300; CPU: ") || !strings.Contains(gauges, "of 100 GB") || strings.Contains(gauges, "Storage: no data") {
+	if gauges := value[string](b, `[...document.querySelectorAll(".gauges svg")].map(e => e.getAttribute("aria-label")).join("; ")`); !strings.Contains(gauges, "of 300; CPU: ") || !strings.Contains(gauges, "of 5 GB") || strings.Contains(gauges, "Storage: no data") {
 		t.Errorf("the gauges say %s", gauges)
 	}
 	if text := value[string](b, `document.querySelector("table.reasons").innerText`); !strings.Contains(text, "password\t3") {
