@@ -180,6 +180,19 @@ func join() (*group, error) {
 	return &group{f: os.NewFile(uintptr(fd), "audit"), buf: make([]byte, maxMessage)}, nil
 }
 
+// waiting tells whether there is something to read.
+func (g *group) waiting() bool {
+	c, err := g.f.SyscallConn()
+	if err != nil {
+		return false
+	}
+	n := 0
+	err = c.Control(func(fd uintptr) {
+		n, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+	})
+	return err == nil && n > 0
+}
+
 // read waits for a message. The payload is valid until the next call. unix.ENOBUFS means that some were lost before it.
 func (g *group) read() (t linuxaudit.Type, payload []byte, err error) {
 	n, err := g.f.Read(g.buf)

@@ -22,7 +22,7 @@ const (
 	settle     = 4               // ticks without a message after which serials that didn't come won't
 	askLost    = 10              // ticks between two looks at the kernel's counter
 	turnBytes  = 256 << 10       // messages of one turn
-	drainTicks = 4               // at most so many ticks are waited, at the end, for what the kernel still has
+	drainTicks = 40              // at most so many ticks are waited, at the end, for what the kernel still has; two are, if it has nothing
 )
 
 // Run implements source.Source. It leaves the kernel as it found it, also if it fails. The position is always nil: what the kernel has told it doesn't tell again.
@@ -70,7 +70,7 @@ func (s *Source) Run(ctx context.Context, _ []byte, out *source.Out) (err error)
 		case <-ctx.Done():
 			err := restore() // first, so that what is waited for has an end
 			restore = func() error { return nil }
-			return errors.Join(err, r.drain(t.C))
+			return errors.Join(err, r.drain(g, t.C))
 		case err := <-failed:
 			failed = nil
 			return err
@@ -213,8 +213,8 @@ func (r *run) lookAtLost() {
 	r.s.mu.Unlock()
 }
 
-// drain delivers what the kernel still has once nothing new is asked of it.
-func (r *run) drain(ticks <-chan time.Time) error {
+// drain delivers what the kernel still has once nothing new is asked of it: until the socket is empty and stays so.
+func (r *run) drain(g *group, ticks <-chan time.Time) error {
 	for n := 0; n < drainTicks && r.quiet < 2; {
 		select {
 		case <-r.in.Bell():
@@ -223,8 +223,15 @@ func (r *run) drain(ticks <-chan time.Time) error {
 			}
 		case <-ticks:
 			n++
-			r.quiet++
+			if r.quiet++; g.waiting() {
+				r.quiet = 0 // who reads it has not had its turn yet
+			}
 		}
+	}
+	if g.waiting() { // what is left is lost, and nobody knows how much it is
+		r.s.mu.Lock()
+		r.s.counts.Overruns++
+		r.s.mu.Unlock()
 	}
 	r.lookAtLost()
 	return r.turn(r.reassembler.Flush)
