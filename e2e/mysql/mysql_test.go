@@ -136,7 +136,10 @@ func TestArmmysql_MakesScalesAndDeletesAServer(t *testing.T) {
 	}
 	db := open(t, p, properties(t, p, serverPath(in, name)), "ada@"+name)
 	var wait string
-	if err := db.QueryRowContext(ctx, "SELECT @@global.wait_timeout FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = 'shop'").Scan(&wait); err != nil || wait != "99" {
+	for end := time.Now().Add(time.Minute); wait != "99" && err == nil && time.Now().Before(end); time.Sleep(20 * time.Millisecond) { // the server follows its configuration soon
+		err = db.QueryRowContext(ctx, "SELECT @@global.wait_timeout FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = 'shop'").Scan(&wait)
+	}
+	if err != nil || wait != "99" {
 		t.Errorf("wait_timeout beside the database shop = %q, %v; want 99", wait, err)
 	}
 	scaled, err := servers.BeginUpdate(ctx, group, name, armmysql.ServerUpdateParameters{SKU: &armmysql.SKU{Name: to.Ptr("GP_Gen5_4"), Tier: to.Ptr(armmysql.SKUTierGeneralPurpose), Capacity: to.Ptr[int32](4), Family: to.Ptr("Gen5")}}, nil)
