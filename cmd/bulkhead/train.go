@@ -33,7 +33,7 @@ func newTrainLanguage() *cobra.Command {
 		Use:   "language --out FILE FOLDER|FILE...",
 		Short: "Train the model that tells languages",
 		Long: "Train the model that tells languages. A file is named LANGUAGE.SOURCE.txt (or LANGUAGE.txt) and has one text a line; a folder is searched for such files.\n" +
-			"The same texts and options give the same model. `bulkhead cognitive language` takes the file by --model.",
+			"The same texts and options give the same model. `bulkhead train measure --model` takes the file.",
 		Args: cobra.MinimumNArgs(1),
 	}
 	f := cmd.Flags()

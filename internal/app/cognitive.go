@@ -1,7 +1,6 @@
 package app
 
 import (
-	"slices"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -40,16 +39,6 @@ func memory() (store.Store, error) { return pebble.Open("store", pebble.Options{
 func textReader(st func() (store.Store, error), o vision.Options) *vision.Service {
 	o.Store, o.Engine = st, &ocr.Tesseract{}
 	return vision.New(o)
-}
-
-// Container is the one of a name.
-func Container(name string) (api.API, bool) {
-	all := Containers()
-	i := slices.IndexFunc(all, func(a api.API) bool { return a.Name == name })
-	if i < 0 {
-		return api.API{}, false
-	}
-	return all[i], true
 }
 
 // cognitive makes Cognitive Services: the accounts and what they serve.

@@ -158,16 +158,21 @@ func (s *Service) judge(w *work) error {
 	if err != nil {
 		return err
 	}
-	known := engine.Languages()
+	return w.eachKnown(engine.Languages(), func(d *document, lang string, r *result) (err error) {
+		r.opinion, err = engine.Analyze(d.text, lang)
+		return err
+	})
+}
+
+// eachKnown is each for documents in the languages that are known, told by the engine's own names; others are refused.
+func (w *work) eachKnown(known []string, do func(d *document, lang string, r *result) error) error {
 	return w.each(func(d *document, r *result) error {
 		lang, ok := choose(known, d.language)
 		if !ok {
 			r.fail = badLanguage(known)
 			return nil
 		}
-		var err error
-		r.opinion, err = engine.Analyze(d.text, lang)
-		return err
+		return do(d, lang, r)
 	})
 }
 
@@ -177,14 +182,7 @@ func (s *Service) extract(w *work) error {
 	if err != nil {
 		return err
 	}
-	known := engine.Languages()
-	return w.each(func(d *document, r *result) error {
-		lang, ok := choose(known, d.language)
-		if !ok {
-			r.fail = badLanguage(known)
-			return nil
-		}
-		var err error
+	return w.eachKnown(engine.Languages(), func(d *document, lang string, r *result) (err error) {
 		r.phrases, err = engine.Phrases(d.text, lang)
 		return err
 	})
