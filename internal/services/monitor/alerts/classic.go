@@ -279,7 +279,7 @@ func (s *Service) compileClassic(r *arm.Resource) (*compiled, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &compiled{resource: named{r.ID, r.Name, r.GUID}, state: lives{state.Generation, state.Since}, kind: "SingleResourceMultipleMetricCriteria", severity: 3, description: c.Description}
+	out := &compiled{resource: named{r.ID, r.Name, r.GUID}, state: lives{state.Generation, state.Since}, telling: &telling{kind: "SingleResourceMultipleMetricCriteria", severity: 3, description: c.Description}}
 	out.ID, out.Frequency, out.AutoMitigate, out.Resources, out.Criteria = r.ID, classicFrequency, true, []string{c.Condition.Source.Resource}, []alerting.Criterion{k}
 	out.Window, _ = parseMinutes(cmp.Or(c.Condition.Window, "PT5M"))
 	out.actions.Shape = "classic"

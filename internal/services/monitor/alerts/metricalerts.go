@@ -247,8 +247,13 @@ type lives struct {
 // compiled is a rule as the engine judges it.
 type compiled struct {
 	alerting.Rule
-	resource    named
-	state       lives
+	resource named
+	state    lives
+	*telling
+}
+
+// telling is what a rule tells when it fires, and whom, and which resources it finds by itself. Rules that were made alike share one.
+type telling struct {
 	kind        string // conditionType of the common alert schema
 	severity    int
 	description string
@@ -261,7 +266,7 @@ type compiled struct {
 // compileMetricAlert makes a stored metric alert a rule; nil if it is turned off.
 func compileMetricAlert(r *arm.Resource) (*compiled, error) {
 	var a metricAlert
-	out := &compiled{resource: named{r.ID, r.Name, r.GUID}}
+	out := &compiled{resource: named{r.ID, r.Name, r.GUID}, telling: &telling{}}
 	if err := json.Unmarshal(r.Properties, &a); err != nil {
 		return nil, err
 	}

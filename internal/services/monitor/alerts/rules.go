@@ -1,6 +1,7 @@
 package alerts
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 )
@@ -8,7 +9,7 @@ import (
 // take makes rules those that are judged.
 func (w *watched) take(rules []*compiled) {
 	w.rules = [sliceCount][]*compiled{}
-	texts := texts{have: map[string]string{}}
+	texts := texts{have: map[string]string{}, tellings: map[string]*telling{}}
 	for _, r := range rules {
 		texts.share(r)
 		i := sliceOf(r.resource.GUID)
@@ -32,8 +33,9 @@ func (w *watched) rule(slice int, guid string) *compiled {
 // texts has one copy of each text that many rules have, and puts all it has into few large pieces of memory: of a million rules, small ones would be millions, with the holes that reading rules
 // left between them.
 type texts struct {
-	have  map[string]string
-	piece *strings.Builder
+	have     map[string]string
+	tellings map[string]*telling // by what they hold
+	piece    *strings.Builder
 }
 
 // pieceSize is the size of a piece; a rule that is kept keeps the pieces that it has texts in.
@@ -66,18 +68,16 @@ func (t *texts) one(s *string) {
 	t.have[*s] = *s
 }
 
-// share makes the rule hold the texts that others hold, instead of its own.
+// share makes the rule hold what others hold, instead of its own.
 func (t *texts) share(r *compiled) {
-	for _, s := range []*string{&r.ID, &r.resource.GUID, &r.resource.Name, &r.state.Generation} {
+	for _, s := range []*string{&r.ID, &r.resource.GUID, &r.state.Generation} {
 		t.own(s)
 	}
 	r.resource.ID = r.ID
-	for _, s := range []*string{&r.kind, &r.description, &r.targetType, &r.region, &r.actions.Facts.ResourceType, &r.actions.Facts.Region} {
-		t.one(s)
+	if strings.HasSuffix(r.ID, r.resource.Name) {
+		r.resource.Name = r.ID[len(r.ID)-len(r.resource.Name):]
 	}
-	for i := range r.actions.Groups {
-		t.one(&r.actions.Groups[i].ID)
-	}
+	t.telling(r)
 	for i := range r.Resources {
 		t.one(&r.Resources[i])
 	}
@@ -88,4 +88,19 @@ func (t *texts) share(r *compiled) {
 		t.one(&c.Namespace)
 	}
 	r.Share(t.one)
+}
+
+// telling gives the rule the one that another rule has, if it holds the same.
+func (t *texts) telling(r *compiled) {
+	own := r.telling
+	key, err := json.Marshal([]any{own.kind, own.severity, own.description, own.actions, own.scopes, own.targetType, own.region})
+	if err != nil {
+		return // can't be: they are texts and numbers
+	}
+	have, ok := t.tellings[string(key)]
+	if !ok {
+		t.tellings[string(key)] = own
+		return
+	}
+	r.telling = have
 }

@@ -18,7 +18,7 @@ func TestTake(t *testing.T) {
 	want := map[string]string{}
 	for i := range 300 {
 		guid := fmt.Sprintf("guid-%03d", (i*7)%300)
-		r := &compiled{resource: named{ID: "/rules/" + guid, Name: guid, GUID: guid}, state: lives{Generation: "generation of " + guid}, description: strings.Repeat("d", i%3), severity: i}
+		r := &compiled{resource: named{ID: "/rules/" + guid, Name: guid, GUID: guid}, state: lives{Generation: "generation of " + guid}, telling: &telling{description: strings.Repeat("d", i%3), severity: i % 3}}
 		r.ID, r.Resources = r.resource.ID, []string{strings.Clone("/Servers/one")}
 		r.Criteria = []alerting.Criterion{{Name: strings.Clone("high"), Metric: strings.Clone("cpu")}}
 		if i == 0 {
@@ -30,10 +30,12 @@ func TestTake(t *testing.T) {
 	}
 	var w watched
 	w.take(rules)
+	tellings := map[*telling]bool{}
 	n := 0
 	for slice, list := range w.rules {
 		for _, r := range list {
 			n++
+			tellings[r.telling] = true
 			guid := r.resource.GUID
 			if got := fmt.Sprint(r.ID, r.resource, r.state, r.description, r.severity, r.Resources, r.Criteria); got != want[guid] {
 				t.Fatalf("%s is now\n%s\nwant\n%s", guid, got, want[guid])
@@ -47,6 +49,9 @@ func TestTake(t *testing.T) {
 				}
 			}
 		}
+	}
+	if len(tellings) != 4 {
+		t.Errorf("300 rules of four kinds have %d tellings", len(tellings))
 	}
 	if n != len(rules) {
 		t.Errorf("%d rules, want %d", n, len(rules))
