@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/oschwald/maxminddb-golang"
 )
@@ -83,7 +84,7 @@ func plain(text []byte) (*Table, error) {
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("line %d: %.60q is no network", n, network)
-		case country == "" || len(country) > maxCountry:
+		case country == "" || !utf8.ValidString(country) || len(strings.ToUpper(country)) > maxCountry: // some letters are longer in upper case
 			return nil, fmt.Errorf("line %d: no country behind %s", n, network)
 		case len(t.networks) >= maxNetworks:
 			return nil, fmt.Errorf("line %d: more than %d networks", n, maxNetworks)
