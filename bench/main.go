@@ -12,6 +12,8 @@ import (
 	"os"
 	"os/signal"
 	"time"
+
+	"github.com/bulkheadhq/bulkhead/bench/report"
 )
 
 // options are what the command line says.
@@ -67,7 +69,7 @@ func run(ctx context.Context, o options) error {
 	}
 	p.stop()
 
-	var r report
+	var r report.Report
 	starts := o.rounds
 	if o.only != "" {
 		starts = 0
@@ -76,13 +78,13 @@ func run(ctx context.Context, o options) error {
 		if p, err = start(ctx, o.bin, dir); err != nil {
 			return err
 		}
-		r.least("second start to ready", "ms", float64(p.ready.Microseconds())/1000, aim{most: 150})
+		r.Least("second start to ready", "ms", float64(p.ready.Microseconds())/1000, report.Aim{Most: 150})
 		time.Sleep(time.Second)
 		rss, err := p.rss()
 		if err != nil {
 			return err
 		}
-		r.least("resident memory, idle", "MiB", rss, aim{most: 60})
+		r.Least("resident memory, idle", "MiB", rss, report.Aim{Most: 60})
 		p.stop()
 	}
 	if p, err = start(ctx, o.bin, dir); err != nil {
@@ -110,14 +112,14 @@ func run(ctx context.Context, o options) error {
 		}
 	}
 	if o.only != "" {
-		r.print(os.Stdout)
+		r.Print(os.Stdout)
 		return nil
 	}
-	r.ratio("tokens against a bare RS256 signer", "RS256 tokens (8 connections)", "bare signing handler (8 connections)", 0.70)
-	r.ratio("item reads against a bare HTTPS handler", "item reads (8 connections)", "bare HTTPS handler, 1 KB (8 connections)", 0.40)
-	r.print(os.Stdout)
+	r.Ratio("tokens against a bare RS256 signer", "RS256 tokens (8 connections)", "bare signing handler (8 connections)", 0.70)
+	r.Ratio("item reads against a bare HTTPS handler", "item reads (8 connections)", "bare HTTPS handler, 1 KB (8 connections)", 0.40)
+	r.Print(os.Stdout)
 	if o.brief {
-		return r.judgeRatios()
+		return r.JudgeRatios()
 	}
 	return nil
 }

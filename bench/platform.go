@@ -9,12 +9,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/bulkheadhq/bulkhead/bench/machine"
 )
 
 // platform is a running bulkhead.
@@ -81,17 +82,8 @@ func (p *platform) stop() {
 
 // rss is the process's resident memory in MiB.
 func (p *platform) rss() (float64, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(b)) {
-		if v, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			kb, err := strconv.ParseFloat(strings.Fields(v)[0], 64)
-			return kb / 1024, err
-		}
-	}
-	return 0, fmt.Errorf("no VmRSS")
+	m, err := machine.MemoryOf(p.cmd)
+	return m.Resident, err
 }
 
 // profile watches the platform's processor for a span and keeps what the compiler needs of it: names and lines of functions, not where their files were.

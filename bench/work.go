@@ -14,7 +14,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/bulkheadhq/bulkhead/bench/lean"
 	"github.com/bulkheadhq/bulkhead/bench/machine"
+	"github.com/bulkheadhq/bulkhead/bench/report"
 )
 
 // Names of the things the loads work on.
@@ -46,8 +48,8 @@ func once(p *platform, host string, req []byte) (int, []byte, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	defer c.c.Close()
-	return c.roundTrip(req)
+	defer c.Close()
+	return c.RoundTrip(req)
 }
 
 func (w *work) token(p *platform, resource string) (string, error) {
@@ -68,7 +70,7 @@ func tokenRequest(p *platform, resource string) []byte {
 	form := url.Values{
 		"grant_type": {"client_credentials"}, "client_id": {p.env["AZURE_CLIENT_ID"]}, "client_secret": {p.env["AZURE_CLIENT_SECRET"]}, "resource": {resource},
 	}.Encode()
-	return request("POST", loginHost, "/"+p.env["AZURE_TENANT_ID"]+"/oauth2/token", map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, []byte(form))
+	return lean.Request("POST", loginHost, "/"+p.env["AZURE_TENANT_ID"]+"/oauth2/token", map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, []byte(form))
 }
 
 // provision makes a vault with a secret and an account with a container of one item.
@@ -95,7 +97,7 @@ func provision(ctx context.Context, p *platform) (*work, error) {
 			return nil, err
 		}
 	}
-	status, body, err := once(p, armHost, request("POST", armHost, account+"/listKeys?api-version=2021-10-15", bearer(arm), nil))
+	status, body, err := once(p, armHost, lean.Request("POST", armHost, account+"/listKeys?api-version=2021-10-15", bearer(arm), nil))
 	var keys struct{ PrimaryMasterKey []byte }
 	if err == nil {
 		err = json.Unmarshal(body, &keys)
@@ -123,10 +125,10 @@ func provision(ctx context.Context, p *platform) (*work, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer c.c.Close()
+	defer c.Close()
 	header := w.signedItem("POST", "dbs/d/colls/c")
 	for i := range readItems {
-		status, body, err := c.roundTrip(request("POST", acctHost, container+"/docs", header, []byte(document(fmt.Sprint("read-", i)))))
+		status, body, err := c.RoundTrip(lean.Request("POST", acctHost, container+"/docs", header, []byte(document(fmt.Sprint("read-", i)))))
 		if err == nil && status != http.StatusCreated {
 			err = fmt.Errorf("status %d: %.300s", status, body)
 		}
@@ -142,7 +144,7 @@ func (w *work) reads() func(int) []byte {
 	all := make([][]byte, readItems)
 	for i := range all {
 		path := fmt.Sprint(container, "/docs/read-", i)
-		all[i] = request("GET", acctHost, path, w.signedItem("GET", path[1:]), nil)
+		all[i] = lean.Request("GET", acctHost, path, w.signedItem("GET", path[1:]), nil)
 	}
 	var n atomic.Int64
 	return func(int) []byte { return all[n.Add(1)%readItems] }
@@ -155,7 +157,7 @@ func (w *work) refresh(_ context.Context, p *platform) (err error) {
 }
 
 func (w *work) do(p *platform, method, host, path string, header map[string]string, body string) error {
-	status, answer, err := once(p, host, request(method, host, path, header, []byte(body)))
+	status, answer, err := once(p, host, lean.Request(method, host, path, header, []byte(body)))
 	if err == nil && status >= 300 {
 		err = fmt.Errorf("status %d: %.300s", status, answer)
 	}
@@ -169,7 +171,7 @@ func (w *work) do(p *platform, method, host, path string, header map[string]stri
 const loads = 7
 
 // round runs each load once.
-func (w *work) round(ctx context.Context, p *platform, peer *signer, o options, r *report) error {
+func (w *work) round(ctx context.Context, p *platform, peer *signer, o options, r *report.Report) error {
 	rate := func(name string, a aims, addr, root, host string, n, want int, next func(int) []byte) error {
 		if !strings.Contains(name, o.only) {
 			return nil
@@ -180,17 +182,17 @@ func (w *work) round(ctx context.Context, p *platform, peer *signer, o options, 
 		}
 		before := machine.SpentBy(server)
 		v, err := load(ctx, addr, root, host, n, o.span, want, next)
-		r.most(name, "1/s", v.perSecond, aim{least: a.perSecond})
-		r.least(name+", p99", "ms", v.p99.Seconds()*1000, aim{most: a.p99})
-		if v.done > 0 {
-			r.least(name+", CPU of the server", "us each", (machine.SpentBy(server)-before).Seconds()*1e6/float64(v.done), aim{most: a.cpu})
+		r.Most(name, "1/s", v.PerSecond, report.Aim{Least: a.perSecond})
+		r.Least(name+", p99", "ms", v.P99.Seconds()*1000, report.Aim{Most: a.p99})
+		if v.Done > 0 {
+			r.Least(name+", CPU of the server", "us each", (machine.SpentBy(server)-before).Seconds()*1e6/float64(v.Done), report.Aim{Most: a.cpu})
 		}
 		return err
 	}
 	token := tokenRequest(p, "https://vault.azure.net")
-	bare := request("POST", "localhost", "/", nil, []byte("x"))
-	bareGet := request("GET", "localhost", "/item", nil, nil)
-	secret := request("GET", vaultHost, "/secrets/s1?api-version=7.4", bearer(w.vaultToken), nil)
+	bare := lean.Request("POST", "localhost", "/", nil, []byte("x"))
+	bareGet := lean.Request("GET", "localhost", "/item", nil, nil)
+	secret := lean.Request("GET", vaultHost, "/secrets/s1?api-version=7.4", bearer(w.vaultToken), nil)
 	fixed := func(b []byte) func(int) []byte { return func(int) []byte { return b } }
 	for _, step := range []func() error{
 		func() error {
@@ -231,7 +233,7 @@ type aims struct{ perSecond, cpu, p99 float64 }
 func (w *work) creates(container string, header map[string]string) func(int) []byte {
 	return func(int) []byte {
 		id := fmt.Sprintf("i%d-%d", w.run, w.created.Add(1))
-		return request("POST", acctHost, container+"/docs", header, []byte(document(id)))
+		return lean.Request("POST", acctHost, container+"/docs", header, []byte(document(id)))
 	}
 }
 

@@ -43,3 +43,35 @@ func SpentBy(cmd *exec.Cmd) time.Duration {
 	system, _ := strconv.Atoi(f[12])
 	return time.Duration(user+system) * 10 * time.Millisecond
 }
+
+// Memory is what of a process is in memory, in MiB.
+type Memory struct {
+	Resident  float64 // all of it
+	Anonymous float64 // what is nowhere else: heap, stacks, data that was written to
+	File      float64 // pages of files, the program's own above all, which the system can drop and read again
+	Peak      float64 // the most that ever was resident
+}
+
+// MemoryOf tells the memory of a process.
+func MemoryOf(cmd *exec.Cmd) (m Memory, err error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
+	if err != nil {
+		return m, err
+	}
+	for line := range strings.Lines(string(b)) {
+		name, v, _ := strings.Cut(line, ":")
+		into := map[string]*float64{"VmRSS": &m.Resident, "RssAnon": &m.Anonymous, "RssFile": &m.File, "VmHWM": &m.Peak}[name]
+		if into == nil {
+			continue
+		}
+		kb, err := strconv.ParseFloat(strings.Fields(v)[0], 64)
+		if err != nil {
+			return m, err
+		}
+		*into = kb / 1024
+	}
+	if m.Resident == 0 {
+		return m, fmt.Errorf("no VmRSS")
+	}
+	return m, nil
+}

@@ -18,7 +18,7 @@ import (
 )
 
 // containerSlack is how much garbage a container lets pile up: it has a small heap, and shall keep it.
-const containerSlack = 8 << 20
+const containerSlack = 4 << 20
 
 func newCognitive() *cobra.Command {
 	cmd := &cobra.Command{Use: "cognitive", Short: "Cognitive Services containers, and texts analyzed at the command line"}

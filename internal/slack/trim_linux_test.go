@@ -1,7 +1,9 @@
 package slack
 
 import (
+	"bytes"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -21,6 +23,44 @@ func TestOwnReadOnly(t *testing.T) {
 		if from, to, ok := ownReadOnly([]byte(line), exe); ok != want || ok && from >= to {
 			t.Errorf("%q: %x to %x, %t; want %t", line, from, to, ok, want)
 		}
+	}
+}
+
+func TestOwnReadOnlyRanges(t *testing.T) {
+	t.Parallel()
+	const maps = "00400000-00401000 r--p 0 08:01 42 /opt/bulkhead\n00401000-00409000 r-xp 1000 08:01 42 /opt/bulkhead\n00409000-0040b000 r--p 9000 08:01 42 /opt/bulkhead\n" +
+		"0040b000-0040c000 rw-p b000 08:01 42 /opt/bulkhead\n0040c000-0040d000 r--p c000 08:01 42 /opt/bulkhead\n0040d000-0040e000 r--p 0 08:01 43 /usr/lib/libc.so\n"
+	got := ownReadOnlyRanges([]byte(maps), "/opt/bulkhead")
+	if want := []area{{0x400000, 0x40b000}, {0x40c000, 0x40d000}}; !slices.Equal(got, want) {
+		t.Errorf("got %x, want %x", got, want)
+	}
+	if got := ownReadOnlyRanges([]byte(maps), "/opt/other"); got != nil {
+		t.Errorf("of a program that isn't mapped: %x", got)
+	}
+}
+
+// TestTrim_Pieces: no mapping of the program's that can't be written stays larger than a piece.
+func TestTrim_Pieces(t *testing.T) {
+	Trim()
+	exe, err := os.Readlink("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	maps, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for line := range bytes.Lines(maps) {
+		if from, to, ok := ownReadOnly(line, exe); ok {
+			n++
+			if to-from > piece {
+				t.Errorf("%s has more than %d bytes", line, piece)
+			}
+		}
+	}
+	if n < 10 {
+		t.Errorf("%d pieces", n)
 	}
 }
 

@@ -193,7 +193,7 @@ func TestTrain(t *testing.T) {
 
 func TestRead_Refused(t *testing.T) {
 	for name, file := range map[string][]byte{
-		"empty": nil, "foreign": []byte("hello"), "cut": shipped[:len(shipped)/2], "no description": []byte(head), "description": []byte(head + "{]\n"),
+		"empty": nil, "foreign": []byte("hello"), "cut": []byte(shipped[:len(shipped)/2]), "no description": []byte(head), "description": []byte(head + "{]\n"),
 		"scales": []byte(head + `{"scale":[1]}` + "\n"), "long description": []byte(head + strings.Repeat("x", maxDescription+1)),
 	} {
 		if _, err := Read(bytes.NewReader(file)); err == nil {
@@ -217,7 +217,7 @@ func FuzzDetect(f *testing.F) {
 
 func FuzzRead(f *testing.F) {
 	f.Add([]byte(head + "{}\n"))
-	f.Add(shipped[:min(len(shipped), 5000)])
+	f.Add([]byte(shipped[:min(len(shipped), 5000)]))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		if d, err := Read(bytes.NewReader(file)); err == nil {
 			d.Detect("hello", "")

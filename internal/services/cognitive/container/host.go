@@ -198,8 +198,8 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.ServeHT
 // serving.
 const firstWait = 5 * time.Second
 
-// open loads the model and has the key judged, at the same time.
-func (h *Host) open(ctx context.Context) error {
+// Open loads the model and has the key judged, at the same time; Run does it first. The error is of a container that can not start.
+func (h *Host) Open(ctx context.Context) error {
 	loading := make(chan error, 1)
 	go func() {
 		if h.o.API.Open == nil {
@@ -242,7 +242,7 @@ func (h *Host) Run(ctx context.Context) error {
 	for _, why := range h.o.Config.Ignored {
 		h.log.Warn("an argument has no effect", "argument", why)
 	}
-	if err := h.open(ctx); err != nil {
+	if err := h.Open(ctx); err != nil {
 		return err
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", h.o.Listen)

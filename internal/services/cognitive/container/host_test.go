@@ -97,7 +97,7 @@ func newTest(t *testing.T, e http.Handler, console io.Writer, more ...string) (*
 func opened(t *testing.T, e http.Handler, console io.Writer, more ...string) (*Host, *clock.Fake) {
 	t.Helper()
 	h, fake := newTest(t, e, console, more...)
-	if err := h.open(t.Context()); err != nil {
+	if err := h.Open(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return h, fake
@@ -297,7 +297,7 @@ func TestProxy(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := h.open(t.Context()); err != nil {
+		if err := h.Open(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if got, _ := h.meter.state(); got != want {

@@ -1,4 +1,5 @@
-package main
+// Package report is the table of figures that a benchmark prints, each with its aim and all rounds.
+package report
 
 import (
 	"fmt"
@@ -10,15 +11,15 @@ import (
 	"github.com/bulkheadhq/bulkhead/bench/machine"
 )
 
-// aim is what a figure should reach; zero fields ask nothing.
-type aim struct{ least, most float64 }
+// Aim is what a figure should reach; zero fields ask nothing.
+type Aim struct{ Least, Most float64 }
 
-func (a aim) String() string {
+func (a Aim) String() string {
 	switch {
-	case a.least > 0:
-		return fmt.Sprintf(">= %g", a.least)
-	case a.most > 0:
-		return fmt.Sprintf("<= %g", a.most)
+	case a.Least > 0:
+		return fmt.Sprintf(">= %g", a.Least)
+	case a.Most > 0:
+		return fmt.Sprintf("<= %g", a.Most)
 	}
 	return ""
 }
@@ -26,7 +27,7 @@ func (a aim) String() string {
 // figure is one measured thing over all rounds.
 type figure struct {
 	name, unit string
-	aim        aim
+	aim        Aim
 	values     []float64
 	most       bool // the largest is the best
 }
@@ -48,12 +49,13 @@ type ratio struct {
 	aim   float64
 }
 
-type report struct {
+// Report is all figures of a run.
+type Report struct {
 	figures []*figure
 	ratios  []ratio
 }
 
-func (r *report) add(name, unit string, v float64, a aim, most bool) {
+func (r *Report) add(name, unit string, v float64, a Aim, most bool) {
 	for _, f := range r.figures {
 		if f.name == name {
 			f.values = append(f.values, v)
@@ -63,11 +65,27 @@ func (r *report) add(name, unit string, v float64, a aim, most bool) {
 	r.figures = append(r.figures, &figure{name, unit, a, []float64{v}, most})
 }
 
-func (r *report) least(name, unit string, v float64, a aim) { r.add(name, unit, v, a, false) }
-func (r *report) most(name, unit string, v float64, a aim)  { r.add(name, unit, v, a, true) }
+// Least keeps one round's value of a figure whose least value is the best.
+func (r *Report) Least(name, unit string, v float64, a Aim) { r.add(name, unit, v, a, false) }
 
-// ratio takes the best ratio of one round, a over b.
-func (r *report) ratio(name, a, b string, want float64) {
+// Most keeps one round's value of a figure whose largest value is the best.
+func (r *Report) Most(name, unit string, v float64, a Aim) { r.add(name, unit, v, a, true) }
+
+// JudgeFigures fails where even the best round of a figure is worse than half of what its aim asks.
+func (r *Report) JudgeFigures() error {
+	for _, f := range r.figures {
+		switch b := f.best(); {
+		case f.aim.Least > 0 && b < f.aim.Least/2:
+			return fmt.Errorf("%s: %.4g %s is below half the aim of %g", f.name, b, f.unit, f.aim.Least)
+		case f.aim.Most > 0 && b > f.aim.Most*2:
+			return fmt.Errorf("%s: %.4g %s is more than twice the aim of %g", f.name, b, f.unit, f.aim.Most)
+		}
+	}
+	return nil
+}
+
+// Ratio takes the best ratio of one round, a over b.
+func (r *Report) Ratio(name, a, b string, want float64) {
 	var fa, fb *figure
 	for _, f := range r.figures {
 		switch f.name {
@@ -84,7 +102,8 @@ func (r *report) ratio(name, a, b string, want float64) {
 	r.ratios = append(r.ratios, ratio{name, best, want})
 }
 
-func (r *report) print(w io.Writer) {
+// Print writes the tables as Markdown.
+func (r *Report) Print(w io.Writer) {
 	fmt.Fprintf(w, "%s, %s, %d cores, %s, commit %s\n\n", time.Now().UTC().Format("2006-01-02"), machine.Processor(), runtime.NumCPU(), runtime.Version(), machine.Commit())
 	fmt.Fprintln(w, "| figure | best | all rounds | unit | aim |")
 	fmt.Fprintln(w, "|---|---|---|---|---|")
@@ -95,6 +114,9 @@ func (r *report) print(w io.Writer) {
 		}
 		fmt.Fprintf(w, "| %s | %.4g | %s | %s | %s |\n", f.name, f.best(), strings.Join(all, ", "), f.unit, f.aim)
 	}
+	if len(r.ratios) == 0 {
+		return
+	}
 	fmt.Fprintln(w, "\n| ratio | best round | aim |")
 	fmt.Fprintln(w, "|---|---|---|")
 	for _, x := range r.ratios {
@@ -102,8 +124,8 @@ func (r *report) print(w io.Writer) {
 	}
 }
 
-// judgeRatios fails where a ratio is below half its aim. Absolute figures are not judged: machines are noisy.
-func (r *report) judgeRatios() error {
+// JudgeRatios fails where a ratio is below half its aim. Absolute figures are not judged: machines are noisy.
+func (r *Report) JudgeRatios() error {
 	for _, x := range r.ratios {
 		if x.value < x.aim/2 {
 			return fmt.Errorf("%s: ratio %.2f is below half the aim of %.2f", x.name, x.value, x.aim)
