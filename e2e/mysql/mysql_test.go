@@ -136,9 +136,7 @@ func TestArmmysql_MakesScalesAndDeletesAServer(t *testing.T) {
 	}
 	db := open(t, p, properties(t, p, serverPath(in, name)), "ada@"+name)
 	var wait string
-	for end := time.Now().Add(time.Minute); wait != "99" && err == nil && time.Now().Before(end); time.Sleep(20 * time.Millisecond) { // the server follows its configuration soon
-		err = db.QueryRowContext(ctx, "SELECT @@global.wait_timeout FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = 'shop'").Scan(&wait)
-	}
+	err = db.QueryRowContext(ctx, "SELECT @@global.wait_timeout FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = 'shop'").Scan(&wait)
 	if err != nil || wait != "99" {
 		t.Errorf("wait_timeout beside the database shop = %q, %v; want 99", wait, err)
 	}
@@ -148,6 +146,9 @@ func TestArmmysql_MakesScalesAndDeletesAServer(t *testing.T) {
 	}
 	if got, err := scaled.PollUntilDone(ctx, nil); err != nil || *got.SKU.Name != "GP_Gen5_4" {
 		t.Errorf("scaled: %+v, %v", got.SKU, err)
+	}
+	if err := db.QueryRowContext(ctx, "SELECT @@global.max_connections").Scan(&wait); err != nil || wait != "635" { // 625, and the platform's own
+		t.Errorf("max_connections of 4 vCores = %q, %v; want 635", wait, err)
 	}
 	logs := factory.NewLogFilesClient().NewListByServerPager(group, name, nil)
 	page, err := logs.NextPage(ctx)

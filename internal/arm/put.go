@@ -57,7 +57,7 @@ func (p *Pipeline) putOnce(ctx context.Context, c *Call, patch bool) (any, error
 	if err := p.prepare(ctx, c, patch); err != nil {
 		return nil, err
 	}
-	status := max(c.Type.onUpdate, http.StatusOK)
+	status := max(c.Type.OnUpdate, http.StatusOK)
 	if c.Old == nil {
 		if status = c.Type.OnCreate; status == 0 {
 			status = http.StatusCreated

@@ -27,7 +27,7 @@ const (
 // made at. What the caller may do is read right before the transaction, since assignments live elsewhere.
 func (p *Pipeline) roleDefinitionType() Type {
 	return Type{
-		Name: typeDefinition, Scope: AtAnyScope, Untracked: true, Versions: authorizationVersions, inTenant: true, onUpdate: http.StatusCreated,
+		Name: typeDefinition, Scope: AtAnyScope, Untracked: true, Versions: authorizationVersions, inTenant: true, OnUpdate: http.StatusCreated, // their clients take no other
 		Put:    p.putRole,
 		Delete: p.deleteRole,
 		Commit: func(tx store.Tx, c *Call) error {

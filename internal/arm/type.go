@@ -82,6 +82,7 @@ type Type struct {
 	Signed    bool // shows its systemData
 	ShowsNone bool // an instance without an identity shows one of type None
 	OnCreate  int  // status of a creating PUT; 0 = 201 (App Service and Cosmos DB answer 200)
+	OnUpdate  int  // status of a PUT or PATCH of what is there; 0 = 200
 	OnDelete  int  // status of a deletion; 0 = 200 (clients of Cosmos DB take 202 and 204 only)
 	Rank      int  // when a group goes, types of a lower rank go first: what others refer to has a higher one
 
@@ -112,7 +113,6 @@ type Type struct {
 	Keep    func(c *Call, r *Resource) bool
 	Actions []Action
 
-	onUpdate int                  // status of a PUT of what is there; 0 = 200 (role definitions: 201, their clients take no other)
 	inTenant bool                 // its rows are in the tenant's shard, whatever the scope of the call
 	open     func(c *Call) string // allows what no role does, saying why; "" = no
 }

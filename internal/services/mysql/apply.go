@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 )
 
 // tryApply makes the server what it is to be; false if it could not now. Statements are ones that may run again.
@@ -24,11 +23,15 @@ func (e *engine) tryApply(ctx context.Context) bool {
 	e.st.Ready, e.st.Failed, e.st.Problem = true, false, ""
 	e.st.Held, e.st.NotHeld = e.host.groups.hold(e.guid, 0, d.limits, e.folder) // it may have been scaled
 	e.mu.Unlock()
-	e.sample(ctx) // storage may have grown: what was read-only is writable at once
+	e.sample(ctx)  // storage may have grown: what was read-only is writable at once
+	if e.applied { // it still answers, and its storage is as it has to be
+		e.set(func(s *status) { s.Applied = d.lsn })
+	}
 	return true
 }
 
 func (e *engine) apply(ctx context.Context, d *desired) error {
+	whole := ctx
 	ctx, cancel := context.WithTimeout(ctx, statementTime)
 	defer cancel()
 	var version string
@@ -46,21 +49,19 @@ func (e *engine) apply(ctx context.Context, d *desired) error {
 		if p.name == "max_connections" { // the gate keeps it
 			continue
 		}
-		v, ok := d.settings[p.name]
-		if !ok {
-			v = p.standard(d.limits)
+		if _, ok := d.asked[nounSetting+"|"+p.name]; !ok {
+			statements = append(statements, p.assignment(p.standard(d.limits)))
 		}
-		statements = append(statements, p.assignment(v))
-	}
-	for name, db := range d.databases {
-		statements = append(statements, createDatabase(name, db))
 	}
 	for _, s := range statements {
 		if _, err := e.db.ExecContext(ctx, s); err != nil {
 			return fmt.Errorf("%s: %w", strings.Fields(s)[0]+" "+strings.Fields(s)[1], err)
 		}
 	}
-	return e.applyAdmin(ctx, d)
+	if err := e.applyAdmin(ctx, d); err != nil {
+		return err
+	}
+	return e.applyAsked(whole, d)
 }
 
 // grants are what an administrator may do: everything but what is the platform's (SUPER and the like).
@@ -113,34 +114,4 @@ func (e *engine) databases(ctx context.Context) (map[string]databaseRecord, erro
 		delete(out, own)
 	}
 	return out, rows.Err()
-}
-
-func createDatabase(name string, d databaseRecord) string {
-	s := "CREATE DATABASE IF NOT EXISTS " + quoteName(name) + " CHARACTER SET " + d.Charset
-	if d.Collation != "" {
-		s += " COLLATE " + d.Collation
-	}
-	return s
-}
-
-// create makes a database at once, so that it is there when its creation is answered; a server that isn't ready makes it when it is.
-func (e *engine) create(ctx context.Context, name string, d databaseRecord) error {
-	if !e.status().Ready {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, statementTime)
-	defer cancel()
-	if _, err := e.db.ExecContext(ctx, createDatabase(name, d)); err != nil {
-		return fmt.Errorf("create database: %w", err)
-	}
-	return nil
-}
-
-func (e *engine) drop(ctx context.Context, database string) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
-	defer cancel()
-	if _, err := e.db.ExecContext(ctx, "DROP DATABASE IF EXISTS "+quoteName(database)); err != nil {
-		return fmt.Errorf("drop database: %w", err)
-	}
-	return nil
 }

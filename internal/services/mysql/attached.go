@@ -39,12 +39,14 @@ type attached struct {
 }
 
 func newAttached(h *host, d *desired) *attached {
-	return &attached{host: h, poked: make(chan struct{}, 1), desired: d, measured: newCollector(h.service)}
+	return &attached{host: h, poked: make(chan struct{}, 1), desired: d, st: status{Wanted: d.lsn}, measured: newCollector(h.service)}
 }
 
 func (a *attached) want(d *desired) {
 	a.mu.Lock()
-	a.desired = d
+	if d.lsn >= a.desired.lsn {
+		a.desired, a.st.Wanted = d, d.lsn
+	}
 	a.mu.Unlock()
 	select {
 	case a.poked <- struct{}{}:
@@ -65,9 +67,6 @@ func (a *attached) restart(context.Context) error {
 func (a *attached) databases(context.Context) (map[string]databaseRecord, error) {
 	return map[string]databaseRecord{}, nil
 }
-
-func (a *attached) create(context.Context, string, databaseRecord) error { return errAttached() }
-func (a *attached) drop(context.Context, string) error                   { return errAttached() }
 
 func errAttached() error {
 	return fault.New(fault.NotImplemented, "NotImplemented", "An attached server's databases are not changed from here.")
@@ -165,6 +164,7 @@ func (a *attached) look(ctx context.Context) error {
 	}
 	now.behind = lag(ctx, a.db)
 	a.mu.Lock()
+	a.st.Applied = d.lsn
 	a.st.Engine, a.st.Endpoint = version, net.JoinHostPort(d.props.Attach.Host, strconv.Itoa(d.props.Attach.Port))
 	a.mu.Unlock()
 	return a.measured.take(ctx, d.server.ID, now)

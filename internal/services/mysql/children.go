@@ -10,7 +10,6 @@ import (
 
 	"github.com/bulkheadhq/bulkhead/internal/arm"
 	"github.com/bulkheadhq/bulkhead/internal/fault"
-	"github.com/bulkheadhq/bulkhead/internal/store"
 )
 
 // follow is the Applied of a server's children: the server's instance takes the change up.
@@ -22,20 +21,10 @@ func (s *Service) follow(ctx context.Context, c *arm.Call) error {
 	return s.host.changed(ctx, r.GUID, r.ID)
 }
 
-// dropRow is the CommitDelete of a child that a row of the noun stands for.
-func dropRow(noun string) func(store.Tx, *arm.Call) error {
-	return func(tx store.Tx, c *arm.Call) error {
-		if c.Parent == nil { // deleted with its server, whose rows go as a whole
-			return nil
-		}
-		return tx.Delete(rowKey(c.Parent.GUID, noun, c.ID.Name()))
-	}
-}
-
 func (s *Service) firewallType() arm.Type {
 	return arm.Type{
-		Name: serverTypeName + "/firewallRules", Versions: versions(), Untracked: true, Put: putFirewallRule, Commit: commitChange, Applied: s.follow,
-		CommitDelete: dropRow(nounFirewall),
+		Name: serverTypeName + "/firewallRules", Versions: versions(), Untracked: true, OnCreate: http.StatusAccepted, OnUpdate: http.StatusAccepted, OnDelete: http.StatusAccepted,
+		Put: s.putFirewallRule, Delete: s.deleteFirewallRule, Commit: commitChange, CommitDelete: commitChange, Applied: s.follow,
 	}
 }
 
@@ -44,7 +33,7 @@ type firewallProperties struct {
 	End   string `json:"endIpAddress"`
 }
 
-func putFirewallRule(_ context.Context, c *arm.Call) error {
+func (s *Service) putFirewallRule(_ context.Context, c *arm.Call) error {
 	if problem := ruleName(c.ID.Name()); problem != "" {
 		return invalid("The firewall rule name '%s' is invalid: %s.", clip(c.ID.Name()), problem)
 	}
@@ -68,13 +57,27 @@ func putFirewallRule(_ context.Context, c *arm.Call) error {
 	if to.Less(from) {
 		return fault.New(fault.Invalid, "InvalidFirewallRule", "The startIpAddress %s is above the endIpAddress %s.", from, to)
 	}
+	if at, err := propertiesOf(c.Parent); err != nil {
+		return err
+	} else if at.Attach != nil {
+		return fault.New(fault.NotImplemented, "NotImplemented", "An attached server has no firewall here.")
+	}
 	ch := &change{}
-	c.Prepared = ch
+	s.begin(c, ch, c.Parent, opGate)
 	if err := put(ch, spanCodec, rowKey(c.Parent.GUID, nounFirewall, c.ID.Name()), span{from, to}); err != nil {
 		return err
 	}
 	c.New.Properties, err = json.Marshal(firewallProperties{from.String(), to.String()})
 	return err
+}
+
+func (s *Service) deleteFirewallRule(_ context.Context, c *arm.Call) error {
+	if c.Parent == nil { // deleted with its server, whose rows go as a whole
+		return nil
+	}
+	ch := &change{drops: [][]byte{rowKey(c.Parent.GUID, nounFirewall, c.ID.Name())}}
+	s.begin(c, ch, c.Parent, opGate)
+	return nil
 }
 
 func ruleName(name string) string {
@@ -92,8 +95,8 @@ func ruleName(name string) string {
 // databaseType shows what the server really has, whoever made it.
 func (s *Service) databaseType() arm.Type {
 	return arm.Type{
-		Name: serverTypeName + "/databases", Versions: versions(), Untracked: true,
-		Get: s.getDatabase, List: s.listDatabases, Put: putDatabase, Commit: commitChange, Applied: s.appliedDatabase, CommitDelete: dropRow(nounDatabase),
+		Name: serverTypeName + "/databases", Versions: versions(), Untracked: true, OnCreate: http.StatusAccepted, OnUpdate: http.StatusAccepted, OnDelete: http.StatusAccepted,
+		Get: s.getDatabase, List: s.listDatabases, Put: s.putDatabase, Delete: s.deleteDatabase, Commit: commitChange, CommitDelete: commitChange, Applied: s.follow,
 	}
 }
 
@@ -160,7 +163,7 @@ func word(s string, extra string) bool {
 	return s != "" && len(s) <= 64
 }
 
-func putDatabase(_ context.Context, c *arm.Call) error {
+func (s *Service) putDatabase(_ context.Context, c *arm.Call) error {
 	name := strings.ToLower(c.ID.Name())
 	if !word(name, "$-") || slices.Contains(systemDatabases(), name) {
 		return invalid("The database name '%s' is invalid: it must have 1 to 64 letters, digits, _, $ and -, and not be one of the server's own.", clip(name))
@@ -192,9 +195,9 @@ func putDatabase(_ context.Context, c *arm.Call) error {
 	if !word(d.Charset, "") || d.Collation != "" && !word(d.Collation, "") {
 		return invalid("The charset '%s' or the collation '%s' is none.", clip(d.Charset), clip(d.Collation))
 	}
-	ch := &change{}
-	c.Prepared = ch
-	if err := put(ch, databaseCodec, rowKey(c.Parent.GUID, nounDatabase, name), d); err != nil {
+	ch := &change{drops: [][]byte{rowKey(c.Parent.GUID, nounDrop, name)}}
+	s.begin(c, ch, c.Parent, opChange)
+	if err := put(ch, databaseCodec, rowKey(c.Parent.GUID, nounDatabase, name), storedDatabase{d, ch.op.id}); err != nil {
 		return err
 	}
 	var err error
@@ -202,29 +205,21 @@ func putDatabase(_ context.Context, c *arm.Call) error {
 	return err
 }
 
-// appliedDatabase makes or drops the database.
-func (s *Service) appliedDatabase(ctx context.Context, c *arm.Call) error {
-	r, _, err := s.deps.Resources.Resource(ctx, c.ID.Parent().String())
-	if err != nil || r == nil {
-		return err
+// deleteDatabase asks for a database to go, whoever made it.
+func (s *Service) deleteDatabase(_ context.Context, c *arm.Call) error {
+	if c.Parent == nil { // deleted with its server, files and all
+		return nil
 	}
-	if c.New != nil {
-		var d databaseRecord
-		if err := json.Unmarshal(c.New.Properties, &d); err != nil {
-			return err
-		}
-		if err := s.host.changed(ctx, r.GUID, r.ID); err != nil {
-			return err
-		}
-		return s.host.create(ctx, r.GUID, strings.ToLower(c.ID.Name()), d)
-	}
-	return s.host.drop(ctx, r.GUID, strings.ToLower(c.ID.Name()))
+	name := strings.ToLower(c.ID.Name())
+	ch := &change{drops: [][]byte{rowKey(c.Parent.GUID, nounDatabase, name)}}
+	s.begin(c, ch, c.Parent, opChange)
+	return put(ch, dropCodec, rowKey(c.Parent.GUID, nounDrop, name), dropRecord{ch.op.id})
 }
 
 // configurationType shows the parameters that may be set; those that were have a row.
 func (s *Service) configurationType() arm.Type {
 	return arm.Type{
-		Name: serverTypeName + "/configurations", Versions: versions(), Untracked: true, OnCreate: http.StatusOK,
+		Name: serverTypeName + "/configurations", Versions: versions(), Untracked: true, OnCreate: http.StatusAccepted, OnUpdate: http.StatusAccepted,
 		Get: s.getConfiguration, List: s.listConfigurations, Put: s.putConfiguration, Commit: commitChange, Applied: s.follow,
 		Delete: func(context.Context, *arm.Call) error {
 			return fault.New(fault.MethodNotAllowed, "MethodNotAllowed", "A configuration can't be deleted: set it to its default with source system-default.")
@@ -299,17 +294,21 @@ func (s *Service) putConfiguration(ctx context.Context, c *arm.Call) error {
 		return err
 	}
 	ch := &change{}
-	c.Prepared = ch
+	s.begin(c, ch, c.Parent, opChange)
 	key := rowKey(c.Parent.GUID, nounSetting, p.name)
 	if sent.Source == "system-default" && sent.Value == "" || sent.Value == p.standard(d.limits) {
-		ch.drop = key
+		ch.drops = [][]byte{key}
 		delete(d.settings, p.name)
 	} else {
 		value, ok := p.accept(sent.Value, d.limits)
 		if !ok {
 			return fault.New(fault.Invalid, "InvalidParameterValue", "The value '%s' of configuration '%s' is not one of: %s.", clip(sent.Value), p.name, p.allowed(d.limits))
 		}
-		if err := put(ch, settingCodec, key, value); err != nil {
+		set := settingRecord{Value: value, Operation: ch.op.id}
+		if was, ok := d.settings[p.name]; ok {
+			set.Before = &was
+		}
+		if err := put(ch, settingCodec, key, set); err != nil {
 			return err
 		}
 		d.settings[p.name] = value

@@ -81,6 +81,7 @@ func (e *engine) sample(ctx context.Context) {
 	} else if now.counters == nil {
 		// it can't be told to be read-only
 	} else if err := e.keepStorage(ctx, d, now.storage); err != nil {
+		e.applied = false // tried again soon
 		log.Error("storage rules not kept", "error", err)
 	}
 	if err := e.measured.take(ctx, d.server.ID, now); err != nil && ctx.Err() == nil {
@@ -116,7 +117,9 @@ func (e *engine) keepStorage(ctx context.Context, d *desired, used int64) error 
 				return err
 			}
 			limit = int64(mb) * mib
-			e.poke()
+			if err := e.reload(ctx); err != nil {
+				return err
+			}
 		}
 	}
 	full := nearFull(limit, used, diskFree(e.folder))

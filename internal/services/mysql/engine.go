@@ -59,7 +59,8 @@ type engine struct {
 
 	// Of the loop's goroutine alone.
 	applied  bool
-	admin    string // hash and name that were given to the server
+	admin    string          // hash and name that were given to the server
+	settled  map[string]bool // operations that were carried out and whose rows may still say that they are not
 	measured *collector
 	readOnly bool
 }
@@ -67,7 +68,7 @@ type engine struct {
 func newEngine(h *host, d *desired) *engine {
 	e := &engine{
 		host: h, guid: d.server.GUID, folder: filepath.Join(h.folder, d.server.GUID), poked: make(chan struct{}, 1), again: make(chan chan error),
-		desired: d, failures: map[gate.Reason]uint64{},
+		desired: d, st: status{Wanted: d.lsn}, failures: map[gate.Reason]uint64{}, settled: map[string]bool{},
 	}
 	e.measured = newCollector(h.service)
 	cfg := driver.NewConfig()
@@ -99,10 +100,22 @@ func (e *engine) socket() string {
 
 func (e *engine) want(d *desired) {
 	e.mu.Lock()
-	d.port = max(d.port, e.desired.port)
-	e.desired = d
+	if d.lsn >= e.desired.lsn {
+		d.port = max(d.port, e.desired.port)
+		e.desired, e.st.Wanted = d, d.lsn
+	}
 	e.mu.Unlock()
 	e.poke()
+}
+
+// reload is what the instance itself does once it has changed what the server is to be. It must not end its own loop, as the host does for a server that is gone.
+func (e *engine) reload(ctx context.Context) error {
+	d, err := e.host.service.load(ctx, e.wanted().server.ID)
+	if err != nil || d == nil || d.server.GUID != e.guid {
+		return err
+	}
+	e.want(d)
+	return nil
 }
 
 func (e *engine) poke() {

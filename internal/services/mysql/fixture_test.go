@@ -132,12 +132,12 @@ func (s *still) want(d *desired) {
 }
 
 func (s *still) status() status {
-	return status{Ready: true, Endpoint: "127.0.0.1:3306", Engine: "10.11.6-MariaDB"}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return status{Ready: true, Endpoint: "127.0.0.1:3306", Engine: "10.11.6-MariaDB", Wanted: s.d.lsn, Applied: s.d.lsn}
 }
-func (s *still) restart(context.Context) error                        { return nil }
-func (s *still) drop(context.Context, string) error                   { return nil }
-func (s *still) create(context.Context, string, databaseRecord) error { return nil }
-func (s *still) loop(ctx context.Context)                             { <-ctx.Done() }
+func (s *still) restart(context.Context) error { return nil }
+func (s *still) loop(ctx context.Context)      { <-ctx.Done() }
 func (s *still) databases(context.Context) (map[string]databaseRecord, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -269,6 +269,49 @@ func (p *platform) server(sku, more string) *engine {
 	p.do("PUT", serverPath, `{"location":"westeurope","sku":{"name":"`+sku+`"},"properties":{"administratorLogin":"ada","administratorLoginPassword":"`+password+`"`+more+`}}`)
 	p.do("PUT", serverPath+"/firewallRules/here", `{"properties":{"startIpAddress":"0.0.0.0","endIpAddress":"0.0.0.0"}}`)
 	return p.ready()
+}
+
+// outcome asks for an operation's status, which it gives with the error's code and message.
+func (p *platform) outcome(w *httptest.ResponseRecorder) (status, code, message string) {
+	p.t.Helper()
+	if w.Code != http.StatusAccepted {
+		p.t.Fatalf("%d %s, want 202", w.Code, w.Body)
+	}
+	at := w.Header().Get("Azure-Asyncoperation")
+	_, path, _ := strings.Cut(at, p.sub)
+	path, _, _ = strings.Cut(path, "?")
+	var out shownOperation
+	b, _ := json.Marshal(p.do("GET", path, ""))
+	if err := json.Unmarshal(b, &out); err != nil {
+		p.t.Fatal(err)
+	}
+	if out.Error != nil {
+		code, message = out.Error.Code, out.Error.Message
+	}
+	return out.Status, code, message
+}
+
+// done makes a change and waits for its operation, which must succeed.
+func (p *platform) done(method, path, body string) {
+	p.t.Helper()
+	w := p.try(method, path, body)
+	var status, code, message string
+	within(p.t, method+" "+path+" done", func() bool { status, code, message = p.outcome(w); return status != "InProgress" })
+	if status != "Succeeded" {
+		p.t.Fatalf("%s %s: %s %s %s", method, path, status, code, message)
+	}
+}
+
+// failed makes a change and waits for its operation, which must fail with that code.
+func (p *platform) failed(method, path, body, want string) (message string) {
+	p.t.Helper()
+	w := p.try(method, path, body)
+	var status, code string
+	within(p.t, method+" "+path+" ended", func() bool { status, code, message = p.outcome(w); return status != "InProgress" })
+	if status != "Failed" || code != want {
+		p.t.Errorf("%s %s: %s %s %s, want it failed with %s", method, path, status, code, message, want)
+	}
+	return message
 }
 
 // ready waits until db1 is, and gives its engine.

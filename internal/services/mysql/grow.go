@@ -46,5 +46,5 @@ func (s *Service) grow(ctx context.Context, d *desired, mb int) error {
 		return err
 	}
 	s.deps.Log.Info("database server grew", "server", now.ID, "storage_mb", mb)
-	return s.host.changed(ctx, now.GUID, now.ID)
+	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/fault"
+	"github.com/bulkheadhq/bulkhead/internal/store"
 )
 
 // sampleEvery is how often a server is measured.
@@ -28,6 +29,9 @@ type status struct {
 	Problem  string
 	Held     []string // what the kernel holds it to: cpu, memory, io
 	NotHeld  string   // why not to all
+
+	// The instance knows what the server is to be as of Wanted, and has made it so as of Applied.
+	Wanted, Applied store.LSN
 }
 
 // visible is the state in Azure's words.
@@ -47,8 +51,6 @@ type instance interface {
 	status() status
 	restart(ctx context.Context) error
 	databases(ctx context.Context) (map[string]databaseRecord, error)
-	create(ctx context.Context, database string, d databaseRecord) error
-	drop(ctx context.Context, database string) error
 	loop(ctx context.Context)
 }
 
@@ -135,8 +137,18 @@ func (h *host) run(ctx context.Context) error {
 			h.service.deps.Log.Error("database server not started", "server", id, "error", err)
 		}
 	}
-	<-ctx.Done()
-	return nil
+	forget := time.NewTicker(time.Hour)
+	defer forget.Stop()
+	for {
+		if err := h.service.forgetOperations(ctx); err != nil && ctx.Err() == nil {
+			h.service.deps.Log.Error("operations of database servers not forgotten", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-forget.C:
+		}
+	}
 }
 
 func (h *host) stop() {
@@ -244,20 +256,6 @@ func (h *host) databases(ctx context.Context, guid string) (map[string]databaseR
 		return i.databases(ctx)
 	}
 	return nil, errNotRunning()
-}
-
-func (h *host) create(ctx context.Context, guid, database string, d databaseRecord) error {
-	if i := h.of(guid); i != nil {
-		return i.create(ctx, database, d)
-	}
-	return nil // run will find it
-}
-
-func (h *host) drop(ctx context.Context, guid, database string) error {
-	if i := h.of(guid); i != nil {
-		return i.drop(ctx, database)
-	}
-	return errNotRunning()
 }
 
 // logs is the folder of a server's log files.

@@ -41,6 +41,19 @@ func TestServer_Hung(t *testing.T) {
 	}
 	p.do("DELETE", serverPath+"/firewallRules/here", "")
 	p.failsWith(e, 9000, 3, nil)
+	late := p.try("PUT", serverPath+"/configurations/wait_timeout", `{"properties":{"value":"77"}}`)
+	if status, _, _ := p.outcome(late); status != "InProgress" {
+		t.Errorf("what a server that hangs was asked for is %s, want InProgress", status)
+	}
+	p.clock.Advance(changeTime)
+	failed := func() {
+		t.Helper()
+		if status, code, message := p.outcome(late); status != "Failed" || code != "ServerNotResponding" || !strings.Contains(message, "within 2m0s") || !strings.Contains(message, "does not answer") {
+			t.Errorf("after 2 minutes: %s %s %s", status, code, message)
+		}
+	}
+	failed()
+	p.done("PUT", serverPath+"/firewallRules/there", `{"properties":{"startIpAddress":"10.0.0.1","endIpAddress":"10.0.0.1"}}`) // the gate's, not the server's
 	within(t, "refusals counted without the server", func() bool { return p.metrics.sum(metricFailed, "host") == 3 })
 	if !alive(0)() {
 		t.Error("the server was alive meanwhile")
@@ -52,6 +65,10 @@ func TestServer_Hung(t *testing.T) {
 		t.Errorf("a session from before: %d, %v; want 42", n, err)
 	}
 	within(t, "alive again", alive(1))
+	within(t, "what was asked for meanwhile", func() bool {
+		return e.db.QueryRowContext(t.Context(), "SELECT @@global.wait_timeout").Scan(&n) == nil && n == 77
+	})
+	failed() // what was told stays so
 	// One that doesn't come back by itself is restarted by who asks for it.
 	signal(syscall.SIGSTOP)
 	within(t, "away again", alive(0))

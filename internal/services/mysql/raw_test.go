@@ -130,7 +130,7 @@ func (p *platform) attach(r *raw) (look func()) {
 		p.t.Helper()
 		p.clock.Advance(10 * time.Second)
 		before := p.metrics.sum(metricAlive, "")
-		if w := p.try("PATCH", serverPath, fmt.Sprintf(`{"tags":{"at":%q}}`, p.clock.Now())); w.Code != http.StatusOK {
+		if w := p.try("PATCH", serverPath, fmt.Sprintf(`{"tags":{"at":%q}}`, p.clock.Now())); w.Code != http.StatusAccepted {
 			p.t.Fatalf("PATCH: %d %s", w.Code, w.Body)
 		}
 		within(p.t, "looked at", func() bool { return p.metrics.sum(metricAlive, "") > before })

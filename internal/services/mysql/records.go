@@ -5,15 +5,18 @@ import (
 	"context"
 	"crypto/sha1" //nolint:gosec // the form MySQL itself keeps passwords in
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/arm"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 )
 
-// Rows of a server in its subscription's shard, s|mysql|<server guid>|<noun>[|<name>], and s|mysqlop|<operation id> for each creation.
+// Rows of a server in its subscription's shard, s|mysql|<server guid>|<noun>[|<name>], and s|mysqlop|<operation id> for each
+// operation.
 const (
 	rowPrefix = "s|mysql|"
 	opPrefix  = "s|mysqlop|"
@@ -21,8 +24,9 @@ const (
 	nounServer   = "server"   // serverRecord: how the host finds servers at start
 	nounLogin    = "login"    // sealed: loginRecord
 	nounFirewall = "firewall" // span, by rule name
-	nounSetting  = "setting"  // string, by configuration name
-	nounDatabase = "database" // databaseRecord, by name
+	nounSetting  = "setting"  // settingRecord, by configuration name
+	nounDatabase = "database" // storedDatabase, by name
+	nounDrop     = "drop"     // dropRecord: a database that is to go, by name
 	nounPort     = "port"     // int: the port the server had, to have it again
 )
 
@@ -54,20 +58,65 @@ func (s span) admits(a netip.Addr) bool {
 	return a.Is4() && s.From.Compare(a) <= 0 && a.Compare(s.To) <= 0
 }
 
+// settingRecord is what a configuration was set to.
+type settingRecord struct {
+	Value     string  `json:"value"`
+	Before    *string `json:"before,omitempty"`    // what it had been set to, for a server that refuses the value
+	Operation string  `json:"operation,omitempty"` // that set it
+}
+
 type databaseRecord struct {
 	Charset   string `json:"charset"`
 	Collation string `json:"collation"`
 }
 
+// storedDatabase is a database that was asked for. From when it is made on it is the server's own, and whoever may can change or drop it there.
+type storedDatabase struct {
+	databaseRecord
+	Operation string `json:"operation,omitempty"` // that makes it; "": made
+}
+
+// dropRecord is there until the database is gone.
+type dropRecord struct {
+	Operation string `json:"operation"`
+}
+
+// operationRecord is something that was begun. It is done once the server has been made what it was to be at LSN.
+type operationRecord struct {
+	Server  string    `json:"server"` // resource id
+	GUID    string    `json:"guid,omitempty"`
+	Kind    opKind    `json:"kind,omitempty"`
+	LSN     store.LSN `json:"lsn,omitempty"`
+	Started time.Time `json:"started"`
+	Ended   time.Time `json:"ended"`
+	Code    string    `json:"code,omitempty"` // of what made it fail
+	Message string    `json:"message,omitempty"`
+}
+
+// opKind says what has to follow before an operation is done.
+type opKind string
+
+const (
+	opCreation opKind = ""     // the server is there
+	opChange   opKind = "set"  // it was told
+	opGate     opKind = "gate" // the gate before it knows
+)
+
 var (
 	serverCodec    = store.Codec[serverRecord]{Kind: 'S', Version: 1}
 	loginCodec     = store.Codec[loginRecord]{Kind: 'l', Version: 1}
 	spanCodec      = store.Codec[span]{Kind: 'f', Version: 1}
-	settingCodec   = store.Codec[string]{Kind: 's', Version: 1}
-	databaseCodec  = store.Codec[databaseRecord]{Kind: 'd', Version: 1}
+	settingCodec   = store.Codec[settingRecord]{Kind: 's', Version: 2, Upgrade: named("value")}
+	databaseCodec  = store.Codec[storedDatabase]{Kind: 'd', Version: 1}
+	dropCodec      = store.Codec[dropRecord]{Kind: 'D', Version: 1}
 	portCodec      = store.Codec[int]{Kind: 'p', Version: 1}
-	operationCodec = store.Codec[string]{Kind: 'o', Version: 1} // the server's resource id
+	operationCodec = store.Codec[operationRecord]{Kind: 'o', Version: 2, Upgrade: named("server")}
 )
+
+// named upgrades a body that was a string to an object that has it under a name.
+func named(name string) func(byte, []byte) ([]byte, error) {
+	return func(_ byte, body []byte) ([]byte, error) { return json.Marshal(map[string]json.RawMessage{name: body}) }
+}
 
 func rowKey(guid, noun, name string) []byte {
 	k := rowPrefix + guid + "|" + noun
@@ -99,8 +148,9 @@ func passwordHash(password string) string {
 
 // change is what a call will write in its transaction, worked out before it.
 type change struct {
-	puts []row
-	drop []byte
+	puts  []row
+	drops [][]byte
+	op    *operation
 }
 
 type row struct{ key, value []byte }
@@ -125,10 +175,20 @@ func commitChange(tx store.Tx, c *arm.Call) error {
 			return err
 		}
 	}
-	if ch.drop != nil {
-		return tx.Delete(ch.drop)
+	for _, key := range ch.drops {
+		if err := tx.Delete(key); err != nil {
+			return err
+		}
 	}
-	return nil
+	if ch.op == nil {
+		return nil
+	}
+	ch.op.LSN = tx.LSN()
+	b, err := operationCodec.Encode(ch.op.operationRecord)
+	if err != nil {
+		return err
+	}
+	return tx.Put(operationKey(ch.op.id), b)
 }
 
 // desired is what a server is to be: everything its instance has to know.
@@ -142,16 +202,33 @@ type desired struct {
 	firewall  []span
 	settings  map[string]string
 	databases map[string]databaseRecord
-	port      int // the one it had; 0: none yet
+	asked     map[string]asked // by noun|name: what was asked for and the server may refuse
+	port      int              // the one it had; 0: none yet
+	lsn       store.LSN        // nothing of this is older
+}
+
+// asked is a row that stands for a wish.
+type asked struct {
+	row
+	operation string
+	before    []byte // the row to have again if it is refused; nil: none
 }
 
 // load reads what the server with that resource id is to be; nil if there is none.
 func (s *Service) load(ctx context.Context, id string) (*desired, error) {
+	shard, err := shardOf(id)
+	if err != nil {
+		return nil, err
+	}
+	var lsn store.LSN
+	if err := s.deps.Store.View(ctx, shard, func(sn store.Snapshot) error { lsn = sn.LSN(); return nil }); err != nil {
+		return nil, err
+	}
 	r, tenant, err := s.deps.Resources.Resource(ctx, id)
 	if err != nil || r == nil {
 		return nil, err
 	}
-	d := &desired{server: r, tenant: tenant, settings: map[string]string{}, databases: map[string]databaseRecord{}}
+	d := &desired{server: r, tenant: tenant, settings: map[string]string{}, databases: map[string]databaseRecord{}, asked: map[string]asked{}, lsn: lsn}
 	if d.props, err = propertiesOf(r); err != nil {
 		return nil, err
 	}
@@ -159,10 +236,6 @@ func (s *Service) load(ctx context.Context, id string) (*desired, error) {
 		return nil, err
 	}
 	d.limits = d.sku.limits(d.props.StorageProfile.StorageMB)
-	shard, err := shardOf(id)
-	if err != nil {
-		return nil, err
-	}
 	rows := map[string][]byte{}
 	err = s.deps.Store.View(ctx, shard, func(sn store.Snapshot) error {
 		clear(rows)
@@ -198,11 +271,26 @@ func (d *desired) take(sealer Sealer, shard, key string, value []byte) error {
 		return err
 	case nounSetting:
 		v, err := settingCodec.Decode(value)
-		d.settings[name] = v
-		return err
+		if err != nil {
+			return err
+		}
+		a := asked{row: row{[]byte(key), value}, operation: v.Operation}
+		if v.Before != nil {
+			if a.before, err = settingCodec.Encode(settingRecord{Value: *v.Before}); err != nil {
+				return err
+			}
+		}
+		d.settings[name], d.asked[rest] = v.Value, a
 	case nounDatabase:
 		v, err := databaseCodec.Decode(value)
-		d.databases[name] = v
+		d.databases[name] = v.databaseRecord
+		if v.Operation != "" {
+			d.asked[rest] = asked{row: row{[]byte(key), value}, operation: v.Operation}
+		}
+		return err
+	case nounDrop:
+		v, err := dropCodec.Decode(value)
+		d.asked[rest] = asked{row: row{[]byte(key), value}, operation: v.Operation}
 		return err
 	case nounPort:
 		v, err := portCodec.Decode(value)

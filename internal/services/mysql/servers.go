@@ -10,14 +10,13 @@ import (
 
 	"github.com/bulkheadhq/bulkhead/internal/arm"
 	"github.com/bulkheadhq/bulkhead/internal/fault"
-	"github.com/bulkheadhq/bulkhead/internal/ids"
 	"github.com/bulkheadhq/bulkhead/internal/store"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
 
 func (s *Service) serverType() arm.Type {
 	return arm.Type{
-		Name: serverTypeName, Versions: versions(), Identity: true, OnCreate: http.StatusAccepted,
+		Name: serverTypeName, Versions: versions(), Identity: true, OnCreate: http.StatusAccepted, OnUpdate: http.StatusAccepted,
 		Put: s.putServer, Commit: commitChange, Applied: s.applied, CommitDelete: commitDelete, Render: s.renderServer,
 		HostNames: func(r *arm.Resource) []arm.HostName { return []arm.HostName{{Kind: wire.HostMySQL, Name: r.Name}} },
 		Actions: append(absentActions(), []arm.Action{
@@ -40,11 +39,6 @@ func (s *Service) serverType() arm.Type {
 			},
 		}...),
 	}
-}
-
-// serverPrivate is what the resource row keeps beside the properties.
-type serverPrivate struct {
-	Operation string `json:"operation"` // of the creation
 }
 
 // putServer checks what was sent, PATCH included, and settles what will be stored.
@@ -87,37 +81,19 @@ func (s *Service) putServer(_ context.Context, c *arm.Call) error {
 	if err := s.settleLogin(c, ch, &sent, p, old); err != nil {
 		return err
 	}
+	kind := opChange
 	if c.Old == nil {
-		if err := s.begin(c, ch); err != nil {
+		kind = opCreation
+		if err := put(ch, serverCodec, rowKey(c.New.GUID, nounServer, ""), serverRecord{c.ID.String()}); err != nil {
 			return err
 		}
 	}
+	s.begin(c, ch, c.New, kind)
 	if c.New.SKU, err = json.Marshal(k); err != nil {
 		return err
 	}
 	c.New.Properties, err = json.Marshal(p)
 	return err
-}
-
-// begin notes a new server, and the operation that its creation is.
-func (s *Service) begin(c *arm.Call, ch *change) error {
-	op := ids.New()
-	if err := put(ch, serverCodec, rowKey(c.New.GUID, nounServer, ""), serverRecord{c.ID.String()}); err != nil {
-		return err
-	}
-	if err := put(ch, operationCodec, operationKey(op), c.ID.String()); err != nil {
-		return err
-	}
-	var err error
-	if c.New.Private, err = json.Marshal(serverPrivate{op}); err != nil {
-		return err
-	}
-	base := c.URL(wire.HostARM, "") + "/subscriptions/" + c.ID.Subscription + "/providers/" + namespace + "/locations/" + regionOf(c.New.Location)
-	c.SetHeader("Azure-Asyncoperation", base+"/azureAsyncOperation/"+op+"?api-version="+c.APIVersion)
-	c.SetHeader("Location", base+"/operationResults/"+op+"?api-version="+c.APIVersion)
-	c.SetHeader("Retry-After", "1")
-	c.SetHeader("Retry-After-Ms", "200")
-	return nil
 }
 
 func regionOf(location string) string {
@@ -241,14 +217,7 @@ func complex(password, login string) bool {
 // commitDelete removes the server's rows with the server.
 func commitDelete(tx store.Tx, c *arm.Call) error {
 	r := rowsOf(c.Old.GUID)
-	if err := tx.DeleteRange(r.Start, r.End); err != nil {
-		return err
-	}
-	var p serverPrivate
-	if json.Unmarshal(c.Old.Private, &p) != nil || p.Operation == "" {
-		return nil
-	}
-	return tx.Delete(operationKey(p.Operation))
+	return tx.DeleteRange(r.Start, r.End)
 }
 
 // applied makes the host follow a change.
