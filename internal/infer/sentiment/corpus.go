@@ -18,7 +18,7 @@ import (
 type Corpus struct {
 	Train, Held []Example
 	Entries     []Entry
-	seen       map[string]bool // reviews, which some lists hold many times
+	seen        map[string]bool // reviews, which some lists hold many times
 }
 
 // reader reads one kind of file into a corpus.
