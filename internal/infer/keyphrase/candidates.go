@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/kljensen/snowball/english"
+	"github.com/kljensen/snowball/french"
+	"github.com/kljensen/snowball/spanish"
 )
 
 const maxWords = 6 // of a phrase
@@ -60,11 +62,23 @@ func stemEnglish(w string, h uint64) uint64 {
 	return hashWord(w[:n-1])
 }
 
-// Normalize is a phrase as phrases are compared when quality is measured: lower case, its words stemmed (Porter's second stemmer).
-func Normalize(phrase string) string {
+// Normalize is an English phrase as phrases are compared when quality is measured: lower case, its words stemmed (Porter's second stemmer).
+func Normalize(phrase string) string { return normalize(phrase, "en") }
+
+// normalize is Normalize for a phrase in the language: stemmed in English, French and Spanish.
+func normalize(phrase, language string) string {
+	stem := func(w string, _ bool) string { return w }
+	switch language {
+	case "en":
+		stem = english.Stem
+	case "es":
+		stem = spanish.Stem
+	case "fr":
+		stem = french.Stem
+	}
 	words := strings.FieldsFunc(strings.ToLower(phrase), func(r rune) bool { return !isWordRune(r) })
 	for i, w := range words {
-		words[i] = english.Stem(w, true)
+		words[i] = stem(w, true)
 	}
 	return strings.Join(words, " ")
 }
@@ -129,10 +143,10 @@ func (x *scratch) inner(i int, l *tongue) bool {
 	switch t.tag {
 	case noun, name, adjective:
 		return true
-	case numeral:
-		return t.shape&(capital|capitals|lower) != 0
+	case numeral: // G7; in English, where the ranker has learnt it, three players
+		return t.shape&(capital|capitals) != 0 || l.code == "en" && t.shape&lower != 0
 	case verb: // flowing water, distributed systems
-		return t.participle || t.nearly
+		return t.participle || t.nearly && l.code == "en"
 	}
 	return false
 }
@@ -188,7 +202,7 @@ func (x *scratch) closes(from, i int, l *tongue) bool {
 	case noun, name:
 		return true
 	case adjective:
-		return t.nearly || l.after && i > from || l.code == "en" && i > from && t.shape&(capitals|capital) != 0
+		return i > from && (t.nearly || l.after || l.code == "en" && t.shape&(capitals|capital) != 0)
 	case verb: // machine learning, and clustering by itself
 		return t.gerund || t.nearly
 	case numeral:

@@ -2,14 +2,13 @@ package keyphrase
 
 import (
 	"archive/zip"
-	"bufio"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/bulkheadhq/bulkhead/internal/infer/textmodel"
 )
 
 // Document is a text with the phrases that people gave it.
@@ -35,25 +34,17 @@ type Corpus struct {
 // under the paths, in the order of their names.
 func ReadCorpus(paths ...string) (*Corpus, error) {
 	c := &Corpus{sentences: map[string][]sentence{}}
-	for _, path := range paths {
-		err := filepath.WalkDir(path, func(path string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() {
-				return err
-			}
-			switch filepath.Ext(path) {
-			case ".conllu":
-				err = c.readTreebank(path)
-			case ".zip":
-				err = c.readArchive(path)
-			}
-			if err != nil {
-				return fmt.Errorf("%s: %w", path, err)
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, fmt.Errorf("read training data: %w", err)
+	err := textmodel.Files(paths, func(path string) error {
+		switch filepath.Ext(path) {
+		case ".conllu":
+			return c.readTreebank(path)
+		case ".zip":
+			return c.readArchive(path)
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return c, nil
 }
@@ -147,11 +138,6 @@ func (c *Corpus) readTreebank(path string) error {
 	if !ok {
 		return nil
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
 	var s sentence
 	var text strings.Builder
 	skip, joined := 0, -1
@@ -163,17 +149,14 @@ func (c *Corpus) readTreebank(path string) error {
 		text.Reset()
 		skip, joined = 0, -1
 	}
-	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		line := lines.Text()
+	err := textmodel.Lines(path, func(_ int, line string) error {
 		if line == "" {
 			end()
-			continue
+			return nil
 		}
 		f := strings.Split(line, "\t")
 		if line[0] == '#' || len(f) < 10 || strings.Contains(f[0], ".") {
-			continue
+			return nil
 		}
 		if from, to, ok := strings.Cut(f[0], "-"); ok {
 			var a, b int
@@ -186,7 +169,7 @@ func (c *Corpus) readTreebank(path string) error {
 			}
 			joined = -1
 			skip--
-			continue
+			return nil
 		}
 		text.WriteString(f[1])
 		s.ends = append(s.ends, text.Len())
@@ -194,7 +177,8 @@ func (c *Corpus) readTreebank(path string) error {
 		if !strings.Contains(f[9], "SpaceAfter=No") {
 			text.WriteByte(' ')
 		}
-	}
+		return nil
+	})
 	end()
-	return lines.Err()
+	return err
 }

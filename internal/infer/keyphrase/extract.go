@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/bulkheadhq/bulkhead/internal/infer/textmodel"
 )
 
 // ErrLanguage means that phrases of the language asked for can't be found.
@@ -55,7 +57,7 @@ func (e *Extractor) Phrases(text, language string) ([]string, error) {
 	if len(text) > maxText {
 		text = strings.ToValidUTF8(text[:maxText], "")
 	}
-	code := primary(language)
+	code := textmodel.Primary(language)
 	if code == japanese {
 		return e.japanese(text)
 	}

@@ -1,6 +1,7 @@
 package keyphrase
 
 import (
+	_ "embed"
 	"errors"
 	"slices"
 	"strings"
@@ -58,6 +59,47 @@ func TestPhrases(t *testing.T) {
 				t.Errorf("%s %q: got %q, want %q among them", c.language, c.text, got, w)
 			}
 		}
+	}
+}
+
+//go:embed testdata/sensible.tsv
+var sensible string
+
+// TestPhrases_Sensible holds real sentences to the phrases that a person would name, and to hardly any that one wouldn't.
+func TestPhrases_Sensible(t *testing.T) {
+	t.Parallel()
+	sentences, said, odd := map[string]int{}, 0, []string{}
+	for line := range strings.Lines(sensible) {
+		f := strings.Split(strings.TrimRight(line, "\n"), "\t")
+		if len(f) != 4 {
+			continue
+		}
+		sentences[f[0]]++
+		got, err := loadDefault(t).Phrases(f[1], f[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		must, may := strings.Split(f[2], "; "), strings.Split(f[3], "; ")
+		for _, w := range must {
+			if !slices.Contains(got, w) {
+				t.Errorf("%s %q: got %q, want %q among them", f[0], f[1], got, w)
+			}
+		}
+		said += len(got)
+		for _, g := range got {
+			if !slices.Contains(must, g) && !slices.Contains(may, g) {
+				odd = append(odd, g)
+			}
+		}
+	}
+	for _, language := range loadDefault(t).Languages() {
+		if sentences[language] < 5 {
+			t.Errorf("%s: %d sentences, want five at least", language, sentences[language])
+		}
+	}
+	t.Logf("%d phrases, of them odd: %q", said, odd)
+	if len(odd)*20 > said {
+		t.Errorf("%d of %d phrases are odd, want one of twenty at most: %q", len(odd), said, odd)
 	}
 }
 

@@ -2,12 +2,12 @@ package keyphrase
 
 import (
 	"bytes"
-	"compress/flate"
 	_ "embed"
-	"errors"
 	"fmt"
 	"io"
 	"sync"
+
+	"github.com/bulkheadhq/bulkhead/internal/infer/textmodel"
 )
 
 // magic begins the models' file: what it is and the version of its form.
@@ -42,10 +42,8 @@ func (e *Extractor) planes(visit func(signed []int8, plain []uint8) error) error
 
 // Encode writes the models' file: the magic, then the tables deflated.
 func (e *Extractor) Encode() ([]byte, error) {
-	out := bytes.NewBufferString(magic)
-	w, err := flate.NewWriter(out, flate.BestCompression)
-	if err == nil {
-		err = e.planes(func(signed []int8, plain []uint8) error {
+	out, err := textmodel.Pack(magic, func(w io.Writer) error {
+		return e.planes(func(signed []int8, plain []uint8) error {
 			raw := bytes.Clone(plain)
 			for _, v := range signed {
 				raw = append(raw, byte(v))
@@ -53,29 +51,23 @@ func (e *Extractor) Encode() ([]byte, error) {
 			_, err := w.Write(raw)
 			return err
 		})
-	}
-	if err == nil {
-		err = w.Close()
-	}
+	})
 	if err != nil {
 		return nil, fmt.Errorf("encode key phrase models: %w", err)
 	}
-	return out.Bytes(), nil
+	return out, nil
 }
-
-var errFormat = errors.New("not key phrase models of this version")
 
 // Decode reads the models' file. Whatever the bytes are, it doesn't panic, and takes no more memory than the tables.
 func Decode(file []byte) (*Extractor, error) {
-	body, ok := bytes.CutPrefix(file, []byte(magic))
-	if !ok {
-		return nil, fmt.Errorf("decode key phrase models: %w", errFormat)
+	r, err := textmodel.Unpack(magic, file)
+	if err != nil {
+		return nil, fmt.Errorf("decode key phrase models: %w", err)
 	}
 	e := newExtractor()
 	e.allocate()
-	r := flate.NewReader(bytes.NewReader(body))
 	var raw []byte
-	err := e.planes(func(signed []int8, plain []uint8) error {
+	err = e.planes(func(signed []int8, plain []uint8) error {
 		if plain != nil {
 			_, err := io.ReadFull(r, plain)
 			return err

@@ -55,6 +55,9 @@ func (e *Extractor) japanese(text string) ([]string, error) {
 		run, parts = "", 0
 	}
 	for i := range tokens {
+		if parts == 0 && doing(tokens[i:]) {
+			continue
+		}
 		switch joins(tokens[i].POS(), parts) {
 		case opens:
 			run += tokens[i].Surface
@@ -79,6 +82,15 @@ func (e *Extractor) japanese(text string) ([]string, error) {
 		out = append(out, found[i].text)
 	}
 	return out, nil
+}
+
+// doing says whether the tokens begin with a noun that する makes a verb of (提出した): it tells what happens, not what it is about.
+func doing(tokens []tokenizer.Token) bool {
+	if len(tokens) < 2 {
+		return false
+	}
+	noun, verb := tokens[0].POS(), tokens[1].POS()
+	return len(noun) > 1 && noun[1] == "サ変接続" && len(verb) > 0 && verb[0] == "動詞"
 }
 
 // maxPiece is how many characters kagome gets at once: its time grows with the square of a run that it doesn't know.

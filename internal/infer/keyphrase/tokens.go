@@ -3,6 +3,8 @@ package keyphrase
 import (
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/bulkheadhq/bulkhead/internal/infer/textmodel"
 )
 
 // tag is a part of speech.
@@ -52,17 +54,12 @@ const (
 )
 
 const (
-	hashStart = 14695981039346656037
-	hashPrime = 1099511628211
+	hashStart = textmodel.HashStart
+	hashPrime = textmodel.HashPrime
 	maxText   = 128 << 10 // bytes of a text that are looked at
 )
 
-func mix(h uint64) uint64 {
-	h ^= h >> 32
-	h *= 0xd6e8feb86659fd93
-	h ^= h >> 32
-	return h
-}
+func mix(h uint64) uint64 { return textmodel.Mix(h) }
 
 func hashRune(h uint64, r rune) uint64 {
 	return (h ^ uint64(r)) * hashPrime

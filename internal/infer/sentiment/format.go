@@ -2,7 +2,6 @@ package sentiment
 
 import (
 	"bytes"
-	"compress/flate"
 	_ "embed"
 	"encoding/binary"
 	"errors"
@@ -10,10 +9,12 @@ import (
 	"io"
 	"math"
 	"sync"
+
+	"github.com/bulkheadhq/bulkhead/internal/infer/textmodel"
 )
 
 // magic begins a model's file: what it is and the version of its form.
-const magic = "BHSENT01"
+const magic = "BHSENT02"
 
 const (
 	maxBits    = 22
@@ -30,6 +31,14 @@ func Default() (*Model, error) { return loadOnce() }
 
 // Encode writes the model's file: the magic, then everything else deflated. All numbers are little-endian.
 func (m *Model) Encode() ([]byte, error) {
+	out, err := textmodel.Pack(magic, m.write)
+	if err != nil {
+		return nil, fmt.Errorf("encode sentiment model: %w", err)
+	}
+	return out, nil
+}
+
+func (m *Model) write(w io.Writer) error {
 	var raw bytes.Buffer
 	put := func(v any) { _ = binary.Write(&raw, binary.LittleEndian, v) } // a bytes.Buffer takes all
 	put(uint8(m.bits))
@@ -51,21 +60,11 @@ func (m *Model) Encode() ([]byte, error) {
 		}
 		put(plane)
 	}
-	out := bytes.NewBufferString(magic)
-	w, err := flate.NewWriter(out, flate.BestCompression)
-	if err != nil {
-		return nil, fmt.Errorf("encode sentiment model: %w", err)
-	}
-	if _, err := w.Write(raw.Bytes()); err != nil {
-		return nil, fmt.Errorf("encode sentiment model: %w", err)
-	}
-	if err := w.Close(); err != nil {
-		return nil, fmt.Errorf("encode sentiment model: %w", err)
-	}
-	return out.Bytes(), nil
+	_, err := w.Write(raw.Bytes())
+	return err
 }
 
-var errFormat = errors.New("not a sentiment model of this version")
+var errFormat = errors.New("no sentiment model has such numbers")
 
 // Decode reads a model's file. Whatever the bytes are, it doesn't panic, and takes no more memory than the largest model.
 func Decode(file []byte) (*Model, error) {
@@ -77,11 +76,10 @@ func Decode(file []byte) (*Model, error) {
 }
 
 func decode(file []byte) (*Model, error) {
-	body, ok := bytes.CutPrefix(file, []byte(magic))
-	if !ok {
-		return nil, errFormat
+	r, err := textmodel.Unpack(magic, file)
+	if err != nil {
+		return nil, err
 	}
-	r := flate.NewReader(bytes.NewReader(body))
 	var head [3]uint8
 	if _, err := io.ReadFull(r, head[:]); err != nil {
 		return nil, err
@@ -156,8 +154,10 @@ func (m *Model) check() error {
 		}
 	}
 	for i := range m.tongues {
-		if !sound(m.warmth[i][:]...) {
-			return errFormat
+		for _, v := range m.warmth[i] {
+			if !sound(float32(v)) {
+				return errFormat
+			}
 		}
 		for _, d := range m.dense[i] {
 			if !sound(d[:]...) {

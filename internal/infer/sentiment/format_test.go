@@ -22,7 +22,7 @@ func TestTrain_Reproducible(t *testing.T) {
 	examples, entries := smallCorpus()
 	var files [2][]byte
 	for i := range files {
-		raw, err := Train(examples, examples, entries, Options{Bits: 12}).Encode()
+		raw, err := Train(examples, entries, Options{Bits: 12}).Encode()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -45,7 +45,7 @@ func TestTrain_Reproducible(t *testing.T) {
 func TestDecode_Refuses(t *testing.T) {
 	t.Parallel()
 	examples, entries := smallCorpus()
-	raw, err := Train(examples, nil, entries, Options{Bits: 8}).Encode()
+	raw, err := Train(examples, entries, Options{Bits: 8}).Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func TestDecode_Refuses(t *testing.T) {
 
 func FuzzDecode(f *testing.F) {
 	examples, entries := smallCorpus()
-	raw, err := Train(examples, nil, entries, Options{Bits: 6, Epochs: 1}).Encode()
+	raw, err := Train(examples, entries, Options{Bits: 6, Epochs: 1}).Encode()
 	if err != nil {
 		f.Fatal(err)
 	}

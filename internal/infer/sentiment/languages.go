@@ -58,11 +58,3 @@ func tongues() []tongue {
 }
 
 func words(s string) []string { return strings.Fields(s) }
-
-// primary is the language of a tag: pt of pt-BR, zh of zh_chs.
-func primary(tag string) string {
-	if i := strings.IndexAny(tag, "-_"); i >= 0 {
-		tag = tag[:i]
-	}
-	return strings.ToLower(tag)
-}

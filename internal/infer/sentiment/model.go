@@ -24,7 +24,7 @@ type Model struct {
 	weights []int8 // two of each bucket: towards positive, towards neutral
 	scale   [groups][2]float32
 	dense   [][denses][2]float32 // of each language
-	warmth  [][2]float32         // of each language: one over the temperature, and what is added towards neutral
+	warmth  []warmth             // of each language: what the pulls mean
 	lexicon lexicon
 	scratch sync.Pool
 }
@@ -36,7 +36,7 @@ func newModel(bits uint) *Model {
 		l := loaded{tongue: t, salt: mix(hashOf("tongue " + t.code)), negation: set(t.negations), contrast: set(t.contrasts), booster: set(t.boosters)}
 		m.tongues = append(m.tongues, l)
 		m.byCode[t.code] = i
-		m.warmth = append(m.warmth, [2]float32{1, 0})
+		m.warmth = append(m.warmth, warmth{1, 0, 1, 0, 0})
 	}
 	m.dense = make([][denses][2]float32, len(m.tongues))
 	m.scratch.New = func() any { return new(scratch) }
@@ -87,8 +87,7 @@ func (m *Model) pulls(x *scratch, lang int) (polarity, neutral float64) {
 func (m *Model) scores(x *scratch, text string, lang int) Scores {
 	x.extract(text, m, lang)
 	p, n := m.pulls(x, lang)
-	w := m.warmth[lang]
-	return shares(p*float64(w[0]), n*float64(w[0])+float64(w[1]))
+	return shares(m.warmth[lang].apply(p, n))
 }
 
 // shares turns the two pulls into probabilities.

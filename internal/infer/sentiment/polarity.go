@@ -1,9 +1,6 @@
 package sentiment
 
-import (
-	"math"
-	"unicode/utf8"
-)
+import "math"
 
 // polarities sums what the lexicon says of a text.
 type polarities struct {
@@ -117,14 +114,7 @@ func (x *scratch) denseFeatures(m *Model, lang int) {
 // wideLexicon finds the lexicon's words in a run of characters, the longest first.
 func (x *scratch) wideLexicon(m *Model, lang int, t *token, p *polarities) {
 	b := x.buf[t.start:t.end]
-	x.runes = x.runes[:0]
-	for k := 0; k < len(b); {
-		x.runes = append(x.runes, k)
-		_, n := utf8.DecodeRune(b[k:])
-		k += n
-	}
-	n := len(x.runes)
-	x.runes = append(x.runes, len(b))
+	n := x.cut(b)
 	for from := 0; from < n; {
 		var hashes [6]uint64
 		h, most := uint64(hashStart), min(6, n-from)

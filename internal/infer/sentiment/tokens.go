@@ -3,6 +3,8 @@ package sentiment
 import (
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/bulkheadhq/bulkhead/internal/infer/textmodel"
 )
 
 // kind says what a token is.
@@ -31,17 +33,11 @@ type token struct {
 }
 
 const (
-	hashStart = 14695981039346656037
-	hashPrime = 1099511628211
+	hashStart = textmodel.HashStart
+	hashPrime = textmodel.HashPrime
 )
 
-// mix spreads a hash's bits, so that its high ones may name a bucket.
-func mix(h uint64) uint64 {
-	h ^= h >> 32
-	h *= 0xd6e8feb86659fd93
-	h ^= h >> 32
-	return h
-}
+func mix(h uint64) uint64 { return textmodel.Mix(h) }
 
 // hashOf is the hash of a word as tokens carry it.
 func hashOf(s string) uint64 {

@@ -27,38 +27,24 @@ type Entry struct {
 type Options struct {
 	Bits   uint
 	Epochs int
+	Folds  int // of the examples, each judged by a model of the others, that calibrate
 	Seed   uint64
 	Rate   float64
 	Decay  [groups]float64
 	Value  [groups]float64
 	Bayes  float64
 	Prune  float64
+	Report func(format string, args ...any) // may be nil
 }
 
 func (o *Options) fill() {
-	if o.Bits == 0 {
-		o.Bits = 19
-	}
-	if o.Epochs == 0 {
-		o.Epochs = 12
-	}
-	if o.Seed == 0 {
-		o.Seed = 20181127
-	}
-	if o.Rate == 0 {
-		o.Rate = 0.1
-	}
-	if o.Decay == [groups]float64{} {
-		o.Decay = [groups]float64{2e-4, 2e-4, 2e-4}
-	}
-	if o.Value == [groups]float64{} {
-		o.Value = [groups]float64{3, 2, 2}
-	}
-	if o.Bayes == 0 {
-		o.Bayes = 0.5
-	}
-	if o.Prune == 0 {
-		o.Prune = 0.004
+	o.Bits, o.Epochs, o.Folds = cmp.Or(o.Bits, 19), cmp.Or(o.Epochs, 12), cmp.Or(o.Folds, 5)
+	o.Seed, o.Rate = cmp.Or(o.Seed, 20181127), cmp.Or(o.Rate, 0.1)
+	o.Decay = cmp.Or(o.Decay, [groups]float64{2e-4, 2e-4, 2e-4})
+	o.Value = cmp.Or(o.Value, [groups]float64{3, 2, 2})
+	o.Bayes, o.Prune = cmp.Or(o.Bayes, 0.5), cmp.Or(o.Prune, 0.004)
+	if o.Report == nil {
+		o.Report = func(string, ...any) {}
 	}
 }
 
@@ -67,7 +53,9 @@ type lesson struct {
 	buckets [groups][]uint32
 	dense   [denses]float32
 	lang    int
-	label   int // 0 negative, 1 neutral, 2 positive
+	at      int  // of the examples
+	plain   bool // nobody labelled it
+	label   int  // 0 negative, 1 neutral, 2 positive
 	weight  float64
 }
 
@@ -80,28 +68,88 @@ type learner struct {
 	dw, ds [][denses][2]float64
 }
 
-// Train makes a model. The same examples in the same order, entries and options make the same model, byte for byte. Examples of dev,
-// which the weights never see, set each language's temperature.
-func Train(examples, dev []Example, entries []Entry, o Options) *Model {
+// Train makes a model. The same examples in the same order, entries and options make the same model, byte for byte. Each of its folds is judged by a model of the
+// others: from that the shares of the classes get their meaning, and Report their quality. The model is the mean of those and one of all examples.
+func Train(examples []Example, entries []Entry, o Options) *Model {
 	o.fill()
 	m := newModel(o.Bits)
 	m.lexicon = makeLexicon(m, Inflected(entries))
-	t := &learner{m: m, o: o, w: make([]float32, 2<<o.Bits), sum: make([]float32, 2<<o.Bits), bayes: make([]float32, 1<<o.Bits)}
-	t.dw = make([][denses][2]float64, len(m.tongues)+1)
-	t.ds = make([][denses][2]float64, len(m.tongues)+1)
-	lessons := t.lessons(examples)
-	t.tell(lessons)
-	random := rand.New(rand.NewPCG(o.Seed, o.Seed))
-	for epoch := range o.Epochs {
-		random.Shuffle(len(lessons), func(i, k int) { lessons[i], lessons[k] = lessons[k], lessons[i] })
-		rate := o.Rate * (1 - float64(epoch)/float64(o.Epochs))
-		for i := range lessons {
-			t.step(&lessons[i], rate)
+	lessons := m.lessons(examples)
+	trials := make([][]trial, len(m.tongues))
+	// Plain sentences are so easy that they would make the others look certain; they calibrate only where nobody labelled a text neutral.
+	neutral := make([]bool, len(m.tongues))
+	for i := range lessons {
+		if l := &lessons[i]; l.label == 1 && !l.plain {
+			neutral[l.lang] = true
 		}
 	}
-	t.quantise()
-	m.calibrate(dev)
+	mean := newLearner(m, o)
+	for fold := range o.Folds + 1 { // the last one learns from all
+		var list []*lesson
+		for i := range lessons {
+			if lessons[i].at%o.Folds != fold {
+				list = append(list, &lessons[i])
+			}
+		}
+		t := newLearner(m, o)
+		t.learn(list)
+		mean.add(t, 1/float64(o.Folds+1))
+		if fold == o.Folds {
+			break
+		}
+		t.quantise()
+		for i := range lessons {
+			if l := &lessons[i]; l.at%o.Folds == fold && (!l.plain || !neutral[l.lang]) {
+				p, n := m.pulls(&scratch{buckets: l.buckets, dense: l.dense}, l.lang)
+				trials[l.lang] = append(trials[l.lang], trial{p, n, l.label, fold})
+			}
+		}
+		o.Report("%d of %d folds\n", fold+1, o.Folds)
+	}
+	mean.quantise()
+	for lang := range trials {
+		m.warmth[lang] = fit(trials[lang], -1)
+		report(m.tongues[lang].code, trials[lang], o)
+	}
 	return m
+}
+
+func newLearner(m *Model, o Options) *learner {
+	t := &learner{m: m, o: o, w: make([]float32, 2<<o.Bits)}
+	t.dw = make([][denses][2]float64, len(m.tongues)+1)
+	return t
+}
+
+// learn goes through the lessons, epoch by epoch.
+func (t *learner) learn(list []*lesson) {
+	o := t.o
+	t.sum, t.ds, t.bayes = make([]float32, 2<<o.Bits), make([][denses][2]float64, len(t.dw)), make([]float32, 1<<o.Bits)
+	t.tell(list)
+	random := rand.New(rand.NewPCG(o.Seed, o.Seed))
+	for epoch := range o.Epochs {
+		random.Shuffle(len(list), func(i, k int) { list[i], list[k] = list[k], list[i] })
+		rate := o.Rate * (1 - float64(epoch)/float64(o.Epochs))
+		for _, l := range list {
+			t.step(l, rate)
+		}
+	}
+	for k := range t.bayes { // from here on the weights are those of plain features
+		t.w[2*k] *= t.bayes[k]
+	}
+}
+
+// add adds a share of another's weights.
+func (t *learner) add(other *learner, share float64) {
+	for k, v := range other.w {
+		t.w[k] += v * float32(share)
+	}
+	for lang := range t.dw {
+		for i := range t.dw[lang] {
+			for c := range 2 {
+				t.dw[lang][i][c] += other.dw[lang][i][c] * share
+			}
+		}
+	}
 }
 
 // plain says whether nothing in the text has a polarity, and it is no question, shout or message.
@@ -109,23 +157,21 @@ func (x *scratch) plain() bool {
 	return x.dense[denseBare] == 1 && x.dense[denseShout] == 0 && x.dense[denseAsk] == 0 && x.dense[denseMentions] == 0 && x.dense[denseLinks] == 0
 }
 
-func (t *learner) lessons(examples []Example) []lesson {
+// lessons are the features of the examples in languages that the model knows.
+func (m *Model) lessons(examples []Example) []lesson {
 	x := new(scratch)
 	out := make([]lesson, 0, len(examples))
 	for i := range examples {
 		e := &examples[i]
-		lang, ok := t.m.byCode[e.Language]
+		lang, ok := m.byCode[e.Language]
 		if !ok {
 			continue
 		}
-		x.extract(e.Text, t.m, lang)
+		x.extract(e.Text, m, lang)
 		if e.Plain && !x.plain() {
 			continue
 		}
-		l := lesson{lang: lang, label: e.Polarity + 1, weight: e.Weight, dense: x.dense}
-		if l.weight == 0 {
-			l.weight = 1
-		}
+		l := lesson{at: i, plain: e.Plain, lang: lang, label: e.Polarity + 1, weight: cmp.Or(e.Weight, 1), dense: x.dense}
 		for g := range x.buckets {
 			l.buckets[g] = slices.Clone(x.buckets[g])
 		}
@@ -135,10 +181,9 @@ func (t *learner) lessons(examples []Example) []lesson {
 }
 
 // tell counts how unevenly each bucket is spread over positive and negative texts (naive Bayes' log ratio) for the features' values.
-func (t *learner) tell(lessons []lesson) {
+func (t *learner) tell(lessons []*lesson) {
 	pos, neg := make([]float32, len(t.bayes)), make([]float32, len(t.bayes))
-	for i := range lessons {
-		l := &lessons[i]
+	for _, l := range lessons {
 		for _, list := range l.buckets {
 			for _, k := range list {
 				switch l.label {
@@ -219,9 +264,6 @@ func (t *learner) nudge(k int, grad, decay, rate float64) {
 func (t *learner) quantise() {
 	m := t.m
 	m.weights = make([]int8, len(t.w))
-	for k := range t.bayes {
-		t.w[2*k] *= t.bayes[k]
-	}
 	var top [2]float32
 	for c := range top {
 		sizes := make([]float32, 0, len(t.w)/2)
@@ -253,47 +295,6 @@ func (t *learner) quantise() {
 		for i := range m.dense[lang] {
 			for c := range 2 {
 				m.dense[lang][i][c] = float32(t.dw[lang][i][c] + t.dw[shared][i][c])
-			}
-		}
-	}
-}
-
-// calibrate finds each language's temperature, and its pull towards neutral, by the likelihood of the examples.
-func (m *Model) calibrate(dev []Example) {
-	type pull struct {
-		p, n float64
-		e    *Example
-	}
-	x := new(scratch)
-	of := make([][]pull, len(m.tongues))
-	for i := range dev {
-		lang, ok := m.byCode[dev[i].Language]
-		if !ok {
-			continue
-		}
-		if dev[i].Plain { // so easy that it would make the others look certain
-			continue
-		}
-		x.extract(dev[i].Text, m, lang)
-		p, n := m.pulls(x, lang)
-		of[lang] = append(of[lang], pull{p, n, &dev[i]})
-	}
-	for lang, list := range of {
-		best := math.Inf(1)
-		for warm := 0.1; warm <= 2; warm += 0.05 {
-			for add := -1.0; add <= 1.01; add += 0.1 {
-				loss := 0.0
-				for _, e := range list {
-					s := shares(e.p*warm, e.n*warm+add)
-					share := [3]float64{s.Negative, s.Neutral, s.Positive}[e.e.Polarity+1]
-					loss -= math.Log(share + 1e-9)
-				}
-				loss += 0.05 * (warm - 1) * (warm - 1) // where nothing tells, leave as it is
-				loss += 0.05 * add * add
-				if loss < best-1e-9 {
-					best = loss
-					m.warmth[lang] = [2]float32{float32(warm), float32(add)}
-				}
 			}
 		}
 	}
