@@ -45,7 +45,7 @@ func textReader(st func() (store.Store, error), o vision.Options) *vision.Servic
 func (p *Platform) cognitive(valid authn.Verifier, subnet netrule.Lookup) *cognitive.Service {
 	p.reader = textReader(func() (store.Store, error) { return p.store, nil }, vision.Options{Clock: p.clock, Log: p.log, Fetch: (&fetch.Fetcher{Private: p.cfg.PicturesPrivate}).Get})
 	return cognitive.New(cognitive.Deps{
-		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Access: p.arm, Reader: p.arm, Names: p.names, Verifier: valid, Subnet: subnet,
+		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Access: p.arm, Reader: p.arm, Names: p.names, Outbox: drainer{p}, Verifier: valid, Subnet: subnet,
 		APIs: []api.API{text.New(Engines()).Account(), p.face(), p.reader.API()},
 	})
 }

@@ -122,6 +122,7 @@ func (p *Platform) wireServices(ctx context.Context) error {
 	maps.Copy(handlers, defender.OutboxHandlers())
 	maps.Copy(handlers, pose.OutboxHandlers())
 	maps.Copy(handlers, alarms.OutboxHandlers())
+	maps.Copy(handlers, cognition.OutboxHandlers())
 	p.outbox = outbox.NewDrainer(p.store, p.log, handlers).WithClock(p.clock)
 	indicators, err := p.intelService(known, defender.Engine(), watched)
 	if err != nil {

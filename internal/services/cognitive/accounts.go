@@ -34,24 +34,18 @@ func (s *Service) Types() []arm.Type {
 			"2024-06-01-preview", "2024-10-01", "2025-06-01",
 		},
 		Identity: true, Move: s.move, Put: s.putAccount, Commit: commitAccount, CommitDelete: commitDelete, Applied: s.applied, Render: renderAccount, HostNames: hostNames,
-		Actions: []arm.Action{
+		Actions: append([]arm.Action{
 			{Verb: "listKeys", Operation: typeName + "/listKeys/action", Handler: s.listKeys},
 			{Verb: "regenerateKey", Operation: typeName + "/regenerateKey/action", Writes: true, Handler: s.regenerateKey},
 			get("skus", "accounts/skus/read", false, accountSKUs),
 			get("usages", "accounts/usages/read", false, s.accountUsages),
 			get("skus", "skus/read", true, allSKUs),
 			get("locations/{location}/usages", "locations/usages/read", true, noUsages),
-			get("deletedAccounts", "deletedAccounts/read", true, noDeletedAccounts),
-			{
-				Verb: "locations/{location}/resourceGroups/{group}/deletedAccounts/{account}", Method: http.MethodDelete, Collection: true,
-				Operation: namespace + "/locations/resourceGroups/deletedAccounts/delete", Handler: noDeletedAccount,
-			},
-			get("locations/{location}/resourceGroups/{group}/deletedAccounts/{account}", "locations/resourceGroups/deletedAccounts/read", true, noDeletedAccount),
 			{Verb: "checkDomainAvailability", Collection: true, Operation: namespace + "/checkDomainAvailability/action", Handler: s.checkDomain},
 			{
 				Verb: "locations/{location}/checkSkuAvailability", Collection: true, Operation: namespace + "/locations/checkSkuAvailability/action", Handler: checkSKU,
 			},
-		},
+		}, s.deletedActions()...),
 	}}
 }
 
@@ -80,9 +74,9 @@ func skuOf(r *arm.Resource) string {
 }
 
 func hostNames(r *arm.Resource) []arm.HostName {
-	out := []arm.HostName{{Kind: hostKey, Name: r.GUID}}
+	out := []arm.HostName{{Kind: hostKey, Name: r.GUID, Retain: true}}
 	if p, err := propertiesOf(r); err == nil && p.SubDomain != "" {
-		out = append(out, arm.HostName{Kind: wire.HostCognitive, Name: p.SubDomain})
+		out = append(out, arm.HostName{Kind: wire.HostCognitive, Name: p.SubDomain, Retain: true})
 	}
 	return out
 }
@@ -99,8 +93,8 @@ func bad(code, format string, args ...any) *fault.Error {
 // unsupported are properties that would change what an account does and can't be had.
 func unsupported() map[string]string {
 	return map[string]string{
-		"encryption": "customer-managed keys", "userOwnedStorage": "storage of one's own", "restore": "restoring a deleted account (there is no soft delete)",
-		"migrationToken": "migration", "locations": "more than one region", "amlWorkspace": "machine learning workspaces",
+		"encryption": "customer-managed keys", "userOwnedStorage": "storage of one's own", "migrationToken": "migration", "apiProperties": "an API that has some", "dynamicThrottlingEnabled": "dynamic throttling",
+		"restrictOutboundNetworkAccess": "restriction of what addresses pictures are fetched from", "allowedFqdnList": "list of such addresses", "locations": "more than one region", "amlWorkspace": "machine learning workspaces",
 	}
 }
 
@@ -108,6 +102,11 @@ func unsupported() map[string]string {
 func (s *Service) putAccount(ctx context.Context, c *arm.Call) error {
 	if c.Old == nil && !accountName.MatchString(c.ID.Name()) {
 		return bad("InvalidResourceName", "The account name '%s' is invalid: it has 2 to 64 letters, digits, hyphens, underscores and points, and begins with a letter or digit.", clip(c.ID.Name()))
+	}
+	if c.Old == nil {
+		if restored, err := s.restore(ctx, c); restored || err != nil {
+			return err
+		}
 	}
 	if err := settleKind(c); err != nil {
 		return err
@@ -206,24 +205,40 @@ func (p *properties) settle(old *properties, now time.Time) error {
 	return nil
 }
 
+// commitAccount stores a new account's keys, or takes a restored one from the deleted ones.
 func commitAccount(tx store.Tx, c *arm.Call) error {
-	if row, ok := c.Prepared.(*sealedKeys); ok {
-		return row.put(tx)
+	switch p := c.Prepared.(type) {
+	case *lying:
+		return p.take(tx)
+	case *sealedKeys:
+		lies, err := tx.Get(deletedKey(c.ID.ResourceGroup, c.ID.Name()))
+		if err != nil {
+			return err
+		}
+		if lies != nil { // made and deleted by others meanwhile
+			return mustRestore(c.ID.String())
+		}
+		return p.put(tx)
 	}
 	return nil
 }
 
-func commitDelete(tx store.Tx, c *arm.Call) error { return tx.Delete(keysKey(c.Old.GUID)) }
-
-// applied drops what a deleted account had.
-func (s *Service) applied(ctx context.Context, c *arm.Call) error {
-	if c.New != nil || c.Old == nil {
-		return nil
+// commitDelete keeps an account among the deleted ones.
+func commitDelete(tx store.Tx, c *arm.Call) error {
+	row, err := deletedCodec.Encode(deletedAccount{Account: *c.Old, Group: c.ID.ResourceGroup, Deleted: c.Time, Purge: c.Time.Add(retained)})
+	if err != nil {
+		return err
 	}
-	s.opened.Delete(c.Old.GUID)
-	s.parsed.Delete(c.Old.GUID)
-	s.usage.forget(c.Old.GUID)
-	return s.deps.Store.Drop(ctx, shardOf(c.Old.GUID))
+	return tx.Put(deletedKey(c.ID.ResourceGroup, c.Old.Name), row)
+}
+
+// applied forgets what was known of an account that is deleted now.
+func (s *Service) applied(_ context.Context, c *arm.Call) error {
+	if c.New == nil && c.Old != nil {
+		s.opened.Delete(c.Old.GUID)
+		s.parsed.Delete(c.Old.GUID)
+	}
+	return nil
 }
 
 // move takes an account's keys along; what it used is in a shard of its own.
@@ -267,6 +282,8 @@ type shown struct {
 	Private           []string     `json:"privateEndpointConnections"`
 	IsMigrated        bool         `json:"isMigrated"`
 	RestrictedOut     *bool        `json:"restrictOutboundNetworkAccess,omitempty"`
+	Deleted           *time.Time   `json:"deletionDate,omitempty"`       // of a deleted account only
+	Purge             *time.Time   `json:"scheduledPurgeDate,omitempty"` // likewise
 }
 
 type rateLimit struct {
@@ -274,13 +291,21 @@ type rateLimit struct {
 	Renewal float64 `json:"renewalPeriod"` // seconds
 }
 
-// renderAccount adds the endpoint by the way the client came in: the custom subdomain, or the region's.
 func renderAccount(_ context.Context, c *arm.Call, r *arm.Resource) (json.RawMessage, error) {
+	out, err := shownOf(c, r)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(out)
+}
+
+// shownOf adds the endpoint by the way the client came in: the custom subdomain, or the region's.
+func shownOf(c *arm.Call, r *arm.Resource) (*shown, error) {
 	p, err := propertiesOf(r)
 	if err != nil {
 		return nil, err
 	}
-	out := shown{
+	out := &shown{
 		ProvisioningState: "Succeeded", InternalID: strings.ReplaceAll(r.GUID, "-", ""), SubDomain: p.SubDomain, Created: p.Created, Capabilities: []string{},
 		NetworkACLs: p.NetworkACLs.shown(), PublicAccess: p.PublicAccess, DisableLocal: p.DisableLocal, Private: []string{}, RestrictedOut: p.RestrictedOut,
 	}
@@ -293,7 +318,7 @@ func renderAccount(_ context.Context, c *arm.Call, r *arm.Resource) (json.RawMes
 			out.CallRateLimit = &rateLimit{float64(t.perMinute), 60}
 		}
 	}
-	return json.Marshal(out)
+	return out, nil
 }
 
 // region is a location as host names have it: "West Europe" is westeurope.

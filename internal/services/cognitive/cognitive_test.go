@@ -322,7 +322,7 @@ func TestAccounts_Refusals(t *testing.T) {
 		{"a1", `{"kind":"Face","location":"westeurope","sku":{"name":"S0"},"properties":{"customSubDomainName":"-x"}}`, "InvalidCustomDomainName"},
 		{"a1", `{"kind":"Face","location":"westeurope","sku":{"name":"S0"},"properties":{"customSubDomainName":"taken"}}`, "already in use"},
 		{"a1", `{"kind":"Face","location":"westeurope","sku":{"name":"S0"},"properties":{"encryption":{"keySource":"Microsoft.KeyVault"}}}`, "FeatureNotSupported"},
-		{"a1", `{"kind":"Face","location":"westeurope","sku":{"name":"S0"},"properties":{"restore":true}}`, "no soft delete"},
+		{"a1", `{"kind":"Face","location":"westeurope","sku":{"name":"S0"},"properties":{"restrictOutboundNetworkAccess":true}}`, "FeatureNotSupported"},
 		{"texts", `{"kind":"Face","location":"westeurope","sku":{"name":"S0"}}`, "KindChangeNotAllowed"},
 		{"texts", `{"kind":"TextAnalytics","location":"westeurope","sku":{"name":"S"},"properties":{"customSubDomainName":"other"}}`, "CustomDomainNameChangeNotAllowed"},
 	} {
@@ -330,22 +330,5 @@ func TestAccounts_Refusals(t *testing.T) {
 		if w.Code != 400 && w.Code != 409 || !strings.Contains(w.Body.String(), c.piece) {
 			t.Errorf("%s %s: %d %s; want %q", c.name, c.body, w.Code, w.Body, c.piece)
 		}
-	}
-}
-
-// TestDeleted: an account that is gone is gone with its key, its name and its usage.
-func TestDeleted(t *testing.T) {
-	t.Parallel()
-	p := newPlatform(t)
-	key := p.account("texts", "TextAnalytics", "F0", `"customSubDomainName":"mine"`)
-	expect(t, "there", p.send(from{host: regionHost, key: key}), 200, "")
-	p.do("DELETE", accountsPath+"texts", "2023-05-01", "")
-	expect(t, "gone, at the region", p.send(from{host: regionHost, key: key}), 401, "")
-	expect(t, "gone, by name", p.send(from{host: "mine.cognitiveservices.azure.com", key: key}), 404, "")
-	fresh := p.account("texts", "TextAnalytics", "F0", `"customSubDomainName":"mine"`)
-	expect(t, "the old key at the new account", p.send(from{host: "mine.cognitiveservices.azure.com", key: key}), 401, "")
-	expect(t, "the new key", p.send(from{host: "mine.cognitiveservices.azure.com", key: fresh}), 200, "")
-	if u := p.usages("texts"); u["TextAnalytics.Transactions"] != 1 {
-		t.Errorf("usages of the new account: %v", u)
 	}
 }

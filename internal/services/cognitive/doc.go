@@ -20,11 +20,12 @@
 //
 //   - A key or token is checked before anything is told, also whether there is such an operation's model.
 //   - The key of an account of another kind is refused like a wrong one.
+//   - A deleted account answers nobody from the moment the call returns. It can be restored with its keys, data and names for 48 hours (deleted.go), until it is purged.
 //   - A regenerated key is refused from the moment the call returns.
 //
 // # What it leaves out
 //
-// Deleted accounts are gone: there is no soft delete. Private endpoints, customer-managed keys, deployments and commitment plans are refused or absent. See
+// Private endpoints, customer-managed keys, deployments and commitment plans are refused or absent. See
 // docs/divergences/cognitive.md.
 //
 // # One exchange

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -101,7 +102,7 @@ func openPlatform(t *testing.T, dir, sub string) *platform {
 		Handler: func(_ context.Context, c *api.Call) (any, error) { c.Charge(1); return []string{}, nil },
 	}}}
 	p.service = New(Deps{
-		Store: st, Sealer: sealer, Clock: p.clock, Log: log, Access: control, Reader: control, Names: registry, Verifier: people{},
+		Store: st, Sealer: sealer, Clock: p.clock, Log: log, Access: control, Reader: control, Names: registry, Outbox: box, Verifier: people{},
 		APIs: []api.API{text.New(texttest.Engines()).Account(), face},
 		Subnet: func(_ context.Context, id string) (*netrule.Subnet, error) {
 			return &netrule.Subnet{ID: id, GUID: "5b000000-0000-4000-8000-000000000001", Prefixes: netrule.Prefixes{netip.MustParsePrefix("10.1.0.0/16")}, Services: []string{"microsoft.cognitiveservices"}}, nil
@@ -114,6 +115,7 @@ func openPlatform(t *testing.T, dir, sub string) *platform {
 	for kind, h := range trail.OutboxHandlers() {
 		handlers[kind] = h
 	}
+	maps.Copy(handlers, p.service.OutboxHandlers())
 	box.Drainer = outbox.NewDrainer(st, log, handlers)
 	if p.handler, err = wire.NewMux([]wire.Service{control.Service(), p.service.Service()}, wire.Options{Clock: p.clock, Hosts: testHosts}); err != nil {
 		t.Fatal(err)

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/arm"
-	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
 
@@ -102,14 +101,6 @@ func (s *Service) accountUsages(ctx context.Context, c *arm.Call) (any, error) {
 }
 
 func noUsages(context.Context, *arm.Call) (any, error) { return wire.NewPage([]shownUsage{}, ""), nil }
-
-func noDeletedAccounts(context.Context, *arm.Call) (any, error) {
-	return wire.NewPage([]struct{}{}, ""), nil
-}
-
-func noDeletedAccount(_ context.Context, c *arm.Call) (any, error) {
-	return nil, fault.New(fault.NotFound, "ResourceNotFound", "There is no deleted account '%s': here accounts are deleted for good.", clip(c.Param("account")))
-}
 
 type domainAvailability struct {
 	Available bool   `json:"isSubdomainAvailable"`

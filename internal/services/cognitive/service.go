@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/bulkheadhq/bulkhead/internal/arm"
 	"github.com/bulkheadhq/bulkhead/internal/authn"
@@ -20,6 +21,12 @@ import (
 type Names interface {
 	Lookup(ctx context.Context, kind wire.HostKind, name string) (*names.Entry, error)
 	Available(ctx context.Context, kind wire.HostKind, name string) (bool, error)
+	Release(ctx context.Context, kind wire.HostKind, name, guid string) error
+}
+
+// Outbox is what the service needs of outbox.Drainer.
+type Outbox interface {
+	Drain(ctx context.Context, shard string) error
 }
 
 // Sealer keeps keys secret at rest; *seal.Sealer is one.
@@ -37,6 +44,7 @@ type Deps struct {
 	Access   arm.Access
 	Reader   arm.Reader
 	Names    Names
+	Outbox   Outbox
 	Verifier authn.Verifier
 	Subnet   netrule.Lookup // nil: there are no virtual network rules
 	// APIs are what accounts serve.
@@ -71,10 +79,26 @@ func (s *Service) Service() wire.Service {
 	return wire.Service{Name: "cognitive", Routes: s.routes(), Run: s.run}
 }
 
-// run brings what was counted to the store, until ctx ends.
+// sweepEvery is how often deleted accounts are looked through for those whose time has come.
+const sweepEvery = time.Minute
+
+// run brings what was counted to the store, and purges what was deleted long ago, until ctx ends.
 func (s *Service) run(ctx context.Context) error {
-	s.usage.run(ctx, s.deps.Log)
-	return nil
+	var wg sync.WaitGroup
+	wg.Go(func() { s.usage.run(ctx, s.deps.Log) })
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			wg.Wait()
+			return nil
+		case <-tick.C:
+			if err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
+				s.deps.Log.Error("deleted accounts not purged; it is tried again", "error", err)
+			}
+		}
+	}
 }
 
 func (s *Service) routes() []wire.Route {

@@ -206,7 +206,7 @@ func (s *Service) recoverVault(ctx context.Context, c *arm.Call) error {
 		return badRequest("BadRequest", "The deleted vault '%s' belongs to %s and can only be recovered there.", d.Name, d.ID)
 	}
 	c.New.GUID, c.New.Properties = d.GUID, d.Properties
-	if c.New.Tags == nil {
+	if !c.Body.Has("tags") {
 		c.New.Tags = d.Tags
 	}
 	c.Prepared = &recovering{deletedVaultKey(d.Location, d.Name), d}
@@ -216,33 +216,23 @@ func (s *Service) recoverVault(ctx context.Context, c *arm.Call) error {
 // sweepVaults purges the deleted vaults whose time has come.
 func (s *Service) sweepVaults(ctx context.Context) error {
 	now := s.deps.Clock.Now()
-	after := ""
-	for {
-		shards, err := s.deps.Store.Shards(ctx, subscriptionShard(""), after, sweepShards)
+	return arm.EachSubscriptionShard(ctx, s.deps.Store, func(shard string) error {
+		all, err := s.deletedVaults(ctx, shard)
 		if err != nil {
-			return fmt.Errorf("list subscription shards: %w", err)
+			return err
 		}
-		for _, shard := range shards {
-			all, err := s.deletedVaults(ctx, shard)
-			if err != nil {
-				return err
+		for i := range all {
+			if all[i].Purge.After(now) {
+				continue
 			}
-			for i := range all {
-				if all[i].Purge.After(now) {
-					continue
-				}
-				_, err := s.deps.Store.Update(ctx, shard, func(tx store.Tx) error { return orderPurge(tx, &all[i]) })
-				if err != nil && !fault.Is(err, fault.NotFound) {
-					return fmt.Errorf("purge vault %s: %w", all[i].Name, err)
-				}
-				if err := s.deps.Outbox.Drain(ctx, shard); err != nil {
-					return fmt.Errorf("purge vault %s: %w", all[i].Name, err)
-				}
+			_, err := s.deps.Store.Update(ctx, shard, func(tx store.Tx) error { return orderPurge(tx, &all[i]) })
+			if err != nil && !fault.Is(err, fault.NotFound) {
+				return fmt.Errorf("purge vault %s: %w", all[i].Name, err)
+			}
+			if err := s.deps.Outbox.Drain(ctx, shard); err != nil {
+				return fmt.Errorf("purge vault %s: %w", all[i].Name, err)
 			}
 		}
-		if len(shards) < sweepShards {
-			return nil
-		}
-		after = shards[len(shards)-1]
-	}
+		return nil
+	})
 }

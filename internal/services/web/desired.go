@@ -93,21 +93,11 @@ func connectionValues(conns map[string]connection) map[string]string {
 // sites lists the sites of all subscriptions, as guid -> ARM id.
 func (s *Service) allSites(ctx context.Context) (sites, packages map[string]string, err error) {
 	sites, packages = map[string]string{}, map[string]string{}
-	for after := ""; ; {
-		shards, err := s.deps.Store.Shards(ctx, "sub/", after, 100)
-		if err != nil {
-			return nil, nil, err
-		}
-		for _, shard := range shards {
-			if err := s.sitesIn(ctx, shard, sites, packages); err != nil {
-				return nil, nil, err
-			}
-			after = shard
-		}
-		if len(shards) < 100 {
-			return sites, packages, nil
-		}
+	err = arm.EachSubscriptionShard(ctx, s.deps.Store, func(shard string) error { return s.sitesIn(ctx, shard, sites, packages) })
+	if err != nil {
+		return nil, nil, err
 	}
+	return sites, packages, nil
 }
 
 // sitesIn adds the sites of one shard, and the hashes of their packages.

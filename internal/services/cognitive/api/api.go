@@ -28,6 +28,8 @@ type API struct {
 	// Open makes the API ready to answer (loads its models), once; later calls return what the first did. nil: it always is. An error says what is missing and
 	// how to get it.
 	Open func(ctx context.Context) error
+	// Forget drops all that is kept of an account, which is gone for good; it may be called again. nil: nothing is kept.
+	Forget func(ctx context.Context, account string) error
 }
 
 // Document is one swagger document (OpenAPI 2.0, JSON), served at /swagger/{Name}/swagger.json.

@@ -70,8 +70,13 @@ func Kinds() []string { return []string{"Face", "CognitiveServices"} }
 func (s *Service) API() api.API {
 	return api.API{
 		Name: "face", Title: "Face", Kinds: Kinds(), Type: "face", Meter: "CognitiveServices.Face.Container.Transactions",
-		Routes: s.routes(), Documents: []api.Document{document()}, Open: s.open,
+		Routes: s.routes(), Documents: []api.Document{document()}, Open: s.open, Forget: s.forget,
 	}
+}
+
+// forget drops an account's groups, lists and detected faces.
+func (s *Service) forget(ctx context.Context, account string) error {
+	return errors.Join(s.deps.Store.Drop(ctx, groupShard(account)), s.deps.Store.Drop(ctx, faceShard(account)))
 }
 
 // open loads the weights.

@@ -84,6 +84,15 @@ var (
 	read3Document []byte
 )
 
+// forget drops an account's operations.
+func (s *Service) forget(ctx context.Context, account string) error {
+	st, err := s.o.Store()
+	if err != nil {
+		return err
+	}
+	return st.Drop(ctx, shard(account))
+}
+
 // API is the service as its hosts serve it.
 func (s *Service) API() api.API {
 	a := api.API{
@@ -100,6 +109,7 @@ func (s *Service) API() api.API {
 			}
 			return s.o.Engine.Check(ctx, "")
 		},
+		Forget: s.forget,
 	}
 	add := func(method, pattern, operation, feature string, limit int64, handler func(context.Context, *api.Call) (any, error)) {
 		action := "ComputerVision/read/action"
