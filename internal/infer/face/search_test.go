@@ -14,6 +14,8 @@ import (
 	"golang.org/x/image/font/gofont/goregular"
 	"golang.org/x/image/font/opentype"
 	"golang.org/x/image/math/fixed"
+
+	"github.com/bulkheadhq/bulkhead/internal/infer/picture"
 )
 
 // TestTiles: the parts cover the image, are few and lie in it, and every face of the least size lies in one of them entirely.
@@ -87,7 +89,7 @@ func sheet(w, h int, side float64, all map[string]*Image, faces map[string][]Rec
 		}
 		x, row = x+pw+40, max(row, ph)
 	}
-	return fromImage(canvas), want
+	return fromImage(canvas, picture.Upright), want
 }
 
 // TestSmallFaces: what the service promises, faces from 36 pixels on in photos up to 1920x1080. The sample photos are shrunk until their faces are that small, and pasted into a large
@@ -169,7 +171,7 @@ func TestNoFaces(t *testing.T) {
 		}),
 		"blobs": blobs(16), "large blobs": blobs(48), "a page of text": printed(t, w, h, 14), "large print": printed(t, w, h, 40),
 	} {
-		got, err := m.Detect(fromImage(p))
+		got, err := m.Detect(fromImage(p, picture.Upright))
 		if err != nil {
 			t.Fatal(err)
 		}

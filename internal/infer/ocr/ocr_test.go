@@ -253,6 +253,7 @@ func TestOpen_Refused(t *testing.T) {
 		"small":                {encode(t, image.NewGray(image.Rect(0, 0, 49, 50))), ErrSize},
 		"huge, claimed":        {bomb(t, 20000, 20000), ErrSize},
 		"wide, claimed":        {bomb(t, 9999, 10001), ErrSize},
+		"deep, claimed":        {deep(bomb(t, 9000, 9000)), ErrSize},
 		"cut off":              {encode(t, image.NewGray(image.Rect(0, 0, 60, 60)))[:20], ErrFormat},
 		"TIFF that goes round": {[]byte("II*\x00\x08\x00\x00\x00\x00\x00\x08\x00\x00\x00"), ErrFormat},
 		"TIFF of nothing":      {[]byte("II*\x00\x00\x00\x00\x00"), ErrFormat},
@@ -277,5 +278,13 @@ func bomb(t testing.TB, w, h int) []byte {
 	be(20, h)
 	crc := crc32.ChecksumIEEE(b[12:29])
 	be(29, int(crc))
+	return b
+}
+
+// deep makes such a picture one of 16 bits in four channels.
+func deep(b []byte) []byte {
+	b[24], b[25] = 16, 6
+	crc := crc32.ChecksumIEEE(b[12:29])
+	b[29], b[30], b[31], b[32] = byte(crc>>24), byte(crc>>16), byte(crc>>8), byte(crc)
 	return b
 }

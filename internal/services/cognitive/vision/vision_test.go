@@ -333,6 +333,35 @@ func TestPending(t *testing.T) {
 	}
 }
 
+// TestRoom: a page waits while those that are read take the memory there is for pages, and gives up with its caller.
+func TestRoom(t *testing.T) {
+	t.Parallel()
+	x := fresh(t)
+	if !x.s.room.TryAcquire(roomMost - 1) {
+		t.Fatal("the room is taken")
+	}
+	at := x.operation(x.ask("POST", "/vision/v3.2/read/analyze", octets, picture(60, 60)))
+	if w := x.ask("GET", at, "", nil); !strings.Contains(w.Body.String(), `"status":"running"`) || x.engine.read != 0 {
+		t.Errorf("without room: %s", w.Body)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	d, err := ocr.Open(t.Context(), picture(60, 60), recognize.bounds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := x.s.read(ctx, &job{form: recognize, document: d, pages: []int{0}}); !errors.Is(err, context.Canceled) {
+		t.Errorf("a caller that gave up: %v", err)
+	}
+	x.s.room.Release(roomMost - 1)
+	if got := text(t, x.until(at)); !strings.Contains(got, `"status":"succeeded"`) {
+		t.Errorf("with room: %s", got)
+	}
+	if !x.s.room.TryAcquire(roomMost) {
+		t.Error("the room isn't given back")
+	}
+}
+
 func TestPageRange(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{"": "[0 1 2]", "1": "[0]", "3,1": "[0 2]", "2-9": "[1 2]", " 1 , 2 ": "[0 1]", "1-2,2-3": "[0 1 2]", "4": "", "0": "", "3-1": "", "-1": "", "1-": "", "x": "", ",": "", "1-99999999999999999999": ""} {
