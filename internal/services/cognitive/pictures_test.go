@@ -33,7 +33,9 @@ type (
 func (oneFace) Detect(img *inferface.Image) ([]inferface.Face, error) {
 	return []inferface.Face{{Rectangle: inferface.Rectangle{Left: 1, Top: 2, Width: 30, Height: img.H - 4}}}, nil
 }
+
 func (oneFace) Describe(*inferface.Face) (inferface.Person, error) { return inferface.Person{}, nil }
+
 func (oneFace) Emotion(*inferface.Face) (inferface.Emotion, error) { return inferface.Emotion{}, nil }
 
 func (oneFace) Embed(*inferface.Image, *inferface.Face) (inferface.Embedding, error) {
