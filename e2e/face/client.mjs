@@ -1,4 +1,4 @@
-// Faces with @azure/cognitiveservices-face, as it is: node client.mjs NODE_MODULES ENDPOINT PHOTO
+// Faces with @azure/cognitiveservices-face, as it is: node client.mjs NODE_MODULES ENDPOINT PHOTO; KEY and REFUSED (keys, by commas) may be in the environment.
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
@@ -9,7 +9,8 @@ const require = createRequire(pathToFileURL(join(modules, 'x.js')))
 const { FaceClient } = require('@azure/cognitiveservices-face')
 const { ApiKeyCredentials } = require('@azure/ms-rest-js')
 
-const client = new FaceClient(new ApiKeyCredentials({ inHeader: { 'Ocp-Apim-Subscription-Key': 'none' } }), endpoint)
+const clientOf = (key) => new FaceClient(new ApiKeyCredentials({ inHeader: { 'Ocp-Apim-Subscription-Key': key } }), endpoint)
+const client = clientOf(process.env.KEY ?? 'none')
 const picture = () => readFileSync(photo)
 const out = {}
 
@@ -60,5 +61,14 @@ try {
   await client.face.detectWithUrl('http://127.0.0.1/x.jpg')
 } catch (e) {
   out.url = e.body.error.code
+}
+for (const key of (process.env.REFUSED ?? '').split(',').filter(Boolean)) {
+  out.refused ??= []
+  try {
+    await clientOf(key).face.detectWithStream(picture)
+    out.refused.push(200)
+  } catch (e) {
+    out.refused.push(e.statusCode)
+  }
 }
 process.stdout.write(JSON.stringify(out))

@@ -1,5 +1,6 @@
-"""Faces with azure-cognitiveservices-vision-face, as it is: client.py ENDPOINT PHOTO"""
+"""Faces with azure-cognitiveservices-vision-face, as it is: client.py ENDPOINT PHOTO; KEY and REFUSED (keys, by commas) may be in the environment."""
 import json
+import os
 import sys
 
 from azure.cognitiveservices.vision.face import FaceClient
@@ -7,7 +8,7 @@ from azure.cognitiveservices.vision.face.models import APIErrorException
 from msrest.authentication import CognitiveServicesCredentials
 
 endpoint, photo = sys.argv[1:]
-client = FaceClient(endpoint, CognitiveServicesCredentials("none"))
+client = FaceClient(endpoint, CognitiveServicesCredentials(os.environ.get("KEY", "none")))
 
 
 def picture():
@@ -42,4 +43,13 @@ try:
     client.large_person_group.get("py")
 except APIErrorException as e:
     out["gone"] = e.error.error.code
+refused = []
+for key in filter(None, os.environ.get("REFUSED", "").split(",")):
+    try:
+        FaceClient(endpoint, CognitiveServicesCredentials(key)).face.detect_with_stream(picture())
+        refused.append(200)
+    except APIErrorException as e:
+        refused.append(e.response.status_code)
+if refused:
+    out["refused"] = refused
 print(json.dumps(out))

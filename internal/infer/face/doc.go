@@ -5,7 +5,7 @@
 // reads them from a folder, each file checked against the SHA-256 in models.go. docs/models/face.md tells what they are, what they can't do and how near the
 // results come to the JavaScript originals.
 //
-// One photo's way: a detector on the whole image (detect.go); for each face an upright crop, 468 points of its
+// One photo's way: a detector on the whole image (detect.go), and on parts of a large one, with a closer look at what is small (search.go); for each face an upright crop, 468 points of its
 // surface and the contours of both eyes (mesh.go); from the same crop age, gender, emotion and embedding (attributes.go). What no network here can tell (hair,
 // makeup, beard, glasses, what covers a face) isn't answered at all.
 //

@@ -38,22 +38,14 @@ func (m *Models) Detect(img *Image) ([]Face, error) {
 	if err != nil {
 		return nil, err
 	}
-	var faces []Face
-	for _, c := range distinct(found, MaxFaces) {
-		s, err := m.surface(img, &c)
-		if err != nil {
-			return nil, err
-		}
-		if s.score < minMesh {
-			continue
-		}
-		f := Face{Landmarks: s.landmarks(), Pose: s.pose(), Quality: s.measure(), Score: s.score, mesh: s}
-		f.Rectangle = s.rectangle(img)
-		if f.Rectangle.Width < 1 || f.Rectangle.Height < 1 {
-			continue
-		}
-		faces = append(faces, f)
+	s := search{m: m, img: img}
+	if err := s.whole(found); err != nil {
+		return nil, err
 	}
+	if err := s.parts(tiles(img.W, img.H)); err != nil {
+		return nil, err
+	}
+	faces := s.faces
 	slices.SortStableFunc(faces, func(a, b Face) int {
 		return cmp.Compare(b.Rectangle.Width*b.Rectangle.Height, a.Rectangle.Width*a.Rectangle.Height)
 	})

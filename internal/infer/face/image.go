@@ -1,20 +1,17 @@
 package face
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"image"
 	"image/color"
-	"image/gif"
-	"image/jpeg"
-	"image/png"
 	"math"
 
-	"golang.org/x/image/bmp"
+	"github.com/bulkheadhq/bulkhead/internal/infer/picture"
 )
 
-// MaxSide and MaxPixels bound an image; MaxPixels is 4096x4096, so that a decoded one takes 50 MB, and decoding at most four times as much.
+// MaxSide and MaxPixels bound an image; MaxPixels is 4096x4096, so that a decoded one takes 50 MB. Decoding takes at most 24 bytes a pixel besides, which only a progressive JPEG in
+// four colours needs: 400 MB.
 const (
 	MaxSide   = 20_000
 	MaxPixels = 4096 * 4096
@@ -33,74 +30,60 @@ type Image struct {
 	Pix  []byte
 }
 
-// Decode reads a JPEG, PNG, BMP, or the first frame of a GIF. The size is judged before any pixel is decoded.
+// Decode reads a JPEG, PNG, BMP, or the first frame of a GIF, and puts it upright by its Exif. The size is judged before any pixel is decoded.
 func Decode(b []byte) (*Image, error) {
-	var config func([]byte) (image.Config, error)
-	var decode func([]byte) (image.Image, error)
-	switch {
-	case bytes.HasPrefix(b, []byte("\xff\xd8")):
-		config = func(b []byte) (image.Config, error) { return jpeg.DecodeConfig(bytes.NewReader(b)) }
-		decode = func(b []byte) (image.Image, error) { return jpeg.Decode(bytes.NewReader(b)) }
-	case bytes.HasPrefix(b, []byte("\x89PNG\r\n")):
-		config = func(b []byte) (image.Config, error) { return png.DecodeConfig(bytes.NewReader(b)) }
-		decode = func(b []byte) (image.Image, error) { return png.Decode(bytes.NewReader(b)) }
-	case bytes.HasPrefix(b, []byte("GIF8")):
-		config = func(b []byte) (image.Config, error) { return gif.DecodeConfig(bytes.NewReader(b)) }
-		decode = func(b []byte) (image.Image, error) { return gif.Decode(bytes.NewReader(b)) }
-	case bytes.HasPrefix(b, []byte("BM")):
-		config = func(b []byte) (image.Config, error) { return bmp.DecodeConfig(bytes.NewReader(b)) }
-		decode = func(b []byte) (image.Image, error) { return bmp.Decode(bytes.NewReader(b)) }
-	default:
-		return nil, ErrFormat
-	}
-	c, err := config(b)
+	p, err := picture.Open(b)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
 	}
-	if c.Width < MinSide || c.Height < MinSide || c.Width > MaxSide || c.Height > MaxSide || c.Width*c.Height > MaxPixels {
-		return nil, fmt.Errorf("%w: it is %dx%d, from %dx%d to %d pixels are possible", ErrSize, c.Width, c.Height, MinSide, MinSide, MaxPixels)
+	if p.Width < MinSide || p.Height < MinSide || p.Width > MaxSide || p.Height > MaxSide || p.Width*p.Height > MaxPixels {
+		return nil, fmt.Errorf("%w: it is %dx%d, from %dx%d to %d pixels are possible", ErrSize, p.Width, p.Height, MinSide, MinSide, MaxPixels)
 	}
-	m, err := decode(b)
+	m, err := p.Decode()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
 	}
-	if m.Bounds().Dx() != c.Width || m.Bounds().Dy() != c.Height {
-		// A GIF's first frame may be smaller than its screen, never larger than the limits: the size that counts is the frame's.
-		if s := m.Bounds(); s.Dx() < MinSide || s.Dy() < MinSide {
-			return nil, fmt.Errorf("%w: its first frame is %dx%d", ErrSize, s.Dx(), s.Dy())
-		}
+	// A GIF's first frame may be smaller than its screen, never larger than the limits: the size that counts is the frame's.
+	if s := m.Bounds(); s.Dx() < MinSide || s.Dy() < MinSide {
+		return nil, fmt.Errorf("%w: its first frame is %dx%d", ErrSize, s.Dx(), s.Dy())
 	}
-	return fromImage(m), nil
+	return fromImage(m, p.Orientation), nil
 }
 
-func fromImage(m image.Image) *Image {
+// fromImage is a picture put upright.
+func fromImage(m image.Image, o picture.Orientation) *Image {
 	b := m.Bounds()
-	out := &Image{W: b.Dx(), H: b.Dy(), Pix: make([]byte, 3*b.Dx()*b.Dy())}
-	i := 0
+	w, h := b.Dx(), b.Dy()
+	out := &Image{W: w, H: h, Pix: make([]byte, 3*w*h)}
+	if o.Sideways() {
+		out.W, out.H = h, w
+	}
+	first, across, down := o.Steps(w, h)
+	var colour func(x, y int) (r, g, b byte)
 	switch m := m.(type) {
 	case *image.YCbCr:
-		for y := b.Min.Y; y < b.Max.Y; y++ {
-			for x := b.Min.X; x < b.Max.X; x++ {
-				yi, ci := m.YOffset(x, y), m.COffset(x, y)
-				out.Pix[i], out.Pix[i+1], out.Pix[i+2] = color.YCbCrToRGB(m.Y[yi], m.Cb[ci], m.Cr[ci])
-				i += 3
-			}
+		colour = func(x, y int) (r, g, b byte) {
+			yi, ci := m.YOffset(x, y), m.COffset(x, y)
+			return color.YCbCrToRGB(m.Y[yi], m.Cb[ci], m.Cr[ci])
 		}
 	case *image.Gray:
-		for y := b.Min.Y; y < b.Max.Y; y++ {
-			for _, v := range m.Pix[m.PixOffset(b.Min.X, y):][:out.W] {
-				out.Pix[i], out.Pix[i+1], out.Pix[i+2] = v, v, v
-				i += 3
-			}
+		colour = func(x, y int) (r, g, b byte) {
+			v := m.Pix[m.PixOffset(x, y)]
+			return v, v, v
 		}
 	default:
-		for y := b.Min.Y; y < b.Max.Y; y++ {
-			for x := b.Min.X; x < b.Max.X; x++ {
-				// What is transparent is seen on black, as the colours come multiplied by their opacity.
-				r, g, bl, _ := m.At(x, y).RGBA()
-				out.Pix[i], out.Pix[i+1], out.Pix[i+2] = byte(r>>8), byte(g>>8), byte(bl>>8)
-				i += 3
-			}
+		colour = func(x, y int) (byte, byte, byte) {
+			// What is transparent is seen on black, as the colours come multiplied by their opacity.
+			r, g, b, _ := m.At(x, y).RGBA()
+			return byte(r >> 8), byte(g >> 8), byte(b >> 8)
+		}
+	}
+	for y := range h {
+		at := first + y*down
+		for x := range w {
+			to := out.Pix[3*at : 3*at+3]
+			to[0], to[1], to[2] = colour(b.Min.X+x, b.Min.Y+y)
+			at += across
 		}
 	}
 	return out

@@ -11,6 +11,9 @@ import (
 	"testing"
 
 	"golang.org/x/image/tiff"
+
+	"github.com/bulkheadhq/bulkhead/internal/infer/picture"
+	"github.com/bulkheadhq/bulkhead/internal/infer/picture/picturetest"
 )
 
 // many joins TIFF files of one page each: the directories' offsets and those in them move with the file they are in.
@@ -63,6 +66,71 @@ func TestOpen_TIFF(t *testing.T) {
 	}
 	if _, err := Open(t.Context(), many(t, a, image.NewGray(image.Rect(0, 0, 20, 20))), Bounds{50, 1000, 10}); !errors.Is(err, ErrSize) {
 		t.Errorf("a small second page: %v", err)
+	}
+}
+
+// TestOpen_Orientation: a page that is stored in any of the eight ways is seen upright, and a TIFF's pages each by its own note.
+func TestOpen_Orientation(t *testing.T) {
+	t.Parallel()
+	want := render(t, "Which way up?", 300, 120, 12)
+	for o := picture.Orientation(1); o <= 8; o++ {
+		stored := picturetest.Stored(want, o)
+		for name, encode := range map[string]func(image.Image, picture.Orientation) ([]byte, error){"JPEG": picturetest.JPEG, "PNG": picturetest.PNG, "TIFF": picturetest.TIFF} {
+			b, err := encode(stored, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d, err := Open(t.Context(), b, Bounds{50, 1000, 10})
+			if err != nil {
+				t.Fatal(name, o, err)
+			}
+			got, err := d.Page(t.Context(), 0)
+			d.Close()
+			if err != nil || got.Rect != want.Rect {
+				t.Errorf("%s, %d: %v", name, o, err)
+				continue
+			}
+			far := 0
+			for i, v := range got.Pix {
+				if diff := int(v) - int(want.Pix[i]); diff < -40 || diff > 40 {
+					far++
+				}
+			}
+			if far > 0 {
+				t.Errorf("%s, %d: %d pixels of %d are others", name, o, far, len(got.Pix))
+			}
+		}
+	}
+}
+
+// TestRead_Orientation: print of a photo that was taken on its side is told as it is seen: its angle, its size, the places of its words.
+func TestRead_Orientation(t *testing.T) {
+	t.Parallel()
+	e := engine(t)
+	text := first(texts["en"], 20)
+	flat := render(t, text, 800, 400, 11)
+	b, err := picturetest.JPEG(picturetest.Stored(flat, 6), 6)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := Open(t.Context(), b, Bounds{50, 4200, 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	page, err := d.Page(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := e.Read(t.Context(), page, "en")
+	if err != nil || got.Width != 800 || got.Height != 400 || got.Angle != 0 || len(got.Lines) < 2 {
+		t.Fatalf("%dx%d, angle %g, %d lines, %v", got.Width, got.Height, got.Angle, len(got.Lines), err)
+	}
+	if rate := errorRate(textOf(got), text); rate > 0.01 {
+		t.Errorf("error rate %.4f: %q", rate, textOf(got))
+	}
+	if at := got.Lines[0].Box; at[0] > 120 || at[1] > 100 || at[2] < 600 || at[7] > 130 {
+		t.Errorf("the first line is at %v", at)
 	}
 }
 

@@ -7,16 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"image/gif"
-	"image/jpeg"
-	"image/png"
 	"os"
 	"regexp"
 	"strconv"
 	"time"
 
-	"golang.org/x/image/bmp"
 	"golang.org/x/image/tiff"
+
+	"github.com/bulkheadhq/bulkhead/internal/infer/picture"
 )
 
 // Bounds are what a document is taken within.
@@ -30,10 +28,15 @@ type Bounds struct {
 // maxPixels bounds what a page takes when it is unpacked, whatever its sides: 100 megapixels of a colour picture are 400 MB.
 const maxPixels = 100 << 20
 
+// maxMemory is what a page may take while it is unpacked.
+const maxMemory = 400 << 20
+
 // Document is a picture or a file of pages.
 type Document struct {
 	// Pages is how many there are to read, within the bounds.
 	Pages int
+	// Memory is about how many bytes Page takes for the largest of them; of a PDF file, whose pages aren't looked at before, of the largest there may be.
+	Memory int64
 	// DPI is how many pixels of a page make an inch, where a page has a size (PDF); else 0.
 	DPI float64
 
@@ -61,7 +64,7 @@ func Open(ctx context.Context, data []byte, b Bounds) (*Document, error) {
 	return d, nil
 }
 
-// Page is the n-th page, from 0, in gray. It answers [ErrFormat] or [ErrSize].
+// Page is the n-th page, from 0, in gray, the side up that its Exif says. It answers [ErrFormat] or [ErrSize].
 func (d *Document) Page(ctx context.Context, n int) (*image.Gray, error) {
 	if n < 0 || n >= d.Pages {
 		return nil, fmt.Errorf("%w: page %d of %d", ErrFormat, n+1, d.Pages)
@@ -72,47 +75,34 @@ func (d *Document) Page(ctx context.Context, n int) (*image.Gray, error) {
 // Close removes what Open put aside.
 func (d *Document) Close() { d.close() }
 
-func (d *Document) check(c image.Config) error {
-	if c.Width < d.bounds.Least || c.Height < d.bounds.Least || c.Width > d.bounds.Most || c.Height > d.bounds.Most || c.Width*c.Height > maxPixels || c.Width < 1 || c.Height < 1 {
-		return fmt.Errorf("%w: %d x %d pixels, a side may have %d to %d", ErrSize, c.Width, c.Height, d.bounds.Least, d.bounds.Most)
+// check answers [ErrSize] for a page out of bounds, and for one that takes more memory than a page may.
+func (d *Document) check(w, h int, memory int64) error {
+	if w < d.bounds.Least || h < d.bounds.Least || w > d.bounds.Most || h > d.bounds.Most || w*h > maxPixels || w < 1 || h < 1 {
+		return fmt.Errorf("%w: %d x %d pixels, a side may have %d to %d", ErrSize, w, h, d.bounds.Least, d.bounds.Most)
 	}
+	if memory > maxMemory {
+		return fmt.Errorf("%w: %d x %d pixels take %d MB, at most %d are unpacked; send it with fewer pixels, 8 bits a colour, or not progressive", ErrSize, w, h, memory>>20, maxMemory>>20)
+	}
+	d.Memory = max(d.Memory, memory+2*int64(w)*int64(h)) // in gray, and upright
 	return nil
 }
 
-// codec is how one kind of picture is read.
-type codec struct {
-	magic  string
-	config func(*bytes.Reader) (image.Config, error)
-	decode func(*bytes.Reader) (image.Image, error)
-}
-
 func (d *Document) openPicture(data []byte) error {
-	for _, c := range []codec{
-		{"\x89PNG\r\n", func(r *bytes.Reader) (image.Config, error) { return png.DecodeConfig(r) }, func(r *bytes.Reader) (image.Image, error) { return png.Decode(r) }},
-		{"\xff\xd8\xff", func(r *bytes.Reader) (image.Config, error) { return jpeg.DecodeConfig(r) }, func(r *bytes.Reader) (image.Image, error) { return jpeg.Decode(r) }},
-		{"GIF8", func(r *bytes.Reader) (image.Config, error) { return gif.DecodeConfig(r) }, func(r *bytes.Reader) (image.Image, error) { return gif.Decode(r) }},
-		{"BM", func(r *bytes.Reader) (image.Config, error) { return bmp.DecodeConfig(r) }, func(r *bytes.Reader) (image.Image, error) { return bmp.Decode(r) }},
-	} {
-		if !bytes.HasPrefix(data, []byte(c.magic)) {
-			continue
-		}
-		config, err := c.config(bytes.NewReader(data))
-		if err != nil {
-			return fmt.Errorf("%w: %w", ErrFormat, err)
-		}
-		if err := d.check(config); err != nil {
-			return err
-		}
-		d.page = func(context.Context, int) (*image.Gray, error) {
-			p, err := c.decode(bytes.NewReader(data))
-			if err != nil {
-				return nil, fmt.Errorf("%w: %w", ErrFormat, err)
-			}
-			return gray(p), nil
-		}
-		return nil
+	p, err := picture.Open(data)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrFormat, err)
 	}
-	return ErrFormat
+	if err := d.check(p.Width, p.Height, p.Memory); err != nil {
+		return err
+	}
+	d.page = func(context.Context, int) (*image.Gray, error) {
+		m, err := p.Decode()
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrFormat, err)
+		}
+		return upright(gray(m), p.Orientation), nil
+	}
+	return nil
 }
 
 // openTIFF finds the pages. golang.org/x/image reads the first directory of a file only, so each page is read from the same bytes behind a header
@@ -153,7 +143,7 @@ func (d *Document) openTIFF(data []byte) error {
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrFormat, err)
 		}
-		if err := d.check(config); err != nil {
+		if err := d.check(config.Width, config.Height, picture.Memory(config)); err != nil {
 			return err
 		}
 	}
@@ -163,7 +153,7 @@ func (d *Document) openTIFF(data []byte) error {
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrFormat, err)
 		}
-		return gray(p), nil
+		return upright(gray(p), picture.TIFF(data, at[n])), nil
 	}
 	return nil
 }
@@ -223,6 +213,8 @@ func (d *Document) openPDF(ctx context.Context, data []byte) (err error) {
 		return fmt.Errorf("%w: a PDF file without pages", ErrFormat)
 	}
 	d.Pages, d.DPI, d.close = min(n, d.bounds.Pages), pdfDPI, remove
+	// Pages are looked at one by one, as they are drawn: two copies of the largest that may be.
+	d.Memory = 2 * maxPixels
 	d.page = func(ctx context.Context, n int) (*image.Gray, error) {
 		page := strconv.Itoa(n + 1)
 		info, err := poppler("pdfinfo", 64<<10).run(ctx, nil, "-f", page, "-l", page, f.Name())
@@ -235,7 +227,8 @@ func (d *Document) openPDF(ctx context.Context, data []byte) (err error) {
 		}
 		w, _ := strconv.ParseFloat(string(m[1]), 64)
 		h, _ := strconv.ParseFloat(string(m[2]), 64)
-		if err := d.check(image.Config{Width: int(min(w*pdfDPI/72, 1e6)), Height: int(min(h*pdfDPI/72, 1e6))}); err != nil {
+		pw, ph := int(min(w*pdfDPI/72, 1e6)), int(min(h*pdfDPI/72, 1e6))
+		if err := d.check(pw, ph, int64(pw)*int64(ph)); err != nil {
 			return nil, err
 		}
 		out, err := poppler("pdftoppm", maxPixels+1<<10).run(ctx, nil, "-gray", "-r", strconv.Itoa(pdfDPI), "-f", page, "-l", page, f.Name())

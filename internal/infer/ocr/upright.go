@@ -7,6 +7,8 @@ import (
 
 	"golang.org/x/image/draw"
 	"golang.org/x/image/math/f64"
+
+	"github.com/bulkheadhq/bulkhead/internal/infer/picture"
 )
 
 // turned is a page turned by degrees so that its print is upright, with the way back.
@@ -259,6 +261,27 @@ func unquarter(q Quad, n, w, h int) Quad {
 		}
 	}
 	return q
+}
+
+// upright is a page put the way up that it was stored with a note of.
+func upright(page *image.Gray, o picture.Orientation) *image.Gray {
+	if o <= picture.Upright || o > 8 {
+		return page
+	}
+	w, h := page.Rect.Dx(), page.Rect.Dy()
+	first, across, down := o.Steps(w, h)
+	out := image.NewGray(image.Rect(0, 0, w, h))
+	if o.Sideways() {
+		out = image.NewGray(image.Rect(0, 0, h, w))
+	}
+	for y := range h {
+		at := first + y*down
+		for _, v := range page.Pix[y*page.Stride : y*page.Stride+w] {
+			out.Pix[at] = v
+			at += across
+		}
+	}
+	return out
 }
 
 // gray is the picture in gray over white, in memory of its own and from 0,0 on.

@@ -64,7 +64,7 @@ func (e *epilogue) clamp(lo, hi float32) bool {
 
 // leak multiplies what is below zero by a slope per channel.
 func (e *epilogue) leak(slope []float32) bool {
-	if !e.affine || !e.linear || len(slope) != e.channels && len(slope) != 1 {
+	if !e.linear || len(slope) != e.channels && len(slope) != 1 {
 		return false
 	}
 	e.linear = false

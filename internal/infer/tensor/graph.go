@@ -53,7 +53,7 @@ type step struct {
 	in   []*value
 	out  *value
 	run  func(in [][]float32, out []float32)
-	// fin is set for steps that can take over what follows them: a convolution its channels' scale, shift and activation, an addition its activation.
+	// fin is set for steps that can take over what follows them: a convolution its channels' scale, shift and activation, an addition its activation (sum.go).
 	fin *epilogue
 }
 

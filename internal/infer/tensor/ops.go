@@ -186,15 +186,8 @@ func (b *builder) pairwise(n *nodeDef, kind byte, x, y *value, f func(a, b float
 	if err != nil || kind != '+' {
 		return v, err
 	}
-	s.fin = newEpilogue(1, false, func(e *epilogue) {
-		lo, hi := e.lo, e.hi
-		s.run = func(in [][]float32, out []float32) {
-			a, b := in[0][:len(out)], in[1][:len(out)]
-			for i := range out {
-				out[i] = min(max(a[i]+b[i], lo), hi)
-			}
-		}
-	})
+	channels := x.shape[len(x.shape)-1]
+	s.fin = newEpilogue(channels, false, func(e *epilogue) { s.run = newSum(channels, e).run })
 	return v, nil
 }
 

@@ -78,8 +78,8 @@ type platform struct {
 
 func newPlatform(t *testing.T) *platform { return openPlatform(t, t.TempDir(), "") }
 
-// openPlatform opens the store in dir; sub is the subscription made there before, "" makes one.
-func openPlatform(t *testing.T, dir, sub string) *platform {
+// openPlatform opens the store in dir; sub is the subscription made there before, "" makes one. Other APIs take the place of a stand-in for faces.
+func openPlatform(t *testing.T, dir, sub string, others ...api.API) *platform {
 	t.Helper()
 	st, err := pebble.Open(dir, pebble.Options{})
 	if err != nil {
@@ -101,9 +101,12 @@ func openPlatform(t *testing.T, dir, sub string) *platform {
 		Method: "POST", Pattern: "/face/v1.0/detect", Operation: "Face_Detect", Action: "Face/detect/action", Feature: "detect",
 		Handler: func(_ context.Context, c *api.Call) (any, error) { c.Charge(1); return []string{}, nil },
 	}}}
+	if others == nil {
+		others = []api.API{face}
+	}
 	p.service = New(Deps{
 		Store: st, Sealer: sealer, Clock: p.clock, Log: log, Access: control, Reader: control, Names: registry, Outbox: box, Verifier: people{},
-		APIs: []api.API{text.New(texttest.Engines()).Account(), face},
+		APIs: append([]api.API{text.New(texttest.Engines()).Account()}, others...),
 		Subnet: func(_ context.Context, id string) (*netrule.Subnet, error) {
 			return &netrule.Subnet{ID: id, GUID: "5b000000-0000-4000-8000-000000000001", Prefixes: netrule.Prefixes{netip.MustParsePrefix("10.1.0.0/16")}, Services: []string{"microsoft.cognitiveservices"}}, nil
 		},

@@ -117,8 +117,6 @@ func (s *Service) document(ctx context.Context, c *api.Call, f *form) ([]byte, e
 			return nil, f.invalid("InvalidImageUrl", "The image URL could not be read: "+err.Error())
 		}
 		return data, nil
-	case "multipart/form-data":
-		return nil, api.Missing("A multipart form", "send the picture as application/octet-stream")
 	case "application/octet-stream", "image/jpeg", "image/png", "image/bmp", "image/gif", "image/tiff", "application/pdf":
 		if len(c.Body) == 0 {
 			return nil, f.invalid("InvalidImageSize", "The request has no body.")

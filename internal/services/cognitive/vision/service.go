@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/bulkheadhq/bulkhead/internal/clock"
 	"github.com/bulkheadhq/bulkhead/internal/fault"
 	"github.com/bulkheadhq/bulkhead/internal/ids"
@@ -36,6 +38,8 @@ type Service struct {
 	ctx     context.Context // of operations; ended by Close
 	cancel  context.CancelFunc
 	running sync.WaitGroup
+	// room is for pages that are unpacked, in bytes: many small ones or few large ones at a time.
+	room *semaphore.Weighted
 
 	mu      sync.Mutex
 	pending int64 // bytes of documents whose operations have not ended; guarded by mu
@@ -45,6 +49,8 @@ type Service struct {
 const (
 	// pendingMost bounds the documents that wait to be read.
 	pendingMost = 256 << 20
+	// roomMost bounds what pages take while they are read; a page takes half of it at most.
+	roomMost = 1 << 30
 	// bodyLimit is that of a document.
 	bodyLimit = 50 << 20
 	// bodyLimitText is that of Recognize Text.
@@ -61,7 +67,7 @@ func New(o Options) *Service {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Service{o: o, boot: ids.New()}
+	s := &Service{o: o, boot: ids.New(), room: semaphore.NewWeighted(roomMost)}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
@@ -199,17 +205,27 @@ func (s *Service) reserve(size int64) (release func(), err error) {
 func (s *Service) read(ctx context.Context, j *job) ([]page, error) {
 	pages := make([]page, len(j.pages))
 	for i, n := range j.pages {
-		picture, err := j.document.Page(ctx, n)
-		if err != nil {
-			return nil, err
-		}
-		got, err := s.o.Engine.Read(ctx, picture, j.language)
+		got, err := s.readPage(ctx, j, n)
 		if err != nil {
 			return nil, err
 		}
 		pages[i] = page{Number: n + 1, DPI: j.document.DPI, Page: got}
 	}
 	return pages, nil
+}
+
+// readPage reads one page, once there is room for it.
+func (s *Service) readPage(ctx context.Context, j *job, n int) (ocr.Page, error) {
+	need := min(j.document.Memory, roomMost)
+	if err := s.room.Acquire(ctx, need); err != nil {
+		return ocr.Page{}, err
+	}
+	defer s.room.Release(need)
+	picture, err := j.document.Page(ctx, n)
+	if err != nil {
+		return ocr.Page{}, err
+	}
+	return s.o.Engine.Read(ctx, picture, j.language)
 }
 
 var errCutOff = errors.New("the service was stopped while the document was read; send it again")

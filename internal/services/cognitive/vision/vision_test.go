@@ -217,7 +217,8 @@ func TestRefused(t *testing.T) {
 		{"/vision/v2.0/recognizeText?mode=Printed", octets, picture(4201, 50), 400, `"code":"InvalidImageSize"`},
 		{"/vision/v2.0/recognizeText?mode=Printed", octets, make([]byte, bodyLimitText+1), 413, ""},
 		{"/vision/v2.0/recognizeText?mode=Printed", "text/plain", ok, 415, "UnsupportedMediaType"},
-		{"/vision/v2.0/recognizeText?mode=Printed", "multipart/form-data; boundary=x", ok, 501, "octet-stream"},
+		{"/vision/v2.0/recognizeText?mode=Printed", "multipart/form-data; boundary=x", ok, 415, `"code":"UnsupportedMediaType"`},
+		{"/vision/v3.2/read/analyze", "multipart/form-data; boundary=x", ok, 415, "octet-stream"},
 		{"/vision/v2.0/recognizeText?mode=Printed", "application/json", []byte(`{"url":"http://x/"}`), 501, "address"},
 		{"/vision/v2.0/recognizeText?mode=Printed", "application/json", []byte(`{"url":5}`), 400, `"code":"InvalidImageUrl"`},
 		{"/vision/v3.2/read/analyze?language=tlh", octets, ok, 400, `"innererror":{"code":"NotSupportedLanguage"`},
@@ -330,6 +331,35 @@ func TestPending(t *testing.T) {
 	close(x.engine.hold)
 	if w := x.ask("POST", "/vision/v3.2/read/syncAnalyze", octets, picture(60, 60)); w.Code != 200 || x.s.pending != 0 {
 		t.Errorf("%d %s; %d bytes pending", w.Code, w.Body, x.s.pending)
+	}
+}
+
+// TestRoom: a page waits while those that are read take the memory there is for pages, and gives up with its caller.
+func TestRoom(t *testing.T) {
+	t.Parallel()
+	x := fresh(t)
+	if !x.s.room.TryAcquire(roomMost - 1) {
+		t.Fatal("the room is taken")
+	}
+	at := x.operation(x.ask("POST", "/vision/v3.2/read/analyze", octets, picture(60, 60)))
+	if w := x.ask("GET", at, "", nil); !strings.Contains(w.Body.String(), `"status":"running"`) || x.engine.read != 0 {
+		t.Errorf("without room: %s", w.Body)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	d, err := ocr.Open(t.Context(), picture(60, 60), recognize.bounds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := x.s.read(ctx, &job{form: recognize, document: d, pages: []int{0}}); !errors.Is(err, context.Canceled) {
+		t.Errorf("a caller that gave up: %v", err)
+	}
+	x.s.room.Release(roomMost - 1)
+	if got := text(t, x.until(at)); !strings.Contains(got, `"status":"succeeded"`) {
+		t.Errorf("with room: %s", got)
+	}
+	if !x.s.room.TryAcquire(roomMost) {
+		t.Error("the room isn't given back")
 	}
 }
 
