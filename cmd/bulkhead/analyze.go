@@ -2,6 +2,8 @@ package main
 
 import (
 	"bufio"
+	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +15,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
 
 	"github.com/bulkheadhq/bulkhead/internal/app"
 	"github.com/bulkheadhq/bulkhead/internal/services/cognitive/text"
@@ -20,9 +26,10 @@ import (
 )
 
 const (
-	analyzeLongest = 16 << 20 // a line
-	analyzeBatch   = 512      // lines that are worked on at a time
-	analyzeLarge   = 1 << 20  // from this size on progress is shown
+	analyzeLongest = 1 << 20 // bytes of a line; one that has more is skipped
+	analyzeBatch   = 512     // lines that are worked on at a time
+	analyzeRoom    = 4 << 20 // bytes of those lines
+	analyzeLarge   = 1 << 20 // from this size on progress is shown
 )
 
 func newAnalyze() *cobra.Command {
@@ -33,7 +40,8 @@ func newAnalyze() *cobra.Command {
 		Long: `Print language, sentiment and key phrases of each line of a file, or of what comes on the standard input.
 
 The columns are, separated by tabs: the line's number, its language and how sure that is, its sentiment and how sure that is, its key phrases. A "-" stands for what isn't
-known: a language that can't be told, or one there is no model of. Nothing leaves this machine.`,
+known: a language that can't be told, or one there is no model of. A line of nothing but blanks is "(empty)", one with more than 5,120 characters "(too long)". Text is UTF-8, or
+UTF-16 with a byte order mark; what isn't text is replaced. Nothing leaves this machine.`,
 		Example: `  bulkhead cognitive analyze reviews.txt
   tail -f feedback.log | bulkhead cognitive analyze - --json`,
 		Args: cobra.ExactArgs(1),
@@ -54,10 +62,11 @@ known: a language that can't be told, or one there is no model of. Nothing leave
 		if missing != "" {
 			fmt.Fprintln(cmd.ErrOrStderr(), missing)
 		}
-		if size >= analyzeLarge && isTerminal(cmd.ErrOrStderr()) {
+		// On the terminal that the results are printed on they are progress enough.
+		if size >= analyzeLarge && isTerminal(cmd.ErrOrStderr()) && !isTerminal(cmd.OutOrStdout()) {
 			a.bar = &bar{out: cmd.ErrOrStderr(), size: size}
 		}
-		return a.run(in)
+		return a.run(cmd.Context(), in)
 	})
 	return cmd
 }
@@ -85,11 +94,7 @@ func openInput(name string, stdin io.Reader) (io.ReadCloser, int64, error) {
 // isTerminal tells whether somebody watches.
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	st, err := f.Stat()
-	return err == nil && st.Mode()&os.ModeCharDevice != 0
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // analysis is one run of the command.
@@ -101,39 +106,119 @@ type analysis struct {
 	line    int
 }
 
-// run works through the input in batches. A batch is as much as is there at once: lines that come one by one are answered one by one.
-func (a *analysis) run(in io.Reader) error {
-	reader := bufio.NewReaderSize(in, 256<<10)
-	scanner := bufio.NewScanner(reader)
-	scanner.Buffer(make([]byte, 64<<10), analyzeLongest)
-	lines := make([]string, 0, analyzeBatch)
-	for scanner.Scan() {
-		lines = append(lines, strings.ToValidUTF8(scanner.Text(), "\ufffd"))
-		a.bar.add(len(scanner.Bytes()) + 1)
-		if len(lines) == analyzeBatch || a.bar == nil && reader.Buffered() == 0 {
-			if err := a.batch(lines); err != nil {
-				return err
-			}
-			lines = lines[:0]
+// line is one of the input.
+type line struct {
+	text string
+	long bool // it had more than analyzeLongest; text is empty
+}
+
+// run works through the input in batches, until it ends or ctx does. A batch is as much as is there at once: lines that come one by one are answered one by one.
+func (a *analysis) run(ctx context.Context, in io.Reader) error {
+	lines, failed := make(chan line, analyzeBatch), make(chan error, 1)
+	stop := make(chan struct{})
+	defer close(stop)
+	// Its end is not waited for: reading a terminal can't be called off.
+	go func() { failed <- streamLines(io.TeeReader(in, a.bar), lines, stop) }()
+	defer a.bar.end()
+	for {
+		batch, more, err := collect(ctx, lines)
+		if err != nil {
+			return fmt.Errorf("stopped after line %d: %w", a.line, err)
+		}
+		if err := a.batch(batch); err != nil {
+			return err
+		}
+		if !more {
+			return <-failed
 		}
 	}
-	err := a.batch(lines)
-	a.bar.end()
-	if errors.Is(scanner.Err(), bufio.ErrTooLong) {
-		return errors.Join(err, fmt.Errorf("line %d is longer than %d MiB", a.line+1, analyzeLongest>>20))
+}
+
+// collect waits for a line and takes with it those that are there. more is false at the input's end.
+func collect(ctx context.Context, lines <-chan line) (batch []line, more bool, err error) {
+	size := 0
+	take := func(l line, ok bool) bool {
+		if ok {
+			batch, size = append(batch, l), size+len(l.text)
+		}
+		return ok
 	}
-	return errors.Join(err, scanner.Err())
+	select {
+	case <-ctx.Done():
+		return nil, false, ctx.Err()
+	case l, ok := <-lines:
+		if !take(l, ok) {
+			return nil, false, nil
+		}
+	}
+	for len(batch) < analyzeBatch && size < analyzeRoom {
+		select {
+		case l, ok := <-lines:
+			if !take(l, ok) {
+				return batch, false, nil
+			}
+		default:
+			return batch, true, nil
+		}
+	}
+	return batch, true, nil
+}
+
+// streamLines sends the lines of in, as valid UTF-8, and closes lines at the end.
+func streamLines(in io.Reader, lines chan<- line, stop <-chan struct{}) error {
+	defer close(lines)
+	r := bufio.NewReaderSize(transform.NewReader(in, unicode.BOMOverride(encoding.Nop.NewDecoder())), 64<<10)
+	for {
+		l, err := readLine(r)
+		if err == nil || err == io.EOF && (l.text != "" || l.long) {
+			select {
+			case lines <- l:
+			case <-stop:
+				return nil
+			}
+		}
+		switch {
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+}
+
+// readLine reads a line without its end. The error is io.EOF where it ends with the input.
+func readLine(r *bufio.Reader) (l line, err error) {
+	var text []byte
+	for {
+		part, err := r.ReadSlice('\n')
+		if !l.long {
+			text = append(text, part...)
+		}
+		if len(text) > analyzeLongest {
+			text, l.long = nil, true
+		}
+		if errors.Is(err, bufio.ErrBufferFull) {
+			continue
+		}
+		text = bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))
+		l.text = strings.ToValidUTF8(string(text), "\ufffd")
+		return l, err
+	}
 }
 
 // batch analyzes lines beside each other and prints them in order.
-func (a *analysis) batch(lines []string) error {
+func (a *analysis) batch(lines []line) error {
 	found, errs := make([]text.Line, len(lines)), make([]error, len(lines))
 	workers := min(runtime.GOMAXPROCS(0), len(lines))
 	var wg sync.WaitGroup
 	for k := range workers {
 		wg.Go(func() {
 			for i := k; i < len(lines); i += workers {
-				found[i], errs[i] = a.service.Line(lines[i])
+				if lines[i].long {
+					found[i].Skipped = "too long"
+					continue
+				}
+				found[i], errs[i] = a.service.Line(lines[i].text)
 			}
 		})
 	}
@@ -152,14 +237,12 @@ func (a *analysis) batch(lines []string) error {
 
 func (a *analysis) print(l text.Line) error {
 	if a.json {
-		b, err := json.Marshal(struct {
+		e := json.NewEncoder(a.out)
+		e.SetEscapeHTML(false)
+		return e.Encode(struct {
 			Number int `json:"line"`
 			text.Line
 		}{a.line, l})
-		if err == nil {
-			_, err = a.out.Write(append(b, '\n'))
-		}
-		return err
 	}
 	language, sentiment, phrases := "-", "-", "-"
 	switch {
@@ -178,24 +261,31 @@ func (a *analysis) print(l text.Line) error {
 	return err
 }
 
-// bar shows on a terminal how far a file is read. A nil one shows nothing.
+// bar shows on a terminal how far a file is read. A nil one shows nothing. Safe for concurrent use.
 type bar struct {
 	out   io.Writer
 	size  int64
+	mu    sync.Mutex
 	done  int64
 	drawn time.Time
+	ended bool
 }
 
-func (p *bar) add(n int) {
+// Write counts what was read of the file.
+func (p *bar) Write(b []byte) (int, error) {
 	if p == nil {
-		return
+		return len(b), nil
 	}
-	p.done += int64(n)
-	if time.Since(p.drawn) >= 100*time.Millisecond {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.done += int64(len(b))
+	if time.Since(p.drawn) >= 100*time.Millisecond && !p.ended {
 		p.draw()
 	}
+	return len(b), nil
 }
 
+// draw draws it. The caller holds p.mu.
 func (p *bar) draw() {
 	const width = 40
 	p.drawn = time.Now()
@@ -206,7 +296,11 @@ func (p *bar) draw() {
 
 // end takes the bar away.
 func (p *bar) end() {
-	if p != nil {
-		fmt.Fprintf(p.out, "\r%s\r", strings.Repeat(" ", 50))
+	if p == nil {
+		return
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ended = true
+	fmt.Fprintf(p.out, "\r%s\r", strings.Repeat(" ", 50))
 }

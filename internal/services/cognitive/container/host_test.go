@@ -147,11 +147,11 @@ func TestUsage_OutageOfTheBillingEndpoint(t *testing.T) {
 		t.Fatalf("%d transactions were reported before it was time", n)
 	}
 	e.answer(http.StatusInternalServerError, "down")
-	for i := 1; i <= mostFailures; i++ {
+	for i := 1; i <= 10; i++ {
 		if w := detect(h); w.Code != 200 {
 			t.Fatalf("after %d failed reports: %d %s", i-1, w.Code, w.Body)
 		}
-		fake.Advance(reportEvery)
+		fake.Advance(10 * time.Minute)
 		m.step(t.Context())
 	}
 	w := detect(h)
@@ -169,15 +169,15 @@ func TestUsage_OutageOfTheBillingEndpoint(t *testing.T) {
 	if w := detect(h); w.Code != http.StatusServiceUnavailable {
 		t.Fatalf("before the next report: %d", w.Code)
 	}
-	fake.Advance(retryStopped)
+	fake.Advance(time.Minute)
 	m.step(t.Context())
 	if w := detect(h); w.Code != 200 {
 		t.Fatalf("after a report got through: %d %s", w.Code, w.Body)
 	}
-	fake.Advance(reportEvery)
+	fake.Advance(10 * time.Minute)
 	m.step(t.Context())
-	if n := e.counted(); n != mostFailures+2 {
-		t.Errorf("%d transactions were counted, want %d", n, mostFailures+2)
+	if n := e.counted(); n != 12 {
+		t.Errorf("%d transactions were counted, want 12", n)
 	}
 	if log := console.String(); strings.Contains(log, testKey) || strings.Contains(log, "illness") {
 		t.Errorf("the log tells a key or a text: %s", log)
@@ -198,7 +198,7 @@ func TestUsage_CountsOnly(t *testing.T) {
 	for range 3 {
 		detect(h)
 	}
-	fake.Advance(reportEvery)
+	fake.Advance(10 * time.Minute)
 	h.meter.step(t.Context())
 	if len(e.bodies) != 2 {
 		t.Fatalf("%d reports, want that of the start and one", len(e.bodies))
@@ -241,8 +241,8 @@ func TestStart_EndpointDown(t *testing.T) {
 	if w := detect(h); w.Code != 200 {
 		t.Fatalf("%d %s", w.Code, w.Body)
 	}
-	for range mostFailures - 1 {
-		fake.Advance(reportEvery)
+	for range 9 {
+		fake.Advance(10 * time.Minute)
 		h.meter.step(t.Context())
 	}
 	if w := detect(h); w.Code != 503 {

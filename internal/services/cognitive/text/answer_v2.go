@@ -4,6 +4,17 @@ import "strconv"
 
 // writeV2 is the answer of versions 2.0 and 2.1.
 func writeV2(b []byte, o *operation, w *work, q options) []byte {
+	b = appendAnswers(b, w, q, `}`, func(b []byte, _ *document, r *result) []byte { return appendV2(b, o, r) }, func(b []byte, e *docError) []byte {
+		b = append(b, `,"message":`...)
+		b = appendString(b, e.flat)
+		return append(b, '}')
+	})
+	return append(b, '}')
+}
+
+// appendAnswers begins an answer of any version: statistics, documents with their results, and the errors of those that have none. result appends what was found out about a
+// document, end closes it, failure appends an error and closes it.
+func appendAnswers(b []byte, w *work, q options, end string, result func(b []byte, d *document, r *result) []byte, failure func(b []byte, e *docError) []byte) []byte {
 	b = append(b, '{')
 	if q.stats {
 		b = appendStatistics(b, w)
@@ -19,26 +30,24 @@ func writeV2(b []byte, o *operation, w *work, q options) []byte {
 		b = comma(b, &first)
 		b = append(b, `{"id":`...)
 		b = appendString(b, w.docs[i].id)
-		b = appendV2(b, o, r)
+		b = result(b, &w.docs[i], r)
 		if q.stats {
 			b = append(b, ',')
 			b = appendOwnStatistics(b, r)
 		}
-		b = append(b, '}')
+		b = append(b, end...)
 	}
 	b = append(b, `],"errors":[`...)
 	first = true
 	for i := range w.docs {
-		if r := &w.results[i]; r.fail != nil {
+		if e := w.results[i].fail; e != nil {
 			b = comma(b, &first)
 			b = append(b, `{"id":`...)
 			b = appendString(b, w.docs[i].id)
-			b = append(b, `,"message":`...)
-			b = appendString(b, r.fail.flat)
-			b = append(b, '}')
+			b = failure(b, e)
 		}
 	}
-	return append(b, `]}`...)
+	return append(b, ']')
 }
 
 func appendV2(b []byte, o *operation, r *result) []byte {

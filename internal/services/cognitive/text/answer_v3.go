@@ -4,39 +4,8 @@ import "strconv"
 
 // writeV3 is the answer of versions 3.0 and 3.1.
 func writeV3(b []byte, o *operation, w *work, q options) []byte {
-	b = append(b, '{')
-	if q.stats {
-		b = appendStatistics(b, w)
-		b = append(b, ',')
-	}
-	b = append(b, `"documents":[`...)
-	first := true
-	for i := range w.docs {
-		r := &w.results[i]
-		if r.fail != nil {
-			continue
-		}
-		b = comma(b, &first)
-		b = append(b, `{"id":`...)
-		b = appendString(b, w.docs[i].id)
-		b = appendV3(b, o, r, w.docs[i].text, q)
-		if q.stats {
-			b = append(b, ',')
-			b = appendOwnStatistics(b, r)
-		}
-		b = append(b, `,"warnings":[]}`...)
-	}
-	b = append(b, `],"errors":[`...)
-	first = true
-	for i := range w.docs {
-		if r := &w.results[i]; r.fail != nil {
-			b = comma(b, &first)
-			b = append(b, `{"id":`...)
-			b = appendString(b, w.docs[i].id)
-			b = r.fail.append(b)
-		}
-	}
-	b = append(b, `],"modelVersion":`...)
+	b = appendAnswers(b, w, q, `,"warnings":[]}`, func(b []byte, d *document, r *result) []byte { return appendV3(b, o, r, d.text, q) }, appendFailure)
+	b = append(b, `,"modelVersion":`...)
 	b = appendString(b, ModelVersion)
 	return append(b, '}')
 }
@@ -50,7 +19,8 @@ func writeLanguage(b []byte, o *operation, w *work, q options) []byte {
 	return append(b, '}')
 }
 
-func (e *docError) append(b []byte) []byte {
+// appendFailure appends what is wrong with a document.
+func appendFailure(b []byte, e *docError) []byte {
 	b = append(b, `,"error":{"code":`...)
 	b = appendString(b, e.code)
 	b = append(b, `,"message":`...)
