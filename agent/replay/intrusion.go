@@ -35,7 +35,7 @@ func (a Actor) or(b Actor) Actor {
 	return Actor{cmp.Or(a.Account, b.Account), cmp.Or(a.First, b.First), cmp.Or(a.Second, b.Second), cmp.Or(a.Scripts, b.Scripts), cmp.Or(a.Drop, b.Drop)}
 }
 
-// Step is one behaviour of the intrusion, by its row in facts/security.md 5, and when it began.
+// Step is one behaviour of the intrusion by its number, and when it began.
 type Step struct {
 	Row  int
 	Name string

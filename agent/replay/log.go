@@ -97,7 +97,7 @@ func comm(file string) string {
 	return b[:min(len(b), 15)]
 }
 
-// ExecRecords are the bodies of the EXECVE records for a command line: at most room bytes of arguments in each, long arguments in pieces (facts/security.md 2.2).
+// ExecRecords are the bodies of the EXECVE records for a command line: at most room bytes of arguments in each, long arguments in pieces.
 func ExecRecords(args []string, room int) (records []string) {
 	b := &strings.Builder{}
 	fmt.Fprintf(b, "argc=%d", len(args))

@@ -1,5 +1,5 @@
 // Package shingle writes commands in a form that stays the same where a tool is used again: names, options and words as they are, and a sign for what differs from one
-// victim to the next. Two machines on which the same shingles were seen were very likely visited by the same people or their scripts (facts/security.md 8).
+// victim to the next. Two machines on which the same shingles were seen were very likely visited by the same people or their scripts.
 //
 //	./ssh2 1500 -b 10.49 pass 22 "uname -a & lscpu"   ->   ssh# # -b %net pass # uname -a & lscpu
 //

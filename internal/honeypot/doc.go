@@ -1,5 +1,4 @@
-// Package honeypot is a decoy: SSH and telnet that look like a forgotten Linux machine, let intruders in by the passwords they try, and record what they do
-// (facts/security.md 8).
+// Package honeypot is a decoy: SSH and telnet that look like a forgotten Linux machine, let intruders in by the passwords they try, and record what they do.
 //
 // It is of medium interaction: package shell answers commands from a file system in memory, package persona makes the machine up once per installation, package record
 // keeps what happened. Nothing a visitor does reaches the host: no program is run, no file but the records is opened, no connection is made. Downloads are recorded by

@@ -14,7 +14,7 @@ const (
 )
 
 // nearFull tells whether a server of that size has to be read-only: below 100 GB once less than 512 MB or 5 % are free, above it less than 5 GB. disk is how much the disk
-// itself has left, -1 if nobody knows; a server must not find its end before the provisioned one. Source: facts/monitor.md section 4.
+// itself has left, -1 if nobody knows; a server must not find its end before the provisioned one.
 func nearFull(limit, used, disk int64) bool {
 	free := limit - used
 	if disk >= 0 && disk < 512*mib {

@@ -7,7 +7,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/fault"
 )
 
-// tier is a pricing tier: what a server of it gets. Source: concepts-pricing-tiers and concepts-limits of the service's documentation (facts/monitor.md section 4).
+// tier is a pricing tier: what a server of it gets. Source: concepts-pricing-tiers and concepts-limits of the service's documentation.
 type tier struct {
 	name        string // "GeneralPurpose"
 	prefix      string // of its SKUs' names, "GP"

@@ -13,7 +13,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/services/security/correlate"
 )
 
-// investigation is the action that draws the graph around an alert. It is Bulkhead's own: Azure's was a page of the portal, without an API (facts/security.md 1.3).
+// investigation is the action that draws the graph around an alert. It is Bulkhead's own: Azure's was a page of the portal, without an API.
 //
 //	GET .../locations/{location}/alerts/{name}/investigation?depth=3&from=2018-11-20T01:00:00Z&to=...&focus=ip:203.0.113.7
 //

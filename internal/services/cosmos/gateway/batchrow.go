@@ -10,7 +10,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/wire"
 )
 
-// The .NET client sends batches as records of HybridRow, and wants the results so (facts/cosmos.md 1.8; the schemas are its HybridRowBatchSchemas.json). All that
+// The .NET client sends batches as records of HybridRow, and wants the results so (the schemas are its HybridRowBatchSchemas.json). All that
 // an operation can say in JSON it can say here; the operation's and the resource's type are the client's numbers for them.
 
 // Columns of operationRow and resultRow.

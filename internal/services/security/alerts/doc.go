@@ -5,8 +5,7 @@
 //
 // # Names
 //
-// An alert is called "<n>_<guid>", n being 3155378975999999999 less the .NET ticks of its first observation, in 19 digits: sorted by name, alerts are newest first
-// (facts/security.md 1.1).
+// An alert is called "<n>_<guid>", n being 3155378975999999999 less the .NET ticks of its first observation, in 19 digits: sorted by name, alerts are newest first.
 //
 // # Graph
 //

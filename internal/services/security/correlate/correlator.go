@@ -24,7 +24,7 @@ type Params struct {
 	Score     float64 // and is this sure
 }
 
-// DefaultParams are those of facts/security.md 6.
+// DefaultParams are those of correlation where none are set.
 func DefaultParams() Params {
 	return Params{Window: 48 * time.Hour, Keep: 72 * time.Hour, MaxAlerts: 20_000, MaxMembers: 1000, Tactics: 2, Severity: 9, Witnesses: 2, Sure: 0.65, Score: 0.6}
 }

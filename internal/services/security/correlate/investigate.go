@@ -23,7 +23,7 @@ type Scope struct {
 	From, To time.Time // only alerts of this time; zero is no bound
 }
 
-// Investigation is the graph around an alert, or around something of it: Azure's "investigation path" of 2018 (facts/security.md 1.3) with an answer that a program can read.
+// Investigation is the graph around an alert, or around something of it: Azure's "investigation path" of 2018 with an answer that a program can read.
 type Investigation struct {
 	Focus string   `json:"focus"`
 	Path  []string `json:"path"` // nodes from the incident, if there is one, else the alert, to the focus

@@ -18,7 +18,7 @@ func (s Severity) String() string {
 	return [...]string{"Informational", "Low", "Medium", "High"}[min(s, High)]
 }
 
-// Alert is a kind of alert: Azure's type, name and severity (facts/security.md 1.5), the intent and the techniques of MITRE ATT&CK. A type that Azure doesn't have
+// Alert is a kind of alert: Azure's type, name and severity, the intent and the techniques of MITRE ATT&CK. A type that Azure doesn't have
 // begins with BH_.
 type Alert struct {
 	Type, Name string

@@ -31,7 +31,7 @@ func watch(log string) (found []*Finding) {
 	return found
 }
 
-// expectedAlerts are the alerts that tell of each behaviour of the intrusion, by the row of facts/security.md 5.
+// expectedAlerts are the alerts that tell of each behaviour of the intrusion, by its number.
 var expectedAlerts = map[int]*Alert{
 	1: &serviceAccount, 2: &newSource, 3: &maliciousDownload, 4: &reconnaissance, 5: &speedTest, 6: &fileDownload, 7: &attackTool, 8: &portScan,
 	9: &masquerade, 10: &denialOfService, 11: &kitRemoved, 12: &downloadAndRun, 13: &passwordSpray, 14: &resultsRead,

@@ -59,7 +59,7 @@ type Params struct {
 	GuessNetworks int
 }
 
-// DefaultParams are the thresholds of facts/security.md 5 and 7.
+// DefaultParams are the thresholds of detection where none are set.
 func DefaultParams() Params {
 	return Params{
 		EnumerationKinds: 5, EnumerationWindow: time.Minute, EnumerationCurious: 2,

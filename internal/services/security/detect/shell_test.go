@@ -85,7 +85,7 @@ func (s *shell) touch(sc *scope, pid uint32, image, name, call string, kind acti
 	})
 }
 
-// watched reports whether the recommended audit rules watch a file (facts/security.md 2.3).
+// watched reports whether the recommended audit rules watch a file.
 func watched(name string) bool {
 	for _, p := range [...]string{
 		"/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow", "/etc/sudoers", "/etc/cron", "/var/spool/cron", "/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system", "/etc/ld.so.preload", "/etc/audit", "/etc/pam.d",

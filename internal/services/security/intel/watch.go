@@ -11,7 +11,7 @@ import (
 	"github.com/bulkheadhq/bulkhead/internal/services/security/detect"
 )
 
-// HoneypotAttack is the alert on a machine of ours that was seen at the honeypot (facts/security.md 5, row 15).
+// HoneypotAttack is the alert on a machine of ours that was seen at the honeypot.
 func HoneypotAttack() *detect.Alert {
 	return &detect.Alert{
 		Type: "BH_HoneypotAttacked", Name: "Machine attacked the honeypot", Severity: detect.High, Intent: "LateralMovement", Techniques: []string{"T1110", "T1021.004"},
