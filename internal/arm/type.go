@@ -157,6 +157,9 @@ type Call struct {
 	run *run // the pipeline's own
 }
 
+// Along tells whether the resource is deleted with one that it is below or in, and not by itself.
+func (c *Call) Along() bool { return c.run.op != "" }
+
 // Commit runs fn in the subscription's shard. In the same transaction it re-reads what the call was allowed by and the resource as the call found it, and
 // appends the activity-log and audit records. For actions that write (regenerateKey); PUT, PATCH and DELETE do it by themselves. An error that is not the
 // caller's own must be returned as it is or wrapped: the pipeline may run the action again.

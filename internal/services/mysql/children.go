@@ -72,7 +72,7 @@ func (s *Service) putFirewallRule(_ context.Context, c *arm.Call) error {
 }
 
 func (s *Service) deleteFirewallRule(_ context.Context, c *arm.Call) error {
-	if c.Parent == nil { // deleted with its server, whose rows go as a whole
+	if c.Along() { // deleted with its server, whose rows go as a whole
 		return nil
 	}
 	ch := &change{drops: [][]byte{rowKey(c.Parent.GUID, nounFirewall, c.ID.Name())}}
@@ -207,7 +207,7 @@ func (s *Service) putDatabase(_ context.Context, c *arm.Call) error {
 
 // deleteDatabase asks for a database to go, whoever made it.
 func (s *Service) deleteDatabase(_ context.Context, c *arm.Call) error {
-	if c.Parent == nil { // deleted with its server, files and all
+	if c.Along() { // deleted with its server, files and all
 		return nil
 	}
 	name := strings.ToLower(c.ID.Name())

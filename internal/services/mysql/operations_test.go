@@ -58,6 +58,10 @@ func TestOperations_AreDoneWhenTheServerFollows(t *testing.T) {
 	}
 	p.done("PUT", conf+"wait_timeout", `{"properties":{"value":"88"}}`)
 	is("88", "SELECT @@global.wait_timeout")
+	// The server goes at once, and its children are no operations of their own.
+	if w := p.try("DELETE", serverPath, ""); w.Code != 200 || w.Header().Get("Azure-Asyncoperation") != "" {
+		t.Errorf("DELETE: %d, operation %q; want 200 and none", w.Code, w.Header().Get("Azure-Asyncoperation"))
+	}
 }
 
 func TestOutcome(t *testing.T) {

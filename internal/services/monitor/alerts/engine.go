@@ -29,12 +29,16 @@ type engine struct {
 
 	mu   sync.Mutex
 	subs map[string]*watched // by folded id
+
+	compilations int // of rules, ever
 }
 
 // watched is a subscription's rules and what is known of them.
 type watched struct {
 	sub     string
 	version int64                   // of rules; 0: not read yet
+	stray   int                     // rules taken one by one, whose texts are their own
+	changes int                     // that the shard still tells of
 	rules   [sliceCount][]*compiled // by slice, in the order of their GUIDs
 	log     []*activityRule
 	// what its shard holds; nil: not read yet
@@ -171,13 +175,7 @@ func (e *engine) load(ctx context.Context, w *watched) error {
 	if err != nil || v == w.version {
 		return err
 	}
-	rules, log, err := e.s.loadRules(ctx, w.sub)
-	if err != nil {
-		return err
-	}
-	w.take(rules)
-	w.log, w.version = log, v
-	return nil
+	return e.follow(ctx, w, v)
 }
 
 func (e *engine) loadStates(ctx context.Context, w *watched) error {
@@ -211,49 +209,6 @@ func (e *engine) loadStates(ctx context.Context, w *watched) error {
 }
 
 func (i *instance) name() string { return i.RuleGUID + "|" + i.Key }
-
-// loadRules reads the rules of a subscription that are turned on.
-func (s *Service) loadRules(ctx context.Context, sub string) (rules []*compiled, log []*activityRule, err error) {
-	_, ruleIDs, err := all(ctx, s.deps.Store, subShard(sub), keyRule, ruleCodec)
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, id := range ruleIDs {
-		r, _, err := s.deps.Resources.Resource(ctx, id)
-		if err != nil {
-			return nil, nil, err
-		}
-		if r == nil {
-			continue
-		}
-		if strings.EqualFold(r.Type, activityAlertName) {
-			a, err := compileActivity(r)
-			if err != nil {
-				return nil, nil, err
-			}
-			if a != nil {
-				log = append(log, a)
-			}
-			continue
-		}
-		c, err := s.compile(r)
-		if err != nil {
-			return nil, nil, fmt.Errorf("rule %s: %w", r.ID, err)
-		}
-		if c != nil {
-			rules = append(rules, c)
-		}
-	}
-	return rules, log, nil
-}
-
-// compile makes a stored rule one that can be judged; nil if it is turned off.
-func (s *Service) compile(r *arm.Resource) (*compiled, error) {
-	if strings.EqualFold(r.Type, classicName) {
-		return s.compileClassic(r)
-	}
-	return compileMetricAlert(r)
-}
 
 // slice judges the minutes of a slice that are due.
 func (e *engine) slice(ctx context.Context, w *watched, slice int, target int64) error {

@@ -62,11 +62,19 @@ func commitRule(tx store.Tx, c *arm.Call) error {
 	if err := tx.Put([]byte(keyRule+c.New.GUID), c.Prepared.([]byte)); err != nil {
 		return err
 	}
-	return bump(tx, keyVersion)
+	return changedRule(tx, c.New.GUID)
 }
 
 func forgetRule(tx store.Tx, c *arm.Call) error {
 	if err := tx.Delete([]byte(keyRule + c.Old.GUID)); err != nil {
+		return err
+	}
+	return changedRule(tx, c.Old.GUID)
+}
+
+// changedRule tells the engine which rule to read anew.
+func changedRule(tx store.Tx, guid string) error {
+	if err := tx.Put(changedKey(int64(tx.LSN())), []byte(guid)); err != nil { //nolint:gosec // far from the bound
 		return err
 	}
 	return bump(tx, keyVersion)

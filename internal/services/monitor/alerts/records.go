@@ -19,6 +19,8 @@ import (
 //
 //	s|monitor|rule|<guid>   the id of a rule of any kind, to find those of a subscription
 //	s|monitor|version       the LSN of the last change of a rule
+//	s|monitor|changed|<LSN>       the GUID of a rule that was changed then (8 bytes, big-endian); the older ones go
+//	s|monitor|forgotten       the LSN up to which they went
 //	s|monitor|processing|<guid>   the id of an alert processing rule
 //	s|monitor|processingversion   the LSN of the last change of one
 //
@@ -36,6 +38,8 @@ const (
 
 	keyRule    = "s|monitor|rule|"
 	keyVersion = "s|monitor|version"
+	keyChanged = "s|monitor|changed|"
+	keyForgot  = "s|monitor|forgotten"
 
 	keyProcessing        = "s|monitor|processing|"
 	keyProcessingVersion = "s|monitor|processingversion"
