@@ -161,18 +161,23 @@ func (s *Service) eachAlert(ctx context.Context, subscription string, since time
 // find is the alert of a call; nil if there is none in its scope.
 func (s *Service) find(ctx context.Context, c *arm.Call) (*alert, error) {
 	a, err := get(ctx, s.deps.Store, shardOf(c.ID.Subscription), alertKey(fold(c.ID.Name())), alertCodec)
-	if err != nil || a == nil || !inGroup(c, a) {
+	if err != nil || a == nil || !within(c.ID, a) {
 		return nil, err
 	}
 	return a, nil
 }
 
-func inGroup(c *arm.Call, a *alert) bool {
-	if c.ID.ResourceGroup == "" {
+// within tells whether an alert is of a scope: its target is the resource or below it, or in the group or subscription. Of an alert's own id that is where it is read at.
+func within(scope arm.ID, a *alert) bool {
+	if scope.Namespace != "" && !strings.EqualFold(scope.Type(), alertTypeName) {
+		at, target := fold(scope.String()), fold(a.Target)
+		return target == at || strings.HasPrefix(target, at+"/")
+	}
+	if scope.ResourceGroup == "" {
 		return true
 	}
 	id, err := arm.ParseID(a.Target)
-	return err == nil && strings.EqualFold(id.ResourceGroup, c.ID.ResourceGroup)
+	return err == nil && strings.EqualFold(id.ResourceGroup, scope.ResourceGroup)
 }
 
 func (s *Service) getAlert(ctx context.Context, c *arm.Call) (*arm.Resource, error) {
@@ -183,19 +188,25 @@ func (s *Service) getAlert(ctx context.Context, c *arm.Call) (*arm.Resource, err
 	return a.resource(true, true), nil
 }
 
-func (s *Service) listAlerts(ctx context.Context, c *arm.Call) ([]*arm.Resource, error) {
-	q, err := parseQuery(c.Query, c.Time)
+func (s *Service) listAlerts(ctx context.Context, c *arm.Call) (out []*arm.Resource, err error) {
+	out, c.Next, err = s.page(ctx, c.Request, c.ID)
+	return out, err
+}
+
+// page gives those alerts of a scope that a request asks for, and where the next page goes on; nil: nowhere.
+func (s *Service) page(ctx context.Context, r *wire.Request, scope arm.ID) (out []*arm.Resource, next []byte, err error) {
+	q, err := parseQuery(r.Query, r.Time)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	found, err := s.selected(ctx, c, q)
+	found, err := s.selected(ctx, scope, q)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	from := 0
-	token, err := c.SkipToken()
+	token, err := r.SkipToken()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if token != nil { // the id of the last one of the page before
 		for i := range found {
@@ -205,21 +216,20 @@ func (s *Service) listAlerts(ctx context.Context, c *arm.Call) ([]*arm.Resource,
 		}
 	}
 	to := min(from+q.page, len(found))
-	out := make([]*arm.Resource, 0, to-from)
 	for _, a := range found[from:to] {
 		out = append(out, a.resource(q.context, q.egress))
 	}
 	if to < len(found) {
-		c.Next = []byte(found[to-1].ID)
+		next = []byte(found[to-1].ID)
 	}
-	return out, nil
+	return out, next, nil
 }
 
 // selected are the alerts that a query asks for, in its order.
-func (s *Service) selected(ctx context.Context, c *arm.Call, q *query) ([]alert, error) {
+func (s *Service) selected(ctx context.Context, scope arm.ID, q *query) ([]alert, error) {
 	var out []alert
-	err := s.eachAlert(ctx, c.ID.Subscription, q.from, func(a *alert) bool {
-		if inGroup(c, a) && q.keeps(a) {
+	err := s.eachAlert(ctx, scope.Subscription, q.from, func(a *alert) bool {
+		if within(scope, a) && q.keeps(a) {
 			out = append(out, *a)
 		}
 		return len(out) < maxSelected

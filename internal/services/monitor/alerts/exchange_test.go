@@ -73,7 +73,8 @@ func TestExchanges_CoverEveryRoute(t *testing.T) {
 		lines = append(lines, strings.Split(string(b), "\n")...)
 	}
 	for _, r := range openPlane(t).routes {
-		pattern := regexp.MustCompile(`\\\{[a-zA-Z0-9]+\\\}`).ReplaceAllString(regexp.QuoteMeta(r.Pattern), `[^/?]+`)
+		quoted := strings.Replace(regexp.QuoteMeta(r.Pattern), `\{scope\*\}`, `.+/.+/providers/.+`, 1) // a resource
+		pattern := regexp.MustCompile(`\\\{[a-zA-Z0-9]+\\\}`).ReplaceAllString(quoted, `[^/?]+`)
 		want := regexp.MustCompile("(?i)^" + r.Method + " " + pattern + `\?`)
 		if !slices.ContainsFunc(lines, want.MatchString) {
 			t.Errorf("no exchange for %s %s", r.Method, r.Pattern)

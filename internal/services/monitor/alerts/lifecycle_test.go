@@ -223,3 +223,77 @@ func TestLifeCycle_TestNotifications(t *testing.T) {
 		t.Errorf("%d tests are left", got)
 	}
 }
+
+// What a rule of a newer version adds is kept, shown and told; what isn't done is refused by its name.
+func TestMetricAlert_PropertiesOfNewerVersions(t *testing.T) {
+	t.Parallel()
+	p := openPlane(t)
+	p.setUp()
+	custom := p.rule(`"autoMitigate":true`, `"autoMitigate":true,"actionProperties":null,"customProperties":{"runbook":"rb-7","team":"nobody"}`)
+	shown := p.ok("PUT", p.insights("metricAlerts/cpu"), custom, 200)
+	p.want(shown, "rb-7", "properties", "customProperties", "runbook")
+	p.want(p.ok("GET", p.insights("metricAlerts/cpu"), "", 200), "nobody", "properties", "customProperties", "team")
+	p.minutes(100)
+	got := p.hooks.take()
+	wantConditions(t, got, "/common", "Fired")
+	for _, h := range got {
+		at := []any{"data", "customProperties"}
+		if h.path == "/plain" {
+			at = []any{"data", "properties"}
+		}
+		p.want(h.body, "rb-7", append(at[:2:2], "runbook")...)
+		p.want(h.body, "db", append(at[:2:2], "team")...) // the action's own wins
+	}
+	for _, name := range []string{"actionProperties", "resolveConfiguration"} {
+		p.refused("PUT", p.insights("metricAlerts/other"), p.rule(`"autoMitigate":true`, `"`+name+`":{"autoResolved":true}`), 501, "The property "+name+" of a metric alert is not implemented")
+	}
+}
+
+// Alerts are listed and counted of a subscription, a group and a resource, each with its own only, and by filters and pages.
+func TestAlerts_ByScope(t *testing.T) {
+	t.Parallel()
+	p := openPlane(t)
+	p.setUp()
+	p.ok("PUT", p.server("db2"), `{"location":"westeurope","properties":{}}`, 201)
+	p.ok("PUT", p.insights("metricAlerts/cpu"), p.rule(), 200)
+	p.ok("PUT", p.insights("metricAlerts/cpu2"), p.rule(`"severity":2`, `"severity":0`), 200)
+	p.minutes(100)
+	sub := "/subscriptions/" + p.sub
+	other := sub + "/resourceGroups/rg2"
+	p.ok("PUT", other, `{"location":"westeurope"}`, 201)
+	for _, c := range []struct {
+		scope string
+		want  int
+	}{{sub, 2}, {p.rg(), 2}, {other, 0}, {p.server("db1"), 2}, {strings.ToUpper(p.server("db1")), 2}, {p.server("db2"), 0}} {
+		below := c.scope + "/providers/" + management
+		if list, _ := p.ok("GET", below+"/alerts?monitorCondition=Fired", "", 200)["value"].([]any); len(list) != c.want {
+			t.Errorf("%s has %d alerts, want %d", c.scope, len(list), c.want)
+		}
+		sum := p.ok("GET", below+"/alertsSummary?groupby=severity,monitorCondition", "", 200)
+		p.want(sum, c.want, "properties", "total")
+		if c.want > 0 {
+			p.want(sum, "Sev0", "properties", "values", 0, "name")
+			p.want(sum, 1, "properties", "values", 0, "values", 0, "count")
+		}
+	}
+	list := p.server("db1") + "/providers/" + management + "/alerts"
+	first := p.ok("GET", list+"?pageCount=1&sortBy=severity&sortOrder=asc", "", 200)
+	p.want(first, "Sev0", "value", 0, "properties", "essentials", "severity")
+	next, _ := first["nextLink"].(string)
+	_, rest, found := strings.Cut(next, "management.azure.com")
+	if !found || !strings.HasPrefix(strings.ToLower(rest), strings.ToLower(list)) {
+		t.Fatalf("nextLink = %q", next)
+	}
+	second := p.ok("GET", rest, "", 200)
+	p.want(second, "Sev2", "value", 0, "properties", "essentials", "severity")
+	if second["nextLink"] != nil {
+		t.Errorf("after the last page: %v", second["nextLink"])
+	}
+	p.want(p.ok("GET", list+"?severity=Sev0", "", 200), p.insights("metricAlerts/cpu2"), "value", 0, "properties", "essentials", "alertRule")
+	id, _ := at(second, "value", 0, "name").(string)
+	p.want(p.ok("GET", list+"/"+id, "", 200), id, "name")
+	p.refused("GET", p.server("db2")+"/providers/"+management+"/alerts/"+id, "", 404, "There is no alert")
+	p.refused("GET", sub+"/resourceGroups/gone/providers/"+management+"/alertsSummary?groupby=severity", "", 404, "could not be found")
+	p.refused("GET", p.server("gone")+"/providers/"+management+"/alerts", "", 404, "was not found")
+	p.refused("GET", list+"?severity=Sev9", "", 400, "must be one of Sev0")
+}

@@ -3,6 +3,7 @@ package alerts
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"strings"
 	"time"
 
@@ -16,19 +17,20 @@ const metricAlertName = insights + "/metricAlerts"
 
 // metricAlert is a metric alert's properties as they are kept and shown.
 type metricAlert struct {
-	Description  string        `json:"description,omitempty"`
-	Severity     int           `json:"severity"`
-	Enabled      bool          `json:"enabled"`
-	Scopes       []string      `json:"scopes"`
-	Frequency    string        `json:"evaluationFrequency"`
-	Window       string        `json:"windowSize"`
-	TargetType   string        `json:"targetResourceType,omitempty"`
-	TargetRegion string        `json:"targetResourceRegion,omitempty"`
-	Criteria     *criteria     `json:"criteria"`
-	AutoMitigate bool          `json:"autoMitigate"`
-	Actions      []alertAction `json:"actions"`
-	Updated      *time.Time    `json:"lastUpdatedTime,omitempty"`
-	Migrated     bool          `json:"isMigrated"`
+	Description  string            `json:"description,omitempty"`
+	Severity     int               `json:"severity"`
+	Enabled      bool              `json:"enabled"`
+	Scopes       []string          `json:"scopes"`
+	Frequency    string            `json:"evaluationFrequency"`
+	Window       string            `json:"windowSize"`
+	TargetType   string            `json:"targetResourceType,omitempty"`
+	TargetRegion string            `json:"targetResourceRegion,omitempty"`
+	Criteria     *criteria         `json:"criteria"`
+	AutoMitigate bool              `json:"autoMitigate"`
+	Actions      []alertAction     `json:"actions"`
+	Custom       map[string]string `json:"customProperties,omitempty"` // since 2024-03-01-preview
+	Updated      *time.Time        `json:"lastUpdatedTime,omitempty"`
+	Migrated     bool              `json:"isMigrated"`
 }
 
 type alertAction struct {
@@ -139,13 +141,21 @@ func (s *Service) readMetricAlert(in arm.Object, subscription string) (*metricAl
 		Description: in.String("description"), Severity: -1, Enabled: true, AutoMitigate: true, Frequency: in.String("evaluationFrequency"), Window: in.String("windowSize"),
 		TargetType: in.String("targetResourceType"), TargetRegion: in.String("targetResourceRegion"), Actions: []alertAction{},
 	}
-	for name, v := range map[string]any{"severity": &a.Severity, "enabled": &a.Enabled, "scopes": &a.Scopes, "autoMitigate": &a.AutoMitigate, "actions": &a.Actions} {
+	for name, v := range map[string]any{"severity": &a.Severity, "enabled": &a.Enabled, "scopes": &a.Scopes, "autoMitigate": &a.AutoMitigate, "actions": &a.Actions, "customProperties": &a.Custom} {
 		if !in.Has(name) {
 			continue
 		}
 		if err := in.Decode(name, v); err != nil {
 			return nil, err
 		}
+	}
+	for _, name := range []string{"actionProperties", "resolveConfiguration"} {
+		if v := strings.TrimSpace(string(in.Get(name))); v != "" && v != "null" && v != "{}" {
+			return nil, notImplemented("The property "+name+" of a metric alert is", "Use webHookProperties or customProperties, and autoMitigate.")
+		}
+	}
+	if len(a.Custom) > maxCustom {
+		return nil, bad("A metric alert has at most %d customProperties.", maxCustom)
 	}
 	if a.Severity < 0 || a.Severity > 4 {
 		return nil, bad("The severity of an alert rule is a number from 0 to 4.")
@@ -165,6 +175,19 @@ func (s *Service) readMetricAlert(in arm.Object, subscription string) (*metricAl
 		return nil, err
 	}
 	return a, s.checkMetrics(a, meaning)
+}
+
+// maxCustom is how many properties of its own making a rule may add to what is told.
+const maxCustom = 50
+
+// told is what an action tells beside the alert: the rule's properties, over which the action's own win.
+func (a *metricAlert) told(own map[string]string) map[string]string {
+	if len(a.Custom) == 0 {
+		return own
+	}
+	all := maps.Clone(a.Custom)
+	maps.Copy(all, own)
+	return all
 }
 
 func (a *metricAlert) checkTimes() error {
@@ -286,7 +309,7 @@ func compileMetricAlert(r *arm.Resource) (*compiled, error) {
 	out.kind, out.severity, out.description, out.targetType, out.region = strings.TrimPrefix(a.Criteria.Type, criteriaPrefix), a.Severity, a.Description, a.TargetType, a.TargetRegion
 	out.actions.Facts = webhookFacts{a.TargetType, a.TargetRegion}
 	for _, act := range a.Actions {
-		out.actions.Groups = append(out.actions.Groups, groupRef{act.Group, act.Properties})
+		out.actions.Groups = append(out.actions.Groups, groupRef{act.Group, a.told(act.Properties)})
 	}
 	out.ID, out.AutoMitigate = r.ID, a.AutoMitigate
 	out.Frequency, _ = parseMinutes(a.Frequency)

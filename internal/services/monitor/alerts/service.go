@@ -92,7 +92,7 @@ func (s *Service) Types() []arm.Type {
 
 // Service gives the routes that no type stands behind, and the background work.
 func (s *Service) Service() wire.Service {
-	return wire.Service{Name: "alerts", Routes: s.tenantRoutes(), Run: s.run}
+	return wire.Service{Name: "alerts", Routes: append(s.tenantRoutes(), s.resourceRoutes()...), Run: s.run}
 }
 
 // OutboxHandlers are the handlers of the rows that the service writes.

@@ -42,7 +42,11 @@ func groupValue(a *alert, by string) string {
 
 // summary counts alerts by up to three properties, one within the other.
 func (s *Service) summary(ctx context.Context, c *arm.Call) (any, error) {
-	text := c.Query("groupby")
+	return s.summaryOf(ctx, c.Request, arm.ID{Subscription: c.ID.Subscription, ResourceGroup: c.ID.ResourceGroup})
+}
+
+func (s *Service) summaryOf(ctx context.Context, r *wire.Request, scope arm.ID) (any, error) {
+	text := r.Query("groupby")
 	if text == "" {
 		return nil, bad("The query parameter groupby is required: one or more of %s, with commas.", strings.Join(groupings(), ", "))
 	}
@@ -57,17 +61,17 @@ func (s *Service) summary(ctx context.Context, c *arm.Call) (any, error) {
 	if len(by) > 3 {
 		return nil, bad("The query parameter groupby has at most three names.")
 	}
-	q, err := parseQuery(c.Query, c.Time)
+	q, err := parseQuery(r.Query, r.Time)
 	if err != nil {
 		return nil, err
 	}
-	found, err := s.selected(ctx, c, q)
+	found, err := s.selected(ctx, scope, q)
 	if err != nil {
 		return nil, err
 	}
 	properties := map[string]any{"total": len(found), "groupedby": by[0], "values": group(found, by), "smartGroupsCount": 0}
 	return map[string]any{
-		"id": "/subscriptions/" + c.ID.Subscription + "/providers/" + management + "/alertsSummary/current", "name": "current", "type": management + "/alertsSummary",
+		"id": scope.String() + "/providers/" + management + "/alertsSummary/current", "name": "current", "type": management + "/alertsSummary",
 		"properties": properties,
 	}, nil
 }
