@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bulkheadhq/bulkhead/internal/arm"
 	"github.com/bulkheadhq/bulkhead/internal/metrics"
 	"github.com/bulkheadhq/bulkhead/internal/names"
 	"github.com/bulkheadhq/bulkhead/internal/services/mysql"
@@ -24,6 +25,7 @@ const maxCounted = 20_000
 type meter struct {
 	store *metrics.Store
 	names *names.Registry
+	all   arm.Reader // tells where resources are; nil: nobody does
 	log   *slog.Logger
 
 	mu  sync.Mutex
@@ -119,7 +121,7 @@ func (m *meter) flush(ctx context.Context) {
 			ids[counted{kind: k.kind, host: k.host}] = id
 		}
 		if id != "" {
-			samples = k.samples(samples, id, f)
+			samples = k.samples(samples, id, m.region(ctx, &k, id), f)
 		}
 	}
 	refused, err := m.store.Add(ctx, samples)
@@ -128,8 +130,20 @@ func (m *meter) flush(ctx context.Context) {
 	}
 }
 
-// samples appends the metrics that k's requests are of the resource id.
-func (k *counted) samples(out []metrics.Sample, id string, f *figures) []metrics.Sample {
+// region is where an account is, "" if that is not known or of no interest.
+func (m *meter) region(ctx context.Context, k *counted, id string) string {
+	if k.kind != wire.HostCosmos || m.all == nil {
+		return ""
+	}
+	r, _, err := m.all.Resource(ctx, id)
+	if err != nil || r == nil {
+		return ""
+	}
+	return r.Location
+}
+
+// samples appends the metrics that k's requests are of the resource id, which is in a region.
+func (k *counted) samples(out []metrics.Sample, id, region string, f *figures) []metrics.Sample {
 	at := time.Unix(k.minute*60, 0)
 	n := metrics.Cell{Sum: f.ms.Count, Min: 1, Max: 1, Count: f.ms.Count}
 	add := func(namespace, name string, c metrics.Cell, dims ...metrics.Dimension) {
@@ -150,7 +164,10 @@ func (k *counted) samples(out []metrics.Sample, id string, f *figures) []metrics
 		}
 		add(vaultType, "Availability", up, dims...)
 	case wire.HostCosmos:
-		dims := []metrics.Dimension{status, {Name: "OperationType", Value: k.operation}}
+		dims := []metrics.Dimension{status, {Name: "Status", Value: outcomeOf(k.status)}, {Name: "OperationType", Value: operationType(k.operation)}}
+		if region != "" {
+			dims = append(dims, metrics.Dimension{Name: "Region", Value: region})
+		}
 		if db, coll := container(k.resource); db != "" {
 			dims = append(dims, metrics.Dimension{Name: "DatabaseName", Value: db})
 			if coll != "" {
@@ -161,7 +178,7 @@ func (k *counted) samples(out []metrics.Sample, id string, f *figures) []metrics
 		if f.units.Count > 0 {
 			add(accountType, "TotalRequestUnits", f.units, dims...)
 		}
-		add(accountType, "ServerSideLatency", f.ms, dims[1:]...)
+		add(accountType, "ServerSideLatency", f.ms, dims[2:]...)
 	case wire.HostSite:
 		add(siteType, "Requests", n)
 		if k.status >= 200 && k.status < 600 {
@@ -179,6 +196,32 @@ func (k *counted) samples(out []metrics.Sample, id string, f *figures) []metrics
 		add(siteType, "BytesReceived", f.sent)
 	}
 	return out
+}
+
+// outcomeOf is the dimension Status of a Cosmos DB account's request.
+func outcomeOf(status int) string {
+	switch {
+	case status == 429:
+		return "ClientThrottlingError"
+	case status >= 500:
+		return "ServerError"
+	case status >= 400:
+		return "ClientOtherError"
+	}
+	return "Success"
+}
+
+// operationType is the dimension OperationType of a Cosmos DB account's request: what is done, whatever with.
+func operationType(operation string) string {
+	for verb, t := range map[string]string{
+		"Create": "Create", "Read": "Read", "Get": "Read", "List": "ReadFeed", "Query": "Query", "Replace": "Replace", "Upsert": "Upsert", "Delete": "Delete", "Patch": "Patch",
+		"Execute": "Execute", "Batch": "Batch",
+	} {
+		if strings.HasPrefix(operation, verb) {
+			return t
+		}
+	}
+	return operation
 }
 
 // activityType is what kind of object an operation of Key Vault is about.
@@ -221,10 +264,10 @@ func metricTable() *metrics.Table {
 		metrics.Definition{Name: "ServiceApiLatency", DisplayName: "Overall Service Api Latency", Description: "Overall latency of service api requests", Unit: "MilliSeconds", Primary: metrics.Average, Dimensions: outcome},
 		metrics.Definition{Name: "ServiceApiResult", DisplayName: "Total Service Api Results", Description: "Number of total service api results", Unit: "Count", Primary: metrics.Count, Dimensions: outcome},
 	)
-	where := []string{"OperationType", "DatabaseName", "CollectionName"}
+	where := []string{"DatabaseName", "CollectionName", "Region", "OperationType"}
 	t.Define(accountType,
-		metrics.Definition{Name: "TotalRequests", DisplayName: "Total Requests", Description: "Number of requests made", Unit: "Count", Primary: metrics.Count, Dimensions: append(where[:3:3], "StatusCode")},
-		metrics.Definition{Name: "TotalRequestUnits", DisplayName: "Total Request Units", Description: "Request Units consumed", Unit: "Count", Primary: metrics.Total, Dimensions: append(where[:3:3], "StatusCode")},
+		metrics.Definition{Name: "TotalRequests", DisplayName: "Total Requests", Description: "Number of requests made", Unit: "Count", Primary: metrics.Count, Dimensions: append(where[:4:4], "StatusCode", "Status")},
+		metrics.Definition{Name: "TotalRequestUnits", DisplayName: "Total Request Units", Description: "Request Units consumed", Unit: "Count", Primary: metrics.Total, Dimensions: append(where[:4:4], "StatusCode", "Status")},
 		metrics.Definition{Name: "ServerSideLatency", DisplayName: "Server Side Latency", Description: "Server side latency", Unit: "MilliSeconds", Primary: metrics.Average, Dimensions: where},
 	)
 	site := func(name, display, description, unit string, primary metrics.Aggregation) metrics.Definition {

@@ -1,11 +1,13 @@
 package app
 
 import (
+	"context"
 	"log/slog"
 	"net/http/httptest"
 	"testing"
 	"time"
 
+	"github.com/bulkheadhq/bulkhead/internal/arm"
 	"github.com/bulkheadhq/bulkhead/internal/clock"
 	"github.com/bulkheadhq/bulkhead/internal/metrics"
 	"github.com/bulkheadhq/bulkhead/internal/names"
@@ -26,7 +28,7 @@ func TestMeter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &meter{store: kept, names: names.New(st, clk), log: slog.New(slog.DiscardHandler), had: map[counted]*figures{}}
+	m := &meter{store: kept, names: names.New(st, clk), all: inOnePlace{}, log: slog.New(slog.DiscardHandler), had: map[counted]*figures{}}
 	ids := map[wire.HostKind]string{}
 	for kind, typ := range map[wire.HostKind]string{wire.HostVault: vaultType, wire.HostCosmos: accountType, wire.HostSite: siteType} {
 		ids[kind] = "/subscriptions/s/resourceGroups/rg/providers/" + typ + "/mine"
@@ -81,6 +83,10 @@ func TestMeter(t *testing.T) {
 	status := func(v string) metrics.DimensionFilter {
 		return metrics.DimensionFilter{Name: "StatusCode", Values: []string{v}}
 	}
+	cosmos := func(dimension, value string) metrics.Cell {
+		t.Helper()
+		return sum(wire.HostCosmos, accountType, "TotalRequests", metrics.DimensionFilter{Name: dimension, Values: []string{value}})
+	}
 	for _, c := range []struct {
 		name string
 		got  metrics.Cell
@@ -91,6 +97,12 @@ func TestMeter(t *testing.T) {
 		{"availability", sum(wire.HostVault, vaultType, "Availability"), metrics.Cell{Sum: 400, Min: 100, Max: 100, Count: 4}},
 		{"latency", sum(wire.HostVault, vaultType, "ServiceApiLatency"), metrics.Cell{Sum: 14, Min: 2, Max: 4, Count: 4}},
 		{"cosmos", sum(wire.HostCosmos, accountType, "TotalRequests", metrics.DimensionFilter{Name: "CollectionName", Values: []string{"c"}}), metrics.Cell{Sum: 1, Min: 1, Max: 1, Count: 1}},
+		{"of a region", cosmos("Region", "West Europe"), metrics.Cell{Sum: 3, Min: 1, Max: 1, Count: 3}},
+		{"of an operation type", cosmos("OperationType", "Query"), metrics.Cell{Sum: 3, Min: 1, Max: 1, Count: 3}},
+		{"of a database", cosmos("DatabaseName", "d"), metrics.Cell{Sum: 3, Min: 1, Max: 1, Count: 3}},
+		{"that were refused", cosmos("Status", "ClientOtherError"), metrics.Cell{Sum: 1, Min: 1, Max: 1, Count: 1}},
+		{"that succeeded", cosmos("Status", "Success"), metrics.Cell{Sum: 2, Min: 1, Max: 1, Count: 2}},
+		{"by status code", cosmos("StatusCode", "401"), metrics.Cell{Sum: 1, Min: 1, Max: 1, Count: 1}},
 		{"request units of a container", sum(wire.HostCosmos, accountType, "TotalRequestUnits", metrics.DimensionFilter{Name: "CollectionName", Values: []string{"c"}}), metrics.Of(2.83)},
 		{"request units", sum(wire.HostCosmos, accountType, "TotalRequestUnits"), metrics.Cell{Sum: 13.33, Min: 2.83, Max: 10.5, Count: 2}},
 		{"404", sum(wire.HostSite, siteType, "Http404"), metrics.Of(1)},
@@ -109,4 +121,11 @@ func TestMeter(t *testing.T) {
 			sum(kind, sel.Namespace, sel.Name) // all that is measured is defined
 		}
 	}
+}
+
+// inOnePlace has every resource in West Europe.
+type inOnePlace struct{}
+
+func (inOnePlace) Resource(_ context.Context, id string) (*arm.Resource, string, error) {
+	return &arm.Resource{ID: id, Location: "West Europe"}, "", nil
 }

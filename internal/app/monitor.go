@@ -17,7 +17,7 @@ func (p *Platform) monitor(ctx context.Context) (*monitor.Service, error) {
 	if p.measured, err = metrics.Open(ctx, metrics.Deps{Store: p.store, Clock: p.clock, Log: p.log}); err != nil {
 		return nil, err
 	}
-	p.meter = &meter{store: p.measured, names: p.names, log: p.log, had: map[counted]*figures{}}
+	p.meter = &meter{store: p.measured, names: p.names, all: p.arm, log: p.log, had: map[counted]*figures{}}
 	return monitor.New(monitor.Deps{
 		Store: p.store, Sealer: p.sealer, Clock: p.clock, Log: p.log, Outbox: drainer{p}, Metrics: p.measured, Definitions: metricTable(),
 		Inventory: p.arm, Resources: p.arm, Access: p.arm, Verifier: verifier{p.tokens, p.directory}, SignedIn: p.arm.Authenticator(),

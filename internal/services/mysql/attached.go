@@ -91,7 +91,7 @@ func (a *attached) loop(ctx context.Context) {
 		if err != nil && ctx.Err() == nil {
 			a.host.service.deps.Log.Warn("attached database server not measured", "server", d.server.ID, "error", err)
 		}
-		t := time.NewTimer(sampleEvery)
+		t := time.NewTimer(a.host.every)
 		select {
 		case <-ctx.Done():
 		case <-t.C:

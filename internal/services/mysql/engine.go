@@ -346,7 +346,7 @@ func (e *engine) keep(ctx context.Context) {
 	spec := proc.Spec{Command: e.command, Output: out, Grace: 20 * time.Second, Changed: e.changed}
 	child := proc.Start(ctx, spec)
 	defer func() { child.Stop() }()
-	sample := time.NewTicker(sampleEvery)
+	sample := time.NewTicker(e.host.every)
 	defer sample.Stop()
 	var waiting []chan error // for a restart to be done
 	for ctx.Err() == nil {

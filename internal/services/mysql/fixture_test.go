@@ -187,6 +187,7 @@ func newPlatform(t *testing.T, dir string, real bool) *platform {
 		TLS:       p.ca.TLS(func(name string) bool { _, ok := testHosts.Resolve(name); return ok }), Data: dir,
 		RootPEM: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.ca.Root.Raw}),
 	})
+	p.mysql.host.every = time.Second
 	if !real {
 		p.mysql.host.make = func(_ *host, d *desired) instance { return &still{d: d} }
 		p.mysql.host.find = func(program string) (string, error) { return program, nil }

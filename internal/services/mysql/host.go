@@ -72,6 +72,7 @@ type host struct {
 	find func(program string) (string, error)
 
 	patience time.Duration // lookTime; tests have less
+	every    time.Duration // sampleEvery; tests have less
 	groups   *cgroups      // set by run
 
 	mu      sync.Mutex
@@ -82,7 +83,7 @@ type host struct {
 }
 
 func newHost(s *Service, folder string) *host {
-	h := &host{service: s, folder: folder, servers: map[string]*running{}, make: newInstance, find: findProgram, patience: lookTime}
+	h := &host{service: s, folder: folder, servers: map[string]*running{}, make: newInstance, find: findProgram, patience: lookTime, every: sampleEvery}
 	if u, err := user.Current(); err == nil {
 		h.account = u.Username
 	}
