@@ -2,11 +2,13 @@ package ocr
 
 import (
 	"bytes"
+	"compress/zlib"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"image"
 	"os/exec"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -131,6 +133,54 @@ func TestRead_Orientation(t *testing.T) {
 	}
 	if at := got.Lines[0].Box; at[0] > 120 || at[1] > 100 || at[2] < 600 || at[7] > 130 {
 		t.Errorf("the first line is at %v", at)
+	}
+}
+
+// TestPage_Bounded: a page takes no more memory than its pixels call for, whatever is pressed into its file.
+func TestPage_Bounded(t *testing.T) {
+	var pressed, file bytes.Buffer
+	z := zlib.NewWriter(&pressed)
+	for range 100 {
+		if _, err := z.Write(make([]byte, 1<<20)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(z.Close(), tiff.Encode(&file, image.NewGray(image.Rect(0, 0, 60, 60)), &tiff.Options{Compression: tiff.Deflate})); err != nil {
+		t.Fatal(err)
+	}
+	// The strip becomes one of 100 MB behind the file.
+	b, le := file.Bytes(), binary.LittleEndian
+	dir := le.Uint32(b[4:])
+	for i := range uint32(le.Uint16(b[dir:])) {
+		switch e := b[dir+2+12*i:]; le.Uint16(e) {
+		case 273: // StripOffsets
+			le.PutUint32(e[8:], uint32(len(b)))
+		case 279: // StripByteCounts
+			le.PutUint32(e[8:], uint32(pressed.Len()))
+		}
+	}
+	b = append(b, pressed.Bytes()...)
+	blank := encode(t, image.NewGray(image.Rect(0, 0, 5000, 5000)))
+	for _, c := range []struct {
+		name string
+		b    []byte
+		most uint64
+	}{{"a strip of 100 MB", b, 16 << 20}, {"25 megapixels in a small file", blank, 60 << 20}} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		d, err := Open(t.Context(), c.b, Bounds{50, 10000, 10})
+		if err != nil {
+			t.Fatal(c.name, err)
+		}
+		page, err := d.Page(t.Context(), 0)
+		runtime.ReadMemStats(&after)
+		d.Close()
+		if n := after.TotalAlloc - before.TotalAlloc; n > c.most || d.Memory > 2*int64(c.most) {
+			t.Errorf("%s: %d bytes of file took %d bytes of memory, told were %d; at most %d are wanted", c.name, len(c.b), n, d.Memory, c.most)
+		}
+		if err == nil && len(page.Pix) != page.Rect.Dx()*page.Rect.Dy() || err != nil && !errors.Is(err, ErrFormat) {
+			t.Errorf("%s: %v", c.name, err)
+		}
 	}
 }
 

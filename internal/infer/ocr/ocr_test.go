@@ -219,6 +219,44 @@ func TestLean(t *testing.T) {
 	}
 }
 
+// TestGray: the short ways give what package draw gives, from wherever the picture begins.
+func TestGray(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(1, 2))
+	all := image.Rect(-3, 2, 14, 13)
+	random := func(pix []uint8) {
+		for i := range pix {
+			pix[i] = uint8(r.IntN(256))
+		}
+	}
+	g, n, a, y := image.NewGray(all), image.NewNRGBA(all), image.NewRGBA(all), image.NewYCbCr(all, image.YCbCrSubsampleRatio420)
+	random(g.Pix)
+	random(n.Pix)
+	draw.Draw(a, all, n, all.Min, draw.Src)
+	random(y.Y)
+	for i := range y.Cb {
+		y.Cb[i], y.Cr[i] = 120+uint8(r.IntN(16)), 120+uint8(r.IntN(16))
+	}
+	for i, v := range y.Y {
+		y.Y[i] = 40 + v/2 // no colour leaves its range
+	}
+	for _, p := range []interface {
+		image.Image
+		SubImage(image.Rectangle) image.Image
+	}{g, n, a, y} {
+		part := p.SubImage(image.Rect(1, 4, 11, 12))
+		want := image.NewGray(image.Rect(0, 0, 10, 8))
+		draw.Draw(want, want.Rect, image.White, image.Point{}, draw.Src)
+		draw.Draw(want, want.Rect, part, part.Bounds().Min, draw.Over)
+		got := gray(part)
+		for i := range want.Pix {
+			if d := int(got.Pix[i]) - int(want.Pix[i]); got.Rect != want.Rect || d < -1 || d > 1 {
+				t.Fatalf("%T: pixel %d is %d, want %d", p, i, got.Pix[i], want.Pix[i])
+			}
+		}
+	}
+}
+
 // TestQuarters: a corner goes where a turn takes it, and back.
 func TestQuarters(t *testing.T) {
 	t.Parallel()

@@ -288,7 +288,41 @@ func upright(page *image.Gray, o picture.Orientation) *image.Gray {
 func gray(p image.Image) *image.Gray {
 	b := p.Bounds()
 	out := image.NewGray(image.Rect(0, 0, b.Dx(), b.Dy()))
-	draw.Draw(out, out.Rect, image.NewUniform(color.White), image.Point{}, draw.Src)
-	draw.Draw(out, out.Rect, p, b.Min, draw.Over)
+	row := func(y int) []uint8 { return out.Pix[y*out.Stride : y*out.Stride+b.Dx()] }
+	// What pictures mostly are goes by the row: package draw asks for each pixel by itself.
+	switch p := p.(type) {
+	case *image.Gray:
+		for y := range b.Dy() {
+			copy(row(y), p.Pix[p.PixOffset(b.Min.X, b.Min.Y+y):])
+		}
+	case *image.YCbCr:
+		for y := range b.Dy() {
+			copy(row(y), p.Y[p.YOffset(b.Min.X, b.Min.Y+y):])
+		}
+	case *image.RGBA:
+		for y := range b.Dy() {
+			in := p.Pix[p.PixOffset(b.Min.X, b.Min.Y+y):]
+			for x := range row(y) {
+				c := in[4*x : 4*x+4]
+				row(y)[x] = luminance(c) + 255 - c[3]
+			}
+		}
+	case *image.NRGBA:
+		for y := range b.Dy() {
+			in := p.Pix[p.PixOffset(b.Min.X, b.Min.Y+y):]
+			for x := range row(y) {
+				c := in[4*x : 4*x+4]
+				row(y)[x] = uint8((uint32(luminance(c))*uint32(c[3])+127)/255) + 255 - c[3]
+			}
+		}
+	default:
+		draw.Draw(out, out.Rect, image.NewUniform(color.White), image.Point{}, draw.Src)
+		draw.Draw(out, out.Rect, p, b.Min, draw.Over)
+	}
 	return out
+}
+
+// luminance is how bright a colour is, by the weights of JPEG and of color.GrayModel.
+func luminance(c []uint8) uint8 {
+	return uint8((19595*uint32(c[0]) + 38470*uint32(c[1]) + 7471*uint32(c[2]) + 1<<15) >> 16)
 }
