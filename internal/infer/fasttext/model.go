@@ -54,18 +54,23 @@ func (m *Model) Words() int { return m.words }
 
 // vocabulary finds the number of a word by its hash. The words lie in one string.
 type vocabulary struct {
-	slots []int32  // -1 is empty; a power of two
-	hash  []uint32 // by number
-	ends  []uint32 // by number: where it ends in text
+	slots []vocabSlot // a power of two
+	ends  []uint32    // by number: where it ends in text
 	text  string
 	kinds []uint8 // 0 word, 1 label
 }
 
+// vocabSlot has the hash beside the number, so that a word that isn't there is told by one look.
+type vocabSlot struct {
+	hash uint32
+	id   int32 // -1 is empty
+}
+
 func newVocabulary(entries []entry) vocabulary {
 	size := 1 << bits.Len(uint(2*len(entries)+1))
-	v := vocabulary{slots: make([]int32, size), hash: make([]uint32, len(entries)), ends: make([]uint32, len(entries)), kinds: make([]uint8, len(entries))}
+	v := vocabulary{slots: make([]vocabSlot, size), ends: make([]uint32, len(entries)), kinds: make([]uint8, len(entries))}
 	for i := range v.slots {
-		v.slots[i] = -1
+		v.slots[i].id = -1
 	}
 	var b strings.Builder
 	for i, e := range entries {
@@ -73,10 +78,9 @@ func newVocabulary(entries []entry) vocabulary {
 		v.ends[i] = uint32(b.Len())
 		v.kinds[i] = e.kind
 		h := hashOf(e.word)
-		v.hash[i] = h
 		for s := int(h) & (size - 1); ; s = (s + 1) & (size - 1) {
-			if v.slots[s] < 0 {
-				v.slots[s] = int32(i)
+			if v.slots[s].id < 0 {
+				v.slots[s] = vocabSlot{h, int32(i)}
 				break
 			}
 		}
@@ -97,9 +101,9 @@ func (v *vocabulary) word(id int32) string {
 func (v *vocabulary) find(word string, h uint32) int32 {
 	mask := len(v.slots) - 1
 	for s := int(h) & mask; ; s = (s + 1) & mask {
-		id := v.slots[s]
-		if id < 0 || v.hash[id] == h && v.word(id) == word {
-			return id
+		at := v.slots[s&(len(v.slots)-1)]
+		if at.id < 0 || at.hash == h && v.word(at.id) == word {
+			return at.id
 		}
 	}
 }
@@ -119,11 +123,11 @@ func hashOf(s string) uint32 {
 	return h
 }
 
-// grams maps the bucket of an n-gram to its row. A pruned model keeps some buckets only: a bitmap says which, and the count of bits before is the row, which needs a sixteenth of a
-// table and stays in the processor's cache.
+// grams maps the bucket of an n-gram to its row. A pruned model keeps some buckets only: a bit says which, and the count of bits before is the row, which needs a sixteenth of a
+// table of rows and stays in the processor's cache.
 type grams struct {
 	bits    []uint64 // nil: all buckets have a row
-	rank    []uint32 // by word of bits: the bits set before
+	before  []uint32 // by word of bits: the bits set in those before
 	bucket  uint32
 	magic   uint64 // ceil(2^64/bucket), to take the remainder without a division
 	minN    int
@@ -142,7 +146,7 @@ func newGrams(a args) grams {
 // keep marks the buckets kept, which must be below the bucket count. It reports false where one comes twice.
 func (g *grams) keep(buckets []int32) bool {
 	g.bits = make([]uint64, (int(g.bucket)+63)/64)
-	g.rank = make([]uint32, len(g.bits))
+	g.before = make([]uint32, len(g.bits))
 	for _, b := range buckets {
 		if g.bits[b/64]>>(b%64)&1 != 0 {
 			return false
@@ -151,7 +155,7 @@ func (g *grams) keep(buckets []int32) bool {
 	}
 	n := uint32(0)
 	for i, word := range g.bits {
-		g.rank[i] = n
+		g.before[i] = n
 		n += uint32(bits.OnesCount64(word))
 	}
 	g.nothing = len(buckets) == 0
@@ -163,57 +167,18 @@ func (g *grams) mod(h uint32) uint32 {
 	return uint32(hi)
 }
 
-// matrix is the input: dense rows, or codes of a product quantiser.
-type matrix struct {
-	rows, dim int
-	dense     []float32
-	q         *quantised
+// row returns the row of a bucket that is kept, after those of the words.
+func (g *grams) row(b uint32) int32 {
+	return int32(g.before[b/64]) + int32(bits.OnesCount64(g.bits[b/64]&(1<<(b%64)-1)))
 }
 
-// quantised is a matrix whose rows are codes of sub-vectors, the lengths coded beside them where normed.
-type quantised struct {
-	codes []uint8 // rows x parts
-	norms []uint8 // rows; nil: not normed
-	pq    quantiser
-	npq   quantiser
-}
-
-// quantiser holds 256 centroids for each part of a vector.
-type quantiser struct {
-	dim, parts, width, last int // parts of width floats, the last of last floats
-	centroids               []float32
-}
-
-// centroid returns the floats of one code.
-func (q *quantiser) centroid(part int, code uint8) []float32 {
-	if part == q.parts-1 {
-		at := part*256*q.width + int(code)*q.last
-		return q.centroids[at : at+q.last]
+// slot returns the row of a bucket after those of the words, or -1.
+func (g *grams) slot(b uint32) int32 {
+	if g.bits == nil {
+		return int32(b)
 	}
-	at := (part*256 + int(code)) * q.width
-	return q.centroids[at : at+q.width]
-}
-
-// add adds a row to sum.
-func (m *matrix) add(sum []float32, row int32) {
-	if m.q == nil {
-		r := m.dense[int(row)*m.dim:][:len(sum)]
-		for i, x := range r {
-			sum[i] += x
-		}
-		return
+	if g.bits[b/64]>>(b%64)&1 == 0 {
+		return -1
 	}
-	q := m.q
-	norm := float32(1)
-	if q.norms != nil {
-		norm = q.npq.centroids[q.norms[row]]
-	}
-	codes := q.codes[int(row)*q.pq.parts:][:q.pq.parts]
-	at := 0
-	for part, code := range codes {
-		for _, x := range q.pq.centroid(part, code) {
-			sum[at] += norm * x
-			at++
-		}
-	}
+	return g.row(b)
 }

@@ -111,6 +111,7 @@ func (m *Model) code(seed uint64) *Model {
 		q.norms = append(q.norms, q.npq.nearest(0, norms[i:i+1]))
 	}
 	c.input = matrix{rows: n, dim: dim, q: q}
+	c.input.unpack()
 	return &c
 }
 

@@ -170,6 +170,7 @@ func (d *decoder) model() *Model {
 		d.fail("an n-gram is kept twice")
 		return nil
 	}
+	m.input.unpack()
 	if m.args.Loss == HierarchicalSoftmax {
 		m.tree = newTree(m.counts)
 	}

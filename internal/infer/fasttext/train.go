@@ -182,8 +182,7 @@ type trainer struct {
 	grad    []float32
 	scores  []float32
 	rows    []int32
-	word    []byte
-	hashes  []uint32
+	scratch scratch
 	lost    float64
 	lostOf  int
 	windows []int // ends of words in the text at hand
@@ -252,7 +251,7 @@ func (t *trainer) window(text string, n int) string {
 
 func (t *trainer) step(text string, label int, rate float32) {
 	m := t.m
-	t.rows = m.features(text, t.rows[:0], &t.word, &t.hashes)
+	t.rows = m.features(text, t.rows[:0], &t.scratch)
 	if len(t.rows) == 0 {
 		return
 	}

@@ -1,0 +1,18 @@
+//go:build !amd64 || purego
+
+package fasttext
+
+// vectors says whether there is more than portable Go: not on this processor.
+func vectors() bool { return false }
+
+func sumFast(sum, dense []float32, dim int, rows []int32) { sumGeneric(sum, dense, dim, rows) }
+
+func extendFast(hash, first, second, third []uint32, most int) {
+	extendGeneric(hash, first, second, third, most)
+}
+
+func narrowFast(inside, open []uint32) {
+	for i := range inside {
+		inside[i] &= open[i]
+	}
+}
