@@ -1,97 +1,135 @@
 package fasttext
 
 import (
+	"bytes"
 	"math/bits"
 	"slices"
 	"strings"
 )
 
-// scratch is the memory that finding a text's rows takes. Characters are those of "<", a word, ">", "<", the next word and so on; what is told of them lies apart, so that eight are
-// done at a time.
+// scratch is the memory that finding a text's rows takes. What is told of characters lies apart, so that eight are done at a time.
 type scratch struct {
-	n                    int      // characters; the slices of them have lanes and pad more
-	first, second, third []uint32 // the bytes of a character as the hash takes them, with their sign; 0 where it has fewer
-	single               []uint32 // 0 for "<" and ">", which are no n-gram by themselves, else 1
-	open                 []uint32 // 0 for ">", which no n-gram reaches beyond, else 1
-	most                 int      // bytes of the longest character
-	hash                 []uint32 // of the n-gram that begins at each character
-	inside               []uint32 // 1 where it ends within the word
-	odd                  []uint32 // hashes of n-grams that were found in another way
-	hashes               []uint32 // of words
+	text   []byte   // a blank, the text, and pad blanks
+	blanks []uint64 // a bit for each byte of text
+	n      int      // characters
+	stride int      // between the planes
+	planes []uint32 // what spread says of characters
+	hash   []uint32 // of the n-gram that begins at each character
+	inside []uint32 // 1 where it ends within its word
+	odd    []uint32 // hashes of n-grams that were found in the slow way
+	hashes []uint32 // of words
 }
 
-// lanes is how many characters are done at a time.
-const lanes = 8
+// The planes of a scratch. A blank stands for the ">" of the word before and, where an n-gram begins, for the "<" of the one behind it.
+const (
+	begins  = iota // the first byte of a character where an n-gram begins with it, as the hash takes it: with its sign
+	first          // the same where it doesn't
+	second         // the second byte; 0 where there is none
+	third          // the third byte
+	letters        // 1, or 0 for a blank
+	planes
+)
 
-// pad is how far behind the last word n-grams may be read, and the longest n-gram that the fast way knows.
-const pad = 5
+const (
+	lanes   = 8  // characters done at a time
+	longest = 5  // of the n-grams that are found in the fast way, in characters
+	pad     = 64 // what of text may be read behind its end
+)
 
 func blank(c byte) bool {
 	return c == ' ' || c == '\n' || c == '\r' || c == '\t' || c == '\v' || c == '\f' || c == 0
 }
 
-// features appends the rows of a text's words and then those of its n-grams.
+// features appends the rows of a text's words, its end, and then those of its n-grams: the shortest first, each in the order of the text.
 func (m *Model) features(text string, rows []int32, s *scratch) []int32 {
-	pairs := m.args.WordNgrams > 1
-	plain := m.grams.minN >= 1 && m.grams.maxN <= pad
-	s.hashes, s.odd, s.n, s.most = s.hashes[:0], s.odd[:0], 0, 1
-	at := 0
-	for at < len(text) {
-		if c := text[at]; blank(c) {
-			if c == '\n' {
-				break
+	if at := strings.IndexByte(text, '\n'); at >= 0 {
+		text = text[:at]
+	}
+	if m.args.WordNgrams < 2 && m.grams.minN >= 1 && m.grams.maxN <= longest && m.grams.maxN > 0 && !m.grams.nothing {
+		if all, ok := m.fast(text, rows, s); ok {
+			return all
+		}
+	}
+	return m.slow(text, rows, s)
+}
+
+// fast is slow for models without n-grams of words. It reports false, and what it returns is of no use, for a text with a character of four bytes, none at all where there should be
+// one, a label, or the mark of a text's end.
+func (m *Model) fast(text string, rows []int32, s *scratch) ([]int32, bool) {
+	s.take(text)
+	most, ok := s.spread()
+	if !ok {
+		return rows, false
+	}
+	at := 1
+	for i, word := range s.blanks {
+		for ; word != 0; word &= word - 1 {
+			end := i*64 + bits.TrailingZeros64(word)
+			if end <= at {
+				at = end + 1
+				continue
 			}
-			at++
+			token := s.text[at:end]
+			id := m.vocab.find(token, wordHash(s.text[at:], len(token)))
+			at = end + 1
+			if id < 0 {
+				if token[0] == '_' && bytes.HasPrefix(token, []byte(labelPrefix)) {
+					return rows, false
+				}
+				continue
+			}
+			if m.vocab.kinds[id] != 0 || id == m.end {
+				return rows, false
+			}
+			rows = append(rows, id)
+		}
+	}
+	if m.end >= 0 {
+		rows = append(rows, m.end)
+	}
+	return m.grams.all(s, most, rows, int32(m.words)), true
+}
+
+// slow knows all kinds of models and texts.
+func (m *Model) slow(text string, rows []int32, s *scratch) []int32 {
+	s.hashes, s.odd = s.hashes[:0], s.odd[:0]
+	s.take(text)
+	ended := false
+	for from, to := 1, 1; from < len(text)+1 && !ended; from = to + 1 {
+		for to = from; !blank(s.text[to]); to++ {
+		}
+		if from == to {
 			continue
 		}
-		from := at
-		h, all := uint32(fnvStart), byte(0)
-		for at < len(text) && !blank(text[at]) {
-			all |= text[at]
-			h = (h ^ signed(text[at])) * fnvPrime
-			at++
-		}
-		token := text[from:at]
-		id := m.vocab.find(token, h)
+		token := text[from-1 : to-1]
+		id := m.vocab.find(s.text[from:to], wordHash(s.text[from:], to-from))
 		if id >= 0 && m.vocab.kinds[id] != 0 || id < 0 && strings.HasPrefix(token, labelPrefix) {
 			continue // a label in the text is none of its words
 		}
-		if pairs {
-			s.hashes = append(s.hashes, h)
-		}
+		s.hashes = append(s.hashes, hashOf(token))
 		if id >= 0 {
 			rows = append(rows, id)
 		}
-		if token == endOfLine {
-			return m.rest(rows, s) // the mark itself ends a text
-		}
-		switch {
-		case m.grams.maxN == 0 || m.grams.nothing:
-		case !plain || !s.split(token, all < 0x80):
+		if ended = token == endOfLine; !ended && m.grams.maxN > 0 && !m.grams.nothing {
 			s.odd = m.grams.hashes(s.odd, "<"+token+">")
 		}
 	}
-	// The end of the line is a word of its own.
-	h := hashOf(endOfLine)
-	if id := m.vocab.find(endOfLine, h); id >= 0 {
-		rows = append(rows, id)
-	}
-	if pairs {
-		s.hashes = append(s.hashes, h)
-	}
-	return m.rest(rows, s)
-}
-
-// rest appends the rows of the n-grams of characters and of words.
-func (m *Model) rest(rows []int32, s *scratch) []int32 {
-	if s.n > 0 {
-		rows = m.grams.all(s, rows, int32(m.words))
+	if !ended { // the end of a text is a word of its own
+		if m.end >= 0 {
+			rows = append(rows, m.end)
+		}
+		s.hashes = append(s.hashes, hashOf(endOfLine))
 	}
 	rows = m.grams.rows(s.odd, nil, rows, int32(m.words))
-	for i := range s.hashes {
-		h := uint64(int64(int32(s.hashes[i])))
-		for j := i + 1; j < len(s.hashes) && j < i+int(m.args.WordNgrams); j++ {
-			h = h*116049371 + uint64(int64(int32(s.hashes[j])))
+	return m.pairs(s.hashes, rows)
+}
+
+// pairs appends the rows of the n-grams of words.
+func (m *Model) pairs(hashes []uint32, rows []int32) []int32 {
+	for i := range hashes {
+		h := uint64(int64(int32(hashes[i])))
+		for j := i + 1; j < len(hashes) && j < i+int(m.args.WordNgrams); j++ {
+			h = h*116049371 + uint64(int64(int32(hashes[j])))
 			if m.grams.nothing {
 				continue
 			}
@@ -103,36 +141,103 @@ func (m *Model) rest(rows []int32, s *scratch) []int32 {
 	return rows
 }
 
-// all appends the rows of the n-grams of the characters in s: the shortest first, each in the order of the text. It makes as many n-grams from each character, those that reach beyond
-// the end of their word among them; rows drops these. That is several times as fast as the jumps that would save it.
-func (g *grams) all(s *scratch, rows []int32, base int32) []int32 {
+// take copies a text between blanks.
+func (s *scratch) take(text string) {
+	if need := 1 + len(text) + pad; cap(s.text) < need {
+		s.text = make([]byte, need+need/2)
+	}
+	s.text = append(append(s.text[:0], ' '), text...)
+	s.text = append(s.text, "                                                                "...)
+}
+
+// spread fills the planes and marks blanks. It returns how many bytes the longest character has, and reports false where one has more than three or a letter of ASCII is followed by
+// bytes that continue a character.
+func (s *scratch) spread() (most int, ok bool) {
+	size := (len(s.text) - pad + 1 + lanes - 1) &^ (lanes - 1) // with at least the blank behind the text
+	words := (size + 63) / 64
+	if s.stride < size+2*lanes+longest {
+		s.stride = size + size/2 + 2*lanes + longest
+		s.planes, s.hash, s.inside = make([]uint32, planes*s.stride), make([]uint32, s.stride), make([]uint32, s.stride)
+	}
+	if cap(s.blanks) < words {
+		s.blanks = make([]uint64, 2*words)
+	}
+	s.blanks = s.blanks[:words]
+	clear(s.blanks)
+	if vectors() {
+		s.n, most, ok = spreadFast(s.text, size, s.planes, s.stride, s.blanks)
+	} else {
+		s.n, most, ok = spreadGeneric(s.text, size, s.planes, s.stride, s.blanks)
+	}
+	for p := range planes {
+		clear(s.planes[p*s.stride+s.n:][:lanes+longest])
+	}
+	return most, ok
+}
+
+func spreadGeneric(text []byte, size int, to []uint32, stride int, blanks []uint64) (n, most int, ok bool) {
+	most = 1
+	for i := range size {
+		c := text[i]
+		if continues(c) {
+			continue
+		}
+		b, f, letter := signed(c), signed(c), uint32(1)
+		if blank(c) {
+			b, f, letter = '<', '>', 0
+			blanks[i/64] |= 1 << (i % 64)
+		}
+		var two, three uint32
+		if continues(text[i+1]) {
+			most = max(most, 2)
+			two = signed(text[i+1])
+			if continues(text[i+2]) {
+				most = 3
+				three = signed(text[i+2])
+			}
+			if c < 0x80 || three != 0 && continues(text[i+3]) {
+				return n, most, false
+			}
+		}
+		to[begins*stride+n], to[first*stride+n], to[second*stride+n], to[third*stride+n], to[letters*stride+n] = b, f, two, three, letter
+		n++
+	}
+	return n, most, true
+}
+
+// continues says whether a byte is within a character.
+func continues(b byte) bool { return b&0xC0 == 0x80 }
+
+// all appends the rows of the n-grams of the characters in s, of most bytes. It makes as many n-grams from each character, those that reach beyond the end of their word among them;
+// rows drops these. That is several times as fast as the jumps that would save it.
+func (g *grams) all(s *scratch, most int, rows []int32, base int32) []int32 {
 	n := (s.n + lanes - 1) &^ (lanes - 1)
-	for _, to := range [][]uint32{s.first, s.second, s.third, s.single, s.open} {
-		clear(to[s.n : n+pad])
-	}
-	if cap(s.hash) < n {
-		s.hash, s.inside = make([]uint32, n+n/2), make([]uint32, n+n/2)
-	}
 	hash, inside := s.hash[:n], s.inside[:n]
+	plane := func(p, k int) []uint32 { return s.planes[p*s.stride+k:][:n] }
 	for i := range hash {
 		hash[i] = fnvStart
 	}
-	copy(inside, s.single)
+	copy(inside, plane(letters, 0))
 	for k := range g.maxN {
-		if k == 1 {
-			copy(inside, s.open)
-		} else if k > 1 {
-			narrow(inside, s.open[k-1:])
+		one := first
+		switch k {
+		case 0:
+			one = begins
+		case 1:
+			// From a blank there are n-grams where a letter follows.
+			widen(inside, plane(letters, 1))
+		default:
+			narrow(inside, plane(letters, k-1))
 		}
-		extend(hash, s.first[k:], s.second[k:], s.third[k:], s.most)
+		extend(hash, plane(one, k), plane(second, k), plane(third, k), most)
 		if k+1 >= g.minN {
-			rows = g.rows(hash[:s.n], inside, rows, base)
+			rows = g.rows(hash, inside, rows, base)
 		}
 	}
 	return rows
 }
 
-// extend adds the bytes of a character to each hash. Steps of bytes that aren't there are made and dropped. All slices have the length of hash, which lanes divides, or more.
+// extend adds the bytes of a character to each hash. Steps of bytes that aren't there are made and dropped. All slices have the length of hash, which lanes divides.
 func extend(hash, first, second, third []uint32, most int) {
 	if vectors() {
 		extendFast(hash, first, second, third, most)
@@ -159,27 +264,33 @@ func extendGeneric(hash, first, second, third []uint32, most int) {
 	}
 }
 
-// narrow clears what isn't open.
-func narrow(inside, open []uint32) {
-	if vectors() {
-		narrowFast(inside, open)
-		return
-	}
+// widen sets what is a letter.
+func widen(inside, letters []uint32) {
+	letters = letters[:len(inside)]
 	for i := range inside {
-		inside[i] &= open[i]
+		inside[i] |= letters[i]
 	}
 }
 
-// rows appends the rows of the n-grams that have one and are inside; nil: all are. That is done without jumps that can't be foreseen: a bucket is always written, and only counted
-// where its bit is set.
+// narrow clears what isn't a letter.
+func narrow(inside, letters []uint32) {
+	if vectors() {
+		narrowFast(inside, letters)
+		return
+	}
+	for i := range inside {
+		inside[i] &= letters[i]
+	}
+}
+
+// rows appends the rows of the n-grams that have one and are inside; nil: all are. Slices that vectors work on have a length that lanes divides.
 func (g *grams) rows(hashes, inside []uint32, rows []int32, base int32) []int32 {
 	from := len(rows)
-	rows = slices.Grow(rows, len(hashes)+1)
-	out := rows[from : from+len(hashes)+1]
-	magic, bucket, set := g.magic, uint64(g.bucket), g.bits
+	rows = slices.Grow(rows, len(hashes)+lanes)
+	out := rows[from : from+len(hashes)+lanes]
 	n := 0
 	switch {
-	case set == nil:
+	case g.bits == nil:
 		for i, h := range hashes {
 			out[n] = base + int32(g.mod(h))
 			if inside == nil || inside[i] != 0 {
@@ -191,26 +302,15 @@ func (g *grams) rows(hashes, inside []uint32, rows []int32, base int32) []int32 
 		for _, h := range hashes {
 			b := g.mod(h)
 			out[n] = int32(b)
-			n += int(set[b>>6] >> (b & 63) & 1)
+			n += int(g.bits[b>>6] >> (b & 63) & 1)
 		}
-	case bucket&(bucket-1) == 0:
-		inside = inside[:len(hashes)]
-		mask := uint32(bucket - 1)
-		for i, h := range hashes {
-			b := h & mask
-			out[n] = int32(b)
-			n += int(uint32(set[b>>6]>>(b&63)) & inside[i])
-		}
+	case g.divide.ok && vectors():
+		n = keepFast(hashes, inside, g, out)
 	default:
-		inside = inside[:len(hashes)]
-		for i, h := range hashes {
-			b, _ := bits.Mul64(magic*uint64(h), bucket)
-			out[n] = int32(b)
-			n += int(uint32(set[b>>6]>>(b&63)) & inside[i])
-		}
+		n = keepGeneric(hashes, inside, g, out)
 	}
 	out = out[:n]
-	before := g.before[:len(set)]
+	set, before := g.bits, g.before[:len(g.bits)]
 	for i, b := range out {
 		at := uint32(b) >> 6
 		out[i] = base + int32(before[at]) + int32(bits.OnesCount64(set[at]&(1<<(uint32(b)&63)-1)))
@@ -218,52 +318,17 @@ func (g *grams) rows(hashes, inside []uint32, rows []int32, base int32) []int32 
 	return rows[:from+n]
 }
 
-// grow makes room for more characters.
-func (s *scratch) grow(more int) {
-	need := s.n + more + lanes + pad
-	if len(s.first) >= need {
-		return
+// keepGeneric writes the buckets of the n-grams that are inside and have a row. It does so without jumps that can't be foreseen: a bucket is always written, and only counted where
+// its bit is set.
+func keepGeneric(hashes, inside []uint32, g *grams, out []int32) (n int) {
+	magic, bucket, set := g.magic, uint64(g.bucket), g.bits
+	inside = inside[:len(hashes)]
+	for i, h := range hashes {
+		b, _ := bits.Mul64(magic*uint64(h), bucket)
+		out[n] = int32(b)
+		n += int(uint32(set[b>>6]>>(b&63)) & inside[i])
 	}
-	for _, to := range []*[]uint32{&s.first, &s.second, &s.third, &s.single, &s.open} {
-		*to = append((*to)[:s.n], make([]uint32, need+need/2-s.n)...)
-	}
-}
-
-// split appends a word's characters with "<" and ">". It reports false, and appends nothing, where one has more than three bytes. plain says that all of them are ASCII.
-func (s *scratch) split(word string, plain bool) bool {
-	s.grow(len(word) + 2)
-	n := s.n
-	first, second, third, single, open := s.first[n:][:len(word)+2], s.second[n:][:len(word)+2], s.third[n:][:len(word)+2], s.single[n:][:len(word)+2], s.open[n:][:len(word)+2]
-	clear(second)
-	clear(third)
-	first[0], single[0], open[0] = '<', 0, 1
-	at, most := 1, s.most
-	if plain {
-		for i := range len(word) {
-			first[i+1], single[i+1], open[i+1] = uint32(word[i]), 1, 1
-		}
-		at += len(word)
-	} else {
-		for i := 0; i < len(word); at++ {
-			from := i
-			for i++; i < len(word) && word[i]&0xC0 == 0x80; i++ {
-			}
-			first[at], single[at], open[at] = signed(word[from]), 1, 1
-			switch i - from {
-			case 1:
-			case 2:
-				second[at] = signed(word[from+1])
-			case 3:
-				second[at], third[at] = signed(word[from+1]), signed(word[from+2])
-			default:
-				return false
-			}
-			most = max(most, i-from)
-		}
-	}
-	first[at], single[at], open[at] = '>', 0, 0
-	s.n, s.most = n+at+1, most
-	return true
+	return n
 }
 
 // signed is a byte as the reference's hash takes it.
@@ -272,14 +337,14 @@ func signed(b byte) uint32 { return uint32(int32(int8(b))) }
 // hashes appends the hashes of a word's n-grams, whatever they are.
 func (g *grams) hashes(to []uint32, word string) []uint32 {
 	for i := 0; i < len(word); i++ {
-		if word[i]&0xC0 == 0x80 {
+		if continues(word[i]) {
 			continue
 		}
 		h := uint32(fnvStart)
 		for j, n := i, 1; j < len(word) && n <= g.maxN; n++ {
 			h = (h ^ signed(word[j])) * fnvPrime
 			j++
-			for j < len(word) && word[j]&0xC0 == 0x80 {
+			for j < len(word) && continues(word[j]) {
 				h = (h ^ signed(word[j])) * fnvPrime
 				j++
 			}

@@ -1,6 +1,7 @@
 package fasttext
 
 import (
+	"encoding/binary"
 	"math/bits"
 	"strings"
 )
@@ -26,10 +27,34 @@ type Model struct {
 	labels []string // without their prefix, by falling count
 	counts []int64  // of the labels in training
 	words  int      // rows of the input before those of the n-grams
+	end    int32    // the row of a text's end; -1: none
 	grams  grams
 	input  matrix
 	output []float32 // labels x dim, or the inner nodes of the tree x dim
+	across []float32 // output by column, each as long as width says
+	width  int       // labels, and as many more as lanes divide
 	tree   *tree     // only with HierarchicalSoftmax
+}
+
+// finish lays out what predictions need. Nothing changes afterwards.
+func (m *Model) finish() *Model {
+	m.input.unpack()
+	m.seal()
+	dim := m.Dim()
+	m.width = (len(m.labels) + lanes - 1) &^ (lanes - 1)
+	m.across = make([]float32, dim*m.width)
+	for i := range m.labels {
+		for j := range dim {
+			m.across[j*m.width+i] = m.output[i*dim+j]
+		}
+	}
+	return m
+}
+
+// seal finds the row of a text's end in the vocabulary.
+func (m *Model) seal() {
+	word := append([]byte(endOfLine), make([]byte, lanes)...)
+	m.end = m.vocab.find(word[:len(endOfLine)], wordHash(word, len(endOfLine)))
 }
 
 // args are the fields of a file's head.
@@ -77,7 +102,7 @@ func newVocabulary(entries []entry) vocabulary {
 		b.WriteString(e.word)
 		v.ends[i] = uint32(b.Len())
 		v.kinds[i] = e.kind
-		h := hashOf(e.word)
+		h := wordHash(append([]byte(e.word), make([]byte, lanes)...), len(e.word))
 		for s := int(h) & (size - 1); ; s = (s + 1) & (size - 1) {
 			if v.slots[s].id < 0 {
 				v.slots[s] = vocabSlot{h, int32(i)}
@@ -98,14 +123,26 @@ func (v *vocabulary) word(id int32) string {
 }
 
 // find returns the number of a word, or -1.
-func (v *vocabulary) find(word string, h uint32) int32 {
+func (v *vocabulary) find(word []byte, h uint32) int32 {
 	mask := len(v.slots) - 1
 	for s := int(h) & mask; ; s = (s + 1) & mask {
 		at := v.slots[s&(len(v.slots)-1)]
-		if at.id < 0 || at.hash == h && v.word(at.id) == word {
+		if at.id < 0 || at.hash == h && v.word(at.id) == string(word) {
 			return at.id
 		}
 	}
+}
+
+// wordHash is the hash a word of n bytes is found by. At least seven bytes can be read behind it.
+func wordHash(word []byte, n int) uint32 {
+	h := uint64(n)
+	for ; n > 8; n -= 8 {
+		hi, lo := bits.Mul64(h^binary.LittleEndian.Uint64(word), 0x9E3779B97F4A7C15)
+		h = hi ^ lo
+		word = word[8:]
+	}
+	hi, lo := bits.Mul64(h^binary.LittleEndian.Uint64(word)<<(64-8*n), 0x9E3779B97F4A7C15)
+	return uint32(hi ^ lo)
 }
 
 // Constants of the 32-bit FNV-1a hash.
@@ -130,6 +167,7 @@ type grams struct {
 	before  []uint32 // by word of bits: the bits set in those before
 	bucket  uint32
 	magic   uint64 // ceil(2^64/bucket), to take the remainder without a division
+	divide  divisor
 	minN    int
 	maxN    int
 	nothing bool // a pruned model that kept no n-gram
@@ -139,8 +177,36 @@ func newGrams(a args) grams {
 	g := grams{bucket: uint32(a.Bucket), minN: int(a.MinN), maxN: int(a.MaxN)}
 	if g.bucket > 0 {
 		g.magic = ^uint64(0)/uint64(g.bucket) + 1
+		g.divide = newDivisor(g.bucket)
 	}
 	return g
+}
+
+// divisor takes remainders of a number that 2 divides with products of 32 bits, which vectors have: h/bucket is ((h>>twos) * times) >> (32+shift).
+type divisor struct {
+	ok                         bool
+	bucket, twos, times, shift uint32 // times is 0 for a power of two
+}
+
+func newDivisor(bucket uint32) divisor {
+	twos := uint32(bits.TrailingZeros32(bucket))
+	odd := bucket >> twos
+	d := divisor{ok: twos > 0, bucket: bucket, twos: twos}
+	if odd > 1 && d.ok {
+		// h>>twos has 32-twos bits; rounding up 2^(32+shift)/odd is wrong by less than odd, which is too little to matter as long as odd << (32-twos) is at most 2^(32+shift).
+		d.shift = uint32(max(0, bits.Len32(odd)-int(twos)))
+		d.times = uint32(1<<(32+d.shift)/uint64(odd) + 1)
+		d.ok = d.shift < 31 && 1<<(32+d.shift)/uint64(odd)+1 < 1<<32
+	}
+	return d
+}
+
+// mod is the remainder as vectors take it.
+func (d *divisor) mod(h uint32) uint32 {
+	if d.times == 0 {
+		return h & (d.bucket - 1)
+	}
+	return h - uint32(uint64(h>>d.twos)*uint64(d.times)>>(32+d.shift))*d.bucket
 }
 
 // keep marks the buckets kept, which must be below the bucket count. It reports false where one comes twice.

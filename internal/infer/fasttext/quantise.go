@@ -77,6 +77,7 @@ func (m *Model) prune(kept []int32) *Model {
 		entries = append(entries, entry{word: labelPrefix + l, count: m.counts[i], kind: 1})
 	}
 	p.vocab = newVocabulary(entries)
+	p.seal()
 	p.grams = newGrams(m.args)
 	p.grams.keep(buckets)
 	p.input = matrix{rows: len(kept), dim: m.input.dim, dense: rows}
@@ -111,8 +112,7 @@ func (m *Model) code(seed uint64) *Model {
 		q.norms = append(q.norms, q.npq.nearest(0, norms[i:i+1]))
 	}
 	c.input = matrix{rows: n, dim: dim, q: q}
-	c.input.unpack()
-	return &c
+	return c.finish()
 }
 
 func newQuantiser(dim, width int) quantiser {

@@ -170,11 +170,10 @@ func (d *decoder) model() *Model {
 		d.fail("an n-gram is kept twice")
 		return nil
 	}
-	m.input.unpack()
 	if m.args.Loss == HierarchicalSoftmax {
 		m.tree = newTree(m.counts)
 	}
-	return m
+	return m.finish()
 }
 
 func (d *decoder) head() args {

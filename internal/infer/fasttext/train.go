@@ -74,7 +74,7 @@ func Train(s Samples, o Options) (*Model, error) {
 	t := newTrainer(m, s, o)
 	t.run(o.Steps, o.Rate, o.Progress)
 	if o.Keep == 0 {
-		return m, nil
+		return m.finish(), nil
 	}
 	return t.quantise()
 }
@@ -96,6 +96,7 @@ func untrained(s Samples, o Options) *Model {
 		m.counts = append(m.counts, e.count)
 	}
 	m.vocab = newVocabulary(entries)
+	m.seal()
 	m.grams = newGrams(m.args)
 	rows := m.words + o.Bucket
 	r := rand.New(rand.NewPCG(o.Seed, 1))
@@ -313,6 +314,14 @@ func (t *trainer) climb(label int, rate float32) {
 	t.lostOf++
 }
 
+func softmax(output, hidden, into []float32) {
+	dim := len(hidden)
+	for i := range into {
+		into[i] = dot(output[i*dim:(i+1)*dim], hidden)
+	}
+	normalise(into)
+}
+
 func (t *trainer) learn(i int, a float32) {
 	dim := len(t.hidden)
 	out := t.m.output[i*dim : (i+1)*dim : (i+1)*dim]
@@ -321,4 +330,22 @@ func (t *trainer) learn(i int, a float32) {
 		grad[j] += a * out[j]
 		out[j] += a * hidden[j]
 	}
+}
+
+// dot sums in four lanes, so that the additions don't wait for each other.
+func dot(a, b []float32) float32 {
+	b = b[:len(a)]
+	var s0, s1, s2, s3 float32
+	i := 0
+	for ; i+4 <= len(a); i += 4 {
+		x, y := a[i:i+4:i+4], b[i:i+4:i+4]
+		s0 += float32(x[0] * y[0])
+		s1 += float32(x[1] * y[1])
+		s2 += float32(x[2] * y[2])
+		s3 += float32(x[3] * y[3])
+	}
+	for ; i < len(a); i++ {
+		s0 += float32(a[i] * b[i])
+	}
+	return s0 + s1 + (s2 + s3)
 }

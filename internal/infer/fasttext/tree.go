@@ -47,25 +47,24 @@ const logFloor = 1e-5
 
 func sigmoid(x float32) float64 { return 1 / (1 + math.Exp(-float64(x))) }
 
-// best returns the likeliest leaf: depth first, the likelier child first, and nothing below a node that is already less likely than the best leaf.
-func (t *tree) best(output, hidden []float32) (int, float64) {
-	d := descent{t: t, output: output, hidden: hidden, label: 0, prob: 0}
+// best returns the likeliest leaf: depth first, the likelier child first, and nothing below a node that is already less likely than the best leaf. scores are those of the inner nodes.
+func (t *tree) best(scores []float32) (int, float64) {
+	d := descent{t: t, scores: scores}
 	d.visit(int32(len(t.nodes)-1), 1)
 	return d.label, d.prob
 }
 
 type descent struct {
-	t              *tree
-	output, hidden []float32
-	label          int
-	prob           float64
+	t      *tree
+	scores []float32
+	label  int
+	prob   float64
 }
 
 func (d *descent) visit(at int32, prob float64) {
 	for int(at) >= d.t.leaves {
 		n := d.t.nodes[at]
-		i := (int(at) - d.t.leaves) * len(d.hidden)
-		f := sigmoid(dot(d.output[i:i+len(d.hidden)], d.hidden))
+		f := sigmoid(d.scores[int(at)-d.t.leaves])
 		left, right := prob*(1-f+logFloor), prob*(f+logFloor)
 		first, second := n.right, n.left
 		p, q := right, left
@@ -87,39 +86,20 @@ func (d *descent) visit(at int32, prob float64) {
 }
 
 // all writes the probability of every leaf.
-func (t *tree) all(output, hidden, into []float32) {
+func (t *tree) all(scores, into []float32) {
 	if len(t.nodes) == 1 {
 		into[0] = 1
 		return
 	}
-	t.spread(output, hidden, into, int32(len(t.nodes)-1), 1)
+	t.spread(scores, into, int32(len(t.nodes)-1), 1)
 }
 
-func (t *tree) spread(output, hidden, into []float32, at int32, prob float64) {
+func (t *tree) spread(scores, into []float32, at int32, prob float64) {
 	if int(at) < t.leaves {
 		into[at] = float32(prob)
 		return
 	}
-	i := (int(at) - t.leaves) * len(hidden)
-	f := sigmoid(dot(output[i:i+len(hidden)], hidden))
-	t.spread(output, hidden, into, t.nodes[at].left, prob*(1-f+logFloor))
-	t.spread(output, hidden, into, t.nodes[at].right, prob*(f+logFloor))
-}
-
-// dot sums in four lanes, so that the additions don't wait for each other.
-func dot(a, b []float32) float32 {
-	b = b[:len(a)]
-	var s0, s1, s2, s3 float32
-	i := 0
-	for ; i+4 <= len(a); i += 4 {
-		x, y := a[i:i+4:i+4], b[i:i+4:i+4]
-		s0 += x[0] * y[0]
-		s1 += x[1] * y[1]
-		s2 += x[2] * y[2]
-		s3 += x[3] * y[3]
-	}
-	for ; i < len(a); i++ {
-		s0 += a[i] * b[i]
-	}
-	return s0 + s1 + (s2 + s3)
+	f := sigmoid(scores[int(at)-t.leaves])
+	t.spread(scores, into, t.nodes[at].left, prob*(1-f+logFloor))
+	t.spread(scores, into, t.nodes[at].right, prob*(f+logFloor))
 }

@@ -52,3 +52,63 @@ func extendAVX2(hash, first, second, third *uint32, n, most int)
 
 //go:noescape
 func narrowAVX2(inside, open *uint32, n int)
+
+// order has, for each set of lanes, these lanes first: what puts the kept of eight numbers together.
+var order = func() (t [256][lanes]uint32) {
+	for set := range t {
+		n := 0
+		for lane := range uint32(lanes) {
+			if set>>lane&1 != 0 {
+				t[set][n] = lane
+				n++
+			}
+		}
+	}
+	return t
+}()
+
+// keepFast is keepGeneric in AVX2. out has room for lanes more than hashes.
+func keepFast(hashes, inside []uint32, g *grams, out []int32) int {
+	n := len(hashes)
+	if n == 0 {
+		return 0
+	}
+	_, _ = inside[n-1], out[n+lanes-1]
+	return keepAVX2(&hashes[0], &inside[0], n, &g.bits[0], &g.divide.bucket, &order[0][0], &out[0])
+}
+
+// keepAVX2 takes the divisor's numbers from bucket on.
+//
+//go:noescape
+func keepAVX2(hashes, inside *uint32, n int, bits *uint64, divisor, order *uint32, out *int32) int
+
+// multiplyFast is multiplyGeneric in AVX2, for a length that lanes divides.
+func multiplyFast(across, hidden, into []float32) {
+	if len(hidden) == 0 || len(into) == 0 {
+		return
+	}
+	_ = across[len(hidden)*len(into)-1]
+	multiplyAVX2(&across[0], &hidden[0], len(hidden), &into[0], len(into))
+}
+
+//go:noescape
+func multiplyAVX2(across, hidden *float32, dim int, into *float32, n int)
+
+// spreadFast is spreadGeneric in AVX2. text has eleven bytes more than bytes, which lanes divides.
+func spreadFast(text []byte, bytes int, to []uint32, stride int, blanks []uint64) (n, most int, ok bool) {
+	_, _, _ = text[bytes+10], to[planes*stride-1], blanks[(bytes+63)/64-1]
+	n, flags := spreadAVX2(&text[0], bytes, &to[0], stride, &blanks[0], &order[0][0])
+	most = 1
+	switch {
+	case flags&2 != 0:
+		most = 3
+	case flags&1 != 0:
+		most = 2
+	}
+	return n, most, flags&4 == 0
+}
+
+// spreadAVX2 returns flags: 1 for a character of two bytes, 2 for one of three, 4 for what it can't do.
+//
+//go:noescape
+func spreadAVX2(text *byte, bytes int, to *uint32, stride int, blanks *uint64, order *uint32) (n, flags int)

@@ -130,3 +130,257 @@ next:
 	JLT  next
 	VZEROUPPER
 	RET
+
+// func keepAVX2(hashes, inside *uint32, n int, bits *uint64, divisor, order *uint32, out *int32) int
+// Y15 bucket, or the mask of a power of two; Y14 times, X13 twos, X12 shift, Y11 31 in all places.
+TEXT ·keepAVX2(SB), NOSPLIT, $0-64
+	MOVQ hashes+0(FP), SI
+	MOVQ inside+8(FP), R8
+	MOVQ n+16(FP), CX
+	MOVQ bits+24(FP), R9
+	MOVQ divisor+32(FP), R10
+	MOVQ order+40(FP), R11
+	MOVQ out+48(FP), DI
+	XORQ AX, AX
+	XORQ DX, DX
+	MOVL $31, BX
+	VMOVD BX, X11
+	VPBROADCASTD X11, Y11
+	VPBROADCASTD (R10), Y15
+	VMOVD 4(R10), X13
+	VPBROADCASTD 8(R10), Y14
+	VMOVD 12(R10), X12
+	MOVL 8(R10), BX
+	TESTL BX, BX
+	JNZ  divide
+	VPCMPEQD Y0, Y0, Y0
+	VPADDD Y0, Y15, Y15
+
+power:
+	VPAND (SI)(AX*4), Y15, Y0
+	VPSRLD $5, Y0, Y1
+	VPCMPEQD Y2, Y2, Y2
+	VPGATHERDD Y2, (R9)(Y1*4), Y3
+	VPAND Y11, Y0, Y4
+	VPSRLVD Y4, Y3, Y3
+	VPAND (R8)(AX*4), Y3, Y3
+	VPSLLD $31, Y3, Y3
+	VMOVMSKPS Y3, BX
+	MOVL BX, R12
+	SHLL $5, R12
+	VMOVDQU (R11)(R12*1), Y5
+	VPERMD Y0, Y5, Y5
+	VMOVDQU Y5, (DI)(DX*4)
+	POPCNTL BX, BX
+	ADDQ BX, DX
+	ADDQ $8, AX
+	CMPQ AX, CX
+	JLT  power
+	MOVQ DX, ret+56(FP)
+	VZEROUPPER
+	RET
+
+divide:
+	VMOVDQU (SI)(AX*4), Y0
+	VPSRLD X13, Y0, Y1
+	VPSRLQ $32, Y1, Y2
+	VPMULUDQ Y14, Y1, Y1
+	VPMULUDQ Y14, Y2, Y2
+	VPSRLQ $32, Y1, Y1
+	VPSRLQ X12, Y1, Y1
+	VPSRLQ $32, Y2, Y2
+	VPSRLQ X12, Y2, Y2
+	VPSLLQ $32, Y2, Y2
+	VPOR Y1, Y2, Y1
+	VPMULLD Y15, Y1, Y1
+	VPSUBD Y1, Y0, Y0
+	VPSRLD $5, Y0, Y1
+	VPCMPEQD Y2, Y2, Y2
+	VPGATHERDD Y2, (R9)(Y1*4), Y3
+	VPAND Y11, Y0, Y4
+	VPSRLVD Y4, Y3, Y3
+	VPAND (R8)(AX*4), Y3, Y3
+	VPSLLD $31, Y3, Y3
+	VMOVMSKPS Y3, BX
+	MOVL BX, R12
+	SHLL $5, R12
+	VMOVDQU (R11)(R12*1), Y5
+	VPERMD Y0, Y5, Y5
+	VMOVDQU Y5, (DI)(DX*4)
+	POPCNTL BX, BX
+	ADDQ BX, DX
+	ADDQ $8, AX
+	CMPQ AX, CX
+	JLT  divide
+	MOVQ DX, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func multiplyAVX2(across, hidden *float32, dim int, into *float32, n int)
+// 32 columns at a time in Y0..Y3, then eight at a time.
+TEXT ·multiplyAVX2(SB), NOSPLIT, $0-40
+	MOVQ across+0(FP), SI
+	MOVQ hidden+8(FP), R8
+	MOVQ dim+16(FP), DX
+	MOVQ into+24(FP), DI
+	MOVQ n+32(FP), CX
+	MOVQ CX, R9
+	SHLQ $2, R9
+
+wide:
+	CMPQ CX, $32
+	JLT  narrow
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ SI, R10
+	XORQ AX, AX
+
+row:
+	VBROADCASTSS (R8)(AX*4), Y4
+	VMULPS (R10), Y4, Y5
+	VMULPS 32(R10), Y4, Y6
+	VMULPS 64(R10), Y4, Y7
+	VMULPS 96(R10), Y4, Y8
+	VADDPS Y5, Y0, Y0
+	VADDPS Y6, Y1, Y1
+	VADDPS Y7, Y2, Y2
+	VADDPS Y8, Y3, Y3
+	ADDQ R9, R10
+	INCQ AX
+	CMPQ AX, DX
+	JLT  row
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	VMOVUPS Y2, 64(DI)
+	VMOVUPS Y3, 96(DI)
+	ADDQ $128, SI
+	ADDQ $128, DI
+	SUBQ $32, CX
+	JMP  wide
+
+narrow:
+	TESTQ CX, CX
+	JLE  done
+	VXORPS Y0, Y0, Y0
+	MOVQ SI, R10
+	XORQ AX, AX
+
+cell:
+	VBROADCASTSS (R8)(AX*4), Y4
+	VMULPS (R10), Y4, Y5
+	VADDPS Y5, Y0, Y0
+	ADDQ R9, R10
+	INCQ AX
+	CMPQ AX, DX
+	JLT  cell
+	VMOVUPS Y0, (DI)
+	ADDQ $32, SI
+	ADDQ $32, DI
+	SUBQ $8, CX
+	JMP  narrow
+
+done:
+	VZEROUPPER
+	RET
+
+#define CONST(value, x, y) \
+	MOVL $value, AX \
+	VMOVD AX, x \
+	VPBROADCASTD x, y
+
+// func spreadAVX2(text *byte, bytes int, to *uint32, stride int, blanks *uint64, order *uint32) (n, flags int)
+// Y15 -64, above all bytes that continue a character; Y14 9, Y13 4, Y12 32, Y11 0: blanks; Y10 1, Y9 ">", Y8 "<". Y5 second bytes met, Y6 third ones, Y7 what can't be done.
+TEXT ·spreadAVX2(SB), NOSPLIT, $0-64
+	MOVQ text+0(FP), SI
+	MOVQ bytes+8(FP), CX
+	MOVQ to+16(FP), R8
+	MOVQ stride+24(FP), R9
+	MOVQ blanks+32(FP), R11
+	MOVQ order+40(FP), DI
+	SHLQ $2, R9
+	LEAQ (R9)(R9*2), R10
+	CONST(-64, X15, Y15)
+	CONST(9, X14, Y14)
+	CONST(4, X13, Y13)
+	CONST(32, X12, Y12)
+	CONST(1, X10, Y10)
+	CONST(62, X9, Y9)
+	CONST(60, X8, Y8)
+	VPXOR Y11, Y11, Y11
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	XORQ DX, DX
+	XORQ AX, AX
+
+next:
+	VPMOVSXBD (SI)(AX*1), Y0
+	VPMOVSXBD 1(SI)(AX*1), Y1
+	VPCMPGTD Y1, Y15, Y3
+	VPAND Y3, Y1, Y1
+	VPSRAD $31, Y0, Y4
+	VPANDN Y3, Y4, Y4
+	VPOR Y4, Y7, Y7
+	VPMOVSXBD 2(SI)(AX*1), Y2
+	VPCMPGTD Y2, Y15, Y4
+	VPAND Y4, Y3, Y3
+	VPAND Y3, Y2, Y2
+	VPMOVSXBD 3(SI)(AX*1), Y4
+	VPCMPGTD Y4, Y15, Y4
+	VPAND Y3, Y4, Y4
+	VPOR Y4, Y7, Y7
+	VPOR Y1, Y5, Y5
+	VPOR Y2, Y6, Y6
+	VPCMPGTD Y0, Y15, Y3
+	VMOVMSKPS Y3, BX
+	XORL $255, BX
+	MOVL BX, R12
+	SHLL $5, R12
+	VMOVDQU (DI)(R12*1), Y4
+	VPERMD Y1, Y4, Y1
+	VMOVDQU Y1, (R8)(R9*2)
+	VPERMD Y2, Y4, Y2
+	VMOVDQU Y2, (R8)(R10*1)
+	VPCMPEQD Y12, Y0, Y3
+	VPCMPEQD Y11, Y0, Y1
+	VPOR Y1, Y3, Y3
+	VPSUBD Y14, Y0, Y1
+	VPMINUD Y13, Y1, Y2
+	VPCMPEQD Y2, Y1, Y1
+	VPOR Y1, Y3, Y3
+	VMOVMSKPS Y3, R12
+	MOVB R12, (R11)
+	INCQ R11
+	VPANDN Y10, Y3, Y1
+	VPERMD Y1, Y4, Y1
+	VMOVDQU Y1, (R8)(R9*4)
+	VPBLENDVB Y3, Y9, Y0, Y1
+	VPERMD Y1, Y4, Y1
+	VMOVDQU Y1, (R8)(R9*1)
+	VPBLENDVB Y3, Y8, Y0, Y1
+	VPERMD Y1, Y4, Y1
+	VMOVDQU Y1, (R8)
+	POPCNTL BX, BX
+	ADDQ BX, DX
+	LEAQ (R8)(BX*4), R8
+	ADDQ $8, AX
+	CMPQ AX, CX
+	JLT  next
+
+	MOVQ DX, n+48(FP)
+	XORQ AX, AX
+	XORQ BX, BX
+	VPTEST Y5, Y5
+	SETNE AX
+	VPTEST Y6, Y6
+	SETNE BX
+	LEAQ (AX)(BX*2), AX
+	XORQ BX, BX
+	VPTEST Y7, Y7
+	SETNE BX
+	LEAQ (AX)(BX*4), AX
+	MOVQ AX, flags+56(FP)
+	VZEROUPPER
+	RET

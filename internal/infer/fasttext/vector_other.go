@@ -16,3 +16,13 @@ func narrowFast(inside, open []uint32) {
 		inside[i] &= open[i]
 	}
 }
+
+func keepFast(hashes, inside []uint32, g *grams, out []int32) int {
+	return keepGeneric(hashes, inside, g, out)
+}
+
+func multiplyFast(across, hidden, into []float32) { multiplyGeneric(across, hidden, into) }
+
+func spreadFast(text []byte, bytes int, to []uint32, stride int, blanks []uint64) (n, most int, ok bool) {
+	return spreadGeneric(text, bytes, to, stride, blanks)
+}
