@@ -1,7 +1,7 @@
 """Which languages the model tells apart, and how packages spell their names."""
 
 # One label a language: its ISO 639-1 code, or its ISO 639-3 code where it has none.
-LABELS = """ast ia io sco szl af am ar as ay az ba be bg bi bm bn bo br bs ca ceb ch ckb co crh cs cv cy da de dv dz ee el en eo es et eu fa ff fi fil fj fo fr fur fy ga gd gl gn gu gv ha haw he hi hr
+LABELS = """af am ar as ay az ba be bg bi bm bn bo br bs ca ceb ch ckb co crh cs cv cy da de dv dz ee el en eo es et eu fa ff fi fil fj fo fr fur fy ga gd gl gn gu gv ha haw he hi hr
 hsb ht hu hy id ig ilo is it iu ja jv ka kab kk kl km kn ko ku ky la lb lg ln lo lt lv mg mi mk ml mn mr ms mt my nb ne nl nn nso nv ny oc om or os pa pap pl ps pt qu rm rn ro ru rw sa sah sc
 sd se sg si sk sl sm sn so sq sr ss st su sv sw ta te tg th ti tk tn to tr ts tt ty ug uk ur uz ve vi wa war wo xh yi yo yua yue zh zu""".split()
 LABELS = set(LABELS)
@@ -13,7 +13,7 @@ ind=id ibo=ig isl=is ita=it iku=iu ike=iu jpn=ja jav=jv kat=ka kaz=kk kal=kl khm
 mal=ml mon=mn khk=mn mar=mr msa=ms zlm=ms mly=ms mlt=mt mya=my nob=nb no=nb nor=nb nep=ne nld=nl nno=nn nav=nv nya=ny oci=oc orm=om gaz=om ori=or oss=os pan=pa pol=pl pus=ps pbu=ps por=pt que=qu quz=qu quy=qu
 roh=rm run=rn ron=ro rus=ru kin=rw san=sa srd=sc src=sc snd=sd sme=se sag=sg sin=si slk=sk slv=sl smo=sm sna=sn som=so sqi=sq als=sq srp=sr ssw=ss sot=st sun=su swe=sv swa=sw swh=sw tam=ta tel=te
 tgk=tg tha=th tir=ti tuk=tk tl=fil tgl=fil tsn=tn ton=to tur=tr tso=ts tat=tt tah=ty uig=ug ukr=uk urd=ur uzb=uz uzn=uz ven=ve vie=vi wln=wa wol=wo xho=xh yid=yi ydd=yi yor=yo zho=zh chi=zh cmn=zh zul=zu
-in=id iw=he ji=yi be-tarask=be cha=ch cos=co ful=ff fuv=ff ido=io""".split())
+in=id iw=he ji=yi be-tarask=be cha=ch cos=co ful=ff fuv=ff""".split())
 
 # Scripts a language is written in, by the first word of Unicode's character names. LATIN where nothing is said.
 SCRIPTS = {}
@@ -25,8 +25,8 @@ ur ARABIC;uz LATIN CYRILLIC;yi HEBREW;yue CJK;zh CJK;tk LATIN;bs LATIN;crh LATIN
     SCRIPTS[label] = tuple(scripts)
 NONLATIN = {label for label, s in SCRIPTS.items() if "LATIN" not in s}
 # Languages whose ordinary text is plain ASCII often enough that being so says nothing.
-ASCII = {"en", "id", "ms", "nl", "sw", "so", "zu", "xh", "st", "tn", "ts", "nso", "ss", "ve", "rw", "rn", "sn", "ny", "lg", "la", "it", "fil", "ceb", "war", "ilo", "jv", "su", "om", "mg", "af", "gd", "ia", "io", "haw", "eu", "fy", "nb", "sco", "es", "pt",
-         "ha", "ig", "ln", "ch", "fj", "bi", "to", "sm", "kl", "uz", "br", "da", "de", "fr", "sv", "fi", "et", "cy", "ga", "gv", "ht", "pap", "qu", "ay", "gn", "co", "sc", "lb", "ff", "sg", "bm", "wo", "yo", "ee", "mi", "ty", "nn", "sl", "hr", "bs", "hu", "sq", "gl", "ca", "oc", "ro", "tr", "az", "ku", "tk", "pl", "cs", "sk", "lt", "lv", "fo", "is", "rm", "fur", "wa", "ast", "szl", "hsb", "se", "eo", "mt", "nv", "yua", "kab", "crh"}
+ASCII = {"en", "id", "ms", "nl", "sw", "so", "zu", "xh", "st", "tn", "ts", "nso", "ss", "ve", "rw", "rn", "sn", "ny", "lg", "la", "it", "fil", "ceb", "war", "ilo", "jv", "su", "om", "mg", "af", "gd", "haw", "eu", "fy", "nb", "es", "pt",
+         "ha", "ig", "ln", "ch", "fj", "bi", "to", "sm", "kl", "uz", "br", "da", "de", "fr", "sv", "fi", "et", "cy", "ga", "gv", "ht", "pap", "qu", "ay", "gn", "co", "sc", "lb", "ff", "sg", "bm", "wo", "yo", "ee", "mi", "ty", "nn", "sl", "hr", "bs", "hu", "sq", "gl", "ca", "oc", "ro", "tr", "az", "ku", "tk", "pl", "cs", "sk", "lt", "lv", "fo", "is", "rm", "fur", "wa", "hsb", "se", "eo", "mt", "nv", "yua", "kab", "crh"}
 
 DICT = {"ngerman": "de", "ogerman": "de", "swiss": "de", "french": "fr", "dutch": "nl", "italian": "it", "polish": "pl", "swedish": "sv", "danish": "da", "nynorsk": "nn", "bokmaal": "nb", "bulgarian": "bg", "catalan": "ca", "faroese": "fo",
         "galician-minimos": "gl", "irish": "ga", "manx": "gv", "portuguese": "pt", "spanish": "es", "ukrainian": "uk", "brazilian": "pt", "british-english": "en", "american-english": "en", "esperanto": "eo"}

@@ -53,6 +53,16 @@ def clean(line):
     return re.sub(r"\s+", " ", line).strip()
 
 
+# Words that an English line has some of, and a line of another language hardly two.
+ENGLISH = set("the and this with from which your are that will be been have has was were not you they their for of is".split())
+
+
+def left_in_english(line):
+    """Says whether a line was never translated: a package has English where a translation isn't done."""
+    words = re.findall(r"[^\W\d_]+", line.lower())
+    return len({w for w in words if w in ENGLISH}) >= 2 and 5 * sum(w in ENGLISH for w in words) >= len(words)
+
+
 def add(label, source, line, least=3, most=400):
     """Keeps a line of a language where it is one: letters of its scripts."""
     if label is None:
@@ -359,7 +369,7 @@ def main():
             lines = sorted(lines)
             random.Random(f"{label}.{source}").shuffle(lines)
             with open(f"{OUT}/{label}.{source}.txt", "w", encoding="utf8") as f:
-                f.write("\n".join(lines[:MOST]) + "\n")
+                f.write("\n".join(line for line in lines[:MOST] if label == "en" or not left_in_english(line)) + "\n")
         print(name, sum(len(x) for x in texts.values()), flush=True)
 
 

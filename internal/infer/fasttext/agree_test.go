@@ -100,10 +100,23 @@ func sortedKeys(m map[string][]string) []string {
 	return keys
 }
 
-// TestAgreement has the reference and this package label 50,000 texts with lid.176.ftz: all labels are the same.
+// TestAgreement has the reference and this package label 50,000 texts with lid.176.ftz: all labels are the same. The race detector makes that slow, and one goroutine does it all: it
+// sees a few only.
 func TestAgreement(t *testing.T) {
 	path := lid176Path(t)
-	agree(t, reference(t), path, lid176(t), texts(t, 50_000))
+	n := 50_000
+	if racing {
+		n = 3000
+	}
+	m := lid176(t)
+	agree(t, reference(t), path, m, texts(t, n))
+	var strange []string
+	for _, text := range odd {
+		if !strings.Contains(text, "\n") && !strings.Contains(text, endOfLine) { // the reference has two lines of it
+			strange = append(strange, text)
+		}
+	}
+	agree(t, reference(t), path, m, strange)
 }
 
 func agree(t *testing.T, program, path string, m *Model, all []string) {

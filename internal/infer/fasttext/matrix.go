@@ -1,10 +1,14 @@
 package fasttext
 
+import "math"
+
 // matrix is the input: dense rows, or codes of a product quantiser.
 type matrix struct {
 	rows, dim int
-	dense     []float32 // nil where only codes are held
+	dense     []float32 // nil where only codes or bytes are held
 	q         *quantised
+	bytes     []int8    // rows x dim, each times its column's unit; nil: none
+	units     []float32 // by column
 }
 
 // unpackedBytes is the most memory that coded rows may take as floats.
@@ -21,10 +25,75 @@ func (m *matrix) unpack() {
 	}
 }
 
+// compact holds the rows as bytes and nothing else: a quarter of the memory, most of which a processor's cache holds, for a loss that the mean of many rows doesn't show.
+func (m *matrix) compact() {
+	row := make([]float32, m.dim)
+	decode := func(r int) {
+		if m.q != nil {
+			m.q.decode(row, r)
+		} else {
+			copy(row, m.dense[r*m.dim:])
+		}
+	}
+	units := make([]float32, m.dim)
+	for r := range m.rows {
+		decode(r)
+		for j, x := range row {
+			units[j] = max(units[j], x, -x)
+		}
+	}
+	for j := range units {
+		units[j] = max(units[j]/127, 1e-30)
+	}
+	bytes := make([]int8, m.rows*m.dim)
+	for r := range m.rows {
+		decode(r)
+		for j, x := range row {
+			bytes[r*m.dim+j] = int8(math.Round(float64(x / units[j])))
+		}
+	}
+	*m = matrix{rows: m.rows, dim: m.dim, bytes: bytes, units: units}
+}
+
+// most16 is how many bytes may be added up in sixteen bits.
+const most16 = 256
+
+// sumBytes adds up rows of bytes, which gives the same numbers in whatever order.
+func sumBytes(sum []float32, bytes []int8, units []float32, rows []int32) {
+	dim := len(sum)
+	var part [32]int16
+	for len(rows) > 0 {
+		some := rows[:min(len(rows), most16)]
+		rows = rows[len(some):]
+		if dim == len24 && vectors() {
+			sum24Fast(&part, bytes, some)
+			for j := range sum {
+				sum[j] += float32(part[j])
+			}
+			continue
+		}
+		for j := range sum {
+			n := int32(0)
+			for _, r := range some {
+				n += int32(bytes[int(r)*dim+j])
+			}
+			sum[j] += float32(n)
+		}
+	}
+	for j := range sum {
+		sum[j] *= units[j]
+	}
+}
+
+// len24 is the length of rows there are instructions for.
+const len24 = 24
+
 // mean puts the mean of rows into sum. Rows are added in their order, so that every way of adding gives the same bits.
 func (m *matrix) mean(sum []float32, rows []int32) {
 	clear(sum)
 	switch {
+	case m.bytes != nil:
+		sumBytes(sum, m.bytes, m.units, rows)
 	case m.dense == nil:
 		for _, r := range rows {
 			m.add(sum, r)

@@ -37,8 +37,12 @@ type Model struct {
 }
 
 // finish lays out what predictions need. Nothing changes afterwards.
-func (m *Model) finish() *Model {
-	m.input.unpack()
+func (m *Model) finish(compact bool) *Model {
+	if compact {
+		m.input.compact()
+	} else {
+		m.input.unpack()
+	}
 	m.seal()
 	dim := m.Dim()
 	m.width = (len(m.labels) + lanes - 1) &^ (lanes - 1)
@@ -49,6 +53,12 @@ func (m *Model) finish() *Model {
 		}
 	}
 	return m
+}
+
+// Compact returns the model with rows of bytes: it needs little memory and is fast, its probabilities are slightly others, and it can't be written.
+func (m *Model) Compact() *Model {
+	c := *m
+	return c.finish(true)
 }
 
 // seal finds the row of a text's end in the vocabulary.

@@ -112,7 +112,7 @@ func (m *Model) code(seed uint64) *Model {
 		q.norms = append(q.norms, q.npq.nearest(0, norms[i:i+1]))
 	}
 	c.input = matrix{rows: n, dim: dim, q: q}
-	return c.finish()
+	return c.finish(false)
 }
 
 func newQuantiser(dim, width int) quantiser {

@@ -50,7 +50,15 @@ func Open(path string) (*Model, error) {
 
 // Read reads a model. Memory grows with what r really delivers, never with what its head promises.
 func Read(r io.Reader) (*Model, error) {
-	d := &decoder{r: bufio.NewReaderSize(r, 1<<16)}
+	return read(&decoder{r: bufio.NewReaderSize(r, 1<<16)})
+}
+
+// ReadCompact is Read and Compact in one, without the memory of what Read returns.
+func ReadCompact(r io.Reader) (*Model, error) {
+	return read(&decoder{r: bufio.NewReaderSize(r, 1<<16), compact: true})
+}
+
+func read(d *decoder) (*Model, error) {
 	m := d.model()
 	if d.err != nil {
 		if errors.Is(d.err, io.EOF) || errors.Is(d.err, io.ErrUnexpectedEOF) {
@@ -63,9 +71,10 @@ func Read(r io.Reader) (*Model, error) {
 
 // decoder reads values and keeps the first error.
 type decoder struct {
-	r   *bufio.Reader
-	err error
-	buf [8]byte
+	r       *bufio.Reader
+	compact bool
+	err     error
+	buf     [8]byte
 }
 
 func (d *decoder) fail(format string, a ...any) {
@@ -173,7 +182,7 @@ func (d *decoder) model() *Model {
 	if m.args.Loss == HierarchicalSoftmax {
 		m.tree = newTree(m.counts)
 	}
-	return m.finish()
+	return m.finish(d.compact)
 }
 
 func (d *decoder) head() args {

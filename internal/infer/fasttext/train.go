@@ -74,7 +74,7 @@ func Train(s Samples, o Options) (*Model, error) {
 	t := newTrainer(m, s, o)
 	t.run(o.Steps, o.Rate, o.Progress)
 	if o.Keep == 0 {
-		return m.finish(), nil
+		return m.finish(false), nil
 	}
 	return t.quantise()
 }

@@ -112,3 +112,11 @@ func spreadFast(text []byte, bytes int, to []uint32, stride int, blanks []uint64
 //
 //go:noescape
 func spreadAVX2(text *byte, bytes int, to *uint32, stride int, blanks *uint64, order *uint32) (n, flags int)
+
+// sum24Fast adds up at most most16 rows of 24 bytes.
+func sum24Fast(sum *[32]int16, bytes []int8, rows []int32) {
+	sum24AVX2(&bytes[0], &rows[0], len(rows), sum)
+}
+
+//go:noescape
+func sum24AVX2(bytes *int8, rows *int32, n int, sum *[32]int16)

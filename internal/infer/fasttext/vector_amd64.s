@@ -384,3 +384,28 @@ next:
 	MOVQ AX, flags+56(FP)
 	VZEROUPPER
 	RET
+
+// func sum24AVX2(bytes *int8, rows *int32, n int, sum *[32]int16)
+TEXT ·sum24AVX2(SB), NOSPLIT, $0-32
+	MOVQ bytes+0(FP), SI
+	MOVQ rows+8(FP), DI
+	MOVQ n+16(FP), CX
+	MOVQ sum+24(FP), R8
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+
+next:
+	MOVLQSX (DI), AX
+	LEAQ (AX)(AX*2), AX
+	VPMOVSXBW (SI)(AX*8), Y2
+	VPMOVSXBW 16(SI)(AX*8), X3
+	VPADDW Y2, Y0, Y0
+	VPADDW Y3, Y1, Y1
+	ADDQ $4, DI
+	DECQ CX
+	JNZ  next
+
+	VMOVDQU Y0, (R8)
+	VMOVDQU Y1, 32(R8)
+	VZEROUPPER
+	RET

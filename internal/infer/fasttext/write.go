@@ -3,6 +3,7 @@ package fasttext
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"io"
 	"math"
 	"math/bits"
@@ -10,6 +11,9 @@ import (
 
 // Write writes the model in the reference's format, so that its own programs read it, too. A pruned model that wasn't coded can't be written: the format has none.
 func (m *Model) Write(w io.Writer) error {
+	if m.input.bytes != nil {
+		return errors.New("a compact model can't be written")
+	}
 	e := &encoder{w: bufio.NewWriter(w)}
 	a := m.args
 	e.int32(magic, version, a.Dim, a.WindowSize, a.Epoch, a.MinCount, a.Negative, a.WordNgrams, int32(a.Loss), a.Kind, a.Bucket, a.MinN, a.MaxN, a.UpdateRate)

@@ -43,14 +43,15 @@ type work struct {
 	p      *fasttext.Predictor
 	text   []byte
 	parts  []int     // ends of parts in text
-	scores []float32 // of a part
-	sum    []float32 // of all parts: first logits, then probabilities
+	scores []float32 // logits of a part
+	sum    []float32 // logits of the whole text, where it has several parts
 	shares []float32 // by label: the share of the text's parts that are likeliest in it
+	near   []float32 // logits near the most
 }
 
 func newWork(m *fasttext.Model) *work {
 	n := len(m.Labels())
-	return &work{p: m.NewPredictor(), scores: make([]float32, n), sum: make([]float32, n), shares: make([]float32, n)}
+	return &work{p: m.NewPredictor(), scores: make([]float32, n), sum: make([]float32, n), shares: make([]float32, n), near: make([]float32, n)}
 }
 
 // Detect tells the language of a text. countryHint is an ISO 3166-1 alpha-2 code, "" for none.
@@ -75,16 +76,9 @@ func (d *Detector) detect(w *work, text, countryHint string) Result {
 	if only := d.single[script]; only >= 0 {
 		return d.answer(text, only, share)
 	}
-	if !d.score(w, text, script, letters, countryHint) {
+	best, probability := d.score(w, text, script, letters, countryHint)
+	if best < 0 {
 		return Result{Name: unknownName}
-	}
-	best := likeliest(w.sum)
-	probability := w.sum[best]
-	if len(w.parts) > 1 && !d.raw {
-		// Parts in different languages: the one of most parts, and its share.
-		if most := likeliest(w.shares); w.shares[most] < agreed || most != best {
-			best, probability = most, w.shares[most]
-		}
 	}
 	// Letters of another script take from the score what they are of the text.
 	score := float64(probability) * min(1, share+0.1)
@@ -92,16 +86,6 @@ func (d *Detector) detect(w *work, text, countryHint string) Result {
 		return Result{Name: unknownName}
 	}
 	return d.answer(text, best, min(score, 1))
-}
-
-func likeliest(all []float32) int {
-	best := 0
-	for i, x := range all {
-		if x > all[best] {
-			best = i
-		}
-	}
-	return best
 }
 
 func (d *Detector) answer(text string, label int, score float64) Result {
@@ -135,18 +119,21 @@ func (w *work) normalise(text string, counts *Counts) {
 // sentenceEnd returns where the first sentence seems to end, behind its sign, or the length of text.
 func sentenceEnd(text string) int {
 	for i := 0; i < len(text); i++ {
+		if !mayEnd[text[i]] {
+			continue
+		}
 		switch text[i] {
 		case '.', '!', '?', '\n':
 			return i + 1
-		case 0xC2: // ¡ ¿
+		case 0xC2:
 			if strings.HasPrefix(text[i:], "¡") || strings.HasPrefix(text[i:], "¿") {
 				return i
 			}
-		case 0xD8: // the Arabic question mark
+		case 0xD8:
 			if strings.HasPrefix(text[i:], "؟") {
 				return i + 2
 			}
-		case 0xE0, 0xE3, 0xEF: // danda, ideographic full stop, full width signs
+		case 0xE0, 0xE3, 0xEF:
 			for _, sign := range [...]string{"।", "。", "！", "？"} {
 				if strings.HasPrefix(text[i:], sign) {
 					return i + len(sign)
@@ -157,16 +144,28 @@ func sentenceEnd(text string) int {
 	return len(text)
 }
 
-// score puts the probability of each label into sum. It reports false where nothing of the text is known.
-func (d *Detector) score(w *work, text string, script Script, letters int32, countryHint string) bool {
-	clear(w.sum)
+// mayEnd tells the first bytes of signs between sentences: of ASCII, ¡ and ¿, the Arabic question mark, danda, the ideographic full stop and full width signs.
+var mayEnd = [256]bool{'.': true, '!': true, '?': true, '\n': true, 0xC2: true, 0xD8: true, 0xE0: true, 0xE3: true, 0xEF: true}
+
+// score returns the likeliest label and its probability, or -1 where nothing of the text is known.
+func (d *Detector) score(w *work, text string, script Script, letters int32, countryHint string) (int, float32) {
+	among := d.among[script]
 	if d.raw {
 		// A foreign model was trained on texts as they are, on one line.
-		if !w.p.Probabilities(strings.ReplaceAll(text, "\n", " "), w.sum) {
-			return false
+		if !w.p.Probabilities(strings.ReplaceAll(text, "\n", " "), w.scores) {
+			return -1, 0
 		}
-		return true
+		best := likeliest(w.scores, among)
+		return best, w.scores[best]
 	}
+	if len(w.parts) == 1 {
+		if !w.p.Logits(unsafe.String(&w.text[0], len(w.text)), w.scores) {
+			return -1, 0
+		}
+		d.adjust(w.scores, among, letters, countryHint)
+		return d.probability(w, w.scores, among, letters)
+	}
+	clear(w.sum)
 	clear(w.shares)
 	from, total := 0, float32(0)
 	for _, end := range w.parts {
@@ -177,38 +176,47 @@ func (d *Detector) score(w *work, text string, script Script, letters int32, cou
 			continue
 		}
 		total += weight
-		for i, x := range w.scores {
-			w.sum[i] += weight * x
+		for _, i := range among {
+			w.sum[i] += weight * w.scores[i]
 		}
-		if len(w.parts) > 1 {
-			d.calibrate(w.scores, script, max(1, letters*int32(weight)/int32(len(w.text))), countryHint)
-			w.shares[likeliest(w.scores)] += weight
-		}
+		d.adjust(w.scores, among, max(1, letters*int32(weight)/int32(len(w.text))), countryHint)
+		w.shares[likeliest(w.scores, among)] += weight
 	}
 	if total == 0 {
-		return false
+		return -1, 0
 	}
 	// The model is linear: the mean of the parts' logits is the logit of the whole.
-	for i := range w.sum {
+	for _, i := range among {
 		w.sum[i] /= total
-		w.shares[i] /= total
 	}
-	d.calibrate(w.sum, script, letters, countryHint)
-	return true
+	d.adjust(w.sum, among, letters, countryHint)
+	best, probability := d.probability(w, w.sum, among, letters)
+	// Parts in different languages: the one of most parts, and its share.
+	if most := likeliest(w.shares, among); w.shares[most] < agreed*total || most != best {
+		return most, w.shares[most] / total
+	}
+	return best, probability
 }
 
-// calibrate makes probabilities of logits: of possible languages only, with the prior and the hint, scaled as fits the length of the text.
-func (d *Detector) calibrate(scores []float32, script Script, letters int32, countryHint string) {
-	scale := float32(1)
-	if len(d.about.Scale) > 0 {
-		scale = float32(d.about.Scale[classOf(letters)])
+// likeliest returns which of the labels among has the most.
+func likeliest(all []float32, among []uint16) int {
+	best := among[0]
+	for _, i := range among {
+		if all[i] > all[best] {
+			best = i
+		}
 	}
+	return int(best)
+}
+
+// adjust adds the prior and the hint to the logits of a text of so many letters.
+func (d *Detector) adjust(scores []float32, among []uint16, letters int32, countryHint string) {
 	prior := 1 / float32(math.Sqrt(float64(letters)))
-	for i := range scores {
-		scores[i] = (scores[i] + prior*d.prior[i]) * scale
+	for _, i := range among {
+		scores[i] += prior * d.prior[i]
 	}
 	if letters < hintLetters && len(countryHint) == 2 {
-		add := float32(hintWeight) * (1 - float32(letters)/hintLetters)
+		add := float32(hintWeight) * (1 - float32(letters)/hintLetters) / d.scale(letters)
 		for _, iso := range countries[strings.ToLower(countryHint)] {
 			if i, ok := d.byCode[iso]; ok {
 				scores[i] += add
@@ -216,26 +224,31 @@ func (d *Detector) calibrate(scores []float32, script Script, letters int32, cou
 			add *= 0.7
 		}
 	}
-	possible := d.possible[script]
-	most := float32(math.Inf(-1))
-	for i, x := range scores {
-		if x > most && allowed(possible, i) {
-			most = x
-		}
+}
+
+// scale is what the logits of a text of so many letters are multiplied with to be calibrated.
+func (d *Detector) scale(letters int32) float32 {
+	if len(d.about.Scale) == 0 {
+		return 1
 	}
-	var sum float32
-	for i, x := range scores {
-		if x-most < -16 || !allowed(possible, i) {
-			scores[i] = 0
-			continue
-		}
-		scores[i] = float32(math.Exp(float64(x - most)))
-		sum += scores[i]
+	return float32(d.about.Scale[classOf(letters)])
+}
+
+// probability returns the likeliest of the labels among and its probability, scaled as fits the length of the text.
+func (d *Detector) probability(w *work, scores []float32, among []uint16, letters int32) (int, float32) {
+	scale := d.scale(letters)
+	best := likeliest(scores, among)
+	most := scores[best]
+	// What is less than e^-12 of the most doesn't show. It is written and not counted, which is faster than a jump.
+	n, near := 0, w.near[:len(among)]
+	for _, i := range among {
+		x := (scores[i] - most) * scale
+		near[n] = x
+		n += int(^math.Float32bits(x+12) >> 31)
 	}
-	if sum == 0 {
-		return
+	sum := float32(0)
+	for _, x := range near[:n] {
+		sum += float32(math.Exp(float64(x)))
 	}
-	for i := range scores {
-		scores[i] /= sum
-	}
+	return best, 1 / sum
 }

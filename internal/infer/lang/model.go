@@ -44,6 +44,7 @@ type Detector struct {
 	about    description
 	iso      []string          // by label
 	possible [scripts][]uint64 // by script: bits of labels
+	among    [scripts][]uint16 // by script: the labels of possible
 	single   [scripts]int      // by script: its only label, or -1
 	prior    []float32
 	byCode   map[string]int
@@ -103,7 +104,7 @@ func Read(r io.Reader) (*Detector, error) {
 		return nil, err
 	}
 	defer z.Close()
-	m, err := fasttext.Read(io.LimitReader(z, maxModel))
+	m, err := fasttext.ReadCompact(io.LimitReader(z, maxModel))
 	if err != nil {
 		return nil, err
 	}
@@ -165,6 +166,7 @@ func newDetector(m *fasttext.Model, about description, raw bool) *Detector {
 		n := 0
 		for i := range m.Labels() {
 			if allowed(d.possible[s], i) {
+				d.among[s] = append(d.among[s], uint16(i))
 				n++
 				d.single[s] = i
 			}

@@ -1,6 +1,7 @@
 package lang
 
 import (
+	"slices"
 	"unicode"
 	"unicode/utf8"
 )
@@ -10,28 +11,36 @@ func Normalise(to []byte, text string, counts *Counts) []byte {
 	blank := true // nothing, or a blank, was written last
 	var last scriptRange
 	start := len(to)
+	to = slices.Grow(to, len(text)+1)
+	latin := int32(0)
 	for i := 0; i < len(text); {
-		c := text[i]
-		if c < utf8.RuneSelf {
-			i++
-			l := asciiLetter[c]
-			if l > ' ' {
-				if l != '\'' {
-					if counts != nil {
-						counts[Latin]++
-					}
-				} else if blank {
+		// A run of ASCII: a byte is always written, and only counted where it is no second blank, which is faster than a jump.
+		if text[i] < utf8.RuneSelf {
+			n := len(to)
+			to = slices.Grow(to, len(text)-i+1)
+			out := to[:n+len(text)-i+1]
+			after := uint8(0)
+			if blank {
+				after = 1
+			}
+			for ; i < len(text); i++ {
+				c := text[i]
+				if c >= utf8.RuneSelf {
+					break
+				}
+				l := asciiLetter[c]
+				if l.sign != 0 && after == 1 {
 					continue // an apostrophe is kept within and after a word only
 				}
-				to = append(to, l)
-				blank = false
-			} else if !blank {
-				to = append(to, ' ')
-				blank = true
+				out[n] = l.as
+				n += int(1 - l.blank&after)
+				after = l.blank
+				latin += int32(l.letter)
 			}
+			to, blank = to[:n], after == 1
 			continue
 		}
-		r, n := utf8.DecodeRuneInString(text[i:])
+		r, n := decode(text[i:])
 		i += n
 		if r < last.from || r > last.to {
 			last = scriptOf(r)
@@ -60,10 +69,21 @@ func Normalise(to []byte, text string, counts *Counts) []byte {
 			}
 		}
 	}
+	if counts != nil {
+		counts[Latin] += latin
+	}
 	if len(to) > start && to[len(to)-1] == ' ' {
 		to = to[:len(to)-1]
 	}
 	return to
+}
+
+// decode is utf8.DecodeRuneInString with the usual letters of two bytes first.
+func decode(text string) (rune, int) {
+	if len(text) > 1 && text[0] >= 0xC2 && text[0] < 0xE0 && text[1]&0xC0 == 0x80 {
+		return rune(text[0]&0x1F)<<6 | rune(text[1]&0x3F), 2
+	}
+	return utf8.DecodeRuneInString(text)
 }
 
 // lower is unicode.ToLower with the usual letters first.
@@ -81,14 +101,18 @@ func lower(r rune) rune {
 	return unicode.ToLower(r)
 }
 
-// asciiLetter maps a byte to what is written for it: its small letter, itself for the apostrophe, else a blank.
-var asciiLetter = func() (t [utf8.RuneSelf]byte) {
+// ascii is what becomes of a byte: what is written for it, and 1 for what it is.
+type ascii struct{ as, blank, letter, sign uint8 }
+
+// asciiLetter maps a byte to its small letter, itself for the apostrophe, else a blank.
+var asciiLetter = func() (t [utf8.RuneSelf]ascii) {
 	for i := range t {
-		t[i] = ' '
+		t[i] = ascii{as: ' ', blank: 1}
 	}
 	for c := byte('a'); c <= 'z'; c++ {
-		t[c], t[c-32] = c, c
+		t[c] = ascii{as: c, letter: 1}
+		t[c-32] = t[c]
 	}
-	t['\''] = '\''
+	t['\''] = ascii{as: '\'', sign: 1}
 	return t
 }()

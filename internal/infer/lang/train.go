@@ -53,6 +53,7 @@ const maxHeld = 1000
 
 // Trained is a model with its description.
 type Trained struct {
+	model    *fasttext.Model
 	detector *Detector
 	about    description
 }
@@ -85,7 +86,7 @@ func Train(c *Corpus, o Options) (*Trained, error) {
 		return nil, err
 	}
 	about.Made = fmt.Sprintf("%d languages, %d texts each, %d rows of %d kept of n-grams %d..%d, %d steps, seed %d", len(languages), o.PerLanguage, m.Rows(), o.Dim, o.MinN, o.MaxN, o.Steps, o.Seed)
-	t := &Trained{detector: newDetector(m, about, false), about: about}
+	t := &Trained{model: m, detector: newDetector(m.Compact(), about, false), about: about}
 	t.fit(held, o.Seed)
 	return t, nil
 }
@@ -94,7 +95,7 @@ func Train(c *Corpus, o Options) (*Trained, error) {
 func (t *Trained) Detector() *Detector { return t.detector }
 
 // Write writes the model as Read and Open read it.
-func (t *Trained) Write(w io.Writer) error { return write(w, t.detector.model, t.about) }
+func (t *Trained) Write(w io.Writer) error { return write(w, t.model, t.about) }
 
 func hashOf(s string) uint64 {
 	h := fnv.New64a()
