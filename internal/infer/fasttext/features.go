@@ -16,7 +16,9 @@ type scratch struct {
 	planes []uint32 // what spread says of characters
 	hash   []uint32 // of the n-gram that begins at each character
 	inside []uint32 // 1 where it ends within its word
+	start  []uint32 // what a hash begins as
 	odd    []uint32 // hashes of n-grams that were found in the slow way
+	word   []byte   // a word between "<" and ">", in the slow way
 	hashes []uint32 // of words
 }
 
@@ -111,7 +113,8 @@ func (m *Model) slow(text string, rows []int32, s *scratch) []int32 {
 			rows = append(rows, id)
 		}
 		if ended = token == endOfLine; !ended && m.grams.maxN > 0 && !m.grams.nothing {
-			s.odd = m.grams.hashes(s.odd, "<"+token+">")
+			s.word = append(append(append(s.word[:0], '<'), token...), '>')
+			s.odd = m.grams.hashes(s.odd, s.word)
 		}
 	}
 	if !ended { // the end of a text is a word of its own
@@ -157,7 +160,10 @@ func (s *scratch) spread() (most int, ok bool) {
 	words := (size + 63) / 64
 	if s.stride < size+2*lanes+longest {
 		s.stride = size + size/2 + 2*lanes + longest
-		s.planes, s.hash, s.inside = make([]uint32, planes*s.stride), make([]uint32, s.stride), make([]uint32, s.stride)
+		s.planes, s.hash, s.inside, s.start = make([]uint32, planes*s.stride), make([]uint32, s.stride), make([]uint32, s.stride), make([]uint32, s.stride)
+		for i := range s.start {
+			s.start[i] = fnvStart
+		}
 	}
 	if cap(s.blanks) < words {
 		s.blanks = make([]uint64, 2*words)
@@ -214,9 +220,7 @@ func (g *grams) all(s *scratch, most int, rows []int32, base int32) []int32 {
 	n := (s.n + lanes - 1) &^ (lanes - 1)
 	hash, inside := s.hash[:n], s.inside[:n]
 	plane := func(p, k int) []uint32 { return s.planes[p*s.stride+k:][:n] }
-	for i := range hash {
-		hash[i] = fnvStart
-	}
+	copy(hash, s.start)
 	copy(inside, plane(letters, 0))
 	for k := range g.maxN {
 		one := first
@@ -266,6 +270,10 @@ func extendGeneric(hash, first, second, third []uint32, most int) {
 
 // widen sets what is a letter.
 func widen(inside, letters []uint32) {
+	if vectors() {
+		widenFast(inside, letters)
+		return
+	}
 	letters = letters[:len(inside)]
 	for i := range inside {
 		inside[i] |= letters[i]
@@ -310,10 +318,10 @@ func (g *grams) rows(hashes, inside []uint32, rows []int32, base int32) []int32 
 		n = keepGeneric(hashes, inside, g, out)
 	}
 	out = out[:n]
-	set, before := g.bits, g.before[:len(g.bits)]
-	for i, b := range out {
-		at := uint32(b) >> 6
-		out[i] = base + int32(before[at]) + int32(bits.OnesCount64(set[at]&(1<<(uint32(b)&63)-1)))
+	if vectors() && n > 0 {
+		rankFast(out, g, base)
+	} else {
+		rankGeneric(out, g, base)
 	}
 	return rows[:from+n]
 }
@@ -331,11 +339,20 @@ func keepGeneric(hashes, inside []uint32, g *grams, out []int32) (n int) {
 	return n
 }
 
+// rankGeneric puts rows in the place of buckets that are kept.
+func rankGeneric(out []int32, g *grams, base int32) {
+	set, before := g.bits, g.before[:len(g.bits)]
+	for i, b := range out {
+		at := uint32(b) >> 6
+		out[i] = base + int32(before[at]) + int32(bits.OnesCount64(set[at]&(1<<(uint32(b)&63)-1)))
+	}
+}
+
 // signed is a byte as the reference's hash takes it.
 func signed(b byte) uint32 { return uint32(int32(int8(b))) }
 
 // hashes appends the hashes of a word's n-grams, whatever they are.
-func (g *grams) hashes(to []uint32, word string) []uint32 {
+func (g *grams) hashes(to []uint32, word []byte) []uint32 {
 	for i := 0; i < len(word); i++ {
 		if continues(word[i]) {
 			continue

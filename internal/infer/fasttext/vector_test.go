@@ -1,6 +1,7 @@
 package fasttext
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -104,6 +105,12 @@ func TestHashes_Vectors(t *testing.T) {
 		if d := cmp.Diff(want[:wantN], got[:gotN]); d != "" || wantN == 0 {
 			t.Errorf("%d buckets: %s", bucket, d)
 		}
+		rows := g.rows(hashes, inside, nil, 7)
+		for i, b := range want[:wantN] {
+			if row := g.slot(uint32(b)) + 7; i >= len(rows) || rows[i] != row {
+				t.Fatalf("%d buckets: row %v for %d; want %d", bucket, rows, b, row)
+			}
+		}
 	}
 }
 
@@ -149,6 +156,14 @@ func TestSums_Vectors(t *testing.T) {
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("bytes: %s", d)
+	}
+}
+
+func TestExp(t *testing.T) {
+	for x := -100.0; x < 100; x += 0.0137 {
+		if got, want := exp(x), math.Exp(x); math.Abs(got-want) > 1e-10*want {
+			t.Fatalf("exp %g is %g; want %g", x, got, want)
+		}
 	}
 }
 

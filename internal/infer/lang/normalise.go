@@ -2,80 +2,67 @@ package lang
 
 import (
 	"slices"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
 
 // Normalise appends text in the form that models are trained on: small letters and marks of words, one blank between words. counts, if not nil, gets the letters of each script.
 func Normalise(to []byte, text string, counts *Counts) []byte {
-	blank := true // nothing, or a blank, was written last
-	var last scriptRange
+	var none Counts
+	if counts == nil {
+		counts = &none
+	}
 	start := len(to)
-	to = slices.Grow(to, len(text)+1)
+	to = slices.Grow(to, 2*len(text)+utf8.UTFMax) // a small letter has at most a byte more than its capital
+	out, n := to[:cap(to)], start
+	known := letterTable()
+	after := uint8(1) // nothing, or a blank, was written last
 	latin := int32(0)
 	for i := 0; i < len(text); {
-		// A run of ASCII: a byte is always written, and only counted where it is no second blank, which is faster than a jump.
-		if text[i] < utf8.RuneSelf {
-			n := len(to)
-			to = slices.Grow(to, len(text)-i+1)
-			out := to[:n+len(text)-i+1]
-			after := uint8(0)
-			if blank {
-				after = 1
+		if c := text[i]; c < utf8.RuneSelf {
+			// A byte is always written, and only counted where it is no second blank, which is faster than a jump.
+			i++
+			l := asciiLetter[c]
+			if l.sign != 0 && after == 1 {
+				continue // an apostrophe is kept within and after a word only
 			}
-			for ; i < len(text); i++ {
-				c := text[i]
-				if c >= utf8.RuneSelf {
-					break
-				}
-				l := asciiLetter[c]
-				if l.sign != 0 && after == 1 {
-					continue // an apostrophe is kept within and after a word only
-				}
-				out[n] = l.as
-				n += int(1 - l.blank&after)
-				after = l.blank
-				latin += int32(l.letter)
-			}
-			to, blank = to[:n], after == 1
+			out[n] = l.as
+			n += int(1 - l.blank&after)
+			after = l.blank
+			latin += int32(l.letter)
 			continue
 		}
-		r, n := decode(text[i:])
-		i += n
-		if r < last.from || r > last.to {
-			last = scriptOf(r)
+		r, size := decode(text[i:])
+		i += size
+		var l letter
+		if r < lettersKnown {
+			l = known[r]
+		} else {
+			l = letterOf(r)
 		}
 		switch {
-		case (r == '’' || r == 'ʼ' || r == 'ʻ' || r == '‘') && !blank:
-			to = append(to, '\'')
-		case last.script != Other && last.letter || unicode.IsLetter(r):
-			if counts != nil {
-				counts[last.script]++
+		case l.apostrophe && after == 0:
+			out[n] = '\''
+			n++
+		case l.letter:
+			counts[l.script]++
+			n += utf8.EncodeRune(out[n:n+utf8.UTFMax], l.lower)
+			after = 0
+		case l.mark:
+			if after == 0 && l.kept {
+				n += copy(out[n:], text[i-size:i])
 			}
-			if l := lower(r); l != r {
-				to = utf8.AppendRune(to, l)
-			} else {
-				to = append(to, text[i-n:i]...)
-			}
-			blank = false
-		case unicode.IsMark(r) || r == '\u200c' || r == '\u200d':
-			if !blank && r != '\u200d' && r != '\u0307' {
-				to = append(to, text[i-n:i]...)
-			}
-		default:
-			if !blank {
-				to = append(to, ' ')
-				blank = true
-			}
+		case after == 0:
+			out[n] = ' '
+			n, after = n+1, 1
 		}
 	}
-	if counts != nil {
-		counts[Latin] += latin
+	counts[Latin] += latin
+	if n > start && out[n-1] == ' ' {
+		n--
 	}
-	if len(to) > start && to[len(to)-1] == ' ' {
-		to = to[:len(to)-1]
-	}
-	return to
+	return out[:n]
 }
 
 // decode is utf8.DecodeRuneInString with the usual letters of two bytes first.
@@ -100,6 +87,35 @@ func lower(r rune) rune {
 	}
 	return unicode.ToLower(r)
 }
+
+// letter is what there is to know of a character that isn't ASCII.
+type letter struct {
+	lower                          rune
+	script                         Script
+	letter, mark, kept, apostrophe bool // kept: a mark that is written
+}
+
+func letterOf(r rune) letter {
+	in := scriptOf(r)
+	return letter{
+		lower: lower(r), script: in.script,
+		letter:     in.script != Other && in.letter || unicode.IsLetter(r),
+		mark:       unicode.IsMark(r) || r == '\u200c' || r == '\u200d',
+		kept:       r != '\u200d' && r != '\u0307',
+		apostrophe: r == '’' || r == 'ʼ' || r == 'ʻ' || r == '‘',
+	}
+}
+
+// lettersKnown is the first character that letterTable doesn't tell of: those before are written without looking further.
+const lettersKnown = 0x3100
+
+var letterTable = sync.OnceValue(func() *[lettersKnown]letter {
+	t := new([lettersKnown]letter)
+	for r := range t {
+		t[r] = letterOf(rune(r))
+	}
+	return t
+})
 
 // ascii is what becomes of a byte: what is written for it, and 1 for what it is.
 type ascii struct{ as, blank, letter, sign uint8 }

@@ -191,7 +191,7 @@ func (t *Trained) fit(held map[string][]string, seed uint64) {
 	type sample struct {
 		logits []float32
 		label  int
-		script Script
+		weight float64 // as much as the prior says that such a text is met
 	}
 	d := t.detector
 	w := newWork(d.model)
@@ -225,7 +225,7 @@ func (t *Trained) fit(held map[string][]string, seed uint64) {
 				}
 			}
 			got[[2]int{label, class}]++
-			byClass[class] = append(byClass[class], sample{logits, label, script})
+			byClass[class] = append(byClass[class], sample{logits, label, math.Exp(float64(d.prior[label]) / math.Sqrt(float64(letters)))})
 		}
 	}
 	t.about.Scale = nil
@@ -234,7 +234,7 @@ func (t *Trained) fit(held map[string][]string, seed uint64) {
 		for scale := 0.30; scale < 4; scale *= 1.06 {
 			loss := 0.0
 			for _, s := range samples {
-				loss -= logProbability(s.logits, s.label, scale)
+				loss -= s.weight * logProbability(s.logits, s.label, scale)
 			}
 			if loss < least {
 				best, least = scale, loss
