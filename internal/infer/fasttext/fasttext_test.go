@@ -13,7 +13,7 @@ import (
 
 func small() Options {
 	o := Defaults()
-	o.Dim, o.Bucket, o.Steps, o.MinCount, o.MaxWords = 8, 1<<14, 20_000, 2, 500
+	o.Dim, o.Bucket, o.Steps, o.MinCount, o.MaxWords = 8, 1<<12, 6000, 2, 500
 	return o
 }
 

@@ -21,8 +21,8 @@ func shippedModel(t testing.TB) *Detector {
 }
 
 func TestDefault(t *testing.T) {
-	if len(shipped) > 4<<20 {
-		t.Errorf("the model has %d bytes; want at most 4 MiB", len(shipped))
+	if len(shipped) > 4_000_000 {
+		t.Errorf("the model has %d bytes; want at most 4,000,000", len(shipped))
 	}
 	d := shippedModel(t)
 	known := d.Languages()
@@ -51,7 +51,13 @@ func TestDetect(t *testing.T) {
 		least, most           float64
 	}{
 		{"This is a document written in English.", "US", "English", "en", 0.4, 1},
-		{"Este es un documento escrito en español.", "US", "Spanish", "es", 0.4, 1},
+		{"Este es un documento escrito en español.", "US", "Spanish", "es", 0.8, 1},
+		{"Este es un document escrito en Español.", "US", "Spanish", "es", 0.8, 1},
+		{"Dies ist ein Dokument in deutscher Sprache.", "US", "German", "de", 0.9, 1},
+		{"Bonjour tout le monde", "US", "French", "fr", 0.6, 1},
+		{"Bonjour tout le monde", "", "French", "fr", 0.7, 1},
+		{"Hello world", "US", "English", "en", 0.8, 1},
+		{"How are you?", "US", "English", "en", 0.9, 1},
 		{"这是一个用中文写的文件", "US", "Chinese_Simplified", "zh_chs", 0.8, 1},
 		{"這是一個用中文寫的文件", "US", "Chinese_Traditional", "zh_cht", 0.8, 1},
 		{"人口", "", "Chinese", "zh", 0.2, 1},
