@@ -1,4 +1,4 @@
-// Package lang tells which language a text is written in: its own model for some 170 languages is part of the binary, and any model in fastText's format can be opened instead.
+// Package lang tells which language a text is written in: its own model for 161 languages is part of the binary, and any model in fastText's format can be opened instead.
 //
 // A text is normalised (small letters, nothing but letters and the signs within words), its letters are counted by script, and only languages written in the script of most letters
 // are possible. Where that leaves one, it is the answer; else a linear model over character n-grams (package fasttext) decides. A long text is looked at in parts, so that one in
