@@ -250,7 +250,7 @@ func TestImages(t *testing.T) {
 	}
 }
 
-// photo is a sample, with six faces, of a package whose models the image holds.
+// photo is a sample with faces, of a package whose models the image holds.
 func photo(t *testing.T) string {
 	t.Helper()
 	root, err := harness.Root()
