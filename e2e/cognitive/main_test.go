@@ -88,6 +88,13 @@ func (l *lines) add(s string) {
 	l.text.WriteString(s + "\n")
 }
 
+// Write keeps what comes, so that a command can write to it.
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
 func (l *lines) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -89,6 +90,11 @@ func (n *Namespace) Join(t testing.TB, own string, other *Namespace, theirs stri
 // Command is a command that runs in the namespace.
 func (n *Namespace) Command(name string, args ...string) *exec.Cmd {
 	return exec.Command("ip", append([]string{"netns", "exec", n.name, name}, args...)...)
+}
+
+// Client is an HTTP client inside the namespace, to which every name is at host. It keeps no connections.
+func (n *Namespace) Client(host string) *http.Client {
+	return &http.Client{Transport: &http.Transport{DialContext: n.to(host), DisableKeepAlives: true}}
 }
 
 // to makes a dialer that goes from inside the namespace to host, whatever the name and at whatever port it is asked: resolvers differ in whether they know *.localhost.

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"debug/elf"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -36,6 +37,9 @@ func Image(name, parts, roots string) (ociimage.Spec, error) {
 	if err != nil {
 		return ociimage.Spec{}, err
 	}
+	if err := static(program); err != nil {
+		return ociimage.Spec{}, err
+	}
 	s := ociimage.Spec{
 		Files: []ociimage.File{
 			{Path: "/bulkhead", Mode: 0o755, Source: program},
@@ -60,6 +64,21 @@ func Image(name, parts, roots string) (ociimage.Spec, error) {
 		return ociimage.Spec{}, fmt.Errorf("the models or programs that it holds besides are not in %s; scripts/image lays them there", part)
 	}
 	return s, nil
+}
+
+// static refuses a program that needs libraries: an image has none for it, and would fail only when it is run.
+func static(program string) error {
+	f, err := elf.Open(program)
+	if err != nil {
+		return fmt.Errorf("%s: %w", program, err)
+	}
+	defer f.Close()
+	for _, p := range f.Progs {
+		if p.Type == elf.PT_INTERP {
+			return errors.New("it holds this program, which needs libraries of this machine; build it with CGO_ENABLED=0")
+		}
+	}
+	return nil
 }
 
 // images makes the registry.

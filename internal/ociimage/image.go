@@ -112,7 +112,11 @@ func expand(files []File) ([]entry, error) {
 			all[name] = entry{name: name, mode: f.Mode, source: f.Source, size: info.Size()}
 			continue
 		}
-		if err := folder(all, name, f.Source); err != nil {
+		source, err := filepath.EvalSymlinks(f.Source) // of a link, a walk sees only the link
+		if err != nil {
+			return nil, err
+		}
+		if err := folder(all, name, source); err != nil {
 			return nil, err
 		}
 	}

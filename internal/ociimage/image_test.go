@@ -96,6 +96,24 @@ func TestBuild(t *testing.T) {
 	}
 }
 
+// TestBuild_Linked: a folder that is given by a link to it is taken whole.
+func TestBuild_Linked(t *testing.T) {
+	t.Parallel()
+	s := sample(t)
+	want, err := build(t, s).Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(s.Files[0].Source, link); err != nil {
+		t.Fatal(err)
+	}
+	s.Files[0].Source = link
+	if got, err := build(t, s).Digest(); err != nil || got != want {
+		t.Errorf("%s, want %s, %v", got, want, err)
+	}
+}
+
 func TestBuild_Refused(t *testing.T) {
 	t.Parallel()
 	for _, f := range []File{{Path: "relative"}, {Path: "/a/../b"}, {Path: "/x", Source: filepath.Join(t.TempDir(), "none")}} {

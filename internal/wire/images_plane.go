@@ -33,6 +33,11 @@ func (imagesPlane) failure(_ *Request, f *fault.Error, _ time.Time) any {
 func (imagesPlane) problem(r *Request, p problem, detail string) *fault.Error {
 	switch p {
 	case noRoute:
+		if m := r.HTTP.Method; m != http.MethodGet && m != http.MethodHead { // an upload begins where nothing is to be read
+			f := fault.New(fault.MethodNotAllowed, "UNSUPPORTED", "the registry is for reading: nothing can be done by %s", m)
+			f.Header = http.Header{"Allow": {"GET, HEAD"}}
+			return f
+		}
 		return fault.New(fault.NotFound, "NAME_UNKNOWN", "nothing is served at %s", r.HTTP.URL.Path)
 	case wrongMethod:
 		return fault.New(fault.MethodNotAllowed, "UNSUPPORTED", "the registry is for reading: %s is not among %s", r.HTTP.Method, detail)

@@ -20,7 +20,9 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -69,7 +71,7 @@ func (s *Service) routes() []wire.Route {
 			out = append(out, wire.Route{Host: wire.HostImages, Method: method, Pattern: pattern, Operation: operation, Auth: wire.Anonymous, BodyLimit: -1, Quiet: true, Raw: raw})
 		}
 		add("/v2", "Version", value(func(*wire.Request) (any, error) { return struct{}{}, nil }))
-		add("/v2/_catalog", "Catalog", value(func(*wire.Request) (any, error) { return map[string][]string{"repositories": s.o.Names}, nil }))
+		add("/v2/_catalog", "Catalog", value(s.catalog))
 		add("/v2/{group}/{image}/tags/list", "Tags", value(s.tags))
 		add("/v2/{group}/{image}/manifests/{reference}", "Manifest", s.manifest)
 		add("/v2/{group}/{image}/blobs/{digest}", "Blob", s.blob)
@@ -102,15 +104,49 @@ func (s *Service) name(r *wire.Request) (string, error) {
 	return name, nil
 }
 
+func (s *Service) catalog(r *wire.Request) (any, error) {
+	names, err := page(r, s.o.Names)
+	return map[string][]string{"repositories": names}, err
+}
+
 func (s *Service) tags(r *wire.Request) (any, error) {
 	name, err := s.name(r)
 	if err != nil {
 		return nil, err
 	}
+	tags, err := page(r, []string{"latest", s.o.Tag})
 	return struct {
 		Name string   `json:"name"`
 		Tags []string `json:"tags"`
-	}{name, []string{"latest", s.o.Tag}}, nil
+	}{name, tags}, err
+}
+
+// page is the part of a list, in order, that is asked for by n and last. When more follows, the answer links to it.
+func page(r *wire.Request, all []string) ([]string, error) {
+	all = slices.Sorted(slices.Values(all))
+	if last, ok := r.LookupQuery("last"); ok {
+		at, found := slices.BinarySearch(all, last)
+		if found {
+			at++
+		}
+		all = all[at:]
+	}
+	text, ok := r.LookupQuery("n")
+	if !ok {
+		return all, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		return nil, fault.New(fault.Invalid, "PAGINATION_NUMBER_INVALID", "n is %q, which is no number of entries", text)
+	}
+	if n < len(all) {
+		all = all[:n]
+		if n > 0 {
+			next := url.URL{Path: r.HTTP.URL.Path, RawQuery: url.Values{"n": {text}, "last": {all[n-1]}}.Encode()}
+			r.SetHeader("Link", fmt.Sprintf(`<%s>; rel="next"`, next.String()))
+		}
+	}
+	return all, nil
 }
 
 func (s *Service) manifest(w http.ResponseWriter, r *wire.Request) error {
