@@ -35,6 +35,7 @@ const (
 	hintWeight  = 5.0 // added to the logit of its first language for a text of one letter
 	wholeBytes  = 100 // a shorter text isn't cut
 	partBytes   = 25  // a part of a text has at least as many bytes
+	kanaLetters = 10  // Japanese of as many letters has kana among them
 	agreed      = 0.8 // a text of which as much is in one language is in that one
 )
 
@@ -76,7 +77,11 @@ func (d *Detector) detect(w *work, text, countryHint string) Result {
 	if only := d.single[script]; only >= 0 {
 		return d.answer(text, only, share)
 	}
-	best, probability := d.score(w, text, script, letters, countryHint)
+	among := d.among[script]
+	if script == Han && letters >= kanaLetters && counts[Kana] == 0 && len(d.chinese) > 0 && !d.raw {
+		among = d.chinese
+	}
+	best, probability := d.score(w, text, among, letters, countryHint)
 	if best < 0 {
 		return Result{Name: unknownName}
 	}
@@ -147,9 +152,8 @@ func sentenceEnd(text string) int {
 // mayEnd tells the first bytes of signs between sentences: of ASCII, ¡ and ¿, the Arabic question mark, danda, the ideographic full stop and full width signs.
 var mayEnd = [256]bool{'.': true, '!': true, '?': true, '\n': true, 0xC2: true, 0xD8: true, 0xE0: true, 0xE3: true, 0xEF: true}
 
-// score returns the likeliest label and its probability, or -1 where nothing of the text is known.
-func (d *Detector) score(w *work, text string, script Script, letters int32, countryHint string) (int, float32) {
-	among := d.among[script]
+// score returns the likeliest of the labels among and its probability, or -1 where nothing of the text is known.
+func (d *Detector) score(w *work, text string, among []uint16, letters int32, countryHint string) (int, float32) {
 	if d.raw {
 		// A foreign model was trained on texts as they are, on one line.
 		if !w.p.Probabilities(strings.ReplaceAll(text, "\n", " "), w.scores) {
@@ -248,7 +252,16 @@ func (d *Detector) probability(w *work, scores []float32, among []uint16, letter
 	}
 	sum := float32(0)
 	for _, x := range near[:n] {
-		sum += float32(math.Exp(float64(x)))
+		sum += exp(x)
 	}
 	return best, 1 / sum
+}
+
+// exp is e to the power of x, for x of -12 to 0, to one part in 200,000, which a score doesn't show: 2 to the whole part of the power of two, times the first parts of the series
+// of the rest.
+func exp(x float32) float32 {
+	y := x * math.Log2E
+	whole := int32(y - 0.5)
+	f := (y - float32(whole)) * math.Ln2
+	return (1 + f*(1+f*(1.0/2+f*(1.0/6+f*(1.0/24+f/120))))) * math.Float32frombits(uint32(whole+127)<<23)
 }

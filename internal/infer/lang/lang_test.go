@@ -43,7 +43,7 @@ func TestDefault(t *testing.T) {
 	}
 }
 
-// TestDetect has the samples of Azure's documentation (facts 1.1) among ordinary sentences.
+// TestDetect has the samples of Azure's documentation among ordinary sentences.
 func TestDetect(t *testing.T) {
 	d := shippedModel(t)
 	for _, c := range []struct {
@@ -56,6 +56,7 @@ func TestDetect(t *testing.T) {
 		{"Dies ist ein Dokument in deutscher Sprache.", "US", "German", "de", 0.9, 1},
 		{"Bonjour tout le monde", "US", "French", "fr", 0.6, 1},
 		{"Bonjour tout le monde", "", "French", "fr", 0.7, 1},
+		{"各金融机构都磨刀霍霍准备在逐渐起飞的财富管理业务", "", "Chinese_Simplified", "zh_chs", 0.5, 1}, // Japanese of that length has kana
 		{"Hello world", "US", "English", "en", 0.8, 1},
 		{"How are you?", "US", "English", "en", 0.9, 1},
 		{"这是一个用中文写的文件", "US", "Chinese_Simplified", "zh_chs", 0.8, 1},

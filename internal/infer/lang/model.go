@@ -45,6 +45,7 @@ type Detector struct {
 	iso      []string          // by label
 	possible [scripts][]uint64 // by script: bits of labels
 	among    [scripts][]uint16 // by script: the labels of possible
+	chinese  []uint16          // those of Han without Japanese, which is written with kana as well
 	single   [scripts]int      // by script: its only label, or -1
 	prior    []float32
 	byCode   map[string]int
@@ -175,6 +176,7 @@ func newDetector(m *fasttext.Model, about description, raw bool) *Detector {
 			d.single[s] = -1
 		}
 	}
+	d.chinese = slices.DeleteFunc(slices.Clone(d.among[Han]), func(i uint16) bool { return d.iso[i] == "ja" })
 	d.pool.New = func() any { return newWork(m) }
 	return d
 }
