@@ -129,7 +129,6 @@ func (p *Pipeline) Service() wire.Service {
 
 const (
 	redrainEvery = 30 * time.Second
-	shardsAtOnce = 256
 	logRetention = 90 * 24 * time.Hour
 )
 
@@ -169,7 +168,7 @@ func (p *Pipeline) run(ctx context.Context) error {
 
 // drainTenants moves on what is in the outboxes of tenants: custom roles and management groups are written there.
 func (p *Pipeline) drainTenants(ctx context.Context) error {
-	return p.eachShard(ctx, "tenant/", func(shard string) error {
+	return store.EachShard(ctx, p.deps.Store, "tenant/", func(shard string) error {
 		if err := p.deps.Outbox.Drain(ctx, shard); err != nil {
 			p.deps.Log.Error("outbox not drained", "shard", shard, "error", err)
 		}
@@ -179,25 +178,7 @@ func (p *Pipeline) drainTenants(ctx context.Context) error {
 
 // eachSubscription calls fn with the shard of each subscription, in order of id.
 func (p *Pipeline) eachSubscription(ctx context.Context, fn func(shard string) error) error {
-	return p.eachShard(ctx, "sub/", fn)
-}
-
-func (p *Pipeline) eachShard(ctx context.Context, prefix string, fn func(shard string) error) error {
-	for after := ""; ; {
-		shards, err := p.deps.Store.Shards(ctx, prefix, after, shardsAtOnce)
-		if err != nil {
-			return fmt.Errorf("list shards %s: %w", prefix, err)
-		}
-		for _, s := range shards {
-			if err := fn(s); err != nil {
-				return err
-			}
-			after = s
-		}
-		if len(shards) < shardsAtOnce {
-			return nil
-		}
-	}
+	return store.EachShard(ctx, p.deps.Store, "sub/", fn)
 }
 
 // nearest is the known api-version that answers a request for asked: itself, else the latest before it.

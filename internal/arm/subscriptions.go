@@ -302,7 +302,7 @@ func (p *Pipeline) adminRoutes() []wire.Route {
 func (p *Pipeline) parked(ctx context.Context) (any, error) {
 	out := []outbox.Parked{}
 	for _, prefix := range []string{"sub/", "tenant/"} {
-		err := p.eachShard(ctx, prefix, func(shard string) error {
+		err := store.EachShard(ctx, p.deps.Store, prefix, func(shard string) error {
 			list, err := p.deps.Outbox.Parked(ctx, shard)
 			out = append(out, list...)
 			return err

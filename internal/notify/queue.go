@@ -29,7 +29,6 @@ const (
 	every    = 500 * time.Millisecond // how often what is due is looked for
 	atOnce   = 8                      // endpoints that are called at the same time
 	perShard = 5000                   // deliveries of a shard that are looked at in a round
-	perList  = 256
 )
 
 // Rows of a shard: "nd|" + LSN + number: a Delivery; "ne|" + hash of an endpoint: until when it is left alone.
@@ -139,21 +138,7 @@ type waiting struct {
 }
 
 func (q *Queue) round(ctx context.Context, under *sync.WaitGroup) error {
-	for after := ""; ; {
-		shards, err := q.st.Shards(ctx, q.prefix, after, perList)
-		if err != nil {
-			return err
-		}
-		for _, shard := range shards {
-			after = shard
-			if err := q.shard(ctx, shard, under); err != nil {
-				return err
-			}
-		}
-		if len(shards) < perList {
-			return nil
-		}
-	}
+	return store.EachShard(ctx, q.st, q.prefix, func(shard string) error { return q.shard(ctx, shard, under) })
 }
 
 // shard starts the attempts that are due, those of one endpoint one after the other.

@@ -36,7 +36,6 @@ const (
 	prefix  = "O|"
 	parkTag = "Q|"
 	atOnce  = 64 // rows read and deleted in one step
-	perList = 256
 )
 
 var codec = store.Codec[row]{Kind: 'O', Version: 1}
@@ -195,20 +194,14 @@ func (d *Drainer) DrainAll(ctx context.Context, prefixes ...string) error {
 	}
 	var failures []error
 	for _, p := range prefixes {
-		for after := ""; ; {
-			names, err := d.st.Shards(ctx, p, after, perList)
-			if err != nil {
-				return errors.Join(append(failures, fmt.Errorf("outbox: list shards: %w", err))...)
+		err := store.EachShard(ctx, d.st, p, func(name string) error {
+			if err := d.drain(ctx, name, true); err != nil {
+				failures = append(failures, err)
 			}
-			for _, name := range names {
-				if err := d.drain(ctx, name, true); err != nil {
-					failures = append(failures, err)
-				}
-				after = name
-			}
-			if len(names) < perList {
-				break
-			}
+			return nil
+		})
+		if err != nil {
+			return errors.Join(append(failures, fmt.Errorf("outbox: %w", err))...)
 		}
 	}
 	return errors.Join(failures...)

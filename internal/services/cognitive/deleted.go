@@ -283,7 +283,7 @@ func (s *Service) restore(ctx context.Context, c *arm.Call) (bool, error) {
 // Sweep purges the deleted accounts whose time has come. It runs by itself once a minute; tests that move the clock call it.
 func (s *Service) Sweep(ctx context.Context) error {
 	now := s.deps.Clock.Now()
-	return arm.EachSubscriptionShard(ctx, s.deps.Store, func(shard string) error {
+	return store.EachShard(ctx, s.deps.Store, subscriptionShard(""), func(shard string) error {
 		all, err := s.deletedIn(ctx, shard)
 		if err != nil {
 			return err

@@ -216,7 +216,7 @@ func (s *Service) recoverVault(ctx context.Context, c *arm.Call) error {
 // sweepVaults purges the deleted vaults whose time has come.
 func (s *Service) sweepVaults(ctx context.Context) error {
 	now := s.deps.Clock.Now()
-	return arm.EachSubscriptionShard(ctx, s.deps.Store, func(shard string) error {
+	return store.EachShard(ctx, s.deps.Store, subscriptionShard(""), func(shard string) error {
 		all, err := s.deletedVaults(ctx, shard)
 		if err != nil {
 			return err

@@ -14,33 +14,24 @@ type due struct {
 	mac  []byte
 }
 
-const (
-	sweepShards  = 100
-	sweepObjects = 200 // in one transaction
-)
+const sweepObjects = 200 // in one transaction
 
 // Sweep purges every soft-deleted object whose scheduled purge date has passed, rotates keys and renews certificates that are due, and tells of those near
 // their expiry. It runs by itself in the background; tests that move the clock call it.
 func (s *Service) Sweep(ctx context.Context) error {
 	now := s.deps.Clock.Now().Unix()
-	after := ""
-	for {
-		shards, err := s.deps.Store.Shards(ctx, shardOf(""), after, sweepShards)
-		if err != nil {
-			return fmt.Errorf("list vault shards: %w", err)
-		}
-		for _, shard := range shards {
-			for _, work := range []func(context.Context, string, int64) error{s.sweepShard, s.setTimers, s.dueTimers, s.pruneEvents} {
-				if err := work(ctx, shard, now); err != nil {
-					return fmt.Errorf("sweep %s: %w", shard, err)
-				}
+	err := store.EachShard(ctx, s.deps.Store, shardOf(""), func(shard string) error {
+		for _, work := range []func(context.Context, string, int64) error{s.sweepShard, s.setTimers, s.dueTimers, s.pruneEvents} {
+			if err := work(ctx, shard, now); err != nil {
+				return fmt.Errorf("sweep %s: %w", shard, err)
 			}
 		}
-		if len(shards) < sweepShards {
-			return s.sweepVaults(ctx)
-		}
-		after = shards[len(shards)-1]
+		return nil
+	})
+	if err != nil {
+		return err
 	}
+	return s.sweepVaults(ctx)
 }
 
 func (s *Service) sweepShard(ctx context.Context, shard string, now int64) error {

@@ -217,21 +217,7 @@ func (s *Service) settle(ctx context.Context, serverID string, a asked, after []
 
 // forgetOperations removes those that nobody will ask for any more.
 func (s *Service) forgetOperations(ctx context.Context) error {
-	for after := ""; ; {
-		shards, err := s.deps.Store.Shards(ctx, "sub/", after, 100)
-		if err != nil {
-			return err
-		}
-		for _, shard := range shards {
-			after = shard
-			if err := s.forgetOperationsOf(ctx, shard); err != nil {
-				return err
-			}
-		}
-		if len(shards) < 100 {
-			return nil
-		}
-	}
+	return store.EachShard(ctx, s.deps.Store, "sub/", func(shard string) error { return s.forgetOperationsOf(ctx, shard) })
 }
 
 func (s *Service) forgetOperationsOf(ctx context.Context, shard string) error {

@@ -303,36 +303,31 @@ func (d *desired) take(sealer Sealer, shard, key string, value []byte) error {
 // allServers gives the resource ids of all servers, by GUID.
 func (s *Service) allServers(ctx context.Context) (map[string]string, error) {
 	out := map[string]string{}
-	for after := ""; ; {
-		shards, err := s.deps.Store.Shards(ctx, "sub/", after, 100)
-		if err != nil {
-			return nil, err
-		}
-		for _, shard := range shards {
-			after = shard
-			found := map[string][]byte{}
-			err := s.deps.Store.View(ctx, shard, func(sn store.Snapshot) error {
-				clear(found)
-				return sn.Scan(store.Prefix([]byte(rowPrefix)), func(k, v []byte) bool {
-					if guid, ok := strings.CutSuffix(strings.TrimPrefix(string(k), rowPrefix), "|"+nounServer); ok {
-						found[guid] = bytes.Clone(v)
-					}
-					return true
-				})
-			})
-			if err != nil {
-				return nil, err
-			}
-			for guid, b := range found {
-				r, err := serverCodec.Decode(b)
-				if err != nil {
-					return nil, fmt.Errorf("server %s: %w", guid, err)
+	err := store.EachShard(ctx, s.deps.Store, "sub/", func(shard string) error {
+		found := map[string][]byte{}
+		err := s.deps.Store.View(ctx, shard, func(sn store.Snapshot) error {
+			clear(found)
+			return sn.Scan(store.Prefix([]byte(rowPrefix)), func(k, v []byte) bool {
+				if guid, ok := strings.CutSuffix(strings.TrimPrefix(string(k), rowPrefix), "|"+nounServer); ok {
+					found[guid] = bytes.Clone(v)
 				}
-				out[guid] = r.ResourceID
+				return true
+			})
+		})
+		if err != nil {
+			return err
+		}
+		for guid, b := range found {
+			r, err := serverCodec.Decode(b)
+			if err != nil {
+				return fmt.Errorf("server %s: %w", guid, err)
 			}
+			out[guid] = r.ResourceID
 		}
-		if len(shards) < 100 {
-			return out, nil
-		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
+	return out, nil
 }

@@ -93,7 +93,7 @@ func connectionValues(conns map[string]connection) map[string]string {
 // sites lists the sites of all subscriptions, as guid -> ARM id.
 func (s *Service) allSites(ctx context.Context) (sites, packages map[string]string, err error) {
 	sites, packages = map[string]string{}, map[string]string{}
-	err = arm.EachSubscriptionShard(ctx, s.deps.Store, func(shard string) error { return s.sitesIn(ctx, shard, sites, packages) })
+	err = store.EachShard(ctx, s.deps.Store, "sub/", func(shard string) error { return s.sitesIn(ctx, shard, sites, packages) })
 	if err != nil {
 		return nil, nil, err
 	}

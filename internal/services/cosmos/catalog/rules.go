@@ -180,8 +180,6 @@ func keepProperty(properties, old json.RawMessage, name string) json.RawMessage 
 	return b
 }
 
-const sweepShards = 100
-
 // Mortal calls fn for each range of a container whose documents may end. An error of fn ends it.
 func (c *Catalog) Mortal(ctx context.Context, fn func(items.Range) error) error {
 	return c.each(ctx, func(con *Container) bool { return con.TTL.Default != 0 }, func(con *Container, r Range) error { return fn(itemRange(con, r)) })
@@ -194,29 +192,20 @@ func (c *Catalog) each(ctx context.Context, keep func(*Container) bool, fn func(
 
 // eachIn is each, and tells the account's guid.
 func (c *Catalog) eachIn(ctx context.Context, keep func(*Container) bool, fn func(string, *Container, Range) error) error {
-	for after := ""; ; {
-		shards, err := c.st.Shards(ctx, Shard(""), after, sweepShards)
+	return store.EachShard(ctx, c.st, Shard(""), func(shard string) error {
+		all, err := c.picked(ctx, shard, keep)
 		if err != nil {
 			return err
 		}
-		for _, shard := range shards {
-			all, err := c.picked(ctx, shard, keep)
-			if err != nil {
-				return err
-			}
-			for _, con := range all {
-				for _, r := range con.Ranges {
-					if err := fn(strings.TrimPrefix(shard, accountPrefix), con, r); err != nil {
-						return err
-					}
+		for _, con := range all {
+			for _, r := range con.Ranges {
+				if err := fn(strings.TrimPrefix(shard, accountPrefix), con, r); err != nil {
+					return err
 				}
 			}
 		}
-		if len(shards) < sweepShards {
-			return nil
-		}
-		after = shards[len(shards)-1]
-	}
+		return nil
+	})
 }
 
 // picked lists the containers of an account's shard that keep picks.

@@ -35,10 +35,9 @@ const (
 	kindEvent    = "security.event"
 	kindDelivery = "security.delivery"
 
-	giveUp        = 24 * time.Hour // how long delivery is tried
-	deliverEvery  = 2 * time.Second
-	atOnce        = 8 // webhooks that are called at the same time
-	shardsPerList = 256
+	giveUp       = 24 * time.Hour // how long delivery is tried
+	deliverEvery = 2 * time.Second
+	atOnce       = 8 // webhooks that are called at the same time
 )
 
 func deliveryShard(guid string) string { return "automation/" + guid }
@@ -203,31 +202,22 @@ type postman struct {
 
 // round starts the delivery of what waits.
 func (p *postman) round(ctx context.Context, busy *sync.WaitGroup) {
-	for after := ""; ; {
-		shards, err := p.s.deps.Store.Shards(ctx, deliveryShard(""), after, shardsPerList)
-		if err != nil {
-			return
+	_ = store.EachShard(ctx, p.s.deps.Store, deliveryShard(""), func(shard string) error { // what can't be listed now waits for the next round
+		if waits, err := p.s.deliveries.Pending(ctx, shard); err != nil || !waits || !p.take(shard) {
+			return nil
 		}
-		for _, shard := range shards {
-			after = shard
-			if waits, err := p.s.deliveries.Pending(ctx, shard); err != nil || !waits || !p.take(shard) {
-				continue
+		busy.Go(func() {
+			defer p.leave(shard)
+			select {
+			case p.room <- struct{}{}:
+			case <-ctx.Done():
+				return
 			}
-			busy.Go(func() {
-				defer p.leave(shard)
-				select {
-				case p.room <- struct{}{}:
-				case <-ctx.Done():
-					return
-				}
-				defer func() { <-p.room }()
-				_ = p.s.deliveries.Drain(ctx, shard) // which logs what fails
-			})
-		}
-		if len(shards) < shardsPerList {
-			return
-		}
-	}
+			defer func() { <-p.room }()
+			_ = p.s.deliveries.Drain(ctx, shard) // which logs what fails
+		})
+		return nil
+	})
 }
 
 func (p *postman) take(shard string) bool {
